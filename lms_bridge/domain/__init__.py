@@ -1,0 +1,1 @@
+"""What the business is: pure, without input, output or framework."""

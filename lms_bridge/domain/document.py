@@ -1,0 +1,67 @@
+"""Documents: records as plain JSON values, and their hashes and differences.
+
+What is compared, hashed, stored as *acknowledged* and shown as a difference is always the same
+document, so that two sides agree exactly when their hashes do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+
+import orjson
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Document = Mapping[str, Json]
+Difference = dict[str, tuple[Json, Json]]
+
+DIGEST_SIZE = 16
+"""Bytes in a hash: 128 bits, far from any accidental collision among a few million records."""
+
+
+def plain(value: object) -> Json:
+    """The JSON value of a field: times as UTC with ``Z``, decimals as normalised text."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+def document(record: object) -> dict[str, Json]:
+    """The document of one of the model's dataclasses, field by field."""
+    as_json = plain(record)
+    if not isinstance(as_json, dict):
+        raise TypeError("a document is made of a record with fields")
+    return as_json
+
+
+def digest(value: object) -> bytes:
+    """The hash of a JSON value, whatever the order of its keys."""
+    return hashlib.blake2b(
+        orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_SIZE
+    ).digest()
+
+
+def difference(old: Document, new: Document) -> Difference:
+    """``{field: (old, new)}`` of every field whose value differs, in the order of ``new``."""
+    names = [*new, *(name for name in old if name not in new)]
+    return {
+        name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
+    }

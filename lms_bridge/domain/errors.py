@@ -1,0 +1,125 @@
+"""The whole error tree, classed by what the caller must do.
+
+::
+
+    BridgeError
+    ├── RetryLater      try the same again later; nothing is wrong with the data
+    │   ├── Unreachable     no connection, a reset, a time-out, a 5xx
+    │   ├── Overloaded      the other side asks to wait (429, 503, Retry-After, maintenance)
+    │   └── CircuitOpen     too many failures in a row: not even tried
+    ├── RecordRefused   skip this one record, quarantine it, carry on with the rest
+    ├── StopRun         stop this centre's run: a person has to act
+    │   ├── AccessDenied    token, function or capability is missing
+    │   ├── NotUnderstood   the answer is not what was asked for (login page, XML, broken JSON)
+    │   └── IncompleteRead  the snapshot is not whole, so nothing may be concluded from it
+    ├── LeaseLost       another process runs this centre: stop at once, change nothing more
+    └── Refused         tell the person who asked: wrong usage, wrong settings, unknown thing
+        ├── SettingsInvalid     all problems at once
+        ├── NotFound
+        └── AddressRefused      the address guard says no
+
+Every error has a stable ``code`` (for look-ups and tests), a ``message`` that names the thing, and
+optionally a ``remedy``. Neither ever holds a token, a person's name or an e-mail address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class BridgeError(Exception):
+    """Root of all errors that the bridge raises on purpose."""
+
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class RetryLater(BridgeError):
+    """Nothing is wrong with the data: the same request may succeed later.
+
+    ``after`` is the number of seconds that the other side asked to wait, if it did. ``applied`` is
+    True where the request may have been carried out although no answer arrived: look before
+    sending again.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        after: float | None = None,
+        applied: bool = False,
+    ) -> None:
+        super().__init__(code, message, remedy)
+        self.after = after
+        self.applied = applied
+
+
+class Unreachable(RetryLater):
+    """No connection, a reset, a time-out or a server error."""
+
+
+class Overloaded(RetryLater):
+    """The other side asks to be left alone for a while."""
+
+
+class CircuitOpen(RetryLater):
+    """So many requests failed in a row that this one was not sent."""
+
+
+class RecordRefused(BridgeError):
+    """One record cannot be used; ``field`` names the part at fault where it is known."""
+
+    def __init__(self, code: str, message: str, remedy: str = "", *, field: str = "") -> None:
+        super().__init__(code, message, remedy)
+        self.field = field
+
+
+class StopRun(BridgeError):
+    """This centre's run cannot go on until a person acts."""
+
+
+class AccessDenied(StopRun):
+    """A token, a function or a capability is missing."""
+
+
+class NotUnderstood(StopRun):
+    """The answer is not what was asked for."""
+
+
+class IncompleteRead(StopRun):
+    """The snapshot is not whole: nothing may be concluded from it."""
+
+
+class LeaseLost(BridgeError):
+    """Another process has taken over this run."""
+
+
+class Refused(BridgeError):
+    """The request itself is wrong; the message tells the person who asked why."""
+
+
+class NotFound(Refused):
+    """There is no such centre, run, hold or person."""
+
+
+class AddressRefused(Refused):
+    """The address guard does not allow a connection to this address."""
+
+
+class SettingsInvalid(Refused):
+    """One or more settings are wrong; ``problems`` lists every one, with the setting's name."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(
+            "settings-invalid", f"{len(problems)} problem(s) in the settings:\n{listed}"
+        )

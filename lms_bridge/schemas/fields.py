@@ -1,0 +1,208 @@
+"""Field types that outside data needs: forgiving in form, strict in meaning."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import nh3
+from marshmallow import ValidationError, fields
+
+LONGEST_TEXT = 100_000
+"""Characters in the longest text field; a page of a book has some 3,000."""
+LONGEST_LINE = 500
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bool, Mapping, list)) or not isinstance(value, (str, int, float)):
+        raise ValidationError("is not a text")
+    return unicodedata.normalize("NFC", _CONTROL.sub("", str(value)))
+
+
+class Line(fields.Field[str]):
+    """A text on one line: markup taken off, white space folded, at most 500 characters."""
+
+    def __init__(self, *, longest: int = LONGEST_LINE, **options: Any) -> None:
+        super().__init__(**options)
+        self._longest = longest
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        text = _text(value)
+        if "<" in text or "&" in text:
+            text = html.unescape(nh3.clean(text, tags=set()))
+        text = _SPACE.sub(" ", text).strip()
+        if len(text) > self._longest:
+            raise ValidationError(f"is longer than {self._longest} characters")
+        if self.required and not text:
+            raise ValidationError("is empty")
+        return text
+
+
+class RichText(fields.Field[str]):
+    """A text that may hold HTML: scripts, styles and event handlers are taken out."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        text = _text(value)
+        if len(text) > LONGEST_TEXT:
+            raise ValidationError(f"is longer than {LONGEST_TEXT:,} characters")
+        return nh3.clean(text).strip() if "<" in text else text.strip()
+
+
+class Choice(fields.Field[StrEnum]):
+    """One of a fixed set, by its value or by its label in any case ("Face-to-face")."""
+
+    def __init__(self, choices: type[StrEnum], **options: Any) -> None:
+        super().__init__(**options)
+        self._by_key = {_choice_key(member.value): member for member in choices}
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> Any:
+        if value == "" and self.allow_none:
+            return None
+        found = self._by_key.get(_choice_key(_text(value)))
+        if found is None:
+            allowed = ", ".join(member.value for member in self._by_key.values())
+            raise ValidationError(f"is not one of: {allowed}")
+        return found
+
+
+def _choice_key(text: str) -> str:
+    return re.sub(r"[^a-z]+", "_", text.casefold()).strip("_")
+
+
+class Lines(fields.Field[tuple[str, ...]]):
+    """Several short texts: a list, or one text with ``;`` between them."""
+
+    def __init__(self, *, most: int = 100, **options: Any) -> None:
+        super().__init__(**options)
+        self._most = most
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> tuple[str, ...]:
+        items = value.split(";") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise ValidationError("is not a list of texts")
+        if len(items) > self._most:
+            raise ValidationError(f"has more than {self._most} entries")
+        line = Line()
+        texts = (line.deserialize(item) for item in items)
+        return tuple(dict.fromkeys(text for text in texts if text))
+
+
+class Amount(fields.Field[Decimal]):
+    """A decimal number within bounds, never through a binary float's digits."""
+
+    def __init__(self, *, least: Decimal, most: Decimal, **options: Any) -> None:
+        super().__init__(**options)
+        self._least, self._most = least, most
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> Any:
+        if isinstance(value, str) and not value.strip() and self.allow_none:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+            raise ValidationError("is not a number")
+        try:
+            number = Decimal(str(value).strip())
+        except InvalidOperation:
+            raise ValidationError("is not a number") from None
+        if not number.is_finite():
+            raise ValidationError("is not a number")
+        if not self._least <= number <= self._most:
+            raise ValidationError(f"is not between {self._least} and {self._most}")
+        return number
+
+
+class Zone(fields.Field[str]):
+    """The name of a time zone of the IANA database."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        name = _text(value).strip()
+        zone(name)
+        return name
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name.
+
+    Raises:
+        ValidationError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValidationError("is not a time zone such as Africa/Nairobi") from None
+
+
+class Moment(fields.Field[datetime]):
+    """A time, kept in UTC: seconds since 1970, ISO 8601, or a plain date.
+
+    A date, or a time without an offset, is meant in the record's own time zone (``time_zone`` of
+    the record, else the default given by the schema). ``end_of_day`` says that a plain date means
+    its last second, so that a day never shifts.
+    """
+
+    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._end_of_day = end_of_day
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> Any:
+        if value in (0, "", "0"):  # Moodle writes "no date" as 0
+            return None
+        moment = self._moment(value, data or {})
+        if not EARLIEST <= moment <= LATEST:
+            raise ValidationError("is not a date between 1990 and 2100")
+        return moment
+
+    def _moment(self, value: object, data: Mapping[str, Any]) -> datetime:
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise ValidationError("is not a date")
+        if not isinstance(value, str) or value.strip().isdecimal():
+            return _from_seconds(float(value))
+        text = value.strip()
+        try:
+            if len(text) == 10:
+                clock = time(23, 59, 59) if self._end_of_day else time()
+                return self._localised(datetime.combine(date.fromisoformat(text), clock), data)
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValidationError("is not a date such as 2026-03-31") from None
+        return moment.astimezone(UTC) if moment.tzinfo else self._localised(moment, data)
+
+    def _localised(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
+        parent = self.parent
+        default = getattr(parent, "default_zone", "UTC") if parent is not None else "UTC"
+        local = zone(str(data.get("time_zone") or default))
+        moment = naive.replace(tzinfo=local).astimezone(UTC)
+        if moment.astimezone(local).replace(tzinfo=None) != naive:
+            raise ValidationError("is a time that the clocks of its zone skip")
+        return moment
+
+
+def _from_seconds(seconds: float) -> datetime:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        raise ValidationError("is not a date between 1990 and 2100") from None

@@ -1,0 +1,1 @@
+"""Where the bridge keeps its records: SQLAlchemy Core on SQLite (WAL) or PostgreSQL."""

@@ -1,0 +1,312 @@
+"""The tables. Names follow docs/glossary.md; the reasons are in docs/store.md.
+
+Canonical records (``offering``, ``learner``, ``enrolment``, ``result``) know nothing of any outside
+system. A ``link`` joins one record to its counterpart in one system and holds the hashes from which
+everything that is still to be done is derived.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from lms_bridge.domain.model import (
+    EnrolmentStatus,
+    Level,
+    Modality,
+    OfferingStatus,
+    RegistrationType,
+)
+from lms_bridge.store.types import Exact, Meetings, Memberships, Texts, Utc, Word
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only plain INTEGER keys
+EMPTY = b""
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _hash(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary(16), nullable=False, server_default=text("''"), default=EMPTY)
+
+
+def _words(name: str, longest: int = 255) -> Column[str]:
+    return Column(name, String(longest), nullable=False, server_default="", default="")
+
+
+centre = Table(
+    "centre",
+    metadata,
+    Column("code", String(40), primary_key=True),
+    _words("name"),
+    _words("region", 40),
+    _words("country", 2),
+    Column("languages", Texts, nullable=False),
+    _words("time_zone", 64),
+    Column("memberships", Memberships, nullable=False),
+    _words("connector", 60),
+    _words("address", 2000),
+    Column("secret", LargeBinary, nullable=False, default=EMPTY),
+    Column("options", JSON, nullable=False),
+    Column("policy", JSON, nullable=False),
+    Column("sample", Boolean, nullable=False, default=False),
+    Column("active", Boolean, nullable=False, default=True),
+)
+
+course = Table(
+    "course",
+    metadata,
+    _id(),
+    _words("centre", 40),
+    _words("code", 100),
+    _words("title", 500),
+    UniqueConstraint("centre", "code"),
+)
+
+offering = Table(
+    "offering",
+    metadata,
+    _id(),
+    Column("code", String(80), nullable=False, unique=True),
+    _words("centre", 40),
+    _words("course_code", 100),
+    _words("title", 500),
+    Column("modality", Word(Modality)),
+    Column("level", Word(Level)),
+    Column("status", Word(OfferingStatus), nullable=False),
+    Column("listed", Boolean, nullable=False, default=True),
+    Column("starts_at", Utc),
+    Column("ends_at", Utc),
+    _words("time_zone", 64),
+    Column("hours", Exact),
+    Column("registration", Word(RegistrationType), nullable=False),
+    Column("registration_opens", Utc),
+    Column("registration_closes", Utc),
+    Column("seats", Integer),
+    Column("price", Exact),
+    _words("currency", 3),
+    Column("payment_methods", Texts, nullable=False),
+    Column("languages", Texts, nullable=False),
+    Column("topics", Texts, nullable=False),
+    Column("coordinators", Texts, nullable=False),
+    Column("organisers", Texts, nullable=False),
+    _words("location", 500),
+    Column("description", Text, nullable=False, default=""),
+    Column("audience", Text, nullable=False, default=""),
+    Column("requirements", Text, nullable=False, default=""),
+    Column("objectives", Text, nullable=False, default=""),
+    _words("address", 2000),
+    _words("lms_course"),
+    Column("meetings", Meetings, nullable=False),
+    Index("ix_offering_centre_starts_at", "centre", "starts_at"),
+)
+
+learner = Table(
+    "learner",
+    metadata,
+    _id(),
+    Column("academy_id", String(100), nullable=False, unique=True),
+    _words("given_name", 100),
+    _words("family_name", 100),
+    _words("email", 254),
+    Column("email_key", String(254), nullable=False, index=True),
+    _words("language", 35),
+    _words("country", 2),
+)
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    _id(),
+    Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    Column("status", Word(EnrolmentStatus), nullable=False),
+    Column("starts_at", Utc),
+    Column("ends_at", Utc),
+    UniqueConstraint("offering_id", "learner_id"),
+    Index("ix_enrolment_learner_id", "learner_id"),
+)
+
+result = Table(
+    "result",
+    metadata,
+    _id(),
+    Column("enrolment_id", Id, ForeignKey(enrolment.c.id), nullable=False, unique=True),
+    Column("score", Exact),
+    Column("scale_min", Exact, nullable=False),
+    Column("scale_max", Exact, nullable=False),
+    Column("completed", Boolean, nullable=False, default=False),
+    Column("completed_at", Utc),
+    Column("graded_at", Utc),
+)
+
+link = Table(
+    "link",
+    metadata,
+    _id(),
+    _words("system", 60),
+    _words("kind", 12),
+    _words("centre", 40),
+    Column("record_id", Id, nullable=False),
+    # Where the record stands in that system. Unknown ("") until found or created there.
+    _words("external_id"),
+    _words("scope"),
+    # The record as that system last showed it (as a source).
+    _hash("source_hash"),
+    # The document it is to hold, and the one that it last acknowledged (as a target).
+    _hash("wanted"),
+    _hash("acknowledged"),
+    Column("held_document", JSON(none_as_null=True)),
+    # What the target was seen to hold instead, where a person decided to leave it so.
+    _hash("tolerated"),
+    # True when the bridge itself created it there: only then may the bridge remove it.
+    Column("made", Boolean, nullable=False, default=False),
+    # True from just before an order is sent until its outcome is known.
+    Column("sending", Boolean, nullable=False, default=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt", Utc),
+    _words("error", 1000),
+    UniqueConstraint("system", "kind", "record_id"),
+    Index("ix_link_external", "system", "kind", "external_id"),
+    Index("ix_link_scope", "system", "kind", "scope"),
+    Index(
+        "ix_link_pending",
+        "system",
+        "kind",
+        "centre",
+        sqlite_where=text("wanted <> acknowledged"),
+        postgresql_where=text("wanted <> acknowledged"),
+    ),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("system", String(60), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("part", String(60), primary_key=True),
+    Column("scope", String(255), primary_key=True),
+    _hash("digest"),
+    _words("cursor", 1000),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _id(),
+    _words("system", 60),
+    _words("kind", 12),
+    _words("centre", 40),
+    _words("external_id"),
+    _words("scope"),
+    _hash("source_hash"),
+    _words("code", 60),
+    _words("reason", 1000),
+    Column("since", Utc, nullable=False),
+    Column("run_id", Id, nullable=False),
+    UniqueConstraint("system", "kind", "external_id"),
+    Index("ix_quarantine_centre", "centre"),
+)
+
+unmatched = Table(
+    "unmatched",
+    metadata,
+    _id(),
+    _words("centre", 40),
+    Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
+    Column("suggestions", JSON, nullable=False),
+    _words("reason", 60),
+    Column("since", Utc, nullable=False),
+    UniqueConstraint("centre", "learner_id"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    _id(),
+    _words("centre", 40),
+    _words("system", 60),
+    _words("kind", 12),
+    _words("reason", 30),
+    _words("status", 12),
+    Column("record_ids", JSON, nullable=False),
+    Column("out_of", Integer, nullable=False, default=0),
+    Column("run_id", Id, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("decided_at", Utc),
+    _words("decided_by", 100),
+    Index("ix_hold_centre_status", "centre", "status"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    _id(),
+    _words("centre", 40),
+    _words("flows", 60),
+    _words("trigger", 20),
+    _words("status", 12),
+    Column("started_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    Column("counts", JSON, nullable=False),
+    _words("error_code", 60),
+    _words("error", 1000),
+    Index("ix_run_centre_started_at", "centre", "started_at"),
+)
+
+item = Table(
+    "item",
+    metadata,
+    _id(),
+    Column("run_id", Id, nullable=False, index=True),
+    _words("system", 60),
+    _words("kind", 12),
+    Column("record_id", Id),
+    _words("external_id"),
+    _words("action", 12),
+    _words("state", 14),
+    Column("fields", JSON(none_as_null=True)),
+    _words("code", 60),
+    _words("message", 1000),
+    Column("at", Utc, nullable=False),
+    Index("ix_item_record", "kind", "record_id"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    _words("holder", 200),
+    Column("expires_at", Utc, nullable=False),
+)
+
+tick = Table(
+    "tick",
+    metadata,
+    Column("job", String(80), primary_key=True),
+    Column("last_at", Utc, nullable=False),
+)
