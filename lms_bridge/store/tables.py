@@ -191,6 +191,7 @@ link = Table(
     Column("next_attempt", Utc),
     _words("error", 1000),
     UniqueConstraint("system", "kind", "record_id"),
+    Index("ix_link_record", "record_id", "kind"),
     Index("ix_link_external", "system", "kind", "external_id"),
     Index("ix_link_scope", "system", "kind", "scope"),
     Index(
@@ -230,6 +231,7 @@ quarantine = Table(
     Column("run_id", Id, nullable=False),
     UniqueConstraint("system", "kind", "external_id"),
     Index("ix_quarantine_centre", "centre"),
+    Index("ix_quarantine_scope", "system", "kind", "scope"),
 )
 
 unmatched = Table(

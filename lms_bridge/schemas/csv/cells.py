@@ -1,0 +1,75 @@
+"""Cells and values: what one cell of a CSV file holds, and how it is kept from being run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from lms_bridge.schemas.csv.tables import Shape
+
+# What spreadsheet programs take for the start of a formula (OWASP, "CSV Injection"). Apostrophes
+# before it are counted in, so that a text which already begins with '= survives the way there and
+# back.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_NEUTRALISED = re.compile(r"'+[=+\-@\t\r\n]")
+
+_DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
+_MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DOTALL)
+_LINES = re.compile(r"\r\n|\r|\n")
+
+
+def neutralised(text: str) -> str:
+    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def restored(text: str) -> str:
+    """The inverse of ``neutralised``."""
+    return text[1:] if _NEUTRALISED.match(text) else text
+
+
+def cell_of(value: object, shape: Shape) -> str:
+    """The text of a cell, before neutralising. None and empty lists make an empty cell."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if shape is Shape.LIST and isinstance(value, (list, tuple)):
+        return _list_cell([str(item) for item in value])
+    if shape is Shape.MEETINGS and isinstance(value, (list, tuple)):
+        return "\n".join(_meeting_cell(item) for item in value)
+    return str(value)
+
+
+def value_of(cell: str, shape: Shape, time_zone: str) -> object:
+    """The value of a cell that is not empty, unchecked; ``time_zone`` is that of its row."""
+    if shape is Shape.LIST:
+        lines = _LINES.split(cell)
+        parts = lines if len(lines) > 1 else cell.split(";")
+        return [part.strip() for part in parts if part.strip()]
+    if shape is Shape.MEETINGS:
+        return [_meeting(line.strip(), time_zone) for line in _LINES.split(cell) if line.strip()]
+    return cell
+
+
+def _list_cell(items: list[str]) -> str:
+    if not any(";" in item for item in items):
+        return "; ".join(items)
+    return "".join(f"{item}\n" for item in items)
+
+
+def _meeting_cell(item: object) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    return f"{item.get('starts_at')}/{item.get('ends_at')} {item.get('place') or ''}".strip()
+
+
+def _meeting(line: str, time_zone: str) -> dict[str, object]:
+    # A line that is no meeting becomes one that the schema refuses: it has no end.
+    found = _MEETING.fullmatch(line)
+    if found is None:
+        return {"starts_at": "unreadable"}
+    starts_at, ends_at, place = found.groups()
+    meeting: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "place": place or ""}
+    # Meetings are nested: without their row's zone, the schema would take local times for UTC.
+    return {**meeting, "time_zone": time_zone} if time_zone else meeting

@@ -1,0 +1,52 @@
+"""Centres, and their secrets, which are kept encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from lms_bridge.domain.model import Centre
+from lms_bridge.store.tables import centre
+
+_NAMES = [f.name for f in fields(Centre)]
+
+
+def _centre(row: Any) -> Centre:
+    return Centre(**{name: row._mapping[name] for name in _NAMES})
+
+
+def _columns(record: Centre) -> dict[str, Any]:
+    columns = {name: getattr(record, name) for name in _NAMES}
+    return {**columns, "options": dict(record.options), "policy": dict(record.policy)}
+
+
+def add(tx: Connection, record: Centre, secret: bytes) -> None:
+    """``secret`` is encrypted already."""
+    tx.execute(insert(centre).values(**_columns(record), secret=secret))
+
+
+def change(tx: Connection, record: Centre, secret: bytes | None = None) -> None:
+    columns = _columns(record)
+    if secret is not None:
+        columns["secret"] = secret
+    tx.execute(update(centre).where(centre.c.code == record.code).values(**columns))
+
+
+def find(tx: Connection, code: str) -> Centre | None:
+    row = tx.execute(select(centre).where(centre.c.code == code)).first()
+    return None if row is None else _centre(row)
+
+
+def secret_of(tx: Connection, code: str) -> bytes:
+    """The encrypted secret; empty when there is none."""
+    return tx.scalar(select(centre.c.secret).where(centre.c.code == code)) or b""
+
+
+def all_centres(tx: Connection, *, active_only: bool = False) -> Sequence[Centre]:
+    query = select(centre).order_by(centre.c.code)
+    if active_only:
+        query = query.where(centre.c.active)
+    return [_centre(row) for row in tx.execute(query)]

@@ -1,0 +1,51 @@
+"""Learners: one row a person, by the Academy's stable id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from lms_bridge.domain.identity import email_key
+from lms_bridge.domain.model import Learner
+from lms_bridge.store.links import chunks
+from lms_bridge.store.rows import columns, insert_many, update_many
+from lms_bridge.store.tables import learner
+
+_LEARNER = [learner.c[f.name] for f in fields(Learner)]
+
+
+def _learner(row: Any) -> Learner:
+    return Learner(**{f.name: row._mapping[f.name] for f in fields(Learner)})
+
+
+def learners(tx: Connection, ids: Iterable[int]) -> dict[int, Learner]:
+    found: dict[int, Learner] = {}
+    for chunk in chunks(ids):
+        rows = tx.execute(select(learner.c.id, *_LEARNER).where(learner.c.id.in_(chunk)))
+        found.update((row.id, _learner(row)) for row in rows)
+    return found
+
+
+def learners_by_academy_id(
+    tx: Connection, academy_ids: Iterable[str]
+) -> dict[str, tuple[int, Learner]]:
+    found: dict[str, tuple[int, Learner]] = {}
+    for chunk in chunks(academy_ids):
+        rows = tx.execute(select(learner.c.id, *_LEARNER).where(learner.c.academy_id.in_(chunk)))
+        found.update((row.academy_id, (row.id, _learner(row))) for row in rows)
+    return found
+
+
+def add_learners(tx: Connection, records: Sequence[Learner]) -> list[int]:
+    return insert_many(tx, learner, [_learner_columns(record) for record in records])
+
+
+def change_learners(tx: Connection, records: Mapping[int, Learner]) -> None:
+    update_many(tx, learner, [{"id": id_, **_learner_columns(r)} for id_, r in records.items()])
+
+
+def _learner_columns(record: Learner) -> dict[str, Any]:
+    return {**columns(record), "email_key": email_key(record.email)}

@@ -1,0 +1,92 @@
+"""Leases: who may do a thing now, until when. Renewed while the work goes on, and expiring.
+
+Every writing transaction of the work renews its lease first. A process that lost its lease (it
+slept, its machine stopped) therefore cannot write another row: the lease is its fence.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, select, update
+
+from lms_bridge.domain.errors import LeaseLost
+from lms_bridge.store.rows import upsert
+from lms_bridge.store.tables import lease
+
+
+def _machine() -> str:
+    """A name that two processes share only if each can see whether the other is alive."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{socket.gethostname()}/{secrets.token_hex(8)}"  # shared with nobody
+
+
+_MACHINE = _machine()
+
+
+def new_holder() -> str:
+    """A name for one piece of work, unlike any other ever."""
+    return f"{_MACHINE}|{os.getpid()}|{secrets.token_hex(8)}"
+
+
+def _is_dead(holder: str) -> bool:
+    """True when the holder was a process of this very machine that exists no more."""
+    machine, _, rest = holder.partition("|")
+    if machine != _MACHINE:
+        return False
+    try:
+        os.kill(int(rest.partition("|")[0]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> bool:
+    """Takes a free, expired or orphaned lease. False when somebody holds it."""
+    expires_at = now + timedelta(seconds=seconds)
+    row = tx.execute(select(lease).where(lease.c.name == name)).first()
+    if row is None:
+        upsert(
+            tx,
+            lease,
+            [{"name": name, "holder": holder, "expires_at": expires_at}],
+            ["name"],
+            ["name"],  # somebody may have been quicker: their row stays
+        )
+        return tx.scalar(select(lease.c.holder).where(lease.c.name == name)) == holder
+    if row.holder not in ("", holder) and row.expires_at > now and not _is_dead(row.holder):
+        return False
+    taken = tx.execute(
+        update(lease)
+        .where(lease.c.name == name, lease.c.holder == row.holder)
+        .values(holder=holder, expires_at=expires_at)
+    )
+    return taken.rowcount == 1
+
+
+def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> None:
+    """Keeps a lease that is still held.
+
+    Raises:
+        LeaseLost: somebody else took it over.
+    """
+    kept = tx.execute(
+        update(lease)
+        .where(lease.c.name == name, lease.c.holder == holder)
+        .values(expires_at=now + timedelta(seconds=seconds))
+    )
+    if kept.rowcount != 1:
+        raise LeaseLost("lease-lost", f"Another process has taken over {name}.")
+
+
+def give_back(tx: Connection, name: str, holder: str) -> None:
+    tx.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))

@@ -1,0 +1,78 @@
+"""Offerings and the courses that they are editions of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from lms_bridge.domain.model import Offering
+from lms_bridge.store.links import chunks
+from lms_bridge.store.rows import columns, insert_many, update_many
+from lms_bridge.store.tables import course, offering
+
+_OFFERING = [offering.c[f.name] for f in fields(Offering)]
+
+
+def _offering(row: Any) -> Offering:
+    return Offering(**{f.name: row._mapping[f.name] for f in fields(Offering)})
+
+
+def offerings(tx: Connection, ids: Iterable[int]) -> dict[int, Offering]:
+    found: dict[int, Offering] = {}
+    for chunk in chunks(ids):
+        rows = tx.execute(select(offering.c.id, *_OFFERING).where(offering.c.id.in_(chunk)))
+        found.update((row.id, _offering(row)) for row in rows)
+    return found
+
+
+def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[int, Offering]]:
+    found: dict[str, tuple[int, Offering]] = {}
+    for chunk in chunks(codes):
+        rows = tx.execute(select(offering.c.id, *_OFFERING).where(offering.c.code.in_(chunk)))
+        found.update((row.code, (row.id, _offering(row))) for row in rows)
+    return found
+
+
+def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:
+    rows = tx.execute(
+        select(offering.c.id, *_OFFERING).where(offering.c.centre == centre).order_by(offering.c.id)
+    )
+    return {row.id: _offering(row) for row in rows}
+
+
+def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
+    _keep_courses(tx, records)
+    return insert_many(tx, offering, [columns(record) for record in records])
+
+
+def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
+    _keep_courses(tx, list(records.values()))
+    update_many(tx, offering, [{"id": id_, **columns(r)} for id_, r in records.items()])
+
+
+def _keep_courses(tx: Connection, records: Sequence[Offering]) -> None:
+    """A course is known by its offerings: its title is that of the last one seen."""
+    titles = {(r.centre, r.course_code): r.title for r in records if r.course_code}
+    known: dict[tuple[str, str], tuple[int, str]] = {}
+    for centre_code in {centre for centre, _ in titles}:
+        codes = [code for centre, code in titles if centre == centre_code]
+        for chunk in chunks(codes):
+            rows = tx.execute(
+                select(course).where(course.c.centre == centre_code, course.c.code.in_(chunk))
+            )
+            known.update(((row.centre, row.code), (row.id, row.title)) for row in rows)
+    new = [
+        {"centre": key[0], "code": key[1], "title": title}
+        for key, title in titles.items()
+        if key not in known
+    ]
+    insert_many(tx, course, new)
+    renamed = [
+        {"id": known[key][0], "title": title}
+        for key, title in titles.items()
+        if key in known and known[key][1] != title
+    ]
+    update_many(tx, course, renamed)

@@ -1,0 +1,127 @@
+"""What a person can look up afterwards: runs, their items, quarantined records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from lms_bridge.domain.model import Kind
+from lms_bridge.store.links import chunks
+from lms_bridge.store.rows import upsert
+from lms_bridge.store.tables import item, quarantine, run
+
+
+def start_run(tx: Connection, centre: str, flows: str, trigger: str, at: datetime) -> int:
+    """Notes the beginning of a run and gives its number."""
+    new_id: int = tx.execute(
+        insert(run)
+        .values(
+            centre=centre, flows=flows, trigger=trigger, status="running", started_at=at, counts={}
+        )
+        .returning(run.c.id)
+    ).scalar_one()
+    return new_id
+
+
+def finish_run(
+    tx: Connection,
+    run_id: int,
+    status: str,
+    counts: Mapping[str, int],
+    at: datetime,
+    error: tuple[str, str] = ("", ""),
+) -> None:
+    tx.execute(
+        update(run)
+        .where(run.c.id == run_id)
+        .values(
+            status=status,
+            counts=dict(counts),
+            finished_at=at,
+            error_code=error[0][:60],
+            error=error[1][:1000],
+        )
+    )
+
+
+def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
+    """Runs of this centre that still look alive were cut off: their process is gone."""
+    tx.execute(
+        update(run)
+        .where(run.c.centre == centre, run.c.status == "running")
+        .values(status="cut off", finished_at=at)
+    )
+
+
+def add_items(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row: run_id, system, kind, record_id, external_id, action, state, fields, code,
+    message, at."""
+    if rows:
+        tx.execute(insert(item), list(rows))
+
+
+def last_runs(tx: Connection, *, centre: str = "", most: int = 20) -> Sequence[Row[Any]]:
+    query = select(run).order_by(run.c.id.desc()).limit(most)
+    if centre:
+        query = query.where(run.c.centre == centre)
+    return tx.execute(query).all()
+
+
+def run_row(tx: Connection, run_id: int) -> Row[Any] | None:
+    return tx.execute(select(run).where(run.c.id == run_id)).first()
+
+
+def items_of(tx: Connection, run_id: int, *, most: int = 1000) -> Sequence[Row[Any]]:
+    return tx.execute(
+        select(item).where(item.c.run_id == run_id).order_by(item.c.id).limit(most)
+    ).all()
+
+
+def count_items(tx: Connection, run_id: int) -> int:
+    return tx.scalar(select(func.count()).select_from(item).where(item.c.run_id == run_id)) or 0
+
+
+def quarantined(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, bytes]:
+    """{external id: hash of the bad record} of what is in quarantine in one scope."""
+    rows = tx.execute(
+        select(quarantine.c.external_id, quarantine.c.source_hash).where(
+            quarantine.c.system == system,
+            quarantine.c.kind == kind,
+            quarantine.c.scope == scope,
+        )
+    )
+    return {row.external_id: row.source_hash for row in rows}
+
+
+def put_in_quarantine(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row: system, kind, centre, external_id, scope, source_hash, code, reason, since,
+    run_id."""
+    upsert(
+        tx,
+        quarantine,
+        rows,
+        ["system", "kind", "external_id"],
+        ["source_hash", "scope", "code", "reason", "run_id"],
+    )
+
+
+def release(tx: Connection, system: str, kind: Kind, external_ids: Iterable[str]) -> None:
+    """Takes records out of quarantine that are good now, or gone."""
+    for chunk in chunks(external_ids):
+        tx.execute(
+            delete(quarantine).where(
+                quarantine.c.system == system,
+                quarantine.c.kind == kind,
+                quarantine.c.external_id.in_(chunk),
+            )
+        )
+
+
+def quarantine_of(tx: Connection, centre: str = "", *, most: int = 1000) -> Sequence[Row[Any]]:
+    query = select(quarantine).order_by(quarantine.c.id).limit(most)
+    if centre:
+        query = query.where(quarantine.c.centre == centre)
+    return tx.execute(query).all()

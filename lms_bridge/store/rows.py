@@ -1,0 +1,56 @@
+"""Reading and writing many rows of one table at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def columns(record: object) -> dict[str, Any]:
+    return {f.name: getattr(record, f.name) for f in fields(record)}  # type: ignore[arg-type]
+
+
+def update_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row: ``id`` and every column to set; all rows set the same columns."""
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != "id"]
+    statement = (
+        update(table)
+        .where(table.c.id == bindparam("row_id"))
+        .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names})
+    )
+    tx.execute(
+        statement,
+        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
+    )
+
+
+def insert_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Inserts and gives the new ids, in the order of the rows."""
+    if not rows:
+        return []
+    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return [row.id for row in tx.execute(statement, list(rows))]
+
+
+def upsert(
+    tx: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str],
+    names: Sequence[str],
+) -> None:
+    """Inserts the rows; where the key exists already, sets the named columns instead."""
+    if not rows:
+        return
+    dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table)
+    statement = statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: statement.excluded[name] for name in names}
+    )
+    tx.execute(statement, list(rows))

@@ -1,0 +1,138 @@
+"""Offerings: from a centre's LMS into the canonical records."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import document
+from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.model import Offering
+from lms_bridge.domain.ports import Action
+from lms_bridge.schemas.load import load
+from lms_bridge.schemas.offering import OfferingSchema
+from lms_bridge.store import offerings
+from lms_bridge.sync.read import Changed, Snapshot
+from lms_bridge.sync.take import make_plan, refuse, taken_in
+from lms_bridge.sync.wants import want_enrolments_of, want_offerings
+from lms_bridge.sync.work import Work
+
+
+def offering_code(centre: str, external_id: str) -> str:
+    """The bridge's own name for an offering of a centre's LMS: the same for the same course for
+    ever, even after the database was lost."""
+    hashed = hashlib.blake2b(external_id.encode(), digest_size=5, person=b"offering").digest()
+    return f"{centre}-{base64.b32encode(hashed).decode().lower()}"
+
+
+def take_in_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
+    """Applies what a centre's catalogue shows: creates, updates, and takes off the list what it
+    no longer holds; or holds the plan."""
+    before = offerings.offerings(
+        tx,
+        [changed.known.record_id for changed in snapshot.changed if changed.known]
+        + [known.record_id for known in snapshot.vanished.values()],
+    )
+    loaded, refused = _load(tx, work, snapshot, before)
+    refuse(tx, work, snapshot, refused)
+    listed = {
+        key: known.record_id
+        for key, known in snapshot.vanished.items()
+        if before[known.record_id].listed
+    }
+    made = make_plan(
+        tx,
+        work,
+        snapshot,
+        {key: document(record) for key, (_, record) in loaded.items()},
+        {
+            key: document(before[changed.known.record_id])
+            for key, (changed, _) in loaded.items()
+            if changed.known
+        },
+        listed,
+    )
+    if made is None:
+        return
+    ids = _apply(tx, work, snapshot, loaded, before)
+    removed = {
+        listed[change.key]: replace(before[listed[change.key]], listed=False)
+        for change in made.removals
+    }
+    offerings.change_offerings(tx, removed)
+    for change in made.changes:
+        work.note(
+            snapshot.feed.kind,
+            snapshot.feed.system,
+            change.action,
+            "taken in",
+            record_id=ids.get(change.key) or listed.get(change.key),
+            external_id=change.key,
+            fields=change.fields if change.action is Action.UPDATE else None,
+        )
+    want_offerings(tx, {ids[key]: record for key, (_, record) in loaded.items()} | removed)
+    taken_in(
+        tx,
+        work,
+        snapshot,
+        [(changed, ids[key]) for key, (changed, _) in loaded.items()],
+        list(snapshot.vanished.values()),
+        loaded.keys(),
+    )
+
+
+def _load(
+    tx: Connection, work: Work, snapshot: Snapshot, before: dict[int, Offering]
+) -> tuple[dict[str, tuple[Changed, Offering]], list[tuple[Changed, RecordRefused]]]:
+    schema = OfferingSchema(default_zone=work.centre.time_zone)
+    loaded: dict[str, tuple[Changed, Offering]] = {}
+    refused: list[tuple[Changed, RecordRefused]] = []
+    for changed in snapshot.changed:
+        external_id = changed.raw.external_id
+        known = before.get(changed.known.record_id) if changed.known else None
+        code = known.code if known else offering_code(work.centre.code, external_id)
+        try:
+            fields = load(schema, changed.raw.fields)
+        except RecordRefused as error:
+            refused.append((changed, error))
+            continue
+        fields["course_code"] = fields["course_code"] or code
+        loaded[external_id] = (changed, Offering(code=code, centre=work.centre.code, **fields))
+    return loaded, refused
+
+
+def _apply(
+    tx: Connection,
+    work: Work,
+    snapshot: Snapshot,
+    loaded: dict[str, tuple[Changed, Offering]],
+    before: dict[int, Offering],
+) -> dict[str, int]:
+    """Writes the records and gives {external id: record id}."""
+    ids = {key: changed.known.record_id for key, (changed, _) in loaded.items() if changed.known}
+    new = {key: record for key, (_, record) in loaded.items() if key not in ids}
+    # The code may exist although the link does not: a database that was restored in part.
+    known_codes = offerings.offerings_by_code(tx, [record.code for record in new.values()])
+    for key, record in list(new.items()):
+        if record.code in known_codes:
+            ids[key] = known_codes[record.code][0]
+            before[ids[key]] = known_codes[record.code][1]
+            del new[key]
+    changes = {
+        ids[key]: record
+        for key, (_, record) in loaded.items()
+        if key in ids and before[ids[key]] != record
+    }
+    offerings.change_offerings(tx, changes)
+    ids.update(zip(new, offerings.add_offerings(tx, list(new.values())), strict=True))
+    moved = {
+        record_id: record
+        for record_id, record in changes.items()
+        if (record.starts_at, record.lms_course)
+        != (before[record_id].starts_at, before[record_id].lms_course)
+    }
+    want_enrolments_of(tx, work.centre.code, moved)
+    return ids

@@ -1,0 +1,318 @@
+"""Pushing to a target: whatever differs from what it acknowledged is sent.
+
+Nothing is queued: what is still to be sent is derived from two hashes, so a crash at any point is
+cured by the next run. Before an order leaves, its link says so; after a lost answer the next order
+therefore tells the connector to look before it creates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import Document, difference, digest
+from lms_bridge.domain.errors import BridgeError, RetryLater
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import Action, Done, Failed, Order, Outcomes
+from lms_bridge.domain.wanted import GONE, REMOVED
+from lms_bridge.store import holds, links
+from lms_bridge.store.links import Pending
+from lms_bridge.sync.take import hold_removals
+from lms_bridge.sync.wants import GONE_HASH
+from lms_bridge.sync.work import Work
+
+PAGE = 5_000
+"""Orders that are given to a connector at once: enough to keep all its calls busy."""
+KEEP_AFTER_OUTCOMES, KEEP_AFTER_SECONDS = 500, 2.0
+KEPT: Document = {**GONE, "kept": True}
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document ready to send, and what is added to it on the way (external ids)."""
+
+    document: Document
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+
+class Target(Protocol):
+    """One kind of record at one system."""
+
+    kind: Kind
+    system: str
+
+    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+        """{link id: draft} of what can be sent now. What is left out waits for something else."""
+        ...
+
+    def write(self, orders: Sequence[Order]) -> Outcomes: ...
+
+    def leaves(self, pending: Pending) -> bool:
+        """Whether a removal is not to be carried out: the record stays there as it is."""
+        ...
+
+    def kept(self, tx: Connection, done: Collection[Done]) -> None:
+        """Something was acknowledged; in the same transaction as its link."""
+        ...
+
+    def scope(self, external_id: str) -> str: ...
+
+
+@dataclass
+class _Sending:
+    """A page of orders on their way."""
+
+    pending: dict[int, Pending]
+    drafts: Mapping[int, Draft]
+    orders: dict[int, Order]
+    done: list[Done] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
+
+
+def push(work: Work, target: Target) -> None:
+    """Sends everything that is due to a target.
+
+    Raises:
+        StopRun, RetryLater: the target cannot be written to now. What it acknowledged before is
+            kept; the rest is sent by a later run.
+    """
+    held = _guard(work, target)
+    after = 0
+    sent = 0
+    while True:
+        with work.database.reading() as tx:
+            due = links.pending(
+                tx,
+                target.system,
+                target.kind,
+                work.centre.code,
+                work.now(),
+                after=after,
+                most=PAGE,
+            )
+            if not due:
+                return
+            after = due[-1].link_id
+            due = [each for each in due if each.record_id not in held]
+            drafts = target.drafts(tx, due)
+        sent += _send_page(work, target, due, drafts, sent)
+
+
+def _guard(work: Work, target: Target) -> frozenset[int]:
+    """The records whose removal has to wait for a person."""
+    centre = work.centre.code
+    with work.database.reading() as tx:
+        leaving = links.pending_removals(tx, target.system, target.kind, centre, GONE_HASH)
+        if not leaving:
+            return frozenset()
+        approved, rejected = holds.decided(tx, centre, target.kind)
+        total = links.count_held(tx, target.system, target.kind, centre, GONE_HASH)
+    to_ask = [id_ for _, id_ in leaving if id_ not in approved and id_ not in rejected]
+    if not work.policy.holds(len(to_ask), total):
+        return frozenset()
+    if work.dry:
+        work.held.append(0)
+        return frozenset(to_ask)
+    with work.writing() as tx:
+        ids = links.external_ids(tx, target.system, target.kind, to_ask)
+        hold_removals(tx, work, target.system, target.kind, {ids.get(i, str(i)): i for i in to_ask})
+    return frozenset(to_ask)
+
+
+def plan_push(tx: Connection, work: Work, target: Target) -> None:
+    """A dry run's part: notes what would be sent, and sends nothing."""
+    due = links.pending(
+        tx, target.system, target.kind, work.centre.code, work.now(), after=0, most=1_000_000
+    )
+    drafts = target.drafts(tx, due)
+    for pending in due:
+        draft = drafts.get(pending.link_id)
+        state = "would be sent" if draft else "would wait"
+        order = _order(pending, draft or Draft(GONE))
+        work.note(
+            target.kind,
+            target.system,
+            order.action,
+            state,
+            record_id=pending.record_id,
+            external_id=pending.external_id,
+            fields=_fields(pending, draft),
+        )
+
+
+def _fields(pending: Pending, draft: Draft | None) -> dict[str, tuple[Any, Any]]:
+    return difference(pending.held_document or {}, draft.document) if draft else {}
+
+
+def _order(pending: Pending, draft: Draft) -> Order:
+    held = pending.held_document or {}
+    if draft.document.get("state") == REMOVED:
+        action = Action.REMOVE
+    elif pending.acknowledged in (b"", GONE_HASH) or held.get("state") == REMOVED:
+        action = Action.CREATE
+    else:
+        action = Action.UPDATE
+    return Order(
+        key=pending.link_id,
+        action=action,
+        external_id=pending.external_id,
+        wanted={**draft.document, **draft.extras},
+        changed=tuple(difference(held, draft.document)),
+        again=pending.sending or pending.made,
+    )
+
+
+def _send_page(
+    work: Work,
+    target: Target,
+    due: Sequence[Pending],
+    drafts: Mapping[int, Draft],
+    sent: int,
+) -> int:
+    """Sends one page and gives the number of its orders."""
+    sendable = {each.link_id: each for each in due if each.link_id in drafts}
+    if not sendable:
+        return 0
+    orders = {key: _order(pending, drafts[key]) for key, pending in sendable.items()}
+    page = _Sending(sendable, drafts, orders)
+    left = _left_alone(work, target, page)
+    going = [order for key, order in orders.items() if key not in left]
+    with work.writing() as tx:
+        _keep_left(tx, work, target, page, left)
+        links.sending(tx, [order.key for order in going])
+    if not going:
+        return len(left)
+    total = sent + len(orders)
+    kept_at = time.monotonic()
+    try:
+        for outcome in target.write(going):
+            _answered(page, outcome)
+            waiting = len(page.done) + len(page.failed)
+            if waiting >= KEEP_AFTER_OUTCOMES or time.monotonic() - kept_at > KEEP_AFTER_SECONDS:
+                _keep(work, target, page)
+                kept_at = time.monotonic()
+                work.progress(
+                    work.centre.code, f"{target.kind}s sent", sent + len(page.answered), total
+                )
+    finally:
+        _keep(work, target, page)
+    return len(orders)
+
+
+def _answered(page: _Sending, outcome: Done | Failed) -> None:
+    page.answered.add(outcome.key)
+    if isinstance(outcome, Done):
+        page.done.append(outcome)
+    else:
+        page.failed.append(outcome)
+
+
+def _left_alone(work: Work, target: Target, page: _Sending) -> frozenset[int]:
+    """Removals that are not carried out: not the bridge's own, refused by a person, or as the
+    centre's policy has it."""
+    removals = {k for k, order in page.orders.items() if order.action is Action.REMOVE}
+    if not removals:
+        return frozenset()
+    with work.database.reading() as tx:
+        _, rejected = holds.decided(tx, work.centre.code, target.kind)
+    return frozenset(
+        key
+        for key in removals
+        if page.pending[key].record_id in rejected or target.leaves(page.pending[key])
+    )
+
+
+def _keep_left(
+    tx: Connection, work: Work, target: Target, page: _Sending, left: frozenset[int]
+) -> None:
+    links.acknowledged(
+        tx,
+        [
+            _acknowledgement(target, pending, digest(GONE), KEPT, pending.external_id, pending.made)
+            for key, pending in page.pending.items()
+            if key in left
+        ],
+    )
+    for key in left:
+        _note(work, target, page, key, "left alone")
+
+
+def _keep(work: Work, target: Target, page: _Sending) -> None:
+    """Keeps the outcomes that are known by now: links and audit in one transaction."""
+    done, failed = page.done, page.failed
+    if not done and not failed:
+        return
+    page.done, page.failed = [], []
+    with work.writing() as tx:
+        links.acknowledged(tx, [_done_row(target, page, outcome) for outcome in done])
+        links.failed(tx, [_failed_row(work, page, outcome) for outcome in failed])
+        target.kept(tx, done)
+        for outcome in done:
+            _note(work, target, page, outcome.key, "acknowledged")
+        for refusal in failed:
+            _note(work, target, page, refusal.key, "failed", refusal.error)
+
+
+def _note(
+    work: Work,
+    target: Target,
+    page: _Sending,
+    key: int,
+    state: str,
+    error: BridgeError | None = None,
+) -> None:
+    pending = page.pending[key]
+    work.note(
+        target.kind,
+        target.system,
+        page.orders[key].action,
+        state,
+        record_id=pending.record_id,
+        external_id=pending.external_id,
+        fields=_fields(pending, page.drafts[key]) if state == "acknowledged" else None,
+        error=error,
+    )
+
+
+def _done_row(target: Target, page: _Sending, done: Done) -> dict[str, Any]:
+    pending, document = page.pending[done.key], page.drafts[done.key].document
+    made = pending.made or done.made
+    return _acknowledgement(target, pending, digest(document), document, done.external_id, made)
+
+
+def _acknowledgement(
+    target: Target,
+    pending: Pending,
+    new_hash: bytes,
+    document: Document,
+    external_id: str,
+    made: bool,
+) -> dict[str, Any]:
+    return {
+        "link_id": pending.link_id,
+        "new_hash": new_hash,
+        "document": dict(document),
+        "new_external_id": external_id,
+        "new_scope": target.scope(external_id),
+        "is_made": made,
+    }
+
+
+def _failed_row(work: Work, page: _Sending, failed: Failed) -> dict[str, Any]:
+    error = failed.error
+    wait = min(FIRST_WAIT * 2 ** page.pending[failed.key].attempts, LONGEST_WAIT)
+    if isinstance(error, RetryLater):
+        wait = timedelta(seconds=error.after or 0.0)
+    return {
+        "link_id": failed.key,
+        "may_have_arrived": isinstance(error, RetryLater) and error.applied,
+        "again_at": work.now() + wait,
+        "complaint": str(error)[:1000],
+    }

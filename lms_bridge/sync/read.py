@@ -1,0 +1,192 @@
+"""Reading a source: which records differ from what was last read, and which are gone.
+
+Hashes come in two levels. An answer whose bytes are those of the last good read is not parsed; a
+record whose hash is that of its link goes no further. Only what is left costs anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import DIGEST_SIZE, digest
+from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import Answer, Raw, Reading, Unread
+from lms_bridge.store import answers, links, reports
+from lms_bridge.store.database import Database
+from lms_bridge.store.links import Known
+from lms_bridge.store.tables import EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One stream of records from one system.
+
+    ``part`` tells feeds of one system and kind apart (a centre's share of the Academy's
+    registrations). ``exhaustive`` feeds are whole snapshots: what they no longer hold is gone.
+    The scopes of the others stand alone, and one that cannot be read leaves the rest as it is.
+    The records of feeds that are not ``tracked`` have no links: all of a changed answer counts.
+    ``salt`` changes whenever our own understanding of the answers changes.
+    """
+
+    system: str
+    kind: Kind
+    part: str
+    salt: bytes
+    exhaustive: bool
+    tracked: bool = True
+    scope_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A record that is new or differs from what the source last showed."""
+
+    raw: Raw
+    scope: str
+    source_hash: bytes
+    known: Known | None
+
+
+@dataclass
+class Snapshot:
+    """What one reading of a feed found. ``digests`` are to be remembered once it is taken in."""
+
+    feed: Feed
+    changed: list[Changed] = field(default_factory=list)
+    vanished: dict[str, Known] = field(default_factory=dict)
+    moved: list[Changed] = field(default_factory=list)
+    refused: list[tuple[Raw, str, bytes, RecordRefused]] = field(default_factory=list)
+    digests: dict[str, bytes] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+    released: set[str] = field(default_factory=set)
+    ended_scopes: set[str] = field(default_factory=set)
+    cursor: str = ""
+    answers: int = 0
+    parsed: int = 0
+
+    def forget(self, scope: str) -> None:
+        """Something in this scope waits for another record: read the answer again next time."""
+        self.digests.pop(scope, None)
+
+
+def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
+    """Reads a feed to its end.
+
+    Raises:
+        StopRun, RetryLater: the snapshot is not whole; nothing may be concluded from it.
+    """
+    with database.reading() as tx:
+        remembered = answers.digests(tx, feed.system, feed.kind, feed.part)
+    snapshot = Snapshot(feed)
+    seen: set[str] = set()
+    shown: set[str] = set()
+    whole = True
+    for answer in reading:
+        if isinstance(answer, Unread):
+            if feed.exhaustive:
+                raise answer.error
+            snapshot.unread.append(answer)
+            continue
+        snapshot.answers += 1
+        scope = feed.scope_prefix + answer.scope
+        shown.add(scope)
+        whole = whole and answer.whole
+        snapshot.cursor = answer.cursor or snapshot.cursor
+        hashed = _digest(feed.salt, answer)
+        if remembered.get(scope) == hashed:
+            continue
+        snapshot.parsed += 1
+        with database.reading() as tx:
+            _take_in(tx, snapshot, scope, answer, seen)
+        # The scope of a partial answer is remembered without a digest, so that the next whole
+        # reading knows where to look for records that are gone by then.
+        snapshot.digests[scope] = hashed if answer.whole else EMPTY
+    with database.reading() as tx:
+        if feed.exhaustive and whole:
+            snapshot.ended_scopes = remembered.keys() - shown
+            for scope in snapshot.ended_scopes:
+                snapshot.vanished.update(links.in_scope(tx, feed.system, feed.kind, scope))
+        _find_moved(tx, snapshot)
+    for external_id in seen:
+        snapshot.vanished.pop(external_id, None)
+    return snapshot
+
+
+def _digest(salt: bytes, answer: Answer) -> bytes:
+    """The hash of the answer's exact bytes, in parts of told lengths."""
+    hashed = hashlib.blake2b(salt, digest_size=DIGEST_SIZE)
+    for part in answer.body:
+        hashed.update(b"%d:" % len(part))
+        hashed.update(part)
+    return hashed.digest()
+
+
+def _take_in(
+    tx: Connection, snapshot: Snapshot, scope: str, answer: Answer, seen: set[str]
+) -> None:
+    feed = snapshot.feed
+    known = links.in_scope(tx, feed.system, feed.kind, scope) if feed.tracked else {}
+    records, doubles = _by_id(answer.parse())
+    quarantined = reports.quarantined(tx, feed.system, feed.kind, scope)
+    for external_id, raw in records.items():
+        hashed = digest(raw.fields)
+        if external_id in seen or external_id in doubles:
+            error = RecordRefused("duplicate-id", "The source sent this id more than once.")
+            snapshot.refused.append((raw, scope, hashed, error))
+            continue
+        seen.add(external_id)
+        before = known.get(external_id)
+        if before is not None and before.source_hash == hashed:
+            if external_id in quarantined:
+                snapshot.released.add(external_id)
+            continue
+        if quarantined.get(external_id) == hashed:
+            continue
+        snapshot.changed.append(Changed(raw, scope, hashed, before))
+    seen.update(doubles)
+    if answer.whole:
+        snapshot.vanished.update(
+            (external_id, record)
+            for external_id, record in known.items()
+            if external_id not in records
+        )
+        snapshot.released.update(quarantined.keys() - records.keys())
+
+
+def _by_id(raws: Iterable[Raw]) -> tuple[dict[str, Raw], set[str]]:
+    """Records by their ids, and the ids that stand for more than one, different record."""
+    records: dict[str, Raw] = {}
+    doubles: set[str] = set()
+    for raw in raws:
+        other = records.setdefault(raw.external_id, raw)
+        if other is not raw and other.fields != raw.fields:
+            doubles.add(raw.external_id)
+    return records, doubles
+
+
+def _find_moved(tx: Connection, snapshot: Snapshot) -> None:
+    """Records that are new in their scope may be known under another: they only moved."""
+    feed = snapshot.feed
+    if not feed.tracked:
+        return
+    strangers = [changed for changed in snapshot.changed if changed.known is None]
+    elsewhere = links.by_external_id(
+        tx, feed.system, feed.kind, [changed.raw.external_id for changed in strangers]
+    )
+    elsewhere = {key: known for key, known in elsewhere.items() if known.source_hash}
+    if not elsewhere:
+        return
+    kept = []
+    for changed in snapshot.changed:
+        known = changed.known or elsewhere.get(changed.raw.external_id)
+        placed = Changed(changed.raw, changed.scope, changed.source_hash, known)
+        if known is not None and known.source_hash == changed.source_hash:
+            snapshot.moved.append(placed)
+        else:
+            kept.append(placed)
+    snapshot.changed = kept

@@ -1,0 +1,111 @@
+"""Results: from a centre's LMS into the canonical records."""
+
+from __future__ import annotations
+
+from dataclasses import fields as fields_of
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import document
+from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.model import Kind, Result
+from lms_bridge.domain.ports import Action
+from lms_bridge.schemas.enrolment import ResultSchema
+from lms_bridge.schemas.load import load
+from lms_bridge.store import enrolments, links, results
+from lms_bridge.sync.read import Changed, Snapshot
+from lms_bridge.sync.take import refuse, taken_in
+from lms_bridge.sync.wants import want_results
+from lms_bridge.sync.work import Work, changed_fields
+
+_NOTHING = {f.name: f.default for f in fields_of(Result) if f.name in {"score", "completed"}}
+
+
+def take_in_results(tx: Connection, work: Work, snapshot: Snapshot) -> None:
+    """Applies grades and completions. A result that a source no longer shows is kept: a grade is
+    not taken back by silence. People whom the bridge did not enrol are nobody's business here."""
+    loaded, refused = _load(work, snapshot)
+    refuse(tx, work, snapshot, refused)
+    ours = _enrolments(tx, work, loaded)
+    known = results.results_of(tx, ours.values())
+    stored = enrolments.enrolments(tx, ours.values())
+    new: dict[str, tuple[int, Result]] = {}
+    changed: dict[int, Result] = {}
+    ids: dict[str, int] = {}
+    for key, enrolment_id in ours.items():
+        parsed = loaded[key][1]
+        enrolment = stored[enrolment_id].record
+        record = Result(enrolment.learner, enrolment.offering, **parsed)
+        if enrolment_id not in known:
+            if any(parsed[name] != empty for name, empty in _NOTHING.items()):
+                new[key] = (enrolment_id, record)
+            continue
+        ids[key], before = known[enrolment_id]
+        if before != record:
+            changed[ids[key]] = record
+            difference = changed_fields(document(before), document(record))
+            _note(work, snapshot, Action.UPDATE, ids[key], key, difference)
+    results.change_results(tx, changed)
+    new_ids = dict(zip(new, results.add_results(tx, list(new.values())), strict=True))
+    for key, record_id in new_ids.items():
+        _note(work, snapshot, Action.CREATE, record_id, key, None)
+    ids.update(new_ids)
+    want_results(
+        tx,
+        work.centre.code,
+        changed | {new_ids[key]: record for key, (_, record) in new.items()},
+    )
+    taken_in(
+        tx,
+        work,
+        snapshot,
+        [(loaded[key][0], record_id) for key, record_id in ids.items()],
+        [],
+        loaded.keys(),
+    )
+
+
+def _note(
+    work: Work, snapshot: Snapshot, action: Action, record_id: int, key: str, fields: Any
+) -> None:
+    work.note(
+        Kind.RESULT,
+        snapshot.feed.system,
+        action,
+        "taken in",
+        record_id=record_id,
+        external_id=key,
+        fields=fields,
+    )
+
+
+def _load(
+    work: Work, snapshot: Snapshot
+) -> tuple[dict[str, tuple[Changed, dict[str, Any]]], list[tuple[Changed, RecordRefused]]]:
+    schema = ResultSchema(default_zone=work.centre.time_zone)
+    loaded: dict[str, tuple[Changed, dict[str, Any]]] = {}
+    refused: list[tuple[Changed, RecordRefused]] = []
+    for changed in snapshot.changed:
+        try:
+            loaded[changed.raw.external_id] = (changed, load(schema, changed.raw.fields))
+        except RecordRefused as error:
+            refused.append((changed, error))
+    return loaded, refused
+
+
+def _enrolments(
+    tx: Connection, work: Work, loaded: dict[str, tuple[Changed, dict[str, Any]]]
+) -> dict[str, int]:
+    """{result's external id: enrolment id}, by the links of the course and of the account."""
+    system = work.centre.system
+    parts = {key: key.rpartition("/") for key in loaded}
+    offerings = links.by_external_id(tx, system, Kind.OFFERING, {p[0] for p in parts.values()})
+    people = links.by_external_id(tx, system, Kind.LEARNER, {p[2] for p in parts.values()})
+    pairs = {
+        key: (offerings[offering].record_id, people[account].record_id)
+        for key, (offering, _, account) in parts.items()
+        if offering in offerings and account in people
+    }
+    found = enrolments.enrolment_ids(tx, pairs.values())
+    return {key: found[pair] for key, pair in pairs.items() if pair in found}

@@ -1,0 +1,112 @@
+"""After canonical records changed: what each target is to hold from now on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import digest
+from lms_bridge.domain.model import ACADEMY, Kind, Learner, Offering, Result, centre_system
+from lms_bridge.domain.wanted import (
+    GONE,
+    REMOVED,
+    enrolment_document,
+    learner_document,
+    offering_document,
+    result_document,
+)
+from lms_bridge.store import enrolments, learners, links
+from lms_bridge.store.enrolments import StoredEnrolment
+from lms_bridge.store.tables import EMPTY
+
+GONE_HASH = digest(GONE)
+
+
+def want_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
+    """The Academy's catalogue is to show these offerings as they are now."""
+    rows = [
+        _row(ACADEMY, Kind.OFFERING, record.centre, record_id, offering_document(record))
+        for record_id, record in records.items()
+    ]
+    _want(tx, ACADEMY, Kind.OFFERING, rows)
+
+
+def want_enrolments(
+    tx: Connection,
+    centre: str,
+    records: Iterable[StoredEnrolment],
+    offerings: Mapping[int, Offering],
+) -> None:
+    """The centre's LMS is to hold these enrolments, and the accounts of their learners."""
+    system = centre_system(centre)
+    rows, people = [], set()
+    for stored in records:
+        document = enrolment_document(stored.record, offerings[stored.offering_id])
+        if document["state"] != REMOVED:
+            people.add(stored.learner_id)
+        rows.append(_row(system, Kind.ENROLMENT, centre, stored.id, document))
+    _want(tx, system, Kind.ENROLMENT, rows)
+    there = links.wanted_hashes(tx, system, Kind.LEARNER, people)
+    missing = [id_ for id_ in people if id_ not in there or there[id_][0] == EMPTY]
+    links.want(
+        tx,
+        [
+            _row(system, Kind.LEARNER, centre, id_, learner_document(record))
+            for id_, record in learners.learners(tx, missing).items()
+        ],
+    )
+
+
+def want_changed_learners(tx: Connection, records: Mapping[int, Learner]) -> None:
+    """Wherever these people have accounts by the bridge's doing, their data are to be renewed."""
+    rows = []
+    for record_id, system, centre in links.systems_that_want(tx, Kind.LEARNER, list(records)):
+        document = learner_document(records[record_id])
+        rows.append(_row(system, Kind.LEARNER, centre, record_id, document))
+    links.want(tx, rows)
+
+
+def want_results(tx: Connection, centre: str, records: Mapping[int, Result]) -> None:
+    links.want(
+        tx,
+        [
+            _row(ACADEMY, Kind.RESULT, centre, record_id, result_document(record))
+            for record_id, record in records.items()
+        ],
+    )
+
+
+def want_enrolments_of(tx: Connection, centre: str, changed: Mapping[int, Offering]) -> None:
+    """After offerings' dates changed, their enrolments' documents follow."""
+    stored = enrolments.enrolments_in(tx, changed)
+    want_enrolments(tx, centre, stored.values(), changed)
+
+
+def _row(
+    system: str, kind: Kind, centre: str, record_id: int, document: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "system": system,
+        "kind": kind,
+        "centre": centre,
+        "record_id": record_id,
+        "wanted": digest(document),
+    }
+
+
+def _want(tx: Connection, system: str, kind: Kind, rows: list[dict[str, Any]]) -> None:
+    """Sets what is wanted; a record that is to be gone and never was there asks for nothing."""
+    gone = [row["record_id"] for row in rows if row["wanted"] == GONE_HASH]
+    there = links.wanted_hashes(tx, system, kind, gone)
+    kept = []
+    for row in rows:
+        if row["wanted"] == GONE_HASH:
+            if row["record_id"] not in there:
+                continue
+            _, acknowledged, sending = there[row["record_id"]]
+            if acknowledged == EMPTY and not sending:
+                row = {**row, "wanted": EMPTY}
+        kept.append(row)
+    links.want(tx, kept)
