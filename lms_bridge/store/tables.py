@@ -51,7 +51,7 @@ def _id() -> Column[int]:
 
 
 def _hash(name: str) -> Column[bytes]:
-    return Column(name, LargeBinary(16), nullable=False, server_default=text("''"), default=EMPTY)
+    return Column(name, LargeBinary(16), nullable=False, default=EMPTY)
 
 
 def _words(name: str, longest: int = 255) -> Column[str]:

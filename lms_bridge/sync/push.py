@@ -8,8 +8,8 @@ therefore tells the connector to look before it creates.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -41,6 +41,26 @@ class Draft:
     extras: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record that was there before the bridge sent it: it is not the bridge's own.
+
+    ``document`` is what the target holds of it.
+    """
+
+    key: int
+    external_id: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the target showed before anything is created there."""
+
+    found: tuple[Found, ...] = ()
+    refused: tuple[Failed, ...] = ()
+
+
 class Target(Protocol):
     """One kind of record at one system."""
 
@@ -51,14 +71,23 @@ class Target(Protocol):
         """{link id: draft} of what can be sent now. What is left out waits for something else."""
         ...
 
-    def write(self, orders: Sequence[Order]) -> Outcomes: ...
-
-    def leaves(self, pending: Pending) -> bool:
-        """Whether a removal is not to be carried out: the record stays there as it is."""
+    def look(self, orders: Sequence[Order]) -> Look:
+        """Looks for records about to be created that nobody knows to be the bridge's own. Only
+        what this look did not find, and is sent after it, counts as made by the bridge."""
         ...
 
-    def kept(self, tx: Connection, done: Collection[Done]) -> None:
-        """Something was acknowledged; in the same transaction as its link."""
+    def looked(self, tx: Connection, look: Look) -> None:
+        """Keeps what the target wants to remember of a look."""
+        ...
+
+    def write(self, orders: Sequence[Order]) -> Outcomes: ...
+
+    def leaves(self, pending: Pending, action: Action) -> bool:
+        """Whether a removal or an update is not carried out: the record there is not ours."""
+        ...
+
+    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+        """Outcomes became known; in the same transaction as their links."""
         ...
 
     def scope(self, external_id: str) -> str: ...
@@ -165,7 +194,7 @@ def _order(pending: Pending, draft: Draft) -> Order:
         external_id=pending.external_id,
         wanted={**draft.document, **draft.extras},
         changed=tuple(difference(held, draft.document)),
-        again=pending.sending or pending.made,
+        again=pending.sending or pending.made or bool(pending.acknowledged),
     )
 
 
@@ -183,12 +212,15 @@ def _send_page(
     orders = {key: _order(pending, drafts[key]) for key, pending in sendable.items()}
     page = _Sending(sendable, drafts, orders)
     left = _left_alone(work, target, page)
-    going = [order for key, order in orders.items() if key not in left]
+    look = target.look([order for order in orders.values() if _is_new(order)])
+    settled = left | {f.key for f in look.found} | {f.key for f in look.refused}
+    going = [_sure(order) for key, order in orders.items() if key not in settled]
     with work.writing() as tx:
         _keep_left(tx, work, target, page, left)
+        _keep_look(tx, work, target, page, look)
         links.sending(tx, [order.key for order in going])
     if not going:
-        return len(left)
+        return len(settled)
     total = sent + len(orders)
     kept_at = time.monotonic()
     try:
@@ -206,6 +238,19 @@ def _send_page(
     return len(orders)
 
 
+def _is_creation(order: Order) -> bool:
+    return order.action is Action.CREATE
+
+
+def _is_new(order: Order) -> bool:
+    return _is_creation(order) and not order.again
+
+
+def _sure(order: Order) -> Order:
+    """After the look, whatever a connector finds of a new record is the bridge's own doing."""
+    return replace(order, again=True) if _is_new(order) else order
+
+
 def _answered(page: _Sending, outcome: Done | Failed) -> None:
     page.answered.add(outcome.key)
     if isinstance(outcome, Done):
@@ -215,33 +260,58 @@ def _answered(page: _Sending, outcome: Done | Failed) -> None:
 
 
 def _left_alone(work: Work, target: Target, page: _Sending) -> frozenset[int]:
-    """Removals that are not carried out: not the bridge's own, refused by a person, or as the
-    centre's policy has it."""
-    removals = {k for k, order in page.orders.items() if order.action is Action.REMOVE}
-    if not removals:
+    """Orders that are not carried out: for what is not the bridge's own, or as the centre's
+    policy has it; and removals that a person refused."""
+    known = {k: order.action for k, order in page.orders.items() if not _is_creation(order)}
+    if not known:
         return frozenset()
     with work.database.reading() as tx:
         _, rejected = holds.decided(tx, work.centre.code, target.kind)
     return frozenset(
         key
-        for key in removals
-        if page.pending[key].record_id in rejected or target.leaves(page.pending[key])
+        for key, action in known.items()
+        if target.leaves(page.pending[key], action)
+        or (action is Action.REMOVE and page.pending[key].record_id in rejected)
     )
 
 
 def _keep_left(
     tx: Connection, work: Work, target: Target, page: _Sending, left: frozenset[int]
 ) -> None:
+    rows = []
+    for key in left:
+        pending, document = page.pending[key], page.drafts[key].document
+        shown = KEPT if page.orders[key].action is Action.REMOVE else document
+        rows.append(
+            _acknowledgement(
+                target, pending, digest(document), shown, pending.external_id, pending.made
+            )
+        )
+        _note(work, target, page, key, "left alone")
+    links.acknowledged(tx, rows)
+
+
+def _keep_look(tx: Connection, work: Work, target: Target, page: _Sending, look: Look) -> None:
     links.acknowledged(
         tx,
         [
-            _acknowledgement(target, pending, digest(GONE), KEPT, pending.external_id, pending.made)
-            for key, pending in page.pending.items()
-            if key in left
+            _acknowledgement(
+                target,
+                page.pending[found.key],
+                digest(found.document),
+                found.document,
+                found.external_id,
+                False,
+            )
+            for found in look.found
         ],
     )
-    for key in left:
-        _note(work, target, page, key, "left alone")
+    links.failed(tx, [_failed_row(work, page, refusal) for refusal in look.refused])
+    target.looked(tx, look)
+    for found in look.found:
+        _note(work, target, page, found.key, "found there")
+    for refusal in look.refused:
+        _note(work, target, page, refusal.key, "waits", refusal.error)
 
 
 def _keep(work: Work, target: Target, page: _Sending) -> None:
@@ -253,7 +323,7 @@ def _keep(work: Work, target: Target, page: _Sending) -> None:
     with work.writing() as tx:
         links.acknowledged(tx, [_done_row(target, page, outcome) for outcome in done])
         links.failed(tx, [_failed_row(work, page, outcome) for outcome in failed])
-        target.kept(tx, done)
+        target.kept(tx, done, failed)
         for outcome in done:
             _note(work, target, page, outcome.key, "acknowledged")
         for refusal in failed:

@@ -135,6 +135,15 @@ def _load(
     return loaded, refused
 
 
+def _unknown_offering() -> RecordRefused:
+    return RecordRefused(
+        "unknown-offering",
+        "The registration is for an offering that this centre does not have (yet).",
+        "It is taken in as soon as the offering is.",
+        field="offering",
+    )
+
+
 def _people(tx: Connection, loaded: dict[str, _Registration]) -> dict[str, tuple[int, Learner]]:
     return learners.learners_by_academy_id(
         tx, {each.learner.academy_id for each in loaded.values()}

@@ -1,0 +1,165 @@
+"""The composition root: from settings to a bridge that is ready to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from lms_bridge.registry import connector
+from lms_bridge.domain.errors import NotFound, SettingsInvalid
+from lms_bridge.domain.model import ACADEMY, Centre, Flow
+from lms_bridge.domain.policy import Policy
+from lms_bridge.domain.ports import Access, Limits
+from lms_bridge.schemas.parts import read_part
+from lms_bridge.secrets import Vault
+from lms_bridge.settings import Settings
+from lms_bridge.store import centres
+from lms_bridge.store.database import Database
+from lms_bridge.store.migrate import check_up_to_date
+from lms_bridge.sync.flows import Peers
+from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.run import Order, Report, Runner
+from lms_bridge.sync.work import Progress, silent
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """Everything that commands, pages and jobs need."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    heartbeat: Heartbeat
+
+    # ---- centres -----------------------------------------------------------------------
+
+    def centre(self, code: str) -> Centre:
+        """Raises NotFound, with the codes there are."""
+        with self.database.reading() as tx:
+            found = centres.find(tx, code)
+            if found is None:
+                known = ", ".join(each.code for each in centres.all_centres(tx)) or "none yet"
+                raise NotFound(
+                    "no-such-centre", f'There is no centre "{code}".', f"Known: {known}."
+                )
+        return found
+
+    def policy_of(self, centre: Centre) -> Policy:
+        """The centre's own policy over that of the settings."""
+        own = {k: v for k, v in centre.policy.items() if k in Policy.__slots__}
+        policy, problems = read_part(Policy, own, f"{centre.code}.policy", self.settings.policy)
+        if problems:
+            raise SettingsInvalid(problems)
+        return policy
+
+    def limits_of(self, centre: Centre) -> Limits:
+        own = {k: v for k, v in centre.policy.items() if k in Limits.__slots__}
+        limits, problems = read_part(Limits, own, f"{centre.code}.limits", self.settings.limits)
+        if problems:
+            raise SettingsInvalid(problems)
+        return limits
+
+    def open_centre(self, centre: Centre) -> object:
+        """The centre's LMS, as an object with some of the ports."""
+        with self.database.reading() as tx:
+            locked = centres.secret_of(tx, centre.code)
+        return connector(centre.connector, "centre").open(
+            Access(
+                system=centre.system,
+                address=centre.address,
+                secret=self.vault.unlock(locked),
+                options=centre.options,
+                limits=self.limits_of(centre),
+                time_zone=centre.time_zone,
+                languages=centre.languages,
+                private_addresses=self.settings.network.private_addresses or centre.sample,
+            )
+        )
+
+    def open_academy(self) -> object:
+        academy = self.settings.academy
+        return connector(academy.connector, "academy").open(
+            Access(
+                system=ACADEMY,
+                address=academy.address,
+                secret=academy.token,
+                options=self.settings.academy_options,
+                limits=self.settings.limits,
+                private_addresses=self.settings.network.private_addresses,
+            )
+        )
+
+    # ---- runs --------------------------------------------------------------------------
+
+    def runner(self, progress: Progress = silent) -> Runner:
+        return Runner(
+            database=self.database,
+            open_peers=lambda centre: Peers(self.open_centre(centre), self.open_academy()),
+            keeping=self.heartbeat.keeping,
+            lease_seconds=self.settings.sync.lease_seconds,
+            progress=progress,
+        )
+
+    def order(
+        self,
+        centre: Centre,
+        flows: tuple[Flow, ...] = tuple(Flow),
+        *,
+        trigger: str = "command",
+        full: bool = True,
+        dry: bool = False,
+    ) -> Order:
+        return Order(centre, self.policy_of(centre), flows, trigger, full, dry)
+
+    def run_all(
+        self,
+        orders: list[Order],
+        progress: Progress = silent,
+        each: Callable[[Report], None] = lambda report: None,
+    ) -> list[Report]:
+        """Runs several centres side by side, each told to ``each`` as it ends. Dry runs go one by
+        one: each holds the database's writing turn while it works."""
+        runner = self.runner(progress)
+        at_once = 1 if any(order.dry for order in orders) else self.settings.sync.centres_at_once
+        reports: list[Report] = []
+        with ThreadPoolExecutor(at_once, thread_name_prefix="run") as pool:
+            for future in as_completed([pool.submit(runner.run, order) for order in orders]):
+                report = future.result()
+                each(report)
+                reports.append(report)
+        return sorted(reports, key=lambda report: report.centre)
+
+    def close(self) -> None:
+        self.heartbeat.close()
+        self.database.close()
+
+
+def build(settings: Settings, *, check_schema: bool = True) -> Bridge:
+    """A bridge over the settings' database.
+
+    Raises:
+        SettingsInvalid: the key or the database cannot be used as they are.
+    """
+    database = Database(settings.store.address)
+    if database.embedded:
+        file = make_url(settings.store.address).database
+        if file:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+    if check_schema:
+        check_up_to_date(database)
+    vault = Vault.from_settings(settings.secrets.key, Path(settings.secrets.key_file))
+    return Bridge(settings, database, vault, Heartbeat(database))
+
+
+@contextmanager
+def open_bridge(settings: Settings, *, check_schema: bool = True) -> Iterator[Bridge]:
+    bridge = build(settings, check_schema=check_schema)
+    try:
+        yield bridge
+    finally:
+        bridge.close()

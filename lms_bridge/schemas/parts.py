@@ -1,0 +1,70 @@
+"""Schemas made of dataclasses whose fields are numbers, flags, words or texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields as fields_of
+from enum import StrEnum
+from typing import Any, TypeVar, get_type_hints
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+Part = TypeVar("Part")
+
+_UNKNOWN = "is not a setting"
+
+
+class StrictInteger(fields.Integer):
+    """A whole number; from text too, as environment variables have it."""
+
+    default_error_messages = {"invalid": "is not a whole number"}  # noqa: RUF012 (the library's form)
+
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+def _field(kind: type) -> fields.Field[Any]:
+    if kind is bool:
+        return fields.Boolean(error_messages={"invalid": "is not true or false"})
+    if kind is int:
+        return StrictInteger(validate=validate.Range(min=0, error="is negative"))
+    if kind is float:
+        return fields.Float(
+            error_messages={"invalid": "is not a number", "special": "is not a number"},
+            validate=validate.Range(min=0, error="is negative"),
+        )
+    if issubclass(kind, StrEnum):
+        return fields.Enum(
+            kind, by_value=True, error_messages={"unknown": "is not one of: {choices}"}
+        )
+    return fields.String(error_messages={"invalid": "is not a text"})
+
+
+def read_part(
+    part: type[Part], given: Mapping[str, object], name: str, base: Part | None = None
+) -> tuple[Part, list[str]]:
+    """A dataclass made of given values over those of ``base``, and every problem with its name.
+
+    ``name`` is what the part is called in messages. With problems the base (or the defaults) is
+    returned as it was.
+    """
+    start: Part = part() if base is None else base
+    hints = get_type_hints(part)
+    known = {f.name: hints[f.name] for f in fields_of(part)}  # type: ignore[arg-type]
+    schema = Schema.from_dict({key: _field(kind) for key, kind in known.items()})(unknown=RAISE)
+    try:
+        values = schema.load(dict(given))
+    except ValidationError as error:
+        return start, [
+            f"{name}.{key} {_complaint(message)}"
+            for key, message in dict(error.messages).items()  # type: ignore[arg-type]
+        ]
+    current = {key: getattr(start, key) for key in known}
+    return part(**{**current, **values}), []
+
+
+def _complaint(messages: Any) -> str:
+    text = str(messages[0] if isinstance(messages, list) else messages)
+    return _UNKNOWN if text == "Unknown field." else text

@@ -1,0 +1,65 @@
+"""The secrets of centres, encrypted at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from lms_bridge.domain.errors import SettingsInvalid
+
+
+class Vault:
+    """Locks and unlocks secrets with a key from the settings.
+
+    Several keys may be given with commas between them: the first locks, all unlock, so that a key
+    can be changed without a pause.
+    """
+
+    def __init__(self, key: str) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(each.strip()) for each in key.split(",")])
+        except ValueError:
+            raise SettingsInvalid(
+                ["secrets.key is not a Fernet key (32 bytes, URL-safe base64)"]
+            ) from None
+
+    @classmethod
+    def from_settings(cls, key: str, key_file: Path) -> Vault:
+        """With the given key, or the one in a file that only its owner can read, made when it is
+        missing."""
+        if key:
+            return cls(key)
+        try:
+            return cls(key_file.read_text(encoding="ascii").strip())
+        except FileNotFoundError:
+            return cls(_make_key(key_file))
+        except (OSError, UnicodeDecodeError):
+            raise SettingsInvalid([f"secrets.key_file {key_file} cannot be read"]) from None
+
+    def lock(self, secret: str) -> bytes:
+        return self._fernet.encrypt(secret.encode()) if secret else b""
+
+    def unlock(self, locked: bytes) -> str:
+        """Raises SettingsInvalid where the key is not the one that locked the secret."""
+        if not locked:
+            return ""
+        try:
+            return self._fernet.decrypt(locked).decode()
+        except InvalidToken:
+            raise SettingsInvalid(
+                ["secrets.key is not the key that the centres' secrets were stored with"]
+            ) from None
+
+
+def _make_key(path: Path) -> str:
+    key = Fernet.generate_key().decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was quicker
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key)
+    return key

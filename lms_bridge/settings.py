@@ -1,0 +1,228 @@
+"""Settings: defaults from config/, then a file of one's own, then the environment.
+
+All problems are reported at once, each with the name of its setting.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from apscheduler.triggers.cron import CronTrigger
+
+from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.domain.policy import Policy
+from lms_bridge.domain.ports import Limits
+from lms_bridge.schemas.parts import read_part
+
+PREFIX = "LMS_BRIDGE_"
+_HERE = Path(__file__).resolve().parent
+
+
+class EngineKind(StrEnum):
+    THREADS = "threads"
+    PROCRASTINATE = "procrastinate"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    key: str = field(default="", repr=False)
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Academy:
+    connector: str = ""
+    address: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    centres_at_once: int = 8
+    lease_seconds: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    private_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    enabled: bool = True
+    catalogue: str = "0 2 * * *"
+    jitter_seconds: int = 900
+    enrolments_minutes: int = 5
+    results_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    kind: EngineKind = EngineKind.THREADS
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    level: LogLevel = LogLevel.INFO
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings; one attribute for each section of config/default.toml."""
+
+    store: Store = field(default_factory=Store)
+    secrets: Secrets = field(default_factory=Secrets)
+    academy: Academy = field(default_factory=Academy)
+    academy_options: Mapping[str, object] = field(default_factory=dict)
+    sync: Sync = field(default_factory=Sync)
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+    network: Network = field(default_factory=Network)
+    clock: Clock = field(default_factory=Clock)
+    engine: Engine = field(default_factory=Engine)
+    web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
+
+
+SECTIONS: dict[str, type] = {
+    "store": Store,
+    "secrets": Secrets,
+    "academy": Academy,
+    "sync": Sync,
+    "policy": Policy,
+    "limits": Limits,
+    "network": Network,
+    "clock": Clock,
+    "engine": Engine,
+    "web": Web,
+    "log": Log,
+}
+
+
+def config_folder() -> Path:
+    """Where config/ is: beside the package in a checkout, inside it once installed."""
+    beside = _HERE.parent / "config"
+    return beside if (beside / "default.toml").is_file() else _HERE / "_config"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads all settings.
+
+    Raises:
+        SettingsInvalid: with every problem.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    given = _toml(config_folder() / "default.toml", problems)
+    own = environment.get(f"{PREFIX}CONFIG")
+    if own:
+        _merge(given, _toml(Path(own), problems))
+    _merge(given, _from_environment(environment))
+    settings = _build(given, problems)
+    problems.extend(_contradictions(settings))
+    if problems:
+        raise SettingsInvalid(problems)
+    return settings
+
+
+def _toml(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        problems.append(f"{path} cannot be read")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path} is not TOML: {error}")
+    return {}
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """LMS_BRIDGE_ACADEMY__OPTIONS__CATEGORY=3 is ``category`` of ``[academy.options]``."""
+    given: dict[str, Any] = {}
+    for name, value in environment.items():
+        match = re.fullmatch(rf"{PREFIX}(\w+?)__(\w+)", name)
+        if not match or not value:
+            continue
+        path = [match[1].lower(), *match[2].lower().split("__")]
+        for key in reversed(path):
+            value = {key: value}  # type: ignore[assignment]
+        _merge(given, value)  # type: ignore[arg-type]
+    return given
+
+
+def _build(given: dict[str, Any], problems: list[str]) -> Settings:
+    academy = given.get("academy")
+    options = academy.pop("options", {}) if isinstance(academy, dict) else {}
+    parts: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in SECTIONS:
+            problems.append(f"[{name}] is not a section of the settings")
+        elif not isinstance(value, Mapping):
+            problems.append(f"{name} is not a section")
+        else:
+            parts[name], found = read_part(SECTIONS[name], value, name)
+            problems.extend(found)
+    return Settings(**parts, academy_options=options)
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems = []
+    if not settings.store.address.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        problems.append("store.address does not begin with sqlite: or postgresql:")
+    if settings.engine.kind is EngineKind.PROCRASTINATE and settings.store.address.startswith(
+        "sqlite:"
+    ):
+        problems.append("engine.kind procrastinate needs a store.address on PostgreSQL")
+    try:
+        CronTrigger.from_crontab(settings.clock.catalogue)
+    except ValueError as error:
+        problems.append(f"clock.catalogue is not a cron expression: {error}")
+    for section, name in (
+        ("sync", "centres_at_once"),
+        ("sync", "lease_seconds"),
+        ("limits", "calls_at_once"),
+        ("limits", "attempts"),
+        ("clock", "enrolments_minutes"),
+        ("clock", "results_minutes"),
+    ):
+        if getattr(getattr(settings, section), name) <= 0:
+            problems.append(f"{section}.{name} is not above zero")
+    return problems
+
+
+def names() -> list[str]:
+    """Every setting's name, as ``section.name``."""
+    return [f"{section}.{f.name}" for section, part in SECTIONS.items() for f in fields(part)]

@@ -1,0 +1,60 @@
+"""Bringing the database's tables up to date, with Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.store.database import Database
+
+_FOLDER = Path(__file__).resolve().parent / "migrations"
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    return config
+
+
+def newest() -> str:
+    """The revision that this version of the bridge works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    if head is None:
+        raise RuntimeError("the package holds no migrations")
+    return head
+
+
+def current(database: Database) -> str | None:
+    """The revision that the database is at; None while it is empty."""
+    with database.reading() as tx:
+        return MigrationContext.configure(tx).get_current_revision()
+
+
+def upgrade(database: Database) -> None:
+    """Brings the tables up to date; does nothing when they are."""
+    with database.writing() as tx:
+        command.upgrade(_config(tx), "head")
+
+
+def check_up_to_date(database: Database) -> None:
+    """Raises SettingsInvalid, with the remedy, when the tables are not those of this version."""
+    try:
+        revision = current(database)
+    except OperationalError:
+        raise SettingsInvalid(
+            ["store.address: the database cannot be opened; is it running, and is the path right?"]
+        ) from None
+    if revision is None:
+        raise SettingsInvalid(["store.address: the database is empty; run `lms-bridge db upgrade`"])
+    if revision != newest():
+        raise SettingsInvalid(
+            ["store.address: the tables are of another version; run `lms-bridge db upgrade`"]
+        )

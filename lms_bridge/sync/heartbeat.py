@@ -1,0 +1,73 @@
+"""One thread that keeps the leases of all runs of this process alive while they read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from lms_bridge.domain.errors import LeaseLost
+from lms_bridge.store import leases
+from lms_bridge.store.database import Database
+from lms_bridge.sync.work import Lease, utc_now
+
+_log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """Renews each lease at a third of its length. A lost lease needs no alarm here: the run that
+    lost it cannot write another row, and stops when it tries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._leases: dict[str, Lease] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keeping(self, lease: Lease) -> Iterator[None]:
+        with self._changed:
+            self._leases[lease.holder] = lease
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._leases.pop(lease.holder, None)
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                waits = [lease.seconds / 3 for lease in self._leases.values()]
+                if not self._changed.wait(min(waits, default=None)):
+                    due = list(self._leases.values())
+                else:
+                    continue
+            for lease in due:
+                self._renew(lease)
+
+    def _renew(self, lease: Lease) -> None:
+        try:
+            with self._database.writing() as tx:
+                leases.renew(tx, lease.name, lease.holder, utc_now(), lease.seconds)
+        except LeaseLost:
+            _log.warning("lease lost", lease=lease.name)
+            with self._changed:
+                self._leases.pop(lease.holder, None)
+        except Exception as error:  # the database may be back at the next beat
+            _log.warning("lease not renewed", lease=lease.name, error=type(error).__name__)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=10)

@@ -1,0 +1,168 @@
+"""The four kinds of target: offerings and results at the Academy, people and enrolments at a
+centre."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.domain.policy import Policy
+from lms_bridge.domain.ports import (
+    Action,
+    Done,
+    Failed,
+    Order,
+    Outcomes,
+    Removal,
+    WritesEnrolments,
+    WritesOfferings,
+    WritesResults,
+)
+from lms_bridge.domain.wanted import (
+    enrolment_document,
+    offering_document,
+    result_document,
+)
+from lms_bridge.store import answers, enrolments, links, offerings, results
+from lms_bridge.store.links import Pending
+from lms_bridge.sync.push import Draft, Found, Look
+from lms_bridge.sync.rosters import read_rosters
+
+
+class _Plain:
+    """What most targets do: nothing is looked for, nothing is remembered, removals are sent."""
+
+    def look(self, orders: Sequence[Order]) -> Look:
+        return Look()
+
+    def looked(self, tx: Connection, look: Look) -> None:
+        return None
+
+    def leaves(self, pending: Pending, action: Action) -> bool:
+        return False
+
+    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+        return None
+
+    def scope(self, external_id: str) -> str:
+        return external_id
+
+
+@dataclass
+class OfferingTarget(_Plain):
+    """The Academy's catalogue."""
+
+    peer: WritesOfferings
+    kind: Kind = Kind.OFFERING
+    system: str = ACADEMY
+
+    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+        records = offerings.offerings(tx, [each.record_id for each in due])
+        return {
+            each.link_id: Draft(
+                offering_document(records[each.record_id]),
+                {"code": records[each.record_id].code},
+            )
+            for each in due
+        }
+
+    def write(self, orders: Sequence[Order]) -> Outcomes:
+        return self.peer.write_offerings(orders)
+
+
+@dataclass
+class ResultTarget(_Plain):
+    """The Academy's register of results. A result waits until the Academy knows the offering."""
+
+    peer: WritesResults
+    kind: Kind = Kind.RESULT
+    system: str = ACADEMY
+
+    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+        stored = results.results(tx, [each.record_id for each in due])
+        holders = enrolments.enrolments(tx, {enrolment_id for enrolment_id, _ in stored.values()})
+        there = links.external_ids(
+            tx, self.system, Kind.OFFERING, {each.offering_id for each in holders.values()}
+        )
+        drafts = {}
+        for each in due:
+            enrolment_id, record = stored[each.record_id]
+            offering = there.get(holders[enrolment_id].offering_id)
+            if offering is not None:
+                extras = {"offering": offering, "account": record.learner}
+                drafts[each.link_id] = Draft(
+                    {**result_document(record), "offering": record.offering}, extras
+                )
+        return drafts
+
+    def write(self, orders: Sequence[Order]) -> Outcomes:
+        return self.peer.write_results(orders)
+
+
+@dataclass
+class EnrolmentTarget(_Plain):
+    """A centre's courses. An enrolment waits for its course and for its learner's account."""
+
+    peer: WritesEnrolments
+    system: str
+    policy: Policy
+    kind: Kind = Kind.ENROLMENT
+
+    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+        stored = enrolments.enrolments(tx, [each.record_id for each in due])
+        courses = {each.offering_id for each in stored.values()}
+        records = offerings.offerings(tx, courses)
+        there = links.external_ids(tx, self.system, Kind.OFFERING, courses)
+        accounts = links.external_ids(
+            tx, self.system, Kind.LEARNER, {each.learner_id for each in stored.values()}
+        )
+        drafts = {}
+        for each in due:
+            enrolment = stored[each.record_id]
+            offering, account = (
+                there.get(enrolment.offering_id),
+                accounts.get(enrolment.learner_id),
+            )
+            if offering is not None and account is not None:
+                drafts[each.link_id] = Draft(
+                    enrolment_document(enrolment.record, records[enrolment.offering_id]),
+                    {"offering": offering, "account": account},
+                )
+        return drafts
+
+    def look(self, orders: Sequence[Order]) -> Look:
+        """Who is on the rosters already was put there by somebody else."""
+        courses = sorted({str(order.wanted["offering"]) for order in orders})
+        rosters = read_rosters(self.peer, courses)
+        found = []
+        for order in orders:
+            external_id = f"{order.wanted['offering']}/{order.wanted['account']}"
+            state = rosters.get(external_id)
+            if state is not None:
+                # Active is all that the bridge wants of an enrolment that is not its own; from
+                # any other state the enrolment is brought back, still as somebody else's.
+                document = {k: v for k, v in order.wanted.items() if k not in _EXTRAS}
+                found.append(Found(order.key, external_id, {**document, "state": state}))
+        return Look(tuple(found))
+
+    def write(self, orders: Sequence[Order]) -> Outcomes:
+        return self.peer.write_enrolments(orders, self.policy.removal)
+
+    def leaves(self, pending: Pending, action: Action) -> bool:
+        if action is not Action.REMOVE:
+            return False
+        return not pending.made or self.policy.removal is Removal.KEEP
+
+    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+        """A new place on a roster makes its course's grades interesting, read before or not."""
+        courses = {self.scope(each.external_id) for each in done}
+        answers.forget(tx, self.system, Kind.RESULT, "source", courses)
+
+    def scope(self, external_id: str) -> str:
+        return external_id.rpartition("/")[0]
+
+
+_EXTRAS = ("offering", "account")
