@@ -393,6 +393,48 @@ def systems_that_want(
     return found
 
 
+def sources(tx: Connection, kind: Kind, record_ids: Iterable[int]) -> dict[int, str]:
+    """{record id: system} of the systems that these records come from."""
+    found: dict[int, str] = {}
+    for chunk in chunks(record_ids):
+        rows = tx.execute(
+            select(link.c.record_id, link.c.system).where(
+                link.c.record_id.in_(chunk), link.c.kind == kind, link.c.source_hash != EMPTY
+            )
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def adopt(tx: Connection, system: str, kind: Kind, record_id: int, external_id: str) -> None:
+    """A person said that this is the record there: it counts as found, not as made."""
+    tx.execute(
+        update(link)
+        .where(link.c.system == system, link.c.kind == kind, link.c.record_id == record_id)
+        .values(
+            external_id=external_id,
+            acknowledged=link.c.wanted,
+            made=False,
+            sending=False,
+            next_attempt=None,
+            error="",
+        )
+    )
+
+
+def create_at_next_run(tx: Connection, system: str, learner_id: int) -> None:
+    """A person said that no account there is this learner's: the next run creates one."""
+    tx.execute(
+        update(link)
+        .where(
+            link.c.system == system,
+            link.c.kind == Kind.LEARNER,
+            link.c.record_id == learner_id,
+        )
+        .values(sending=True, next_attempt=None, attempts=0, error="")
+    )
+
+
 def insert_links(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Plain insertion of many links, for imports of whole data sets."""
     if rows:

@@ -90,9 +90,17 @@ def _load(
     schema = OfferingSchema(default_zone=work.centre.time_zone)
     loaded: dict[str, tuple[Changed, Offering]] = {}
     refused: list[tuple[Changed, RecordRefused]] = []
+    named = offerings.offerings_by_code(
+        tx, [changed.raw.external_id for changed in snapshot.changed if not changed.known]
+    )
     for changed in snapshot.changed:
         external_id = changed.raw.external_id
         known = before.get(changed.known.record_id) if changed.known else None
+        if known is None and external_id in named:  # a file may use the bridge's own codes
+            known = named[external_id][1]
+        if known is not None and known.centre != work.centre.code:
+            refused.append((changed, _another_centres()))
+            continue
         code = known.code if known else offering_code(work.centre.code, external_id)
         try:
             fields = load(schema, changed.raw.fields)
@@ -102,6 +110,10 @@ def _load(
         fields["course_code"] = fields["course_code"] or code
         loaded[external_id] = (changed, Offering(code=code, centre=work.centre.code, **fields))
     return loaded, refused
+
+
+def _another_centres() -> RecordRefused:
+    return RecordRefused("another-centre", "This offering belongs to another centre.", field="id")
 
 
 def _apply(

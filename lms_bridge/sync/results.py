@@ -13,11 +13,11 @@ from lms_bridge.domain.model import Kind, Result
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.enrolment import ResultSchema
 from lms_bridge.schemas.load import load
-from lms_bridge.store import enrolments, links, results
+from lms_bridge.store import enrolments, learners, links, offerings, results
 from lms_bridge.sync.read import Changed, Snapshot
 from lms_bridge.sync.take import refuse, taken_in
 from lms_bridge.sync.wants import want_results
-from lms_bridge.sync.work import Work, changed_fields
+from lms_bridge.sync.work import FILES, Work, changed_fields
 
 _NOTHING = {f.name: f.default for f in fields_of(Result) if f.name in {"score", "completed"}}
 
@@ -27,7 +27,7 @@ def take_in_results(tx: Connection, work: Work, snapshot: Snapshot) -> None:
     not taken back by silence. People whom the bridge did not enrol are nobody's business here."""
     loaded, refused = _load(work, snapshot)
     refuse(tx, work, snapshot, refused)
-    ours = _enrolments(tx, work, loaded)
+    ours = _enrolments(tx, work, snapshot, loaded)
     known = results.results_of(tx, ours.values())
     stored = enrolments.enrolments(tx, ours.values())
     new: dict[str, tuple[int, Result]] = {}
@@ -95,17 +95,33 @@ def _load(
 
 
 def _enrolments(
-    tx: Connection, work: Work, loaded: dict[str, tuple[Changed, dict[str, Any]]]
+    tx: Connection,
+    work: Work,
+    snapshot: Snapshot,
+    loaded: dict[str, tuple[Changed, dict[str, Any]]],
 ) -> dict[str, int]:
-    """{result's external id: enrolment id}, by the links of the course and of the account."""
-    system = work.centre.system
+    """{result's external id: enrolment id}, by the links of the course and of the account. Files
+    name both by the bridge's code and the Academy's id; an LMS never does, for its accounts'
+    numbers may look like somebody else's id."""
+    centre, system = work.centre, snapshot.feed.system
     parts = {key: key.rpartition("/") for key in loaded}
-    offerings = links.by_external_id(tx, system, Kind.OFFERING, {p[0] for p in parts.values()})
-    people = links.by_external_id(tx, system, Kind.LEARNER, {p[2] for p in parts.values()})
+    courses = {part[0] for part in parts.values()}
+    accounts = {part[2] for part in parts.values()}
+    by_link = links.by_external_id(tx, system, Kind.OFFERING, courses)
+    people_by_link = links.by_external_id(tx, system, Kind.LEARNER, accounts)
+    offering_ids = {key: known.record_id for key, known in by_link.items()}
+    learner_ids = {key: known.record_id for key, known in people_by_link.items()}
+    if system == FILES:
+        by_code = offerings.offerings_by_code(tx, courses)
+        offering_ids = {
+            key: id_ for key, (id_, record) in by_code.items() if record.centre == centre.code
+        }
+        by_academy_id = learners.learners_by_academy_id(tx, accounts)
+        learner_ids = {key: id_ for key, (id_, _) in by_academy_id.items()}
     pairs = {
-        key: (offerings[offering].record_id, people[account].record_id)
-        for key, (offering, _, account) in parts.items()
-        if offering in offerings and account in people
+        key: (offering_ids[course], learner_ids[account])
+        for key, (course, _, account) in parts.items()
+        if course in offering_ids and account in learner_ids
     }
     found = enrolments.enrolment_ids(tx, pairs.values())
     return {key: found[pair] for key, pair in pairs.items() if pair in found}

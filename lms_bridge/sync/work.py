@@ -18,6 +18,9 @@ from lms_bridge.domain.policy import Policy
 from lms_bridge.store import leases, reports
 from lms_bridge.store.database import Database
 
+FILES = "files"
+"""The name under which links of records that came in files are kept."""
+
 
 class Progress(Protocol):
     """Told how far a centre's run is; ``total`` is 0 while it is not known."""

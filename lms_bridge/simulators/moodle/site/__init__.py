@@ -1,0 +1,1 @@
+"""What a Moodle site holds, in memory."""

@@ -1,0 +1,1 @@
+"""How questions and answers travel: forms, declared parameters, renderings, HTTP."""

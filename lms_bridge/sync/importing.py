@@ -1,0 +1,107 @@
+"""Files that a person imports: the same way in as every other source.
+
+An import is a run of each centre that the file speaks of: under its lease, in its own transaction,
+with its audit. What another system owns is not changed by a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import digest
+from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.ports import Answer, Raw
+from lms_bridge.store import links, offerings
+from lms_bridge.store.database import Database
+from lms_bridge.sync.offerings import take_in_offerings
+from lms_bridge.sync.read import Feed, Snapshot, read
+from lms_bridge.sync.registrations import take_in_registrations
+from lms_bridge.sync.results import take_in_results
+from lms_bridge.sync.work import FILES, Work
+
+TAKES: Mapping[Kind, Callable[[Connection, Work, Snapshot], None]] = {
+    Kind.OFFERING: take_in_offerings,
+    Kind.ENROLMENT: take_in_registrations,
+    Kind.RESULT: take_in_results,
+}
+
+
+@dataclass
+class Share:
+    """The rows of a file that are about one centre."""
+
+    raws: list[Raw] = field(default_factory=list)
+
+
+def by_centre(database: Database, raws: Iterable[Raw]) -> tuple[dict[str, Share], list[Raw]]:
+    """Registrations or results by the centre whose offering they name, and those that name an
+    offering which does not exist."""
+    rows = list(raws)
+    names = {str(raw.fields.get("offering", "")) for raw in rows}
+    with database.reading() as tx:
+        centres = {code: record.centre for code, (_, record) in _named(tx, names).items()}
+    shares: dict[str, Share] = {}
+    strangers = []
+    for raw in rows:
+        centre = centres.get(str(raw.fields.get("offering", "")))
+        if centre is None:
+            strangers.append(raw)
+        else:
+            shares.setdefault(centre, Share()).raws.append(raw)
+    return shares, strangers
+
+
+def _named(tx: Connection, names: Iterable[str]) -> dict[str, tuple[int, Offering]]:
+    """Offerings by their codes or by the ids under which a file brought them."""
+    found = offerings.offerings_by_code(tx, names)
+    linked = links.by_external_id(tx, FILES, Kind.OFFERING, set(names) - found.keys())
+    records = offerings.offerings(tx, [known.record_id for known in linked.values()])
+    found.update(
+        (name, (known.record_id, records[known.record_id])) for name, known in linked.items()
+    )
+    return found
+
+
+def take_in_file(work: Work, kind: Kind, share: Share, *, whole: bool) -> None:
+    """Takes one centre's rows in. ``whole`` says that the file names everything that files ever
+    brought for this centre: what it leaves out has ended."""
+    feed = Feed(
+        FILES,
+        kind,
+        f"source:{work.centre.code}",
+        digest([whole]),
+        exhaustive=True,
+        scope_prefix=f"{work.centre.code}:",
+    )
+    body = tuple(digest([raw.external_id, raw.fields]) for raw in share.raws)
+    answer = Answer("file" if whole else "rows", body, lambda: share.raws, whole)
+    snapshot = read(feed, iter([answer]), work.database)
+    with work.writing() as tx:
+        _leave_to_owners(tx, snapshot)
+        TAKES[kind](tx, work, snapshot)
+
+
+def _leave_to_owners(tx: Connection, snapshot: Snapshot) -> None:
+    """Rows about offerings that another system brought are refused: it would undo the change."""
+    if snapshot.feed.kind is not Kind.OFFERING:
+        return
+    codes = [changed.raw.external_id for changed in snapshot.changed]
+    known = offerings.offerings_by_code(tx, codes)
+    owners = links.sources(tx, Kind.OFFERING, [record_id for record_id, _ in known.values()])
+    kept = []
+    for changed in snapshot.changed:
+        record_id = known.get(changed.raw.external_id, (0,))[0]
+        if owners.get(record_id, FILES) == FILES:
+            kept.append(changed)
+            continue
+        error = RecordRefused(
+            "owned-elsewhere",
+            "This offering comes from the centre's LMS.",
+            "Change it there: the next sync brings the change.",
+        )
+        snapshot.refused.append((changed.raw, changed.scope, changed.source_hash, error))
+    snapshot.changed = kept
