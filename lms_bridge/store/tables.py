@@ -1,4 +1,4 @@
-"""The tables. Names follow docs/glossary.md; the reasons are in docs/store.md.
+"""The tables. Names follow docs/glossary.md; the reasons are in docs/reconciliation.md.
 
 Canonical records (``offering``, ``learner``, ``enrolment``, ``result``) know nothing of any outside
 system. A ``link`` joins one record to its counterpart in one system and holds the hashes from which
