@@ -72,6 +72,7 @@ def _dumps(value: object) -> str:
 def _sqlite(url: Any, pool_size: int) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,  # statements may be logged, personal data may not
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         poolclass=QueuePool,
@@ -105,6 +106,7 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
 def _postgresql(url: Any, pool_size: int) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,  # statements may be logged, personal data may not
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         pool_size=pool_size,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from lms_bridge.domain.identity import email_key
 from lms_bridge.domain.model import Learner
 from lms_bridge.store.links import chunks
-from lms_bridge.store.rows import columns, insert_many, update_many
+from lms_bridge.store.rows import columns, insert_missing, update_many
 from lms_bridge.store.tables import learner
 
 _LEARNER = [learner.c[f.name] for f in fields(Learner)]
@@ -40,11 +40,22 @@ def learners_by_academy_id(
 
 
 def add_learners(tx: Connection, records: Sequence[Learner]) -> list[int]:
-    return insert_many(tx, learner, [_learner_columns(record) for record in records])
+    """Adds people and gives their ids in order. Two centres' runs may bring the same person at the
+    same time: the first one's row stands. (Sorted, so that neither waits for the other in turn.)"""
+    rows = sorted((_learner_columns(record) for record in records), key=_by_academy_id)
+    insert_missing(tx, learner, rows, ["academy_id"])
+    ids = learners_by_academy_id(tx, [record.academy_id for record in records])
+    return [ids[record.academy_id][0] for record in records]
+
+
+def _by_academy_id(row: Mapping[str, Any]) -> str:
+    return str(row["academy_id"])
 
 
 def change_learners(tx: Connection, records: Mapping[int, Learner]) -> None:
-    update_many(tx, learner, [{"id": id_, **_learner_columns(r)} for id_, r in records.items()])
+    update_many(
+        tx, learner, [{"id": id_, **_learner_columns(r)} for id_, r in sorted(records.items())]
+    )
 
 
 def _learner_columns(record: Learner) -> dict[str, Any]:

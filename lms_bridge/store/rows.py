@@ -54,3 +54,13 @@ def upsert(
         index_elements=list(key), set_={name: statement.excluded[name] for name in names}
     )
     tx.execute(statement, list(rows))
+
+
+def insert_missing(
+    tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
+) -> None:
+    """Inserts rows whose key is new; leaves the others to whoever was quicker."""
+    if rows:
+        dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
+        statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(key))
+        tx.execute(statement, list(rows))

@@ -103,11 +103,10 @@ def _has_news(snapshot: Snapshot) -> bool:
     return bool(snapshot.parsed or snapshot.ended_scopes or snapshot.unread)
 
 
-def try_steps(work: Work, steps: list[Step], trying: Callable[[], None]) -> None:
+def try_steps(work: Work, steps: list[Step]) -> None:
     """A dry run: everything is read first, then applied in a transaction that is undone."""
     snapshots: list[tuple[Step, Snapshot]] = []
     for step in steps:
-        trying()
         try:
             snapshot = read_step(work, step)
         except (StopRun, RetryLater) as error:

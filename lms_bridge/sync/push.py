@@ -134,25 +134,28 @@ def push(work: Work, target: Target) -> None:
         sent += _send_page(work, target, due, drafts, sent)
 
 
-def _guard(work: Work, target: Target) -> frozenset[int]:
-    """The records whose removal has to wait for a person."""
+def _to_ask(tx: Connection, work: Work, target: Target) -> list[int]:
+    """The records whose removal needs a person's approval that it does not have."""
     centre = work.centre.code
+    leaving = links.pending_removals(tx, target.system, target.kind, centre, GONE_HASH)
+    if not leaving:
+        return []
+    approved, rejected = holds.decided(tx, centre, target.kind)
+    asked = [id_ for _, id_ in leaving if id_ not in approved and id_ not in rejected]
+    total = links.count_held(tx, target.system, target.kind, centre, GONE_HASH)
+    return asked if work.policy.holds(len(asked), total) else []
+
+
+def _guard(work: Work, target: Target) -> frozenset[int]:
+    """The records whose removal has to wait for a person, who is asked."""
     with work.database.reading() as tx:
-        leaving = links.pending_removals(tx, target.system, target.kind, centre, GONE_HASH)
-        if not leaving:
-            return frozenset()
-        approved, rejected = holds.decided(tx, centre, target.kind)
-        total = links.count_held(tx, target.system, target.kind, centre, GONE_HASH)
-    to_ask = [id_ for _, id_ in leaving if id_ not in approved and id_ not in rejected]
-    if not work.policy.holds(len(to_ask), total):
-        return frozenset()
-    if work.dry:
-        work.held.append(0)
-        return frozenset(to_ask)
-    with work.writing() as tx:
-        ids = links.external_ids(tx, target.system, target.kind, to_ask)
-        hold_removals(tx, work, target.system, target.kind, {ids.get(i, str(i)): i for i in to_ask})
-    return frozenset(to_ask)
+        asked = _to_ask(tx, work, target)
+        ids = links.external_ids(tx, target.system, target.kind, asked)
+    if asked:
+        removals = {ids.get(record_id, str(record_id)): record_id for record_id in asked}
+        with work.writing() as tx:
+            hold_removals(tx, work, target.system, target.kind, removals)
+    return frozenset(asked)
 
 
 def plan_push(tx: Connection, work: Work, target: Target) -> None:
@@ -161,9 +164,14 @@ def plan_push(tx: Connection, work: Work, target: Target) -> None:
         tx, target.system, target.kind, work.centre.code, work.now(), after=0, most=1_000_000
     )
     drafts = target.drafts(tx, due)
+    held = frozenset(_to_ask(tx, work, target))
+    if held:
+        work.held.append(0)
     for pending in due:
         draft = drafts.get(pending.link_id)
         state = "would be sent" if draft else "would wait"
+        if pending.record_id in held:
+            state = "would be held"
         order = _order(pending, draft or Draft(GONE))
         work.note(
             target.kind,

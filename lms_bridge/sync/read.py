@@ -22,6 +22,9 @@ from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 
 
+LONGEST_ID = 255
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One stream of records from one system.
@@ -134,7 +137,12 @@ def _take_in(
     records, doubles = _by_id(answer.parse())
     quarantined = reports.quarantined(tx, feed.system, feed.kind, scope)
     for external_id, raw in records.items():
-        hashed = digest(raw.fields)
+        try:
+            hashed = _hash_of(raw)
+        except RecordRefused as error:
+            seen.add(external_id)
+            snapshot.refused.append((_presentable(raw), scope, EMPTY, error))
+            continue
         if external_id in seen or external_id in doubles:
             error = RecordRefused("duplicate-id", "The source sent this id more than once.")
             snapshot.refused.append((raw, scope, hashed, error))
@@ -156,6 +164,26 @@ def _take_in(
             if external_id not in records
         )
         snapshot.released.update(quarantined.keys() - records.keys())
+
+
+def _hash_of(raw: Raw) -> bytes:
+    """Raises RecordRefused for an id that cannot be kept and for fields that are not JSON."""
+    if not 0 < len(raw.external_id) <= LONGEST_ID or not raw.external_id.isprintable():
+        raise RecordRefused(
+            "bad-id", f"The id is empty, longer than {LONGEST_ID} characters, or not printable."
+        )
+    try:
+        return digest(raw.fields)
+    except (TypeError, ValueError, RecursionError):
+        raise RecordRefused(
+            "not-json", "The record holds something that no JSON value can be, or is too deep."
+        ) from None
+
+
+def _presentable(raw: Raw) -> Raw:
+    """The same record under an id that can be stored and shown."""
+    printable = "".join(c if c.isprintable() else "?" for c in raw.external_id)
+    return Raw(printable[:LONGEST_ID] or "(no id)", {})
 
 
 def _by_id(raws: Iterable[Raw]) -> tuple[dict[str, Raw], set[str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from lms_bridge.domain.errors import BridgeError, LeaseLost, RetryLater, StopRun
 from lms_bridge.domain.model import Centre, Flow
@@ -114,6 +114,9 @@ class Runner:
         except LeaseLost as error:
             work.errors.append(("lease", error))
             report = _report(work, began)
+        except DBAPIError as error:
+            work.errors.append(("database", _defect(error)))
+            report = _report(work, began)
         return report
 
     def _work_through(self, work: Work, order: Order) -> None:
@@ -124,7 +127,7 @@ class Runner:
             return
         try:
             _carry_out(work, order, peers)
-        except (BridgeError, SQLAlchemyError):
+        except LeaseLost:
             raise
         except Exception as error:  # a defect in a connector must not take the others along
             work.errors.append(("defect", _defect(error)))
@@ -150,7 +153,7 @@ def _carry_out(work: Work, order: Order, peers: Peers) -> None:
     flows = [flow for flow in Flow if flow in order.flows]
     if order.dry:
         steps = [step for flow in flows for step in _STEPS[flow](work, peers)]
-        try_steps(work, steps, lambda: None)
+        try_steps(work, steps)
         return
     for flow in flows:
         if flow is Flow.ENROLMENTS:
@@ -170,12 +173,14 @@ def _guarded(work: Work, name: str, act: Callable[[], None]) -> None:
         act()
     except (StopRun, RetryLater) as error:
         work.errors.append((name, error))
+    except DBAPIError as error:  # its text may hold personal data; the step is made up later
+        work.errors.append((name, _defect(error)))
 
 
 def _status(work: Work) -> str:
     if work.held:
         return HELD
-    if any(name in ("connect", "lease", "defect") for name, _ in work.errors):
+    if any(name in ("connect", "lease", "database", "defect") for name, _ in work.errors):
         return FAILED
     bad = work.errors or any(
         number and key.rpartition(".")[2] in ("failed", "quarantined")
