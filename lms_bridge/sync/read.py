@@ -21,7 +21,6 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 
-
 LONGEST_ID = 255
 
 
@@ -144,8 +143,8 @@ def _take_in(
             snapshot.refused.append((_presentable(raw), scope, EMPTY, error))
             continue
         if external_id in seen or external_id in doubles:
-            error = RecordRefused("duplicate-id", "The source sent this id more than once.")
-            snapshot.refused.append((raw, scope, hashed, error))
+            doubled = RecordRefused("duplicate-id", "The source sent this id more than once.")
+            snapshot.refused.append((raw, scope, hashed, doubled))
             continue
         seen.add(external_id)
         before = known.get(external_id)

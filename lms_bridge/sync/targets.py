@@ -3,8 +3,10 @@ centre."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -30,6 +32,9 @@ from lms_bridge.store import answers, enrolments, links, offerings, results
 from lms_bridge.store.links import Pending
 from lms_bridge.sync.push import Draft, Found, Look
 from lms_bridge.sync.rosters import read_rosters
+
+LOOK_LASTS = 300.0
+"""Seconds for which a look at a roster counts as the state before the bridge wrote anything."""
 
 
 class _Plain:
@@ -110,6 +115,9 @@ class EnrolmentTarget(_Plain):
     system: str
     policy: Policy
     kind: Kind = Kind.ENROLMENT
+    _looked: set[str] = field(default_factory=set)
+    _shown: dict[str, str] = field(default_factory=dict)
+    _looked_at: float = -math.inf
 
     def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
         stored = enrolments.enrolments(tx, [each.record_id for each in due])
@@ -135,8 +143,7 @@ class EnrolmentTarget(_Plain):
 
     def look(self, orders: Sequence[Order]) -> Look:
         """Who is on the rosters already was put there by somebody else."""
-        courses = sorted({str(order.wanted["offering"]) for order in orders})
-        rosters = read_rosters(self.peer, courses)
+        rosters = self._rosters({str(order.wanted["offering"]) for order in orders})
         found = []
         for order in orders:
             external_id = f"{order.wanted['offering']}/{order.wanted['account']}"
@@ -147,6 +154,17 @@ class EnrolmentTarget(_Plain):
                 document = {k: v for k, v in order.wanted.items() if k not in _EXTRAS}
                 found.append(Found(order.key, external_id, {**document, "state": state}))
         return Look(tuple(found))
+
+    def _rosters(self, courses: set[str]) -> Mapping[str, str]:
+        """The rosters as they were before the push: read once, not again for every page of orders,
+        which would cost more than the enrolling. They are read anew once they have grown old."""
+        if time.monotonic() - self._looked_at > LOOK_LASTS:
+            self._looked_at = time.monotonic()
+            self._looked.clear()
+            self._shown.clear()
+        self._shown.update(read_rosters(self.peer, sorted(courses - self._looked)))
+        self._looked |= courses
+        return self._shown
 
     def write(self, orders: Sequence[Order]) -> Outcomes:
         return self.peer.write_enrolments(orders, self.policy.removal)
