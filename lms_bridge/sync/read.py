@@ -105,9 +105,9 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
         snapshot.parsed += 1
         with database.reading() as tx:
             _take_in(tx, snapshot, scope, answer, seen)
-        # The scope of a partial answer is remembered without a digest, so that the next whole
-        # reading knows where to look for records that are gone by then.
-        snapshot.digests[scope] = hashed if answer.whole else EMPTY
+        # In an exhaustive feed the scope of a partial answer is remembered without a digest: the
+        # next whole reading then knows where to look for records that are gone by then.
+        snapshot.digests[scope] = EMPTY if feed.exhaustive and not answer.whole else hashed
     with database.reading() as tx:
         if feed.exhaustive and whole:
             snapshot.ended_scopes = remembered.keys() - shown
