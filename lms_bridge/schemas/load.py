@@ -9,6 +9,9 @@ from marshmallow import Schema, ValidationError
 
 from lms_bridge.domain.errors import RecordRefused
 
+UNREADABLE = "problem"
+"""The field by which a reader says that a record cannot be read, and why (a row of a file)."""
+
 
 def load(schema: Schema, fields: Mapping[str, object]) -> Any:
     """What the schema makes of the fields.
@@ -19,6 +22,9 @@ def load(schema: Schema, fields: Mapping[str, object]) -> Any:
     """
     if not isinstance(fields, Mapping):
         raise RecordRefused("not-a-record", "The record is not a set of fields.")
+    problem = fields.get(UNREADABLE)
+    if isinstance(problem, str):
+        raise RecordRefused("unreadable-record", problem)
     try:
         return schema.load(dict(fields))
     except ValidationError as error:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import (
+    EXCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    pre_load,
+    validates_schema,
+)
 
 from lms_bridge.domain.model import (
     Level,
@@ -85,6 +93,21 @@ class OfferingSchema(LocalSchema):
     address = Line(longest=2000, load_default="")
     lms_course = Line(longest=255, load_default="")
     meetings = fields.List(fields.Nested(MeetingSchema), load_default=list)
+
+    @pre_load
+    def _meetings_in_zone(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Meetings that name no time zone are meant in their offering's."""
+        meetings = data.get("meetings")
+        if not isinstance(meetings, list):
+            return data
+        zone = data.get("time_zone") or self.default_zone
+        return {
+            **data,
+            "meetings": [
+                {"time_zone": zone, **meeting} if isinstance(meeting, dict) else meeting
+                for meeting in meetings
+            ],
+        }
 
     @validates_schema
     def _dates_in_order(self, data: dict[str, Any], **_: Any) -> None:

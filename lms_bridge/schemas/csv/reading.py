@@ -14,9 +14,7 @@ from lms_bridge.schemas.csv.cells import restored, value_of
 from lms_bridge.schemas.csv.header import header_columns
 from lms_bridge.schemas.csv.tables import OFFERINGS, REGISTRATIONS, RESULTS, Column, Table
 from lms_bridge.schemas.csv.text import Text, opened
-
-PROBLEM = "problem"
-"""The field of an unreadable row's ``Raw`` that says what is wrong with it."""
+from lms_bridge.schemas.load import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,8 @@ class Row:
     where it cannot even be said which record the row is about: then no record may be taken for
     removed because the file does not show it. ``stray`` rows, which include those, stand for no
     record; their external id is ``row <number>``.
+
+    Of the rows before it a reading keeps the ids alone, to find those that repeat one.
     """
 
     number: int
@@ -101,10 +101,10 @@ def _row(number: int, cells: Sequence[str], columns: Sequence[Column], at: _Cont
         # The first row stands for the record: this one is shown under its own number.
         return _stray(number, at.table, "repeats the id of an earlier row", known=True)
     at.seen.add(external_id)
-    for name, cell in named.items():
-        if at.text.damaged(cell):
-            problem = f'{at.text.damage}, in the column "{name}"'
-            return _refused(number, external_id, at.table, problem)
+    if at.text.damaged("".join(cells)):
+        name = next(name for name, cell in named.items() if at.text.damaged(cell))
+        problem = f'{at.text.damage}, in the column "{name}"'
+        return _refused(number, external_id, at.table, problem)
     return Row(number, Raw(external_id, _fields(named, columns, at.time_zone)))
 
 
@@ -133,7 +133,7 @@ def _stray(number: int, table: Table, problem: str, *, known: bool = False) -> R
 
 def _refused(number: int, external_id: str, table: Table, problem: str) -> Row:
     text = f"Row {number} {problem}."
-    return Row(number, Raw(external_id, {PROBLEM: text, **table.refused}), text)
+    return Row(number, Raw(external_id, {UNREADABLE: text, **table.refused}), text)
 
 
 def _plain(error: csv.Error) -> str:

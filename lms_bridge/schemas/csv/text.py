@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -61,8 +61,9 @@ def opened(source: str | Path | BinaryIO) -> Iterator[Text]:
     try:
         yield _text(wrapped, utf16=utf16)
     finally:
-        wrapped.detach()
-        buffered.detach()
+        with suppress(ValueError):  # the stream was closed before its rows came to an end
+            wrapped.detach()
+            buffered.detach()
 
 
 def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> Text:

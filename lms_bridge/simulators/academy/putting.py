@@ -17,7 +17,7 @@ def put_offering(academy: Academy, item: Any) -> int:
     """Stores an offering; gives the status. Raises Problem 422 for one that cannot be kept."""
     code = _text(item, "code")
     if code in academy.refused:
-        raise Problem(422, "The title is already taken", "#/title")
+        raise Problem(422, academy.refusal, "#/title")
     _state(item)
     known = code in academy.offerings
     if item["state"] == "active":

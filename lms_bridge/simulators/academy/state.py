@@ -27,9 +27,9 @@ class Entry:
 class Academy:
     """The platform. Hold ``lock`` to look at it while requests come in.
 
-    ``refused`` are codes of offerings and ids of learners whose rows get 422; ``whole_batches``
-    makes a batch with such a row be refused as a whole. ``oldest_change`` is the oldest cursor of
-    changes that it still knows.
+    ``refused`` are codes of offerings and ids of learners whose rows get 422, an offering's with
+    the title ``refusal``; ``whole_batches`` makes a batch with such a row be refused as a whole.
+    ``oldest_change`` is the oldest cursor of changes that it still knows.
     """
 
     token: str = "simulated-academy-token"  # noqa: S105  # opens nothing but this simulator
@@ -38,6 +38,7 @@ class Academy:
     results: dict[tuple[str, str], Record] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    refusal: str = "The title is already taken"
     whole_batches: bool = False
     oldest_change: int = 0
     last_change: int = 0
