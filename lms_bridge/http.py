@@ -66,6 +66,13 @@ class _Call:
     returns: Container[int]
     lost: bool = False
 
+    def may_repeat(self, error: BaseException, most_seconds: float) -> bool:
+        """Whether to try again, without waiting longer than so many seconds."""
+        if not isinstance(error, RetryLater) or isinstance(error, CircuitOpen):
+            return False
+        self.lost = self.lost or error.applied
+        return (error.after or 0.0) <= most_seconds and (self.repeatable or not self.lost)
+
 
 class Breaker:
     """Opens after so many failures in a row; lets one probe through after a time.
@@ -175,15 +182,12 @@ class Http:
             AddressRefused: the address guard says no.
         """
         check_address(address, private_addresses=self._private_addresses)
-        call = _Call(
-            _prepare(method, address, headers, body),
-            f"{self._system} {urlsplit(address).path or '/'}",
-            repeatable,
-            returns,
-        )
+        name = f"{self._system} {urlsplit(address).path or '/'}"
+        call = _Call(_prepare(method, address, headers, body), name, repeatable, returns)
+        most = self._limits.backoff_most_seconds
         retrying = Retrying(
             stop=stop_after_attempt(max(1, self._limits.attempts)),
-            retry=retry_if_exception(lambda error: self._may_repeat(call, error)),
+            retry=retry_if_exception(lambda error: call.may_repeat(error, most)),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
@@ -198,13 +202,6 @@ class Http:
         """Ends all waits and idle connections; later requests are refused."""
         self._stopped.set()
         self._adapter.close()
-
-    def _may_repeat(self, call: _Call, error: BaseException) -> bool:
-        if not isinstance(error, RetryLater) or isinstance(error, CircuitOpen):
-            return False
-        call.lost = call.lost or error.applied
-        too_long = (error.after or 0.0) > self._limits.backoff_most_seconds
-        return not too_long and (call.repeatable or not call.lost)
 
     def _pause(self, state: RetryCallState) -> float:
         """Exponential back-off with full jitter, and never less than was asked for."""

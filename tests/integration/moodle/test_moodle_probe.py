@@ -1,0 +1,130 @@
+"""The check of a Moodle names what is missing, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from connectors.moodle.academy import MoodleAcademy
+from connectors.moodle.centre import MoodleCentre
+from connectors.moodle.client import Reply
+from connectors.moodle.needs import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
+from connectors.moodle.probe import clock
+from lms_bridge.domain.ports import Finding, Probes, Verdict
+from lms_bridge.simulators.moodle import SERVICE_TOKEN, MoodleState
+
+Open = Callable[..., MoodleCentre]
+DETECTED = [
+    "moodle/course:view",
+    "moodle/course:viewhiddencourses",
+    "moodle/user:viewdetails",
+    "moodle/user:viewalldetails",
+    "moodle/user:create",
+    "moodle/user:update",
+    "enrol/manual:enrol",
+    "moodle/role:assign",
+    "moodle/site:accessallgroups",
+    "moodle/course:enrolreview",
+    "report/completion:view",
+]
+WARNED = [
+    "moodle/site:viewuseridentity",
+    "enrol/manual:unenrol",
+    "moodle/course:managegroups",
+]
+
+
+def not_ok(system: Probes) -> dict[str, Finding]:
+    """What is not in order, less the clock: the simulator does not tell the time."""
+    found = {one.check: one for one in system.probe() if one.verdict is not Verdict.OK}
+    found.pop("clock", None)
+    return found
+
+
+@pytest.fixture
+def filled(site: MoodleState, person: Callable[[int], int]) -> MoodleState:
+    for course in (2, 3, 4):
+        site.enrolments.enrol(course, person(0))
+        site.completions.add_criterion(course)
+    return site
+
+
+def test_nothing_is_missing_and_nothing_is_changed(filled: MoodleState, centre_of: Open) -> None:
+    def everything() -> tuple[object, ...]:
+        times = [course.timemodified for course in filled.catalogue]
+        return len(filled.people), len(list(filled.enrolments)), times
+
+    before = everything()
+    assert not_ok(centre_of()) == {}
+    assert everything() == before
+
+
+@pytest.mark.parametrize("capability", DETECTED)
+def test_each_capability_is_named(capability: str, filled: MoodleState, centre_of: Open) -> None:
+    filled.revoke(capability)
+    found = not_ok(centre_of())
+    assert found[capability].verdict is Verdict.MISSING
+    assert found[capability].affects
+    assert found[capability].remedy
+    for flow in found[capability].affects:
+        assert found[f"flow {flow}"].verdict is Verdict.MISSING
+
+
+@pytest.mark.parametrize("capability", WARNED)
+def test_what_is_good_to_have_is_a_warning(
+    capability: str, filled: MoodleState, centre_of: Open
+) -> None:
+    filled.revoke(capability)
+    found = not_ok(centre_of())
+    assert [one.verdict for one in found.values()] == [Verdict.WARNING]
+    assert capability in found
+
+
+@pytest.mark.parametrize("capability", ["gradereport/user:view", "moodle/grade:viewall"])
+def test_grades(capability: str, filled: MoodleState, centre_of: Open) -> None:
+    filled.revoke(capability)
+    found = not_ok(centre_of())
+    assert found["gradereport/user:view and moodle/grade:viewall"].affects == ("results",)
+
+
+@pytest.mark.parametrize("function", [*CENTRE_FUNCTIONS, *CENTRE_OPTIONAL])
+def test_each_function_is_named(function: str, filled: MoodleState, centre_of: Open) -> None:
+    everything = set(CENTRE_FUNCTIONS) | set(CENTRE_OPTIONAL)
+    filled.access.restrict(SERVICE_TOKEN, sorted(everything - {function}))
+    found = not_ok(centre_of())
+    if function == "core_webservice_get_site_info":
+        assert found["connection"].verdict is Verdict.MISSING
+        return
+    wanted = Verdict.MISSING if function in CENTRE_FUNCTIONS else Verdict.WARNING
+    assert found[f"function {function}"].verdict is wanted
+
+
+def test_a_wrong_token_is_one_clear_line(filled: MoodleState, centre_of: Open) -> None:
+    filled.access.tokens.pop(SERVICE_TOKEN)
+    lines = list(centre_of().probe())
+    assert lines[0].check == "connection"
+    assert lines[0].affects == ("offerings", "enrolments", "results")
+    assert SERVICE_TOKEN not in repr(lines)
+
+
+@pytest.mark.parametrize(
+    ("hours", "verdict"), [(0, Verdict.OK), (1, Verdict.WARNING), (-1, Verdict.WARNING)]
+)
+def test_clocks_are_compared(hours: int, verdict: Verdict) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+    assert clock(Reply(b"", {}, {"Date": date})).verdict is verdict
+    assert clock(Reply(b"", {}, {})).verdict is Verdict.WARNING
+
+
+@pytest.mark.parametrize(
+    "capability", ["moodle/course:create", "moodle/course:update", "moodle/user:viewalldetails"]
+)
+def test_the_academys_capabilities(
+    capability: str, filled: MoodleState, academy_of: Callable[..., MoodleAcademy]
+) -> None:
+    assert not_ok(academy_of()) == {}
+    filled.revoke(capability)
+    assert not_ok(academy_of())[capability].verdict is Verdict.MISSING
