@@ -14,8 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from apscheduler.triggers.cron import CronTrigger
-
+from lms_bridge.cron import check as check_cron
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Limits
@@ -73,6 +72,7 @@ class Clock:
     jitter_seconds: int = 900
     enrolments_minutes: int = 5
     results_minutes: int = 60
+    stop_seconds: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class Engine:
 class Web:
     host: str = "127.0.0.1"
     port: int = 8000
+    threads: int = 8
+    open_operations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _build(given: dict[str, Any], problems: list[str]) -> Settings:
     academy = given.get("academy")
     options = academy.pop("options", {}) if isinstance(academy, dict) else {}
+    if not isinstance(options, Mapping):
+        problems.append("academy.options is not a section")
+        options = {}
     parts: dict[str, Any] = {}
     for name, value in given.items():
         if name not in SECTIONS:
@@ -207,7 +212,7 @@ def _contradictions(settings: Settings) -> list[str]:
     ):
         problems.append("engine.kind procrastinate needs a store.address on PostgreSQL")
     try:
-        CronTrigger.from_crontab(settings.clock.catalogue)
+        check_cron(settings.clock.catalogue)
     except ValueError as error:
         problems.append(f"clock.catalogue is not a cron expression: {error}")
     for section, name in (
@@ -217,6 +222,7 @@ def _contradictions(settings: Settings) -> list[str]:
         ("limits", "attempts"),
         ("clock", "enrolments_minutes"),
         ("clock", "results_minutes"),
+        ("web", "threads"),
     ):
         if getattr(getattr(settings, section), name) <= 0:
             problems.append(f"{section}.{name} is not above zero")

@@ -7,12 +7,13 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from lms_bridge.domain.errors import BridgeError, LeaseLost, RetryLater, StopRun
+from lms_bridge.domain.errors import BridgeError, LeaseLost
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Closes
@@ -28,7 +29,7 @@ from lms_bridge.sync.flows import (
     run_step,
     try_steps,
 )
-from lms_bridge.sync.work import Lease, Progress, Work, silent
+from lms_bridge.sync.work import Lease, Progress, Work, silent, utc_now
 
 DONE, PARTIAL, FAILED, HELD, BUSY = "done", "partial", "failed", "held", "busy"
 _STEPS: Mapping[Flow, Callable[[Work, Peers], list[Step]]] = {
@@ -76,6 +77,7 @@ class Runner:
     keeping: Callable[[Lease], AbstractContextManager[None]]
     lease_seconds: float
     progress: Progress = silent
+    now: Callable[[], datetime] = utc_now
 
     def run(self, order: Order, act: Callable[[Work], None] | None = None) -> Report:
         """Runs one centre; with ``act``, does that under the centre's lease instead of its flows.
@@ -89,6 +91,7 @@ class Runner:
             dry=order.dry,
             full=order.full,
             progress=self.progress,
+            now=self.now,
         )
         if order.dry:
             self._work_through(work, order)
@@ -124,6 +127,9 @@ class Runner:
             peers = self.open_peers(order.centre)
         except BridgeError as error:
             work.errors.append(("connect", error))
+            return
+        except Exception as error:  # a connector that cannot even be imported
+            work.errors.append(("connect", _defect(error)))
             return
         try:
             _carry_out(work, order, peers)
@@ -171,7 +177,9 @@ def _run_steps(work: Work, steps: Iterable[Step]) -> None:
 def _guarded(work: Work, name: str, act: Callable[[], None]) -> None:
     try:
         act()
-    except (StopRun, RetryLater) as error:
+    except LeaseLost:
+        raise
+    except BridgeError as error:
         work.errors.append((name, error))
     except DBAPIError as error:  # its text may hold personal data; the step is made up later
         work.errors.append((name, _defect(error)))

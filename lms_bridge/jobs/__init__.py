@@ -1,0 +1,1 @@
+"""What happens by itself: the clock that decides when, and the engines that carry runs out."""

@@ -1,0 +1,196 @@
+"""Procrastinate: the same runs, as jobs in PostgreSQL that any number of workers take."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector, RetryStrategy, SyncPsycopgConnector
+from procrastinate.connector import BaseConnector
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import Status
+from procrastinate.schema import SchemaManager
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from lms_bridge.bootstrap import Bridge
+from lms_bridge.domain.model import Flow
+from lms_bridge.jobs.engine import BUSY_ATTEMPTS, BUSY_SECONDS, key_of
+from lms_bridge.jobs.execution import Execution
+from lms_bridge.jobs.pool import Pool
+from lms_bridge.sync.run import BUSY
+
+_log = structlog.get_logger(__name__)
+TASK, QUEUE = "run_centre", "runs"
+STALLED_SECONDS = 60.0
+_UPGRADE_LOCK = 0x6C6D735F
+"""Any number that no other program takes an advisory lock on."""
+
+
+class CentreBusy(Exception):
+    """A full run found its centre busy; Procrastinate tries it again later."""
+
+
+def conninfo(address: str) -> str:
+    """The address of the store as PostgreSQL's own library reads it."""
+    return make_url(address).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+Task = Callable[[str, list[str], bool, str], Awaitable[None]]
+
+
+def queue_app(connector: BaseConnector, task: Task) -> App:
+    """An application that knows one task."""
+    app = App(connector=connector)
+    again = RetryStrategy(
+        max_attempts=BUSY_ATTEMPTS, wait=BUSY_SECONDS, retry_exceptions=[CentreBusy]
+    )
+    app.task(name=TASK, queue=QUEUE, retry=again)(task)
+    return app
+
+
+async def _nothing(centre: str, flows: list[str], full: bool, trigger: str) -> None:
+    """Stands for the task where it is only asked for."""
+
+
+class ProcrastinateEngine:
+    """Puts runs into the queue. Equal requests collapse there, whoever makes them."""
+
+    def __init__(self, address: str) -> None:
+        self._connector = SyncPsycopgConnector(conninfo=conninfo(address), min_size=1, max_size=2)
+        self._app = queue_app(self._connector, _nothing)
+        self._opening = threading.Lock()
+
+    def submit(self, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) -> bool:
+        with self._opening:
+            self._app.open()  # does nothing when it is open
+        job = self._app.configure_task(
+            TASK, queue=QUEUE, queueing_lock=key_of(centre_code, flows, full)
+        )
+        try:
+            job.defer(
+                centre=centre_code,
+                flows=[str(flow) for flow in flows],
+                full=full,
+                trigger=trigger,
+            )
+        except AlreadyEnqueued:
+            return False
+        return True
+
+    def close(self, seconds: float) -> None:
+        del seconds  # nothing runs here
+        self._app.close()
+
+
+# ---- the worker ----------------------------------------------------------------------------
+
+
+def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = True) -> None:
+    """Takes runs from the queue until SIGTERM or SIGINT, or until the queue is empty.
+
+    At the end, runs that are going get ``clock.stop_seconds`` before they are cut off between two
+    transactions; the clock makes them up.
+    """
+    execution = Execution(bridge)
+    at_once = bridge.settings.sync.centres_at_once
+    pool = Pool(at_once)
+    connector = PsycopgConnector(conninfo=conninfo(bridge.settings.store.address), min_size=1)
+    app = queue_app(connector, _task(execution, pool))
+
+    async def work() -> None:
+        async with app.open_async():
+            await _drop_stalled(app)
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=at_once,
+                wait=not until_empty,
+                delete_jobs="always",  # what came of a run is kept in the table `run`
+                shutdown_graceful_timeout=bridge.settings.clock.stop_seconds,
+                install_signal_handlers=signals,
+            )
+
+    try:
+        asyncio.run(work())
+    finally:
+        if not pool.close(0):
+            execution.let_go()
+
+
+def _task(execution: Execution, pool: Pool) -> Task:
+    """The task, which hands its run to the pool: Procrastinate's own threads for tasks that block
+    would keep a stopping worker alive until the last slow centre has answered."""
+    numbers = count(1)
+
+    async def run_centre(centre: str, flows: list[str], full: bool, trigger: str) -> None:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+
+        def tell(status: str) -> None:
+            if not ended.done():
+                ended.set_result(status)
+
+        def act() -> None:
+            status = execution.run(centre, [Flow(flow) for flow in flows], full, trigger)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(tell, status)
+
+        pool.add(f"{centre}:{next(numbers)}", centre, act)
+        if await ended == BUSY and full:
+            raise CentreBusy
+
+    return run_centre
+
+
+async def _drop_stalled(app: App) -> None:
+    """Jobs of workers that died: their runs are made up by the clock, from the runs' own table."""
+    manager = app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        await manager.finish_job(job, Status.FAILED, delete_job=True)
+
+
+# ---- its tables ----------------------------------------------------------------------------
+
+
+def upgrade_queue(address: str) -> bool:
+    """Brings Procrastinate's own tables up to date; False when they are.
+
+    Which version they are of is kept as the comment of its main table. Each script is a
+    transaction of its own, as some add words to an enumeration that later ones use.
+    """
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    newest = migrations[-1].stem
+    with psycopg.connect(conninfo(address), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_UPGRADE_LOCK])
+        exists, version = _queue_version(connection)
+        if exists and version == newest:
+            return False
+        if not exists:
+            connection.execute(SchemaManager.get_schema().encode())
+        for path in migrations:
+            if exists and version and path.stem > version:
+                connection.execute(path.read_bytes())
+                _set_queue_version(connection, path.stem)
+        _set_queue_version(connection, newest)
+    _log.info("queue tables brought up to date", version=newest)
+    return True
+
+
+def _queue_version(connection: psycopg.Connection) -> tuple[bool, str]:
+    """Whether the tables exist, and of which version they are, where that is known."""
+    row = connection.execute(
+        "SELECT to_regclass('procrastinate_jobs') IS NOT NULL,"
+        " obj_description(to_regclass('procrastinate_jobs'), 'pg_class')"
+    ).fetchone()
+    return (row[0], row[1] or "") if row else (False, "")
+
+
+def _set_queue_version(connection: psycopg.Connection, version: str) -> None:
+    connection.execute(
+        sql.SQL("COMMENT ON TABLE procrastinate_jobs IS {}").format(sql.Literal(version))
+    )

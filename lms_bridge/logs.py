@@ -1,0 +1,149 @@
+"""Logs: one line an event, as text or JSON, with secrets and personal data taken out.
+
+Nothing here is a licence to log such data: the rule is that they never reach a log. The redaction
+is the last resort, for libraries' own messages, for the texts of foreign errors, and for slips.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+
+GONE = "[redacted]"
+EMAIL = "[e-mail]"
+LONGEST = 20_000
+"""Characters of one text in a log; a traceback has some 5,000."""
+
+_WORDS = (
+    "token|secret|password|passwd|passphrase|authorization|cookie|credential|credentials|"
+    "apikey|assertion"
+)
+_SECRET_KEY = re.compile(rf"{_WORDS}|(?:api|private|fernet|secret)[_-]?key", re.IGNORECASE)
+_PERSON_KEY = re.compile(r"e-?mail", re.IGNORECASE)
+_PATTERNS = (
+    # wstoken=…, access_token=…, "password": "…"
+    (
+        re.compile(
+            rf"(\b[\w-]{{0,40}}?(?:{_WORDS}|(?:api|private)[_-]?key)\b[\"']?\s*[=:]\s*)"
+            r"(?!\[redacted\])(?:\"[^\"]*\"|'[^']*'|(?:(?:bearer|basic)\s+)?[^\s\"'&,;)\]}]+)",
+            re.IGNORECASE,
+        ),
+        rf"\1{GONE}",
+    ),
+    (
+        re.compile(r"\b(bearer|basic)\s+(?!\[redacted\])[\w.~+/=-]{8,}", re.IGNORECASE),
+        rf"\1 {GONE}",
+    ),
+    # The password in an address: postgresql://name:…@host/
+    (re.compile(r"(://[^\s/:@]{0,200}):[^\s/@]{1,200}@"), rf"\1:{GONE}@"),
+    (
+        re.compile(
+            r"[^\s@<>\"=,;:()\[\]{}/|&?']['\w.!#$%*+^`~-]{0,64}(?:@|%40)[\w-]{1,64}(?:\.[\w-]{1,64}){0,8}"
+        ),
+        EMAIL,
+    ),
+)
+_QUIET = ("urllib3", "apscheduler", "alembic", "procrastinate", "psycopg", "asyncio", "_granian")
+"""Libraries that tell of their own business: only their warnings are of interest."""
+
+
+def redacted_text(text: str) -> str:
+    """A text without anything that looks like a secret or an e-mail address."""
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + " …"
+    for pattern, instead in _PATTERNS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def redacted(value: object) -> object:
+    """A value of a log event without secrets and e-mail addresses, at any depth.
+
+    What is neither a number, a text nor made of such becomes its text: a record's ``repr`` may
+    hold anything.
+    """
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return redacted_text(value)
+    if isinstance(value, Mapping):
+        return {str(key): _redacted_item(str(key), item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [redacted(item) for item in value]
+    return redacted_text(str(value) if isinstance(value, BaseException) else repr(value))
+
+
+def _redacted_item(key: str, value: object) -> object:
+    if _SECRET_KEY.search(key):
+        return GONE
+    counted = value is None or isinstance(value, (bool, int))
+    return EMAIL if _PERSON_KEY.search(key) and not counted else redacted(value)
+
+
+def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The processor just before the renderer."""
+    for key, value in event.items():
+        if not key.startswith("_"):  # the formatter's own
+            event[key] = _redacted_item(key, value)
+    return event
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is at the moment: somebody may have replaced it."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def set_up(level: str = "info", *, as_json: bool = False) -> None:
+    """Sends everything that is logged, by us and by libraries, to standard error."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = _Stderr()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                redact,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        quiet = logging.DEBUG if level == "debug" else logging.WARNING
+        logging.getLogger(name).setLevel(quiet)

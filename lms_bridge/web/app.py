@@ -1,0 +1,23 @@
+"""The Flask application over one bridge."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from lms_bridge.bootstrap import Bridge
+from lms_bridge.web import access, bridging, errors, headers, shown
+from lms_bridge.web.pages import catalogue, centres, health, overview, runs, waiting
+
+
+def create_app(bridge: Bridge) -> Flask:
+    """The pages over this bridge, which has to stay open as long as they are served."""
+    app = Flask("lms_bridge.web")
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # nothing is sent here but addresses
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    for part in (bridging, shown, headers, access, errors):
+        part.add_to(app, bridge)
+    for page in (overview, catalogue, centres, runs, waiting, health):
+        app.register_blueprint(page.pages)
+    return app

@@ -1,0 +1,343 @@
+"""The clock: one process ticks, each due time is served once, what was missed is made up once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import select
+
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.domain.model import Flow
+from lms_bridge.jobs import clock as clock_module
+from lms_bridge.jobs.clock import Clock
+from lms_bridge.cron import Every
+from lms_bridge.jobs.schedule import Job
+from lms_bridge.store import leases, reports
+from lms_bridge.store.tables import lease, run
+from tests.integration.jobs.playing import (
+    PATIENCE,
+    START,
+    FakeBridge,
+    Recorder,
+    Time,
+    add_centre,
+    change_centre,
+)
+
+NewClock = Callable[[FakeBridge, Recorder], Clock]
+NewBridge = Callable[..., FakeBridge]
+ALL = "offerings,enrolments,results"
+
+
+def live_through(clocks: list[Clock], time: Time, step: float = 30, **span: float) -> None:
+    """Every clock does, each ``step`` seconds, what its APScheduler would: it beats and fires all
+    of its jobs. (More often than APScheduler: what is not due must not be asked for.)"""
+    end = time.at + timedelta(**span)
+    while time.at < end:
+        time.go(seconds=step)
+        for clock in clocks:
+            clock.beat()
+            for job_id in clock.jobs:
+                clock.fire(job_id)
+
+
+def test_two_clocks_run_each_tick_once(
+    database_address: str, new_bridge: NewBridge, new_clock: NewClock, time: Time
+) -> None:
+    bridges = [new_bridge(database_address), new_bridge(database_address)]
+    engines = [Recorder(), Recorder()]
+    clocks = [new_clock(*pair) for pair in zip(bridges, engines, strict=True)]
+    add_centre(bridges[0].database, "KE", time_zone="Africa/Nairobi")
+    add_centre(bridges[0].database, "PL", time_zone="Europe/Warsaw")
+    time.at = START.replace(hour=22, minute=30)  # both nights begin within three hours
+    live_through(clocks, time, step=60, minutes=1)
+    for engine in engines:
+        engine.take()
+    live_through(clocks, time, step=60, hours=3)
+    assert [clock.elected for clock in clocks] == [True, False]
+    assert clocks[1].jobs == {}
+    assert engines[1].asked == []
+    assert Counter(engines[0].asked) == {
+        (code, flows, full, "clock"): number
+        for code in ("KE", "PL")
+        for flows, full, number in (
+            (ALL, True, 1),
+            ("enrolments", False, 3 * 12),
+            ("results", False, 3),
+        )
+    }
+
+
+def test_a_clock_that_slept_through_its_lease_runs_nothing(
+    database_address: str, new_bridge: NewBridge, new_clock: NewClock, time: Time
+) -> None:
+    first, second = Recorder(), Recorder()
+    sleeper = new_clock(new_bridge(database_address), first)
+    other = new_clock(new_bridge(database_address), second)
+    add_centre(new_bridge(database_address).database, "KE")
+    sleeper.beat()
+    jobs = list(sleeper.jobs)
+    time.go(hours=1, minutes=10)
+    other.beat()
+    assert other.elected
+    assert sorted(asked[1] for asked in second.take()) == ["enrolments", "results"]
+    time.go(minutes=5)  # due again: whoever comes first serves it
+    for job_id in jobs:
+        sleeper.fire(job_id)
+    assert first.asked == []
+    assert not sleeper.elected
+    assert sleeper.jobs == {}
+    other.fire("enrolments:KE")
+    assert len(second.asked) == 1
+
+
+def test_two_clocks_that_both_believe_they_tick_serve_a_due_time_once(
+    database_address: str, new_bridge: NewBridge, time: Time
+) -> None:
+    """Even without the election's fence, a claim succeeds once."""
+    from lms_bridge.jobs import ticks
+
+    job = Job("KE", "enrolments", (Flow.ENROLMENTS,), False, Every(300))
+    databases = [new_bridge(database_address).database for _ in range(2)]
+    with databases[0].writing() as tx:
+        assert ticks.overdue(tx, [job], time.at) == []
+    now = time.go(minutes=17)
+    claims = []
+    started = threading.Barrier(8)
+
+    def claim(number: int) -> None:
+        started.wait(PATIENCE)
+        with databases[number % 2].writing() as tx:
+            claims.append(ticks.claim(tx, job, now))
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(claims) == [False] * 7 + [True]
+
+
+def test_takeover_within_the_lease_time_after_a_kill(
+    database_address: str, new_bridge: NewBridge, new_clock: NewClock, time: Time
+) -> None:
+    killed = new_clock(new_bridge(database_address), Recorder())
+    bridge, engine = new_bridge(database_address), Recorder()
+    add_centre(bridge.database, "KE")
+    heir = new_clock(bridge, engine)
+    killed.beat()
+    heir.beat()
+    assert (killed.elected, heir.elected) == (True, False)
+    # The first process is gone without a word. The other one asks six times in a lease time.
+    seconds = bridge.settings.sync.lease_seconds
+    for _ in range(6):
+        time.go(seconds=seconds / 6)
+        heir.beat()
+    assert heir.elected
+    live_through([heir], time, minutes=60)
+    assert Counter(asked[1] for asked in engine.asked) == {"enrolments": 12, "results": 1}
+
+
+def test_a_stopped_clock_hands_over_at_once(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    engine = Recorder()
+    leaving, heir = new_clock(bridge, engine), new_clock(bridge, Recorder())
+    leaving.beat()
+    leaving.stop()
+    heir.beat()
+    assert heir.elected
+    assert engine.closed
+
+
+def test_what_was_missed_is_made_up_once(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    add_centre(bridge.database, "KE")
+    before = new_clock(bridge, Recorder())
+    before.beat()
+    before.stop()
+    time.go(days=3)
+    engine = Recorder()
+    after = new_clock(bridge, engine)
+    after.beat()
+    assert sorted(engine.take()) == [
+        ("KE", "enrolments", False, "clock"),
+        ("KE", ALL, True, "clock"),
+        ("KE", "results", False, "clock"),
+    ]
+    after.beat()
+    for job_id in after.jobs:
+        after.fire(job_id)
+    assert engine.asked == []
+
+
+def test_a_sleeping_machine_makes_up_once(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    add_centre(bridge.database, "KE")
+    engine = Recorder()
+    clock = new_clock(bridge, engine)
+    clock.beat()
+    time.go(days=2)
+    live_through([clock], time, minutes=1)
+    assert Counter(asked[1] for asked in engine.asked) == {ALL: 1, "enrolments": 1, "results": 1}
+
+
+@pytest.mark.parametrize(
+    ("noon", "served"),
+    [
+        ("2027-03-27T12:00+01:00", "2027-03-28T03:30+02:00"),  # 02:30 does not exist
+        ("2027-10-30T12:00+02:00", "2027-10-31T02:30+02:00"),  # 02:30 comes twice
+    ],
+)
+def test_a_night_job_runs_once_on_the_days_of_changed_clocks(
+    noon: str, served: str, new_bridge: NewBridge, new_clock: NewClock, sqlite_address: str
+) -> None:
+    bridge = new_bridge(sqlite_address, clock={"jitter_seconds": 0, "enrolments_minutes": 10_000})
+    add_centre(bridge.database, "PL", time_zone="Europe/Warsaw", policy={"catalogue": "30 2 * * *"})
+    time = Time(datetime.fromisoformat(noon).astimezone(UTC))
+    at: list[datetime] = []
+
+    class Watch(Recorder):
+        def submit(self, *asked: object) -> bool:
+            if asked[2]:
+                at.append(time.at)
+            return True
+
+    clock = Clock(bridge, Watch(), now=time, scheduler=BackgroundScheduler(timezone=UTC))
+    clock.beat()
+    live_through([clock], time, step=300, hours=24)
+    assert at == [datetime.fromisoformat(served).astimezone(UTC)]
+
+
+def test_centres_are_picked_up_without_a_restart(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    engine = Recorder()
+    clock = new_clock(bridge, engine)
+    clock.beat()
+    assert clock.jobs == {}
+    added = add_centre(bridge.database, "KE")
+    time.go(minutes=1)
+    clock.beat()
+    assert sorted(clock.jobs) == ["catalogue:KE", "enrolments:KE", "results:KE"]
+    assert engine.asked == []  # a new centre owes nothing
+    changed = change_centre(bridge.database, added, policy={"catalogue": "5 14 * * *"})
+    time.go(minutes=1)
+    clock.beat()
+    assert clock.jobs["catalogue:KE"].after(time.at) == START.replace(hour=14, minute=5)
+    change_centre(bridge.database, changed, active=False)
+    time.go(minutes=1)
+    clock.beat()
+    assert clock.jobs == {}
+
+
+def test_a_run_that_is_still_going_is_skipped_and_not_queued_up(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    add_centre(bridge.database, "KE")
+    engine = Recorder()
+    clock = new_clock(bridge, engine)
+    clock.beat()
+    with bridge.database.writing() as tx:
+        leases.take(tx, "run:KE", "somebody", time.at, 3600)
+        reports.start_run(tx, "KE", "enrolments", "clock", time.at)
+    live_through([clock], time, minutes=10)
+    assert engine.asked == []
+    with bridge.database.writing() as tx:
+        leases.give_back(tx, "run:KE", "somebody")
+        reports.finish_run(tx, 1, "done", {}, time.at)
+    clock.beat()
+    assert engine.asked == []  # those two ticks are gone
+    live_through([clock], time, minutes=5)
+    assert len(engine.asked) == 1
+
+
+def test_a_run_that_was_cut_off_is_made_up_once(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    add_centre(bridge.database, "KE")
+    engine = Recorder()
+    with bridge.database.writing() as tx:
+        reports.start_run(tx, "KE", ALL, "clock", time.at)  # its process was killed
+    clock = new_clock(bridge, engine)
+    clock.beat()
+    assert engine.take() == [("KE", ALL, True, "resume")]
+    with bridge.database.writing() as tx:
+        assert tx.scalar(select(run.c.status)) == "cut off"
+        reports.start_run(tx, "KE", ALL, "resume", time.at)  # and this one, too
+    time.go(minutes=1)
+    clock.beat()
+    assert engine.asked == []
+
+
+def test_a_tick_from_the_future_does_not_stop_a_job(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    add_centre(bridge.database, "KE")
+    time.at = START + timedelta(days=3650)
+    wrong = new_clock(bridge, Recorder())
+    wrong.beat()
+    wrong.stop()
+    time.at = START
+    engine = Recorder()
+    live_through([new_clock(bridge, engine)], time, minutes=10)
+    assert Counter(asked[1] for asked in engine.asked)["enrolments"] in (1, 2)
+
+
+def test_run_now(bridge: FakeBridge, new_clock: NewClock) -> None:
+    add_centre(bridge.database, "KE")
+    engine = Recorder()
+    clock = new_clock(bridge, engine)
+    assert clock.run_now("KE")
+    assert engine.asked == [("KE", ALL, True, "now")]
+    with pytest.raises(NotFound):
+        clock.run_now("XX")
+
+
+def test_an_engine_that_is_away_does_not_stop_the_clock(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    class Away(Recorder):
+        def submit(self, *asked: object) -> bool:
+            raise ConnectionError("no queue")
+
+    add_centre(bridge.database, "KE")
+    clock = new_clock(bridge, Away())
+    live_through([clock], time, minutes=10)
+    assert clock.elected
+
+
+def test_real_schedulers_tick_once_between_them(
+    bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two whole clocks, each with its APScheduler thread, on a job that is due every second."""
+    add_centre(bridge.database, "KE")
+    each_second = Job("KE", "enrolments", (Flow.ENROLMENTS,), False, Every(1))
+    monkeypatch.setattr(clock_module, "jobs_of", lambda *_: [each_second])
+    ticked = threading.Semaphore(0)
+    served: list[int] = []
+
+    class Watch(Recorder):
+        def submit(self, *asked: object) -> bool:
+            served.append(int(datetime.now(UTC).timestamp()))
+            ticked.release()
+            return True
+
+    clocks = [Clock(bridge, Watch()), Clock(bridge, Watch())]
+    for clock in clocks:
+        clock.start()
+    for _ in range(3):
+        assert ticked.acquire(timeout=PATIENCE)
+    assert sum(clock.elected for clock in clocks) == 1
+    for clock in clocks:
+        clock.stop()
+    assert len(set(served)) == len(served)  # no second was served twice
+    with bridge.database.reading() as tx:
+        assert tx.scalar(select(lease.c.name)) is None

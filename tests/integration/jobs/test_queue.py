@@ -1,0 +1,161 @@
+"""The engine of Procrastinate, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from procrastinate.schema import SchemaManager
+from sqlalchemy import select
+
+from lms_bridge.domain.model import Flow
+from lms_bridge.jobs import queue
+from lms_bridge.jobs.engine import engine_for
+from lms_bridge.jobs.queue import ProcrastinateEngine, conninfo, run_worker, upgrade_queue
+from lms_bridge.settings import EngineKind
+from lms_bridge.store import leases
+from lms_bridge.store.tables import lease, run
+from lms_bridge.sync.work import utc_now
+from tests.integration.jobs.playing import PATIENCE, FakeBridge, add_centre
+
+ALL = tuple(Flow)
+
+
+@pytest.fixture
+def queued(new_bridge: Callable[..., FakeBridge], postgres_address: str) -> FakeBridge:
+    bridge = new_bridge(
+        postgres_address,
+        engine={"kind": EngineKind.PROCRASTINATE},
+        clock={"jitter_seconds": 0, "stop_seconds": 0.2},
+        sync={"centres_at_once": 3},
+    )
+    assert upgrade_queue(postgres_address)
+    return bridge
+
+
+def jobs(bridge: FakeBridge) -> list[tuple[str, str]]:
+    with psycopg.connect(conninfo(bridge.settings.store.address)) as connection:
+        return connection.execute(
+            "SELECT args->>'centre', status::text FROM procrastinate_jobs ORDER BY id"
+        ).fetchall()
+
+
+def statuses(bridge: FakeBridge) -> list[tuple[str, str, str]]:
+    with bridge.database.reading() as tx:
+        rows = tx.execute(select(run.c.centre, run.c.trigger, run.c.status).order_by(run.c.id))
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def work_in_a_thread(bridge: FakeBridge) -> threading.Thread:
+    thread = threading.Thread(
+        target=run_worker, args=[bridge], kwargs={"until_empty": True, "signals": False}
+    )
+    thread.start()
+    return thread
+
+
+def test_its_tables_are_made_once(postgres_address: str) -> None:
+    assert upgrade_queue(postgres_address)
+    assert not upgrade_queue(postgres_address)
+
+
+def test_its_tables_are_brought_up_from_an_older_version(
+    new_bridge: Callable[..., FakeBridge], postgres_address: str
+) -> None:
+    scripts = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    older = [path for path in scripts if path.stem < "03.03"]
+    assert 0 < len(older) < len(scripts)
+    with psycopg.connect(conninfo(postgres_address), autocommit=True) as connection:
+        for path in older:
+            connection.execute(path.read_bytes())
+        connection.execute(f"COMMENT ON TABLE procrastinate_jobs IS '{older[-1].stem}'".encode())
+    assert upgrade_queue(postgres_address)
+    assert not upgrade_queue(postgres_address)
+    bridge = new_bridge(postgres_address)
+    add_centre(bridge.database, "KE")
+    engine = ProcrastinateEngine(postgres_address)
+    engine.submit("KE", ALL, True, "clock")
+    engine.close(0)
+    run_worker(bridge, until_empty=True)
+    assert statuses(bridge) == [("KE", "clock", "done")]
+
+
+def test_runs_go_through_the_queue(queued: FakeBridge) -> None:
+    for code in ("KE", "PL"):
+        add_centre(queued.database, code)
+    engine = engine_for(queued)
+    assert isinstance(engine, ProcrastinateEngine)
+    assert engine.submit("KE", ALL, True, "clock")
+    assert engine.submit("PL", (Flow.OFFERINGS,), False, "now")
+    assert not engine.submit("KE", ALL, True, "now")  # collapses with the first
+    assert jobs(queued) == [("KE", "todo"), ("PL", "todo")]
+    engine.close(0)
+    run_worker(queued, until_empty=True)
+    assert sorted(statuses(queued)) == [("KE", "clock", "done"), ("PL", "now", "done")]
+    assert jobs(queued) == []
+
+
+def test_workers_go_side_by_side_and_one_centre_once_at_a_time(queued: FakeBridge) -> None:
+    codes = [f"C{number}" for number in range(6)]
+    for code in codes:
+        add_centre(queued.database, code)
+    engine = engine_for(queued)
+    queued.lms.gate.clear()
+    for code in codes:
+        engine.submit(code, ALL, True, "clock")
+    workers = [work_in_a_thread(queued), work_in_a_thread(queued)]
+    for _ in codes:
+        assert queued.lms.reading.acquire(timeout=PATIENCE)
+    assert queued.lms.at_once == 6  # three each
+    # A request while its run goes on waits, and finds the centre free or busy: never twice in it.
+    assert engine.submit("C0", (Flow.OFFERINGS,), False, "clock")
+    queued.lms.gate.set()
+    for worker in workers:
+        worker.join(PATIENCE)
+        assert not worker.is_alive()
+    run_worker(queued, until_empty=True)
+    assert queued.lms.most_at_once == 6
+    assert {status for _, _, status in statuses(queued)} == {"done"}
+    engine.close(0)
+
+
+def test_a_full_run_of_a_busy_centre_is_tried_again(
+    queued: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_centre(queued.database, "KE")
+    engine = engine_for(queued)
+    with queued.database.writing() as tx:
+        leases.take(tx, "run:KE", "somebody", utc_now(), 3600)
+    engine.submit("KE", ALL, True, "clock")
+    engine.submit("KE", (Flow.OFFERINGS,), False, "clock")
+    monkeypatch.setattr(queue, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(queue, "BUSY_ATTEMPTS", 2)
+    for _ in range(3):
+        run_worker(queued, until_empty=True)
+    assert statuses(queued) == []
+    assert jobs(queued) == []  # it was tried three times and then given up
+    monkeypatch.setattr(queue, "BUSY_SECONDS", 3600)
+    engine.submit("KE", ALL, True, "clock")
+    run_worker(queued, until_empty=True)
+    assert jobs(queued) == [("KE", "todo")]  # it waits for later
+    engine.close(0)
+
+
+def test_a_worker_that_ends_cuts_its_runs_off(queued: FakeBridge) -> None:
+    add_centre(queued.database, "KE")
+    engine = engine_for(queued)
+    engine.submit("KE", ALL, True, "clock")
+    queued.lms.gate.clear()
+    worker = work_in_a_thread(queued)  # asked to end as soon as the queue is empty
+    assert queued.lms.reading.acquire(timeout=PATIENCE)
+    worker.join(PATIENCE)
+    assert not worker.is_alive()
+    assert statuses(queued) == [("KE", "clock", "running")]
+    with queued.database.reading() as tx:
+        assert tx.scalar(select(lease.c.name)) is None
+    assert jobs(queued) == []
+    queued.lms.gate.set()
+    engine.close(0)

@@ -1,0 +1,70 @@
+"""The clock as a process: what happens when it is killed, and when it is asked to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from lms_bridge.jobs.clock import Clock
+from lms_bridge.store.tables import lease
+from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder
+
+_CHILD = """
+from lms_bridge.bootstrap import open_bridge
+from lms_bridge.jobs.standing import run_clock
+from lms_bridge.settings import load
+with open_bridge(load()) as bridge:
+    run_clock(bridge)
+"""
+
+
+@contextmanager
+def standing_clock(address: str, key_file: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **os.environ,
+        "LMS_BRIDGE_STORE__ADDRESS": address,
+        "LMS_BRIDGE_SECRETS__KEY_FILE": key_file,
+    }
+    process = subprocess.Popen([sys.executable, "-c", _CHILD], env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        pause.wait(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_another_takes_over(number: signal.Signals, bridge: FakeBridge, tmp_path: object) -> None:
+    def elected() -> bool:
+        with bridge.database.reading() as tx:
+            return tx.scalar(select(lease.c.holder)) is not None
+
+    here = Clock(bridge, Recorder())
+    with standing_clock(bridge.settings.store.address, f"{tmp_path}/key") as process:
+        wait_for(elected)
+        here.beat()
+        assert not here.elected
+        process.send_signal(number)
+        code = process.wait(PATIENCE)
+        assert code == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+        assert elected() == (number == signal.SIGKILL)  # a clock that ends in order resigns
+        here.beat()  # a killed holder on the same machine is known to be dead at once
+        assert here.elected
+    here.stop()

@@ -1,0 +1,62 @@
+"""Pages over a filled database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lms_bridge.bootstrap import Bridge
+from lms_bridge.secrets import Vault
+from lms_bridge.settings import load
+from lms_bridge.store.database import Database
+from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.web import create_app
+from tests.integration.web.filling import fill
+
+NewApp = Callable[..., Flask]
+
+
+@pytest.fixture
+def new_app() -> Iterator[NewApp]:
+    """Makes applications over an address, with settings of the section ``web`` changed."""
+    made: list[Bridge] = []
+
+    def make(address: str, **web: Any) -> Flask:
+        settings = load({"LMS_BRIDGE_STORE__ADDRESS": address})
+        settings = replace(settings, web=replace(settings.web, **web))
+        database = Database(address)
+        vault = Vault(Fernet.generate_key().decode())
+        made.append(Bridge(settings, database, vault, Heartbeat(database)))
+        app = create_app(made[-1])
+        app.testing = False  # errors are answered, as they are in earnest
+        return app
+
+    yield make
+    for bridge in made:
+        bridge.close()
+
+
+@pytest.fixture
+def client(new_app: NewApp, sqlite_database: Database, sqlite_address: str) -> FlaskClient:
+    """A browser on the bridge's machine."""
+    fill(sqlite_database)
+    return new_app(sqlite_address).test_client()
+
+
+@pytest.fixture
+def either(new_app: NewApp, database: Database, database_address: str) -> FlaskClient:
+    """The same; the tests run over both kinds of database."""
+    fill(database)
+    return new_app(database_address).test_client()
+
+
+@pytest.fixture
+def empty(new_app: NewApp, sqlite_address: str) -> FlaskClient:
+    """The same over a database without anything in it."""
+    return new_app(sqlite_address).test_client()

@@ -1,0 +1,404 @@
+"""Every page over a filled database: what it shows, and what it must not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from lms_bridge.store.database import Database
+from tests.integration.web.filling import ARABIC, fill
+
+PUBLIC = ("/", "/catalogue", "/catalogue/AFR-1", "/catalogue/ARB-1")
+OPERATIONS = (
+    "/centres",
+    "/centres/AFR",
+    "/centres/OFF",
+    "/runs",
+    "/runs/61",
+    "/holds",
+    "/quarantine",
+    "/people",
+)
+NewApp = Callable[..., Flask]
+
+
+def page(client: FlaskClient, path: str, status: int = 200) -> str:
+    response = client.get(path)
+    assert response.status_code == status, path
+    return response.get_data(as_text=True)
+
+
+def cards(html: str) -> list[str]:
+    return re.findall(r'<h2 dir="auto"><a href="/catalogue/([^"]+)"', html)
+
+
+def test_every_page_is_whole_safe_and_without_personal_data(either: FlaskClient) -> None:
+    for path in (*PUBLIC, *OPERATIONS):
+        look_at(either, path)
+
+
+def look_at(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    html = response.get_data(as_text=True)
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    assert html.startswith("<!doctype html>")
+    assert html.rstrip().endswith("</html>")
+    assert html.count("<h1") == 1
+    assert html.count("<main") == 1
+    assert '<html lang="en">' in html
+    # Nothing that a source sent becomes markup
+    assert "<script" not in html
+    assert "<b>Centre" not in html
+    assert "javascript:" not in html
+    assert "onclick" not in html
+    # Nobody's address, no secret, no name
+    assert "@" not in html
+    assert "abcdef123" not in html
+    assert "0123456789abcdef" not in html
+    assert "Given" not in html
+    # Nothing is fetched from elsewhere
+    assert not re.search(r'(?:src|<link[^>]* href)="(?!/static/)', html)
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, *OPERATIONS, "/health", "/nowhere", "/static/style.css"])
+def test_security_headers(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:
+        headers = response.headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "Set-Cookie" not in headers
+
+
+def test_operations_are_not_kept_by_browsers(client: FlaskClient) -> None:
+    assert client.get("/runs").headers["Cache-Control"] == "no-store"
+    assert client.get("/catalogue").headers["Cache-Control"] == "no-cache"
+    with client.get("/static/style.css") as response:
+        assert "max-age=3600" in response.headers["Cache-Control"]
+
+
+# ---- overview --------------------------------------------------------------------------------
+
+
+def test_the_overview_counts_and_tells_what_comes_next(client: FlaskClient) -> None:
+    html = page(client, "/")
+    numbers = re.findall(r"<dt>(?:<a[^>]*>)?([^<]+)(?:</a>)?</dt><dd>([\d,]+)</dd>", html)
+    assert dict(numbers) == {
+        "Offerings in the catalogue": "63",
+        "Centres": "3",
+        "Enrolments": "3",
+        "Results": "1",
+        "To be sent": "2",
+        "Plans held for approval": "1",
+        "Records in quarantine": "1",
+        "People to be matched": "1",
+    }
+    assert "Nightly run: everything, in full" in html
+    assert "No clock is running" not in html
+    assert "Done in part" in html
+
+
+def test_the_overview_of_an_empty_bridge(empty: FlaskClient) -> None:
+    html = page(empty, "/")
+    assert "There is no active centre yet." in html
+    assert "Nothing ran yet." in html
+    assert "No clock is running" in html
+
+
+@pytest.mark.parametrize(
+    "path", ["/catalogue", "/centres", "/runs", "/holds", "/quarantine", "/people"]
+)
+def test_empty_lists_say_so(empty: FlaskClient, path: str) -> None:
+    html = page(empty, path)
+    assert "<table" not in html
+    assert re.search(
+        r"There is no|There is none|has not taken in|Nothing waits|No record|Nobody", html
+    )
+
+
+# ---- catalogue -------------------------------------------------------------------------------
+
+
+def test_the_catalogue_holds_what_the_academy_acknowledged(either: FlaskClient) -> None:
+    first, second = page(either, "/catalogue"), page(either, "/catalogue?page=2")
+    codes = cards(first) + cards(second)
+    assert len(cards(first)) == 50
+    assert len(codes) == len(set(codes)) == 63
+    assert "Never shown" not in first + second
+    assert codes[0] == "EUR-0"  # the earliest that is not over
+    assert codes[-2:] == ["ARB-1", "EUR-OVER"]  # any start; then what is over
+    assert 'rel="next" href="/catalogue?page=2"' in first
+    assert 'rel="prev" href="/catalogue"' in second
+    assert 'rel="next"' not in second
+
+
+FOUND = {
+    "region=africa": ["AFR-1"],
+    "region=arab_states&level=introductory": ["ARB-1"],
+    "centre=ARB": ["ARB-1"],
+    "modality=blended": ["EUR-OVER"],
+    "level=intermediate": ["AFR-1"],
+    "text=MANAGEMENT+59": ["EUR-59"],
+    "text=école": ["EUR-OVER"],
+    "text=المعلومات": ["ARB-1"],
+    "text=%25": [],  # no wildcard
+    "text=100_": [],
+    "text=<script>": ["AFR-1"],
+    "region=africa&modality=blended": [],
+    "region='; DROP TABLE offering; --": [],
+}
+
+
+def test_filters(either: FlaskClient) -> None:
+    for query, found in FOUND.items():
+        html = page(either, f"/catalogue?{query}")
+        assert cards(html) == found, query
+        if not found:
+            assert "No offering fits" in html
+
+
+def test_filters_stay_and_go_with_the_pages(client: FlaskClient) -> None:
+    html = page(client, '/catalogue?centre=EUR&text=spectrum+"&_external=1')
+    assert cards(html) == []
+    assert 'value="spectrum &#34;"' in html
+    html = page(client, "/catalogue?centre=EUR&text=spectrum&_scheme=javascript")
+    assert '<option value="EUR" selected>' in html
+    assert (
+        'href="/catalogue?centre=EUR&amp;text=spectrum&amp;_scheme=javascript&amp;page=2"' in html
+    )
+
+
+@pytest.mark.parametrize("odd", ["0", "-1", "x", "99999999999999999999", "²"])
+def test_odd_page_numbers_do_no_harm(client: FlaskClient, odd: str) -> None:
+    assert client.get(f"/runs/{odd}").status_code == 404
+    page(client, f"/catalogue?page={odd}")
+    page(client, f"/runs?before={odd}")
+    page(client, f"/runs/61?page={odd}")
+
+
+def test_an_offering_in_its_own_time_zone(client: FlaskClient) -> None:
+    html = page(client, "/catalogue/AFR-1")
+    assert "2 Mar 2040" in html  # 21:30 UTC on the 1st
+    assert "12 Mar 2040" in html
+    assert "20 Feb 2040" in html
+    assert "Africa/Nairobi" in html
+    for shown in ("Online instructor-led", "Intermediate", "Application and selection", "USD 150"):
+        assert shown in html
+    assert '<span lang="ar" dir="auto">العربية</span>' in html
+    assert "sample, invented" in html
+
+
+def test_texts_keep_their_form_and_lose_what_is_dangerous(client: FlaskClient) -> None:
+    html = page(client, "/catalogue/AFR-1")
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
+    assert "<strong>you</strong>" in html
+    assert '<a href="https://example.org/" rel="nofollow noopener noreferrer">there</a>' in html
+    assert "bad()" not in html
+    assert "First line<br>Second &lt;line" in html
+    assert "Room &lt;1&gt;" in html
+    assert "The course at its centre" not in html  # its address was no address
+
+
+def test_right_to_left_titles(client: FlaskClient) -> None:
+    html = page(client, "/catalogue/ARB-1")
+    escaped = ARABIC.replace("<", "&lt;").replace(">", "&gt;")
+    assert f'<h1 dir="auto">{escaped}</h1>' in html
+    assert "<bdi>مركز العينة</bdi>" in html
+    assert "Any start, stays open" in html
+    assert 'href="https://lms.example.org/course/1"' in html
+
+
+@pytest.mark.parametrize("code", ["EUR-NEW", "EUR-GONE", "NONE", "a/b"])
+def test_what_is_not_in_the_catalogue_is_not_found(client: FlaskClient, code: str) -> None:
+    assert "Not found" in page(client, f"/catalogue/{code}", 404)
+
+
+def test_a_character_that_databases_refuse(either: FlaskClient) -> None:
+    for path in ("/catalogue/%00", "/centres/%00", "/catalogue?text=a%00", "/runs?status=%00"):
+        assert "Not understood" in page(either, path, 400)
+
+
+# ---- operations ------------------------------------------------------------------------------
+
+
+def test_centres(client: FlaskClient) -> None:
+    html = page(client, "/centres")
+    assert html.count(">sample</span>") == 2
+    assert "Arab States" in html
+    assert "Real &lt;b&gt;Centre&lt;/b&gt;" in html
+    assert "disabled" in html
+    html = page(client, "/centres/AFR")
+    assert "This centre is a sample" in html
+    assert "wstoken=[redacted]" in html
+    assert "Cybersecurity" in html
+    assert "disabled: nothing runs" in page(client, "/centres/OFF")
+    assert "There is no centre" in page(client, "/centres/XX", 404)
+
+
+def test_runs_page_by_page(client: FlaskClient) -> None:
+    first = page(client, "/runs")
+    assert re.findall(r'href="/runs/(\d+)"', first) == [str(n) for n in range(62, 12, -1)]
+    assert 'href="/runs?before=13"' in first
+    second = page(client, "/runs?before=13")
+    assert re.findall(r'href="/runs/(\d+)"', second) == [str(n) for n in range(12, 0, -1)]
+    assert "Older runs" not in second
+    assert re.findall(r'href="/runs/(\d+)"', page(client, "/runs?centre=ARB")) == ["62"]
+    assert re.findall(r'href="/runs/(\d+)"', page(client, "/runs?status=running")) == ["62"]
+
+
+def test_a_run_item_by_item(client: FlaskClient) -> None:
+    html = page(client, "/runs/61")
+    assert "offerings sent: the record of [e-mail] has wstoken=[redacted] in it" in html
+    assert "moodle-refused" in html
+    assert "<del><bdi>20</bdi></del> <ins><bdi>30</bdi></ins>" in html
+    assert "email, given_name" in html  # which fields of a person changed, never the values
+    assert "score, learner" in html
+    assert "71.5" not in html
+    assert "There is no run 999" in page(client, "/runs/999", 404)
+    assert "Page not found" in page(client, "/runs/abc", 404)
+
+
+def test_holds_quarantine_and_people(client: FlaskClient) -> None:
+    holds = page(client, "/holds")
+    assert "30 offering removals of 61" in holds
+    assert "Spectrum management 0 (EUR-0)" in holds
+    assert "and 20 more" in holds
+    quarantine = page(client, "/quarantine")
+    assert "&lt;course 9&gt;" in quarantine
+    assert "[e-mail]" in quarantine
+    people = page(client, "/people")
+    assert "L1" in people
+    assert "4711" in people
+
+
+# ---- who may see operations ------------------------------------------------------------------
+
+ELSEWHERE = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+def test_operations_are_closed_to_other_machines(client: FlaskClient, path: str) -> None:
+    response = client.get(path, environ_overrides=ELSEWHERE)
+    assert response.status_code == 403
+    assert "web.open_operations" in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, "/health", "/static/style.css"])
+def test_public_pages_are_open_to_all(client: FlaskClient, path: str) -> None:
+    with client.get(path, environ_overrides=ELSEWHERE) as response:
+        assert response.status_code == 200
+        html = response.get_data(as_text=True)
+    assert "/runs" not in html
+    assert "Records in quarantine" not in html
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"X-Real-IP": "127.0.0.1"},
+        {"Via": "1.1 proxy"},
+        {"Host": "attacker.example"},
+        {"Host": "127.0.0.1.attacker.example"},
+        {"Host": "["},
+    ],
+)
+def test_a_proxy_or_a_foreign_name_is_not_this_machine(
+    client: FlaskClient, headers: dict[str, str]
+) -> None:
+    assert client.get("/runs", headers=headers).status_code in (400, 403)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("127.0.0.1", "localhost:8000"), ("127.0.0.5", "127.0.0.1"), ("::1", "[::1]:8000")],
+)
+def test_this_machine(client: FlaskClient, address: str, host: str) -> None:
+    response = client.get(
+        "/runs", headers={"Host": host}, environ_overrides={"REMOTE_ADDR": address}
+    )
+    assert response.status_code == 200
+
+
+def test_operations_can_be_opened(
+    new_app: NewApp, sqlite_database: Database, sqlite_address: str
+) -> None:
+    fill(sqlite_database)
+    client = new_app(sqlite_address, open_operations=True).test_client()
+    response = client.get("/runs", environ_overrides=ELSEWHERE, headers={"Host": "bridge.example"})
+    assert response.status_code == 200
+
+
+# ---- health and errors -----------------------------------------------------------------------
+
+
+def test_health(client: FlaskClient) -> None:
+    response = client.get("/health")
+    assert response.status_code == 200
+    assert response.get_json() == {
+        "status": "ok",
+        "database": "ok",
+        "clock": "running",
+        "version": "0.1.0",
+    }
+
+
+def test_health_without_a_clock(empty: FlaskClient) -> None:
+    facts = empty.get("/health").get_json()
+    assert (facts["status"], facts["clock"]) == ("degraded", "stopped")
+
+
+def test_a_database_that_is_away(new_app: NewApp, tmp_path: object) -> None:
+    client = new_app(f"sqlite:///{tmp_path}/missing/bridge.sqlite3").test_client()
+    response = client.get("/health")
+    assert response.status_code == 503
+    assert response.get_json()["status"] == "down"
+    response = client.get("/catalogue")
+    assert response.status_code == 503
+    html = response.get_data(as_text=True)
+    assert "database cannot be reached" in html
+    assert "missing/bridge" not in html
+
+
+def test_pages_that_do_not_exist(client: FlaskClient) -> None:
+    html = page(client, "/nowhere/<script>", 404)
+    assert "Page not found" in html
+    assert "<script" not in html
+    assert client.post("/catalogue").status_code == 405
+    assert client.get("/nowhere", environ_overrides=ELSEWHERE).status_code == 404
+
+
+def test_an_error_that_nobody_foresaw(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("ann.other@example.org")
+
+    monkeypatch.setattr("lms_bridge.web.pages.catalogue.count_listed", broken)
+    html = page(client, "/catalogue", 500)
+    assert "example.org" not in html
+    reference = re.search(r"Reference: <code>(\w{8})</code>", html)
+    assert reference is not None
+    assert reference[1] in "".join(capfd.readouterr())
+
+
+def test_a_page_reads_and_writes_nothing(
+    new_app: NewApp, sqlite_database: Database, sqlite_address: str
+) -> None:
+    fill(sqlite_database)
+    client = new_app(sqlite_address).test_client()
+    with sqlite_database.writing() as tx:  # pages do not wait for a writer
+        tx.execute(text("UPDATE centre SET name = name"))
+        for path in (*PUBLIC, *OPERATIONS):
+            page(client, path)
