@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from lms_bridge.registry import connector
 from lms_bridge.domain.errors import NotFound, SettingsInvalid
 from lms_bridge.domain.model import ACADEMY, Centre, Flow
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Access, Limits
+from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import Settings
@@ -128,10 +128,14 @@ class Bridge:
         at_once = 1 if any(order.dry for order in orders) else self.settings.sync.centres_at_once
         reports: list[Report] = []
         with ThreadPoolExecutor(at_once, thread_name_prefix="run") as pool:
-            for future in as_completed([pool.submit(runner.run, order) for order in orders]):
-                report = future.result()
-                each(report)
-                reports.append(report)
+            try:
+                for future in as_completed([pool.submit(runner.run, order) for order in orders]):
+                    report = future.result()
+                    each(report)
+                    reports.append(report)
+            except BaseException:  # what is at work ends in good order; nothing new begins
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         return sorted(reports, key=lambda report: report.centre)
 
     def close(self) -> None:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.cron import Cron, Every, check
+from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.settings import Clock
 
 _log = structlog.get_logger(__name__)

@@ -8,10 +8,12 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validates_schema
 
+from lms_bridge.domain.identity import email_key
 from lms_bridge.domain.model import EnrolmentStatus, Learner
 from lms_bridge.schemas.fields import Amount, Choice, Line, Moment
 from lms_bridge.schemas.offering import LocalSchema
 
+LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;.]+(?:\.[^@\s<>,;.]+)+")
 _STABLE_ID = re.compile(r"[\w.@:+-]{1,100}")
 _SCORE = {"least": Decimal(-1_000_000), "most": Decimal(1_000_000)}
@@ -23,7 +25,7 @@ class LearnerSchema(LocalSchema):
     id = Line(required=True, longest=100)
     given_name = Line(load_default="", longest=100)
     family_name = Line(load_default="", longest=100)
-    email = Line(required=True, longest=254)
+    email = Line(required=True, longest=LONGEST_EMAIL)
     language = Line(load_default="", longest=35)
     country = Line(load_default="", longest=2)
 
@@ -33,6 +35,8 @@ class LearnerSchema(LocalSchema):
             raise ValidationError("has characters other than letters, digits and . _ @ : + -", "id")
         if not _EMAIL.fullmatch(data["email"]):
             raise ValidationError("is not an e-mail address", "email")
+        if len(email_key(data["email"])) > LONGEST_EMAIL:
+            raise ValidationError(f"is longer than {LONGEST_EMAIL} characters", "email")
         if not (data["given_name"] or data["family_name"]):
             raise ValidationError("is empty, and so is the family name", "given_name")
 

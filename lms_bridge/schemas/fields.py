@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from marshmallow import ValidationError, fields
 LONGEST_TEXT = 100_000
 """Characters in the longest text field; a page of a book has some 3,000."""
 LONGEST_LINE = 500
+MOST_DECIMALS = 20
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -26,6 +28,8 @@ _SPACE = re.compile(r"\s+")
 
 def _text(value: object) -> str:
     if isinstance(value, (bool, Mapping, list)) or not isinstance(value, (str, int, float)):
+        raise ValidationError("is not a text")
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValidationError("is not a text")
     return unicodedata.normalize("NFC", _CONTROL.sub("", str(value)))
 
@@ -83,7 +87,7 @@ class Choice(fields.Field[StrEnum]):
 
 
 def _choice_key(text: str) -> str:
-    return re.sub(r"[^a-z]+", "_", text.casefold()).strip("_")
+    return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
 class Lines(fields.Field[tuple[str, ...]]):
@@ -107,7 +111,8 @@ class Lines(fields.Field[tuple[str, ...]]):
 
 
 class Amount(fields.Field[Decimal]):
-    """A decimal number within bounds, never through a binary float's digits."""
+    """A decimal number within bounds, never through a binary float's digits. It may have as many
+    decimals as a binary float may show."""
 
     def __init__(self, *, least: Decimal, most: Decimal, **options: Any) -> None:
         super().__init__(**options)
@@ -128,7 +133,10 @@ class Amount(fields.Field[Decimal]):
             raise ValidationError("is not a number")
         if not self._least <= number <= self._most:
             raise ValidationError(f"is not between {self._least} and {self._most}")
-        return number
+        exponent = number.normalize().as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
+            raise ValidationError(f"has more than {MOST_DECIMALS} decimals")
+        return number + 0  # minus zero is zero
 
 
 class Zone(fields.Field[str]):
@@ -169,9 +177,14 @@ class Moment(fields.Field[datetime]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> Any:
-        if value in (0, "", "0"):  # Moodle writes "no date" as 0
+        if value in (0, "", "0") and value is not False:  # Moodle writes "no date" as 0
+            if not self.allow_none:
+                raise ValidationError("is empty")
             return None
-        moment = self._moment(value, data or {})
+        try:
+            moment = self._moment(value, data or {})
+        except OverflowError:
+            raise ValidationError("is not a date between 1990 and 2100") from None
         if not EARLIEST <= moment <= LATEST:
             raise ValidationError("is not a date between 1990 and 2100")
         return moment
@@ -185,24 +198,36 @@ class Moment(fields.Field[datetime]):
         try:
             if len(text) == 10:
                 clock = time(23, 59, 59) if self._end_of_day else time()
-                return self._localised(datetime.combine(date.fromisoformat(text), clock), data)
+                return self._day(datetime.combine(date.fromisoformat(text), clock), data)
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise ValidationError("is not a date such as 2026-03-31") from None
-        return moment.astimezone(UTC) if moment.tzinfo else self._localised(moment, data)
+        return moment.astimezone(UTC) if moment.tzinfo else self._time(moment, data)
 
-    def _localised(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
-        parent = self.parent
-        default = getattr(parent, "default_zone", "UTC") if parent is not None else "UTC"
-        local = zone(str(data.get("time_zone") or default))
+    def _time(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
+        local = self._zone(data)
         moment = naive.replace(tzinfo=local).astimezone(UTC)
         if moment.astimezone(local).replace(tzinfo=None) != naive:
             raise ValidationError("is a time that the clocks of its zone skip")
         return moment
 
+    def _day(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
+        """The first or last moment of a day. Where the clocks skip midnight (Cairo and Beirut in
+        spring), the day begins when they go on; where its last hour comes twice, it ends after
+        the second one."""
+        local = self._zone(data)
+        moment = naive.replace(tzinfo=local, fold=int(self._end_of_day)).astimezone(UTC)
+        if moment.astimezone(local).date() != naive.date():
+            raise ValidationError("is a day that its zone skips")
+        return moment
+
+    def _zone(self, data: Mapping[str, Any]) -> ZoneInfo:
+        parent = self.parent
+        default = getattr(parent, "default_zone", "UTC") if parent is not None else "UTC"
+        return zone(str(data.get("time_zone") or default))
+
 
 def _from_seconds(seconds: float) -> datetime:
-    try:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
-        raise ValidationError("is not a date between 1990 and 2100") from None
+    if math.isnan(seconds):
+        raise ValidationError("is not a date")
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

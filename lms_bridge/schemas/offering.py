@@ -23,6 +23,7 @@ from lms_bridge.domain.model import (
     RegistrationType,
 )
 from lms_bridge.schemas.fields import Amount, Choice, Line, Lines, Moment, RichText, Zone
+from lms_bridge.schemas.parts import StrictInteger
 
 _MILLION = Decimal(1_000_000)
 
@@ -72,11 +73,10 @@ class OfferingSchema(LocalSchema):
     registration = Choice(RegistrationType, load_default=RegistrationType.DIRECT)
     registration_opens = Moment(allow_none=True, load_default=None)
     registration_closes = Moment(end_of_day=True, allow_none=True, load_default=None)
-    seats = fields.Integer(
+    seats = StrictInteger(
         allow_none=True,
         load_default=None,
         validate=lambda seats: _between(seats, 0, 1_000_000),
-        error_messages={"invalid": "is not a whole number"},
     )
     price = Amount(least=Decimal(0), most=_MILLION, allow_none=True, load_default=None)
     currency = Line(longest=3, load_default="")

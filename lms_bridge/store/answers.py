@@ -19,7 +19,7 @@ def digests(tx: Connection, system: str, kind: Kind, part: str) -> dict[str, byt
             answer.c.system == system, answer.c.kind == kind, answer.c.part == part
         )
     )
-    return {row.scope: row.digest for row in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def cursor(tx: Connection, system: str, kind: Kind, part: str) -> str:

@@ -43,15 +43,15 @@ class StoredEnrolment:
 
 
 def _stored(row: Any) -> StoredEnrolment:
-    record = Enrolment(row.academy_id, row.code, row.status, row.starts_at, row.ends_at)
-    return StoredEnrolment(row.id, row.learner_id, row.offering_id, record)
+    id_, learner_id, offering_id, *record = row
+    return StoredEnrolment(id_, learner_id, offering_id, Enrolment(*record))
 
 
 def enrolments(tx: Connection, ids: Iterable[int]) -> dict[int, StoredEnrolment]:
     found: dict[int, StoredEnrolment] = {}
     for chunk in chunks(ids):
-        rows = tx.execute(_ENROLMENT.where(enrolment.c.id.in_(chunk)))
-        found.update((row.id, _stored(row)) for row in rows)
+        rows = tx.execute(_ENROLMENT.where(enrolment.c.id.in_(chunk))).all()
+        found.update((row[0], _stored(row)) for row in rows)
     return found
 
 
@@ -59,8 +59,8 @@ def enrolments_in(tx: Connection, offering_ids: Iterable[int]) -> dict[int, Stor
     """All enrolments in these offerings, by their ids."""
     found: dict[int, StoredEnrolment] = {}
     for chunk in chunks(offering_ids):
-        rows = tx.execute(_ENROLMENT.where(enrolment.c.offering_id.in_(chunk)))
-        found.update((row.id, _stored(row)) for row in rows)
+        rows = tx.execute(_ENROLMENT.where(enrolment.c.offering_id.in_(chunk))).all()
+        found.update((row[0], _stored(row)) for row in rows)
     return found
 
 
@@ -68,17 +68,14 @@ def enrolment_ids(tx: Connection, pairs: Iterable[tuple[int, int]]) -> dict[tupl
     """{(offering id, learner id): enrolment id} of the pairs that are enrolments."""
     wanted = set(pairs)
     found: dict[tuple[int, int], int] = {}
-    by_offering: dict[int, list[int]] = {}
-    for offering_id, learner_id in wanted:
-        by_offering.setdefault(offering_id, []).append(learner_id)
-    for offering_id, learner_ids in by_offering.items():
-        for chunk in chunks(learner_ids):
-            rows = tx.execute(
-                select(enrolment.c.learner_id, enrolment.c.id).where(
-                    enrolment.c.offering_id == offering_id, enrolment.c.learner_id.in_(chunk)
-                )
+    # By the learners, who have a few enrolments each: the offerings may be as many as the pairs.
+    for chunk in chunks({learner_id for _, learner_id in wanted}):
+        rows = tx.execute(
+            select(enrolment.c.offering_id, enrolment.c.learner_id, enrolment.c.id).where(
+                enrolment.c.learner_id.in_(chunk)
             )
-            found.update(((offering_id, row[0]), row[1]) for row in rows)
+        ).all()
+        found.update(((row[0], row[1]), row[2]) for row in rows if (row[0], row[1]) in wanted)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.rows import upsert
@@ -84,34 +84,42 @@ def ask(
     return new_id, True
 
 
-def settle(tx: Connection, centre: str, kind: Kind, kept: Collection[int]) -> None:
-    """The records of rejected holds were kept: should they vanish again, that is a new question."""
+_ABOUT_REMOVALS = select(hold).where(
+    hold.c.centre == bindparam("of_centre"),
+    hold.c.system == bindparam("in_system"),
+    hold.c.kind == bindparam("of_kind"),
+    hold.c.reason == REMOVALS,
+    hold.c.status.in_([PENDING, APPROVED, REJECTED]),
+)
+"""Made once: every run asks several times, mostly in vain, and making costs more than asking."""
+
+
+def about_removals(tx: Connection, centre: str, system: str, kind: Kind) -> Sequence[Row[Any]]:
+    """The questions about removals that wait, or whose answers still count."""
+    return tx.execute(
+        _ABOUT_REMOVALS, {"of_centre": centre, "in_system": system, "of_kind": kind}
+    ).all()
+
+
+def close(tx: Connection, statuses: Mapping[int, str]) -> None:
+    """{hold id: ``outdated`` or ``settled``}: their answers count no more."""
+    for hold_id, status in statuses.items():
+        tx.execute(update(hold).where(hold.c.id == hold_id).values(status=status))
+
+
+def reopen(tx: Connection, centre: str, kind: Kind, record_ids: Collection[int]) -> None:
+    """These records came back: should they vanish once more, that is a new question."""
+    if not record_ids:
+        return
     rows = tx.execute(
         select(hold.c.id, hold.c.record_ids).where(
             hold.c.centre == centre,
             hold.c.kind == kind,
             hold.c.reason == REMOVALS,
-            hold.c.status == REJECTED,
+            hold.c.status.in_([APPROVED, REJECTED]),
         )
     )
-    settled = [row.id for row in rows if set(row.record_ids) <= set(kept)]
-    if settled:
-        tx.execute(update(hold).where(hold.c.id.in_(settled)).values(status=SETTLED))
-
-
-def withdraw(tx: Connection, centre: str, system: str, kind: Kind) -> None:
-    """There is nothing left to ask: the source took its removals back."""
-    tx.execute(
-        update(hold)
-        .where(
-            hold.c.centre == centre,
-            hold.c.system == system,
-            hold.c.kind == kind,
-            hold.c.reason == REMOVALS,
-            hold.c.status == PENDING,
-        )
-        .values(status=OUTDATED)
-    )
+    close(tx, {row.id: SETTLED for row in rows if not set(record_ids).isdisjoint(row.record_ids)})
 
 
 def decide(tx: Connection, hold_id: int, verdict: str, by: str, at: datetime) -> bool:

@@ -18,7 +18,7 @@ _LEARNER = [learner.c[f.name] for f in fields(Learner)]
 
 
 def _learner(row: Any) -> Learner:
-    return Learner(**{f.name: row._mapping[f.name] for f in fields(Learner)})
+    return Learner(*row[1:])  # by place: by name takes four times as long
 
 
 def learners(tx: Connection, ids: Iterable[int]) -> dict[int, Learner]:

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -38,23 +39,38 @@ def current(database: Database) -> str | None:
         return MigrationContext.configure(tx).get_current_revision()
 
 
-def upgrade(database: Database) -> None:
-    """Brings the tables up to date; does nothing when they are."""
-    with database.writing() as tx:
-        command.upgrade(_config(tx), "head")
+def upgrade(database: Database) -> str | None:
+    """Brings the tables up to date; does nothing when they are. Gives the revision they were at.
+
+    Raises:
+        SettingsInvalid: the database cannot be opened, or belongs to a newer version.
+    """
+    before = _reachable(database)
+    try:
+        with database.writing() as tx:
+            command.upgrade(_config(tx), "head")
+    except CommandError:
+        raise SettingsInvalid(
+            ["store.address: the tables were made by a newer version than this one"]
+        ) from None
+    return before
 
 
 def check_up_to_date(database: Database) -> None:
     """Raises SettingsInvalid, with the remedy, when the tables are not those of this version."""
-    try:
-        revision = current(database)
-    except OperationalError:
-        raise SettingsInvalid(
-            ["store.address: the database cannot be opened; is it running, and is the path right?"]
-        ) from None
+    revision = _reachable(database)
     if revision is None:
         raise SettingsInvalid(["store.address: the database is empty; run `lms-bridge db upgrade`"])
     if revision != newest():
         raise SettingsInvalid(
             ["store.address: the tables are of another version; run `lms-bridge db upgrade`"]
         )
+
+
+def _reachable(database: Database) -> str | None:
+    try:
+        return current(database)
+    except OperationalError:
+        raise SettingsInvalid(
+            ["store.address: the database cannot be opened; is it running, and is the path right?"]
+        ) from None

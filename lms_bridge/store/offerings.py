@@ -17,7 +17,7 @@ _OFFERING = [offering.c[f.name] for f in fields(Offering)]
 
 
 def _offering(row: Any) -> Offering:
-    return Offering(**{f.name: row._mapping[f.name] for f in fields(Offering)})
+    return Offering(*row[1:])  # by place: by name takes four times as long
 
 
 def offerings(tx: Connection, ids: Iterable[int]) -> dict[int, Offering]:

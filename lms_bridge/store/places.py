@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import Connection, Select, and_, exists, or_, select
 
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store.tables import EMPTY, link, offering
@@ -18,11 +18,17 @@ def at_academy(tx: Connection, centre: str) -> dict[str, str]:
         .where(
             link.c.system == ACADEMY,
             link.c.kind == Kind.OFFERING,
-            link.c.centre == centre,
+            link.c.record_id.in_(_offerings_of(centre)),
             link.c.external_id != "",
         )
     )
     return {row.external_id: row.code for row in rows}
+
+
+def _offerings_of(centre: str) -> Select[int]:
+    """The ids of a centre's offerings. By them the Academy's links of one centre are found without
+    going through those of all centres."""
+    return select(offering.c.id).where(offering.c.centre == centre)
 
 
 def published(tx: Connection, centre: str) -> list[str]:
@@ -31,9 +37,10 @@ def published(tx: Connection, centre: str) -> list[str]:
         select(link.c.external_id).where(
             link.c.system == ACADEMY,
             link.c.kind == Kind.OFFERING,
-            link.c.centre == centre,
+            link.c.record_id.in_(_offerings_of(centre)),
             link.c.acknowledged != EMPTY,
             link.c.acknowledged == link.c.wanted,
+            link.c.sending.is_(False),
         )
     )
     return [row.external_id for row in rows]

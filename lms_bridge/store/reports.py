@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.links import chunks
@@ -84,15 +84,16 @@ def count_items(tx: Connection, run_id: int) -> int:
     return tx.scalar(select(func.count()).select_from(item).where(item.c.run_id == run_id)) or 0
 
 
+_QUARANTINED = select(quarantine.c.external_id, quarantine.c.source_hash).where(
+    quarantine.c.system == bindparam("in_system"),
+    quarantine.c.kind == bindparam("of_kind"),
+    quarantine.c.scope == bindparam("in_scope"),
+)
+
+
 def quarantined(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, bytes]:
     """{external id: hash of the bad record} of what is in quarantine in one scope."""
-    rows = tx.execute(
-        select(quarantine.c.external_id, quarantine.c.source_hash).where(
-            quarantine.c.system == system,
-            quarantine.c.kind == kind,
-            quarantine.c.scope == scope,
-        )
-    )
+    rows = tx.execute(_QUARANTINED, {"in_system": system, "of_kind": kind, "in_scope": scope})
     return {row.external_id: row.source_hash for row in rows}
 
 

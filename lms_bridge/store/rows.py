@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -44,14 +44,17 @@ def upsert(
     rows: Sequence[Mapping[str, Any]],
     key: Sequence[str],
     names: Sequence[str],
+    also: Callable[[Any], Mapping[str, Any]] = lambda new: {},
 ) -> None:
-    """Inserts the rows; where the key exists already, sets the named columns instead."""
+    """Inserts the rows; where the key exists already, sets the named columns instead, and those
+    that ``also`` gives, made of the row that was not inserted."""
     if not rows:
         return
     dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table)
     statement = statement.on_conflict_do_update(
-        index_elements=list(key), set_={name: statement.excluded[name] for name in names}
+        index_elements=list(key),
+        set_={name: statement.excluded[name] for name in names} | dict(also(statement.excluded)),
     )
     tx.execute(statement, list(rows))
 

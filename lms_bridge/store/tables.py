@@ -196,11 +196,11 @@ link = Table(
     Index("ix_link_scope", "system", "kind", "scope"),
     Index(
         "ix_link_pending",
+        "centre",
         "system",
         "kind",
-        "centre",
-        sqlite_where=text("wanted <> acknowledged"),
-        postgresql_where=text("wanted <> acknowledged"),
+        sqlite_where=text("wanted <> acknowledged OR sending"),
+        postgresql_where=text("wanted <> acknowledged OR sending"),
     ),
 )
 

@@ -25,7 +25,7 @@ from lms_bridge.domain.ports import (
     WritesOfferings,
     WritesResults,
 )
-from lms_bridge.store import answers, links, places
+from lms_bridge.store import answers, holds, links, places
 from lms_bridge.sync.observe import ask_about_conflicts, observe_offerings, observe_rosters
 from lms_bridge.sync.offerings import take_in_offerings
 from lms_bridge.sync.people import LearnerTarget
@@ -33,6 +33,7 @@ from lms_bridge.sync.push import Target, plan_push, push
 from lms_bridge.sync.read import Feed, Snapshot, read
 from lms_bridge.sync.registrations import take_in_registrations
 from lms_bridge.sync.results import take_in_results
+from lms_bridge.sync.take import overtaken
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget
 from lms_bridge.sync.work import Work
 
@@ -70,11 +71,23 @@ def run_step(work: Work, step: Step) -> None:
         push(work, step.target)
         return
     snapshot = read_step(work, step)
-    if snapshot is None or step.take_in is None or not _has_news(snapshot):
+    if snapshot is None or step.take_in is None:
+        return
+    if not _has_news(snapshot):
+        _close_overtaken(work, snapshot)
         return
     with work.writing() as tx:
         step.take_in(tx, work, snapshot)
         ask_about_conflicts(tx, work)
+
+
+def _close_overtaken(work: Work, snapshot: Snapshot) -> None:
+    """A source that shows exactly what was taken in last has taken all removals back."""
+    with work.database.reading() as tx:
+        closed = overtaken(tx, work, snapshot)
+    if closed:
+        with work.writing() as tx:
+            holds.close(tx, closed)
 
 
 def read_step(work: Work, step: Step) -> Snapshot | None:
@@ -162,7 +175,7 @@ def offering_steps(work: Work, peers: Peers) -> list[Step]:
         feed = _feed(work, ACADEMY, Kind.OFFERING, f"shown:{code}", exhaustive=False, tracked=False)
         steps.append(Step("catalogue compared", feed, shown, observe_offerings))
     if isinstance(peers.academy, WritesOfferings):
-        steps.append(Step("offerings sent", target=OfferingTarget(peers.academy)))
+        steps.append(Step("offerings sent", target=OfferingTarget(peers.academy, code)))
     return steps
 
 

@@ -40,6 +40,8 @@ class LearnerTarget:
     system: str = ""
     _learner_ids: dict[int, int] = field(default_factory=dict)
     _decisions: dict[int, Decision] = field(default_factory=dict)
+    _claimed: set[str] = field(default_factory=set)
+    """Accounts that this run has matched by their addresses."""
 
     def __post_init__(self) -> None:
         self.system = self.work.centre.system
@@ -97,12 +99,13 @@ class LearnerTarget:
             return decision
         with self.database.reading() as tx:
             taken = links.by_external_id(tx, self.system, Kind.LEARNER, [decision.account])
-        if taken:
+        if taken or decision.account in self._claimed:
             return Decision(
                 Match.UNSURE,
                 "account-taken",
                 suggestions=((decision.account, "linked to another learner"),),
             )
+        self._claimed.add(decision.account)
         return decision
 
     def looked(self, tx: Connection, look: Look) -> None:
@@ -135,6 +138,9 @@ class LearnerTarget:
         """A person's account is never removed, and its data are the centre's own unless the
         bridge created it."""
         return action is Action.REMOVE or not (pending.made and self.policy.update_accounts)
+
+    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
+        return pending.made or (action is Action.CREATE and done.made)
 
     def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
         self._queue(

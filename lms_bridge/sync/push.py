@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from lms_bridge.sync.take import hold_removals
 from lms_bridge.sync.wants import GONE_HASH
 from lms_bridge.sync.work import Work
 
-PAGE = 5_000
+PAGE = 10_000
 """Orders that are given to a connector at once: enough to keep all its calls busy."""
 KEEP_AFTER_OUTCOMES, KEEP_AFTER_SECONDS = 500, 2.0
 KEPT: Document = {**GONE, "kept": True}
@@ -86,6 +86,10 @@ class Target(Protocol):
         """Whether a removal or an update is not carried out: the record there is not ours."""
         ...
 
+    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
+        """Whether what is there after this order is the bridge's own."""
+        ...
+
     def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
         """Outcomes became known; in the same transaction as their links."""
         ...
@@ -112,26 +116,32 @@ def push(work: Work, target: Target) -> None:
         StopRun, RetryLater: the target cannot be written to now. What it acknowledged before is
             kept; the rest is sent by a later run.
     """
+    with work.database.reading() as tx:
+        due = _due(tx, work, target, after=0, most=1)
+        closed = _overtaken(tx, work, target)
+    if closed:
+        with work.writing() as tx:
+            holds.close(tx, closed)
+    if not due:
+        return
     held = _guard(work, target)
     after = 0
     sent = 0
     while True:
         with work.database.reading() as tx:
-            due = links.pending(
-                tx,
-                target.system,
-                target.kind,
-                work.centre.code,
-                work.now(),
-                after=after,
-                most=PAGE,
-            )
+            due = _due(tx, work, target, after=after, most=PAGE)
             if not due:
                 return
             after = due[-1].link_id
             due = [each for each in due if each.record_id not in held]
             drafts = target.drafts(tx, due)
         sent += _send_page(work, target, due, drafts, sent)
+
+
+def _due(tx: Connection, work: Work, target: Target, *, after: int, most: int) -> list[Pending]:
+    return links.pending(
+        tx, target.system, target.kind, work.centre.code, work.now(), after=after, most=most
+    )
 
 
 def _to_ask(tx: Connection, work: Work, target: Target) -> list[int]:
@@ -144,6 +154,17 @@ def _to_ask(tx: Connection, work: Work, target: Target) -> list[int]:
     asked = [id_ for _, id_ in leaving if id_ not in approved and id_ not in rejected]
     total = links.count_held(tx, target.system, target.kind, centre, GONE_HASH)
     return asked if work.policy.holds(len(asked), total) else []
+
+
+def _overtaken(tx: Connection, work: Work, target: Target) -> dict[int, str]:
+    """{hold id: new status} of the questions whose removals are no longer to be made: some of the
+    records are wanted once more."""
+    rows = holds.about_removals(tx, work.centre.code, target.system, target.kind)
+    return {
+        row.id: holds.OUTDATED if row.status == holds.PENDING else holds.SETTLED
+        for row in rows
+        if links.any_wanted(tx, target.system, target.kind, row.record_ids, GONE_HASH)
+    }
 
 
 def _guard(work: Work, target: Target) -> frozenset[int]:
@@ -160,9 +181,7 @@ def _guard(work: Work, target: Target) -> frozenset[int]:
 
 def plan_push(tx: Connection, work: Work, target: Target) -> None:
     """A dry run's part: notes what would be sent, and sends nothing."""
-    due = links.pending(
-        tx, target.system, target.kind, work.centre.code, work.now(), after=0, most=1_000_000
-    )
+    due = _due(tx, work, target, after=0, most=1_000_000)
     drafts = target.drafts(tx, due)
     held = frozenset(_to_ask(tx, work, target))
     if held:
@@ -172,16 +191,22 @@ def plan_push(tx: Connection, work: Work, target: Target) -> None:
         state = "would be sent" if draft else "would wait"
         if pending.record_id in held:
             state = "would be held"
-        order = _order(pending, draft or Draft(GONE))
         work.note(
             target.kind,
             target.system,
-            order.action,
+            _order(pending, draft).action if draft else _waiting_action(pending),
             state,
             record_id=pending.record_id,
             external_id=pending.external_id,
             fields=_fields(pending, draft),
         )
+
+
+def _waiting_action(pending: Pending) -> Action:
+    """What is to be done with a record whose order cannot be made yet."""
+    if pending.wanted == GONE_HASH:
+        return Action.REMOVE
+    return Action.CREATE if pending.acknowledged in (b"", GONE_HASH) else Action.UPDATE
 
 
 def _fields(pending: Pending, draft: Draft | None) -> dict[str, tuple[Any, Any]]:
@@ -201,8 +226,10 @@ def _order(pending: Pending, draft: Draft) -> Order:
         action=action,
         external_id=pending.external_id,
         wanted={**draft.document, **draft.extras},
-        changed=tuple(difference(held, draft.document)),
-        again=pending.sending or pending.made or bool(pending.acknowledged),
+        # After a lost answer nobody knows what the target holds: every field is sent.
+        changed=tuple(difference({} if pending.sending else held, draft.document)),
+        # What is known to be gone, and was not ours, is looked for like anything new.
+        again=pending.sending or pending.made or pending.acknowledged not in (b"", GONE_HASH),
     )
 
 
@@ -256,7 +283,10 @@ def _is_new(order: Order) -> bool:
 
 def _sure(order: Order) -> Order:
     """After the look, whatever a connector finds of a new record is the bridge's own doing."""
-    return replace(order, again=True) if _is_new(order) else order
+    if not _is_new(order):
+        return order
+    # Not by ``replace``, which takes six times as long: there may be thousands.
+    return Order(order.key, order.action, order.external_id, order.wanted, order.changed, True)
 
 
 def _answered(page: _Sending, outcome: Done | Failed) -> None:
@@ -361,7 +391,7 @@ def _note(
 
 def _done_row(target: Target, page: _Sending, done: Done) -> dict[str, Any]:
     pending, document = page.pending[done.key], page.drafts[done.key].document
-    made = pending.made or done.made
+    made = target.owns(pending, page.orders[done.key].action, done)
     return _acknowledgement(target, pending, digest(document), document, done.external_id, made)
 
 
@@ -390,7 +420,9 @@ def _failed_row(work: Work, page: _Sending, failed: Failed) -> dict[str, Any]:
         wait = timedelta(seconds=error.after or 0.0)
     return {
         "link_id": failed.key,
-        "may_have_arrived": isinstance(error, RetryLater) and error.applied,
+        # An earlier attempt that may have arrived stays in doubt until one is acknowledged.
+        "may_have_arrived": page.pending[failed.key].sending
+        or (isinstance(error, RetryLater) and error.applied),
         "again_at": work.now() + wait,
         "complaint": str(error)[:1000],
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import DIGEST_SIZE, digest
-from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.errors import NotUnderstood, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Answer, Raw, Reading, Unread
 from lms_bridge.store import answers, links, reports
@@ -65,15 +65,19 @@ class Snapshot:
     refused: list[tuple[Raw, str, bytes, RecordRefused]] = field(default_factory=list)
     digests: dict[str, bytes] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+    unchanged: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
     ended_scopes: set[str] = field(default_factory=set)
     cursor: str = ""
+    whole: bool = False
     answers: int = 0
     parsed: int = 0
 
     def forget(self, scope: str) -> None:
-        """Something in this scope waits for another record: read the answer again next time."""
-        self.digests.pop(scope, None)
+        """Something in this scope waits for another record: read the answer again next time. That
+        the scope was there is remembered, for the day on which it ends."""
+        if scope in self.digests:
+            self.digests[scope] = EMPTY
 
 
 def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
@@ -87,6 +91,7 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
     snapshot = Snapshot(feed)
     seen: set[str] = set()
     shown: set[str] = set()
+    absent: set[str] = set()
     whole = True
     for answer in reading:
         if isinstance(answer, Unread):
@@ -103,19 +108,29 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
         if remembered.get(scope) == hashed:
             continue
         snapshot.parsed += 1
-        with database.reading() as tx:
-            _take_in(tx, snapshot, scope, answer, seen)
+        try:
+            with database.reading() as tx:
+                absent |= _take_in(tx, snapshot, scope, answer, seen)
+        except NotUnderstood as error:
+            if feed.exhaustive:
+                raise
+            snapshot.unread.append(Unread(scope, error))
+            continue
         # In an exhaustive feed the scope of a partial answer is remembered without a digest: the
         # next whole reading then knows where to look for records that are gone by then.
         snapshot.digests[scope] = EMPTY if feed.exhaustive and not answer.whole else hashed
     with database.reading() as tx:
-        if feed.exhaustive and whole:
+        snapshot.whole = feed.exhaustive and whole
+        if snapshot.whole:
             snapshot.ended_scopes = remembered.keys() - shown
             for scope in snapshot.ended_scopes:
                 snapshot.vanished.update(links.in_scope(tx, feed.system, feed.kind, scope))
+                absent |= reports.quarantined(tx, feed.system, feed.kind, scope).keys()
         _find_moved(tx, snapshot)
     for external_id in seen:
         snapshot.vanished.pop(external_id, None)
+    # What is bad and only moved stays in quarantine; what is good, where it was known, leaves it.
+    snapshot.released |= absent - (seen - snapshot.unchanged)
     return snapshot
 
 
@@ -130,7 +145,8 @@ def _digest(salt: bytes, answer: Answer) -> bytes:
 
 def _take_in(
     tx: Connection, snapshot: Snapshot, scope: str, answer: Answer, seen: set[str]
-) -> None:
+) -> set[str]:
+    """Adds an answer to the snapshot; gives the ids that are in quarantine, but not in it."""
     feed = snapshot.feed
     known = links.in_scope(tx, feed.system, feed.kind, scope) if feed.tracked else {}
     records, doubles = _by_id(answer.parse())
@@ -149,6 +165,7 @@ def _take_in(
         seen.add(external_id)
         before = known.get(external_id)
         if before is not None and before.source_hash == hashed:
+            snapshot.unchanged.add(external_id)
             if external_id in quarantined:
                 snapshot.released.add(external_id)
             continue
@@ -156,13 +173,12 @@ def _take_in(
             continue
         snapshot.changed.append(Changed(raw, scope, hashed, before))
     seen.update(doubles)
-    if answer.whole:
-        snapshot.vanished.update(
-            (external_id, record)
-            for external_id, record in known.items()
-            if external_id not in records
-        )
-        snapshot.released.update(quarantined.keys() - records.keys())
+    if not answer.whole:
+        return set()
+    snapshot.vanished.update(
+        (external_id, record) for external_id, record in known.items() if external_id not in records
+    )
+    return quarantined.keys() - records.keys()
 
 
 def _hash_of(raw: Raw) -> bytes:

@@ -53,9 +53,14 @@ def take_in_registrations(tx: Connection, work: Work, snapshot: Snapshot) -> Non
     )
     loaded, doubles = _one_each(tx, snapshot, loaded, ids, before)
     refuse(tx, work, snapshot, [*refused, *doubles])
+    # What another registration of the same learner in the same offering took over is not gone.
+    inherited = {ids[key] for key in loaded if key in ids}
+    gone = {
+        key: known for key, known in snapshot.vanished.items() if known.record_id not in inherited
+    }
     live = {
         key: known.record_id
-        for key, known in snapshot.vanished.items()
+        for key, known in gone.items()
         if before[known.record_id].record.status not in ENDED
     }
     made = make_plan(
@@ -95,7 +100,7 @@ def take_in_registrations(tx: Connection, work: Work, snapshot: Snapshot) -> Non
         work,
         snapshot,
         [(each.changed, ids[key]) for key, each in loaded.items()],
-        list(snapshot.vanished.values()),
+        list(gone.values()),
         loaded.keys(),
     )
 
@@ -173,10 +178,15 @@ def _one_each(
     """A learner has one enrolment in an offering. Of several registrations the one that has not
     ended counts; two that have not ended are an error of the source."""
     holders = links.external_ids(tx, snapshot.feed.system, Kind.ENROLMENT, ids.values())
+    shown = links.by_external_id(tx, snapshot.feed.system, Kind.ENROLMENT, holders.values())
+    ending = {key for key, each in loaded.items() if each.fields["status"] in ENDED}
     taken = {
         (before[record_id].record.learner, before[record_id].record.offering): holder
         for record_id, holder in holders.items()
-        if before[record_id].record.status not in ENDED and holder not in snapshot.vanished
+        if before[record_id].record.status not in ENDED
+        and shown[holder].source_hash
+        and holder not in snapshot.vanished
+        and holder not in ending
     }
     kept: dict[str, _Registration] = {}
     doubles: list[tuple[Changed, RecordRefused]] = []

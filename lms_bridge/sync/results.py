@@ -113,9 +113,9 @@ def _enrolments(
     learner_ids = {key: known.record_id for key, known in people_by_link.items()}
     if system == FILES:
         by_code = offerings.offerings_by_code(tx, courses)
-        offering_ids = {
-            key: id_ for key, (id_, record) in by_code.items() if record.centre == centre.code
-        }
+        offering_ids.update(
+            (key, id_) for key, (id_, record) in by_code.items() if record.centre == centre.code
+        )
         by_academy_id = learners.learners_by_academy_id(tx, accounts)
         learner_ids = {key: id_ for key, (id_, _) in by_academy_id.items()}
     pairs = {

@@ -196,7 +196,8 @@ def _status(work: Work) -> str:
     )
     if not bad:
         return DONE
-    return PARTIAL if any(_is_progress(key) for key in work.counts) else FAILED
+    moved = any(number and _is_progress(key) for key, number in work.counts.items())
+    return PARTIAL if moved else FAILED
 
 
 def _is_progress(count: str) -> bool:

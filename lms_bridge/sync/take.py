@@ -13,10 +13,11 @@ from lms_bridge.domain.plan import Plan, plan
 from lms_bridge.domain.ports import Action
 from lms_bridge.store import answers, holds, links, reports
 from lms_bridge.store.links import Known
+from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.read import Changed, Snapshot
 from lms_bridge.sync.work import Work
 
-WAITS = frozenset({"unknown-offering"})
+WAITS = frozenset({"unknown-offering", "double-registration"})
 """Refusals that another record may cure: their answers are read anew until it does."""
 
 
@@ -78,13 +79,31 @@ def make_plan(
         rejected={key for key, record_id in vanished.items() if record_id in rejected},
     )
     if not made.held:
-        if not work.dry and snapshot.parsed:
-            holds.withdraw(tx, centre, feed.system, feed.kind)
-            holds.settle(tx, centre, feed.kind, {vanished[key] for key in made.kept})
+        holds.close(tx, overtaken(tx, work, snapshot))
         return made
     removals = {change.key: vanished[change.key] for change in made.removals}
     hold_removals(tx, work, feed.system, feed.kind, removals)
     return None
+
+
+def overtaken(tx: Connection, work: Work, snapshot: Snapshot) -> dict[int, str]:
+    """{hold id: new status} of the questions about removals that a whole snapshot, which is not
+    held, answers itself: the source took its removals back; or it was decided to keep them, and
+    they are kept now. Should the records vanish once more, that is a new question."""
+    feed = snapshot.feed
+    if not snapshot.whole:
+        return {}
+    vanished = {known.record_id for known in snapshot.vanished.values()}
+    closed = {}
+    for row in holds.about_removals(tx, work.centre.code, feed.system, feed.kind):
+        others = set(row.record_ids) - vanished
+        if row.status == holds.PENDING:
+            closed[row.id] = holds.OUTDATED
+        elif (row.status == holds.REJECTED and len(others) < len(row.record_ids)) or (
+            links.any_shown(tx, feed.system, feed.kind, others)
+        ):
+            closed[row.id] = holds.SETTLED
+    return closed
 
 
 def hold_removals(
@@ -124,6 +143,7 @@ def taken_in(
     only moved, and the answers' digests. ``good`` are ids that leave the quarantine."""
     feed = snapshot.feed
     moved = [(changed, changed.known.record_id) for changed in snapshot.moved if changed.known]
+    placed = [*placed, *moved]
     links.showed(
         tx,
         [
@@ -136,10 +156,18 @@ def taken_in(
                 "scope": changed.scope,
                 "source_hash": changed.source_hash,
             }
-            for changed, record_id in [*placed, *moved]
+            for changed, record_id in placed
         ],
     )
+    returned = {record_id for changed, record_id in placed if changed.known is None}
+    holds.reopen(tx, work.centre.code, feed.kind, returned)
+    # A scope that lost records to another one is no longer what was read under its digest: should
+    # its answer be the old one once more, they are back in it.
+    left = {changed.known.scope for changed, _ in placed if changed.known} - {""}
+    left -= snapshot.digests.keys() | snapshot.ended_scopes | {c.scope for c, _ in placed}
+    answers.remember(tx, feed.system, feed.kind, feed.part, dict.fromkeys(left, EMPTY))
     links.drop_source(tx, [known.link_id for known in gone])
-    reports.release(tx, feed.system, feed.kind, snapshot.released | set(good))
+    back = {changed.raw.external_id for changed, _ in moved}  # good once more, elsewhere
+    reports.release(tx, feed.system, feed.kind, snapshot.released | set(good) | back)
     answers.remember(tx, feed.system, feed.kind, feed.part, snapshot.digests, snapshot.cursor)
     answers.forget(tx, feed.system, feed.kind, feed.part, snapshot.ended_scopes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import (
@@ -30,8 +31,10 @@ from lms_bridge.domain.wanted import (
 )
 from lms_bridge.store import answers, enrolments, links, offerings, results
 from lms_bridge.store.links import Pending
+from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.push import Draft, Found, Look
 from lms_bridge.sync.rosters import read_rosters
+from lms_bridge.sync.wants import GONE_HASH
 
 LOOK_LASTS = 300.0
 """Seconds for which a look at a roster counts as the state before the bridge wrote anything."""
@@ -49,6 +52,9 @@ class _Plain:
     def leaves(self, pending: Pending, action: Action) -> bool:
         return False
 
+    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
+        return pending.made or (action is Action.CREATE and done.made)
+
     def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
         return None
 
@@ -61,6 +67,7 @@ class OfferingTarget(_Plain):
     """The Academy's catalogue."""
 
     peer: WritesOfferings
+    centre: str
     kind: Kind = Kind.OFFERING
     system: str = ACADEMY
 
@@ -76,6 +83,10 @@ class OfferingTarget(_Plain):
 
     def write(self, orders: Sequence[Order]) -> Outcomes:
         return self.peer.write_offerings(orders)
+
+    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+        shown = {each.external_id for each in done}
+        answers.forget(tx, self.system, self.kind, f"shown:{self.centre}", shown)
 
 
 @dataclass
@@ -117,6 +128,7 @@ class EnrolmentTarget(_Plain):
     kind: Kind = Kind.ENROLMENT
     _looked: set[str] = field(default_factory=set)
     _shown: dict[str, str] = field(default_factory=dict)
+    _unread: dict[str, BridgeError] = field(default_factory=dict)
     _looked_at: float = -math.inf
 
     def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
@@ -145,7 +157,12 @@ class EnrolmentTarget(_Plain):
         """Who is on the rosters already was put there by somebody else."""
         rosters = self._rosters({str(order.wanted["offering"]) for order in orders})
         found = []
+        refused = []
         for order in orders:
+            unread = self._unread.get(str(order.wanted["offering"]))
+            if unread is not None:
+                refused.append(Failed(order.key, unread))
+                continue
             external_id = f"{order.wanted['offering']}/{order.wanted['account']}"
             state = rosters.get(external_id)
             if state is not None:
@@ -153,7 +170,7 @@ class EnrolmentTarget(_Plain):
                 # any other state the enrolment is brought back, still as somebody else's.
                 document = {k: v for k, v in order.wanted.items() if k not in _EXTRAS}
                 found.append(Found(order.key, external_id, {**document, "state": state}))
-        return Look(tuple(found))
+        return Look(tuple(found), tuple(refused))
 
     def _rosters(self, courses: set[str]) -> Mapping[str, str]:
         """The rosters as they were before the push: read once, not again for every page of orders,
@@ -162,8 +179,9 @@ class EnrolmentTarget(_Plain):
             self._looked_at = time.monotonic()
             self._looked.clear()
             self._shown.clear()
-        self._shown.update(read_rosters(self.peer, sorted(courses - self._looked)))
-        self._looked |= courses
+        shown, self._unread = read_rosters(self.peer, sorted(courses - self._looked))
+        self._shown.update(shown)
+        self._looked |= courses - self._unread.keys()
         return self._shown
 
     def write(self, orders: Sequence[Order]) -> Outcomes:
@@ -172,11 +190,29 @@ class EnrolmentTarget(_Plain):
     def leaves(self, pending: Pending, action: Action) -> bool:
         if action is not Action.REMOVE:
             return False
-        return not pending.made or self.policy.removal is Removal.KEEP
+        # A creation whose answer was lost followed a look that found nobody: it is ours.
+        creating = pending.sending and pending.acknowledged in (EMPTY, GONE_HASH)
+        return not (pending.made or creating) or self.policy.removal is Removal.KEEP
+
+    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
+        """Nothing is left of an enrolment that was ended for good: who is there later is somebody
+        else's doing."""
+        if action is Action.REMOVE and self.policy.removal is Removal.UNENROL:
+            return False
+        return super().owns(pending, action, done)
+
+    def looked(self, tx: Connection, look: Look) -> None:
+        self._read_grades(tx, [found.external_id for found in look.found])
 
     def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
-        """A new place on a roster makes its course's grades interesting, read before or not."""
+        self._read_grades(tx, [each.external_id for each in done])
+        # Should somebody undo this, the roster is to the byte the one that was compared before.
         courses = {self.scope(each.external_id) for each in done}
+        answers.forget(tx, self.system, self.kind, "shown", courses)
+
+    def _read_grades(self, tx: Connection, external_ids: Sequence[str]) -> None:
+        """A new place on a roster makes its course's grades interesting, read before or not."""
+        courses = {self.scope(each) for each in external_ids}
         answers.forget(tx, self.system, Kind.RESULT, "source", courses)
 
     def scope(self, external_id: str) -> str:

@@ -8,6 +8,7 @@ from .facts import AUTHORING_CAPABILITIES, ENROLMENT_CAPABILITIES
 from .faults import Fault, FaultKind, FaultPlan
 from .pace import ServiceTime, measured
 from .sample import SampleSize, fill, sample_site
+from .saved import restore, save
 from .server import RunningServer, serve
 from .site.records import CustomField
 from .site.state import ADMIN_TOKEN, SERVICE_TOKEN, MoodleState
@@ -27,6 +28,8 @@ __all__ = [
     "ServiceTime",
     "fill",
     "measured",
+    "restore",
     "sample_site",
+    "save",
     "serve",
 ]

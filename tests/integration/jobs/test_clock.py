@@ -11,11 +11,11 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
+from lms_bridge.cron import Every
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import clock as clock_module
 from lms_bridge.jobs.clock import Clock
-from lms_bridge.cron import Every
 from lms_bridge.jobs.schedule import Job
 from lms_bridge.store import leases, reports
 from lms_bridge.store.tables import lease, run

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_bridge.domain.model import Centre
 from lms_bridge.cron import Cron, Every, check, weekdays
+from lms_bridge.domain.model import Centre
 from lms_bridge.jobs.schedule import jobs_of, offset_of
 from lms_bridge.settings import Clock
 

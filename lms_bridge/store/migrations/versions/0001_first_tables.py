@@ -127,7 +127,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('link', schema=None) as batch_op:
         batch_op.create_index('ix_link_external', ['system', 'kind', 'external_id'], unique=False)
-        batch_op.create_index('ix_link_pending', ['system', 'kind', 'centre'], unique=False, sqlite_where=sa.text('wanted <> acknowledged'), postgresql_where=sa.text('wanted <> acknowledged'))
+        batch_op.create_index('ix_link_pending', ['centre', 'system', 'kind'], unique=False, sqlite_where=sa.text('wanted <> acknowledged OR sending'), postgresql_where=sa.text('wanted <> acknowledged OR sending'))
         batch_op.create_index('ix_link_record', ['record_id', 'kind'], unique=False)
         batch_op.create_index('ix_link_scope', ['system', 'kind', 'scope'], unique=False)
 
@@ -277,7 +277,7 @@ def downgrade() -> None:
     with op.batch_alter_table('link', schema=None) as batch_op:
         batch_op.drop_index('ix_link_scope')
         batch_op.drop_index('ix_link_record')
-        batch_op.drop_index('ix_link_pending', sqlite_where=sa.text('wanted <> acknowledged'), postgresql_where=sa.text('wanted <> acknowledged'))
+        batch_op.drop_index('ix_link_pending', sqlite_where=sa.text('wanted <> acknowledged OR sending'), postgresql_where=sa.text('wanted <> acknowledged OR sending'))
         batch_op.drop_index('ix_link_external')
 
     op.drop_table('link')

@@ -1,0 +1,68 @@
+"""``python -m benchmarks``: measures, prints a table and keeps it in benchmarks/results."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import growing, postgresql, quiet, rates
+from benchmarks.places import Place
+from benchmarks.report import Row, keep, machine, show
+from benchmarks.world import World
+
+PARTS = ("enrolling", "quiet", "changed", "postgresql")
+
+
+def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
+    """The rows of the chosen parts. The world grows to its size; memory is taken on the way."""
+    tenth = world.centres // 10
+    rows: list[Row] = []
+    if "enrolling" in parts:
+        _say("enrolling")
+        rows += rates.rates()
+    if "quiet" in parts or "changed" in parts:
+        rows.append(quiet.verify(folder / "verified"))
+        place = Place.sqlite(folder / "large", world)
+        nights = []
+        for centres in (world.centres // 4, world.centres // 2, world.centres):
+            _say(f"making a world of {centres} centres")
+            place = place.seeded(centres)
+            nights.append((centres, place.night()))
+        if "quiet" in parts:
+            _say("quiet nights")
+            rows += [*quiet.cpu(place), quiet.memory(nights)]
+        if "changed" in parts:
+            _say("changed nights")
+            small = Place.sqlite(folder / "small", world).seeded(tenth)
+            rows += growing.growth(place, small)
+    if "postgresql" in parts:
+        _say("PostgreSQL")
+        rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth))
+    return rows
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what} ...", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="may be repeated")
+    parser.add_argument("--centres", type=int, default=World().centres, help="at least 10")
+    options = parser.parse_args()
+    began = time.monotonic()
+    facts = machine()
+    with TemporaryDirectory(prefix="lms-bridge-benchmarks-") as folder:
+        rows = measure(Path(folder), World(centres=options.centres), options.only or PARTS)
+    seconds = time.monotonic() - began
+    show(rows)
+    keep(rows, facts, seconds)
+    print(f"{seconds:.0f} s; Python {facts['python']}, {facts['processors']} processors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Steps of the benchmark, each in a process of its own: memory and CPU time are then its alone.
+
+``python -m benchmarks.child`` reads one JSON object from its input, ``{"step": ..., ...}``, and
+writes another to its output.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.bridge import Sources
+from benchmarks.enrolling import Moodle, bridge_rate
+from benchmarks.night import only_parse, run_night
+from benchmarks.seeding import seed
+from benchmarks.world import World
+
+Arguments = dict[str, Any]
+
+
+def _sources(given: Arguments) -> Sources:
+    return Sources(**{**given, "folder": Path(given["folder"])})
+
+
+def _seed(given: Arguments) -> Any:
+    numbers = range(given["first"], given["end"])
+    return seed(given["address"], Path(given["folder"]), World(**given["world"]), numbers)
+
+
+def _night(given: Arguments) -> Any:
+    return asdict(run_night(given["address"], _sources(given["sources"]), given["centres"]))
+
+
+def _parse(given: Arguments) -> Any:
+    return asdict(only_parse(_sources(given["sources"]), given["centres"]))
+
+
+def _enrol(given: Arguments) -> Any:
+    site = Moodle(**given["site"])
+    return asdict(bridge_rate(site, site.places(), Path(given["folder"])))
+
+
+STEPS: dict[str, Callable[[Arguments], Any]] = {
+    "seed": _seed,
+    "night": _night,
+    "parse": _parse,
+    "enrol": _enrol,
+}
+
+
+def run(step: str, **given: Any) -> Any:
+    """Carries a step out in a new process and gives what it answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.child"],
+        input=orjson.dumps({"step": step, **given}),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return orjson.loads(done.stdout)
+
+
+def main() -> None:
+    given = orjson.loads(sys.stdin.buffer.read())
+    answer = STEPS[given.pop("step")](given)
+    sys.stdout.buffer.write(orjson.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

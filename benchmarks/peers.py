@@ -1,0 +1,112 @@
+"""The two outside systems of a measured run: they give prepared bytes and take every order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+
+from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
+from connectors.embedded import Embedded
+from connectors.moodle.courses import offering
+from connectors.moodle.options import FIELDS
+from connectors.moodle.rosters import has_role
+from lms_bridge.domain.ports import (
+    Account,
+    Answer,
+    Done,
+    Order,
+    Outcomes,
+    Raw,
+    Reading,
+    Removal,
+)
+
+Parts = tuple[bytes, ...]
+
+
+def _answer(
+    scope: str, parts: Parts, records: Callable[[Sequence[Any]], Iterable[Raw]], eager: bool
+) -> Answer:
+    if eager:
+        values = [orjson.loads(part) for part in parts]
+        return Answer(scope, parts, partial(records, values))
+    return Answer(scope, parts, lambda: records([orjson.loads(part) for part in parts]))
+
+
+@dataclass
+class MoodleBytes:
+    """A centre's LMS. ``eager`` parses each answer as it comes in, as the connectors do, which
+    look into an answer before they believe it; otherwise only what changed is parsed.
+
+    ``empty`` shows rosters on which nobody is yet.
+    """
+
+    source: Answers
+    eager: bool = False
+    empty: bool = False
+
+    def read_offerings(self) -> Reading:
+        for scope, parts in self.source.bodies(COURSES):
+            yield _answer(scope, parts, _offerings, self.eager)
+
+    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
+        wanted = frozenset(offerings)
+        for scope, spans in self.source.index[ROSTERS]:
+            if scope in wanted:
+                parts: Parts = (b"[]", b"[]") if self.empty else self.source.body(spans)
+                yield _answer(scope, parts, partial(_people, scope), self.eager)
+
+    def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
+        """Everybody has an account, whose number is in the Academy's id (benchmarks.world)."""
+        return {each: [Account(str(int(each[-5:]) + 3), each)] for each in ids}
+
+    def accounts_by_email(self, emails: Sequence[str]) -> Mapping[str, Sequence[Account]]:
+        return {}
+
+    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
+        for order in orders:
+            yield Done(order.key, order.external_id)
+
+    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
+        for order in orders:
+            yield Done(order.key, f"{order.wanted['offering']}/{order.wanted['account']}")
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def _offerings(values: Sequence[Any]) -> Iterator[Raw]:
+    for row in values[0]["courses"]:
+        yield offering(row, FIELDS, "https://lms.example.org")
+
+
+def _people(scope: str, values: Sequence[Any]) -> Iterator[Raw]:
+    rows, suspended = values[0], {row["id"] for row in values[1]}
+    for row in rows:
+        if has_role(row, "student"):
+            state = "suspended" if row["id"] in suspended else "active"
+            yield Raw(f"{scope}/{row['id']}", {"state": state})
+
+
+@dataclass
+class AcademyBytes(Embedded):
+    """An Academy platform whose registrations are read, besides taking what it is sent."""
+
+    source: Answers
+    eager: bool = False
+
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
+        for scope, parts in self.source.bodies(REGISTRATIONS):
+            yield _answer(scope, parts, _registered, self.eager)
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def _registered(values: Sequence[Any]) -> Iterator[Raw]:
+    for item in values[0]:
+        yield Raw(item["id"], item)

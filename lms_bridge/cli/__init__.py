@@ -1,0 +1,5 @@
+"""The command line: ``lms-bridge``, one module for each group of commands."""
+
+from lms_bridge.cli.app import main
+
+__all__ = ["main"]

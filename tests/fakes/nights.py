@@ -1,0 +1,153 @@
+"""A bridge between a fake centre and a fake Academy, night after night, on a clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+
+from lms_bridge.domain.model import Centre, Flow, Kind
+from lms_bridge.domain.policy import Policy
+from lms_bridge.store import holds, links, reports
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import item, lease, link, metadata, run
+from lms_bridge.sync.decisions import decide_hold
+from lms_bridge.sync.flows import Peers
+from lms_bridge.sync.run import Order, Report, Runner
+from tests.fakes.academy import FakeAcademy
+from tests.fakes.centre import FakeCentre
+from tests.fakes.steps import KillSwitch
+
+START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+ALL = tuple(Flow)
+NEVER_HOLD = Policy(hold_records=1_000_000, hold_percent=100.0)
+"""A policy for tests that are not about holds."""
+CHANGED_EVERY_NIGHT = frozenset({run.name, lease.name})
+
+
+def sample_centre(code: str = "SAMPLE", **fields: Any) -> Centre:
+    return Centre(code, f"Sample centre {code}", "africa", "fake", sample=True, **fields)
+
+
+@dataclass
+class Nights:
+    """``night()`` is a full run; ``minutes()`` one that only follows changes."""
+
+    database: Database
+    centre: Centre = field(default_factory=sample_centre)
+    lms: Any = field(default_factory=FakeCentre)
+    academy: Any = field(default_factory=FakeAcademy)
+    policy: Policy = NEVER_HOLD
+    now: datetime = START
+    never: tuple[str, ...] = ("defect", "database", "lease")
+    """Stages in which no run may fail."""
+
+    def runner(self) -> Runner:
+        return Runner(
+            database=self.database,
+            open_peers=lambda centre: Peers(self.lms, self.academy),
+            keeping=lambda lease: nullcontext(),
+            lease_seconds=90,
+            now=lambda: self.now,
+        )
+
+    def run(self, flows: Sequence[Flow] = ALL, **options: Any) -> Report:
+        report = self.runner().run(Order(self.centre, self.policy, tuple(flows), **options))
+        foul = [error for stage, error in report.errors if stage in self.never]
+        assert not foul, foul
+        return report
+
+    def night(self, flows: Sequence[Flow] = ALL) -> Report:
+        """A full run, a day after the last one."""
+        self.now += timedelta(days=1)
+        return self.run(flows)
+
+    def good_night(self, flows: Sequence[Flow] = ALL) -> Report:
+        """The same, which has to end well."""
+        report = self.night(flows)
+        told = [f"{stage}: {error!r}" for stage, error in report.errors]
+        assert report.status == "done", (report.status, told, dict(report.counts))
+        return report
+
+    def minutes(self, flows: Sequence[Flow] = (Flow.ENROLMENTS,)) -> Report:
+        """A run five minutes later that follows what changed."""
+        self.now += timedelta(minutes=5)
+        return self.run(flows, full=False)
+
+    def crash(self, switch: KillSwitch) -> None:
+        """What a dead process leaves behind: connections are gone, its lease stays, and it can be
+        seen that its holder is no more."""
+        switch.arm(None)
+        self.database.engine.dispose()
+        with self.database.writing() as tx:
+            for row in tx.execute(select(lease)).all():
+                machine = row.holder.partition("|")[0]
+                dead = f"{machine}|{2**22 + 1}|gone"  # above every process id there can be
+                tx.execute(update(lease).where(lease.c.name == row.name).values(holder=dead))
+
+    # ---- what people decide ------------------------------------------------------------
+
+    def decide(self, *, approve: bool) -> int:
+        """Decides about everything that waits; gives how much that was."""
+        waiting = self.holds(holds.PENDING)
+        for row in waiting:
+            decide_hold(self.database, row.id, approve=approve, by="tester", at=self.now)
+        return len(waiting)
+
+    # ---- looking -----------------------------------------------------------------------
+
+    def holds(self, status: str = "") -> Sequence[Row[Any]]:
+        with self.database.reading() as tx:
+            return holds.holds(tx, status=status)
+
+    def quarantined(self) -> dict[str, str]:
+        """{external id: code}"""
+        with self.database.reading() as tx:
+            return {row.external_id: row.code for row in reports.quarantine_of(tx)}
+
+    def waiting(self) -> dict[str, str]:
+        """{Academy id: reason} of the people who wait to be matched."""
+        with self.database.reading() as tx:
+            return {row.academy_id: row.reason for row in holds.waiting_people(tx)}
+
+    def codes(self) -> dict[str, str]:
+        """{external id in the LMS: code} of the centre's offerings."""
+        from lms_bridge.store.offerings import offerings_of
+
+        with self.database.reading() as tx:
+            records = offerings_of(tx, self.centre.code)
+            there = links.external_ids(tx, self.centre.system, Kind.OFFERING, records)
+        return {there[id_]: record.code for id_, record in records.items() if id_ in there}
+
+    def links(self, system: str, kind: Kind) -> list[Row[Any]]:
+        query = select(link).where(link.c.system == system, link.c.kind == kind)
+        with self.database.reading() as tx:
+            return list(tx.execute(query.order_by(link.c.id)))
+
+    def contents(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all tables but those that every run writes."""
+        found = {}
+        with self.database.reading() as tx:
+            for table in metadata.sorted_tables:
+                if table.name not in CHANGED_EVERY_NIGHT:
+                    rows = tx.execute(select(table).order_by(*table.primary_key.columns))
+                    found[table.name] = [tuple(row) for row in rows]
+        return found
+
+    def count(self, name: str) -> int:
+        with self.database.reading() as tx:
+            return tx.scalar(select(func.count()).select_from(metadata.tables[name])) or 0
+
+    def items(self, report: Report) -> list[tuple[str, str, str]]:
+        """(kind, action, state) of what the audit says of a run."""
+        with self.database.reading() as tx:
+            rows = tx.execute(
+                select(item.c.kind, item.c.action, item.c.state)
+                .where(item.c.run_id == report.run_id)
+                .order_by(item.c.id)
+            )
+            return [(row.kind, row.action, row.state) for row in rows]

@@ -1,0 +1,156 @@
+"""Adding, changing and showing centres."""
+
+from __future__ import annotations
+
+import pytest
+
+from lms_bridge.simulators.moodle import SERVICE_TOKEN
+from tests.functional.cli.conftest import Cli
+
+_ADD = ("centre", "add", "ALPHA", "--name", "Alpha", "--region", "africa")
+
+
+def test_added_centre_is_shown_without_its_token(alpha: Cli, address: str) -> None:
+    shown = alpha.json("centre", "show", "ALPHA")
+    assert shown["address"] == address
+    assert shown["options"] == {"publish_field": "itu_publish"}
+    assert shown["time_zone"] == "Africa/Nairobi"
+    assert shown["token"] == "set"
+    assert [each["code"] for each in alpha.json("centre", "list")] == ["ALPHA"]
+    assert "ALPHA" in alpha("centre", "list").stdout
+    assert SERVICE_TOKEN not in alpha.everything_said()
+    assert not any(SERVICE_TOKEN in line for line in alpha.dump())
+
+
+@pytest.mark.parametrize("typed", [f"{SERVICE_TOKEN}\n"])
+def test_token_is_asked_for_without_an_echo(cli: Cli, address: str, typed: str) -> None:
+    result = cli(*_ADD, "--address", address, typed=typed)
+    assert "Token (not shown" in result.output
+    assert SERVICE_TOKEN not in result.output
+    cli("centre", "check", "ALPHA")
+
+
+def test_token_may_come_from_standard_input(cli: Cli, address: str) -> None:
+    cli(*_ADD, "--address", address, "--token-stdin", typed=f"{SERVICE_TOKEN}\n")
+    cli("centre", "check", "ALPHA")
+
+
+def test_missing_token_variable_is_named(cli: Cli, address: str) -> None:
+    result = cli(*_ADD, "--address", address, "--token-env", "NO_SUCH", code=2)
+    assert "NO_SUCH" in result.stderr
+    assert cli.json("centre", "list") == []
+
+
+def test_no_terminal_and_no_token(cli: Cli, address: str) -> None:
+    result = cli(*_ADD, "--address", address, typed="", code=2)
+    assert "--token-env" in result.stderr
+    assert cli.json("centre", "list") == []
+
+
+def test_there_is_no_option_that_takes_a_secret(cli: Cli) -> None:
+    for command in ("add", "change"):
+        assert "--token " not in cli("centre", command, "--help").stdout
+
+
+def test_all_problems_are_told_at_once(cli: Cli) -> None:
+    result = cli(
+        *("centre", "add", "AL PHA", "--name", "", "--region", "atlantis", "--country", "kenya"),
+        *("--language", "Deutsch", "--time-zone", "Mars/Phobos", "--membership", "1999-2000"),
+        *("--address", "ftp://alpha.example", "-o", "page=many", "-o", "nonsense=1"),
+        *("--policy", "removal=shred", "--policy", "mood=good", "--token-env", "MOODLE_TOKEN"),
+        code=2,
+    )
+    for expected in (
+        "code:",
+        "name:",
+        "region: is not one of: africa",
+        "country:",
+        "language Deutsch",
+        "time zone: is not a time zone",
+        "membership 1999-2000: is no cycle",
+        "address:",
+        "option page: is not a number",
+        "option nonsense: there is none",
+        "policy.removal",
+        "policy mood: there is none",
+    ):
+        assert expected in result.stderr
+    assert "12 problem(s)" in result.stderr
+    assert cli.json("centre", "list") == []
+
+
+def test_unknown_connector_names_those_there_are(cli: Cli) -> None:
+    result = cli(*_ADD, "--connector", "moodel", "--token-env", "MOODLE_TOKEN", code=2)
+    assert "moodle" in result.stderr
+    academy = cli(*_ADD, "--connector", "embedded", "--token-env", "MOODLE_TOKEN", code=2)
+    assert '"embedded" does not exist for a centre' in academy.stderr
+
+
+def test_a_code_is_given_once_whatever_its_case(alpha: Cli, address: str) -> None:
+    add = ("centre", "add", "alpha", "--name", "A", "--region", "africa", "--address", address)
+    result = alpha(*add, "--token-env", "MOODLE_TOKEN", code=2)
+    assert "centre change" in result.stderr
+
+
+def test_strange_areas_are_a_warning(cli: Cli, address: str) -> None:
+    result = cli(
+        *_ADD,
+        *("--address", address, "--token-env", "MOODLE_TOKEN"),
+        *("--membership", "2015-2018=Cybersecurity;Basket weaving;E-waste"),
+        *("--membership", "2023-=Cybersecurity"),
+    )
+    assert "not among the areas of 2015-2018: Basket weaving" in result.stderr
+    assert "more than 2 priority areas in 2015-2018" in result.stderr
+    shown = cli.json("centre", "show", "ALPHA")
+    assert [each["cycle"] for each in shown["memberships"]] == ["2015-2018", "2023-"]
+
+
+def test_options_are_kept_in_their_kinds(alpha: Cli) -> None:
+    options = ("categories=2,3", "subcategories=yes", "page=50", "fields.level=my_level")
+    alpha("centre", "change", "ALPHA", *(part for each in options for part in ("-o", each)))
+    shown = alpha.json("centre", "show", "ALPHA")["options"]
+    assert shown == {
+        "publish_field": "itu_publish",
+        "categories": [2, 3],
+        "subcategories": True,
+        "page": 50,
+        "fields": {"level": "my_level"},
+    }
+    alpha("centre", "change", "ALPHA", "-o", "page=", "-o", "fields=", "-o", "categories=")
+    shown = alpha.json("centre", "show", "ALPHA")["options"]
+    assert shown == {"publish_field": "itu_publish", "subcategories": True}
+
+
+def test_options_of_another_kind_of_lms_are_dropped(alpha: Cli) -> None:
+    folder = ("--connector", "files", "--address", str(alpha.folder))
+    alpha("centre", "change", "ALPHA", *folder, "-o", "results=no")
+    assert alpha.json("centre", "show", "ALPHA")["options"] == {"results": False}
+
+
+def test_policy_of_one_centre(alpha: Cli) -> None:
+    alpha("centre", "change", "ALPHA", "--policy", "removal=keep", "--policy", "attempts=2")
+    assert alpha.json("centre", "show", "ALPHA")["policy"] == {"removal": "keep", "attempts": 2}
+    alpha("centre", "change", "ALPHA", "--policy", "removal=")
+    assert alpha.json("centre", "show", "ALPHA")["policy"] == {"attempts": 2}
+
+
+def test_change_keeps_the_token_unless_a_new_one_is_given(alpha: Cli) -> None:
+    assert "changed" in alpha("centre", "change", "ALPHA", "--name", "Alpha II").stdout
+    alpha("centre", "check", "ALPHA")
+    alpha("centre", "change", "ALPHA", "--token-stdin", typed="wrong\n")
+    assert "token" in alpha("centre", "check", "ALPHA", code=1).stdout.lower()
+
+
+def test_disabled_centres_are_left_out(alpha: Cli) -> None:
+    alpha("centre", "disable", "ALPHA")
+    assert "no centre to sync" in alpha("sync").stdout
+    refused = alpha("sync", "--centre", "ALPHA", code=2)
+    assert "Disabled: ALPHA" in refused.stderr
+    alpha("centre", "enable", "ALPHA")
+    alpha("sync", "--centre", "ALPHA")
+
+
+def test_unknown_centre_names_those_there_are(alpha: Cli) -> None:
+    result = alpha("centre", "show", "BETA", code=2)
+    assert 'There is no centre "BETA".' in result.stderr
+    assert "Known: ALPHA." in result.stderr

@@ -1,0 +1,47 @@
+"""`centre check`: what is missing, what it means, and what will not work."""
+
+from __future__ import annotations
+
+from lms_bridge.simulators.moodle import MoodleState
+from tests.functional.cli.conftest import Cli
+
+
+def test_ready(alpha: Cli) -> None:
+    result = alpha("centre", "check", "ALPHA")
+    assert "ALPHA is ready" in result.stdout
+    assert "MISSING" not in result.stdout
+
+
+def test_a_revoked_capability_is_named_with_its_flow_and_remedy(
+    alpha: Cli, site: MoodleState
+) -> None:
+    site.revoke("enrol/manual:enrol", "moodle/user:create")
+    result = alpha("centre", "check", "ALPHA", code=1)
+    line = next(each for each in result.stdout.splitlines() if "enrol/manual:enrol:" in each)
+    assert "MISSING" in line
+    assert "Allow enrol/manual:enrol" in line
+    assert "Will not work: enrolments." in result.stdout
+    assert "ready" not in result.stdout
+
+
+def test_silent_gaps_are_found(alpha: Cli, site: MoodleState) -> None:
+    """Moodle leaves hidden courses out without a word."""
+    site.catalogue.change(3, visible=0)
+    site.revoke("moodle/course:viewhiddencourses")
+    findings = alpha.json("centre", "check", "ALPHA", code=1)
+    assert "offerings" in findings["broken_flows"]
+    missing = [each for each in findings["findings"] if each["verdict"] == "missing"]
+    assert any("viewhiddencourses" in each["check"] for each in missing)
+
+
+def test_a_site_that_is_down(alpha: Cli, site: MoodleState) -> None:
+    site.web_services = False
+    result = alpha("centre", "check", "ALPHA", code=1)
+    assert "MISSING" in result.stdout
+    assert "Will not work: enrolments, offerings, results." in result.stdout
+
+
+def test_the_check_changes_nothing(alpha: Cli, site: MoodleState) -> None:
+    before = (len(site.people), len(site.enrolments), alpha.dump())
+    alpha("centre", "check", "ALPHA")
+    assert (len(site.people), len(site.enrolments), alpha.dump()) == before

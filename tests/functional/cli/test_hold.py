@@ -1,0 +1,49 @@
+"""Holds: shown with codes, decided once, carried out by the next run."""
+
+from __future__ import annotations
+
+import pytest
+
+from lms_bridge.simulators.moodle import MoodleState
+from tests.functional.cli.conftest import Cli, codes_of
+
+
+@pytest.fixture
+def held(alpha: Cli, site: MoodleState) -> Cli:
+    alpha("sync")
+    for course in (2, 3, 4):
+        site.catalogue.remove(course)
+    alpha("sync", code=3)
+    return alpha
+
+
+def test_shown_with_the_codes_of_its_records(held: Cli) -> None:
+    codes = codes_of(held)
+    assert "3 of 6" in held("hold", "list").stdout
+    shown = held("hold", "show", "1").stdout
+    assert sum(code in shown for code in codes) == 3
+    assert "hold approve 1" in shown
+    assert len(held.json("hold", "show", "1")["records"]) == 3
+    assert "Nothing waits" not in held("hold", "list", "--centre", "ALPHA").stdout
+
+
+def test_approved(held: Cli) -> None:
+    assert "approved" in held("hold", "approve", "1", "--by", "tester").stdout
+    assert "Nothing waits" in held("hold", "list").stdout
+    assert "3 gone" in held("sync").stdout
+    assert len(codes_of(held)) == 3
+    assert held.json("hold", "list", "--all")[0]["decided_by"] == "tester"
+    assert "Decided by tester" in held("hold", "show", "1").stdout
+
+
+def test_rejected(held: Cli) -> None:
+    held("hold", "reject", "1")
+    held("sync")
+    assert len(codes_of(held)) == 6
+
+
+def test_decided_once(held: Cli) -> None:
+    held("hold", "reject", "1")
+    assert "not pending" in held("hold", "approve", "1", code=2).stderr
+    assert "There is no hold 7" in held("hold", "show", "7", code=2).stderr
+    assert "There is no hold 7" in held("hold", "approve", "7", code=2).stderr

@@ -1,0 +1,106 @@
+"""Settings, the database's tables, and errors of every kind: one message, no traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from lms_bridge.cli import serve
+from lms_bridge.settings import Settings
+from tests.functional.cli.conftest import Cli
+
+
+def _execute(cli: Cli, statement: str) -> None:
+    path = make_url(cli.environment["LMS_BRIDGE_STORE__ADDRESS"]).database
+    assert path is not None
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_effective_settings_hide_secrets(cli: Cli) -> None:
+    cli.environment |= {
+        "LMS_BRIDGE_ACADEMY__TOKEN": "very-secret",
+        "LMS_BRIDGE_ACADEMY__OPTIONS__API_TOKEN": "very-secret-too",
+        "LMS_BRIDGE_POLICY__HOLD_RECORDS": "7",
+    }
+    shown = cli("settings").stdout
+    assert "very-secret" not in shown
+    assert "policy.hold_records" in shown
+    document = cli.json("settings")
+    assert document["policy.hold_records"] == 7
+    assert document["academy.token"] == "(set, not shown)"
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = "postgresql://me:hunter2@127.0.0.1:1/x"
+    assert "hunter2" not in cli("settings").stdout
+
+
+def test_all_wrong_settings_at_once(cli: Cli) -> None:
+    cli.environment |= {
+        "LMS_BRIDGE_WEB__PORT": "eighty",
+        "LMS_BRIDGE_SYNC__SPEED": "9",
+        "LMS_BRIDGE_POLICY__REMOVAL": "shred",
+    }
+    result = cli("centre", "list", code=2)
+    assert "3 problem(s) in the settings" in result.stderr
+    for name in ("web.port", "sync.speed", "policy.removal"):
+        assert name in result.stderr
+    assert result.stdout == ""
+
+
+def test_check(cli: Cli) -> None:
+    assert "in order" in cli("settings", "check").stdout
+    cli.environment["LMS_BRIDGE_ACADEMY__CONNECTOR"] = "nobody"
+    assert "academy_http" in cli("settings", "check", code=2).stderr
+    cli.environment |= {
+        "LMS_BRIDGE_ACADEMY__CONNECTOR": "academy_http",
+        "LMS_BRIDGE_ACADEMY__ADDRESS": "http://127.0.0.1:9",
+        "LMS_BRIDGE_ACADEMY__TOKEN": "x",
+    }
+    assert "MISSING" in cli("settings", "check", code=1).stdout
+
+
+def test_tables_are_made_and_brought_up_to_date(cli: Cli, tmp_path: Path) -> None:
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = f"sqlite:///{tmp_path}/new/bridge.sqlite3"
+    assert "lms-bridge db upgrade" in cli("sync", code=2).stderr
+    assert "none ->" in cli("db", "upgrade").stdout
+    assert "up to date" in cli("db", "upgrade").stdout
+    assert "no centre to sync" in cli("sync").stdout
+
+
+def test_tables_of_a_newer_version_are_left_alone(cli: Cli) -> None:
+    _execute(cli, "UPDATE alembic_version SET version_num = '9999'")
+    assert "another version" in cli("centre", "list", code=2).stderr
+    assert "a newer version" in cli("db", "upgrade", code=2).stderr
+
+
+def test_a_database_that_is_away(cli: Cli) -> None:
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = "postgresql://me:hunter2@127.0.0.1:1/x"
+    result = cli("centre", "list", code=2)
+    assert "cannot be opened" in result.stderr
+    assert "hunter2" not in result.output
+    assert "cannot be opened" in cli("db", "upgrade", code=2).stderr
+
+
+def test_a_database_that_breaks_under_way(cli: Cli) -> None:
+    _execute(cli, "DROP TABLE centre")
+    result = cli("centre", "list", code=1)
+    assert "The database did not do its part (OperationalError)." in result.stderr
+    assert "SELECT" not in result.output
+
+
+def test_serve_takes_host_and_port(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Settings] = []
+    monkeypatch.setattr(serve, "stay_up", served.append)
+    cli("serve", "--host", "0.0.0.0", "--port", "8765")
+    cli("serve")
+    assert [(each.web.host, each.web.port) for each in served] == [
+        ("0.0.0.0", 8765),
+        ("127.0.0.1", 8000),
+    ]
+
+
+def test_worker_needs_its_engine(cli: Cli) -> None:
+    assert "engine.kind" in cli("worker", code=2).stderr

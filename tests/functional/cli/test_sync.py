@@ -1,0 +1,127 @@
+"""`sync`: what it does, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lms_bridge.simulators.moodle import MoodleState, save
+from tests.functional.cli.conftest import Cli, codes_of, registrations
+
+
+def test_first_and_second_sync(alpha: Cli) -> None:
+    assert "ALPHA: done" in (first := alpha("sync").stdout)
+    assert "offerings: 6 new, 6 sent" in first
+    assert "nothing to do" in alpha("sync").stdout
+    assert "\x1b" not in alpha.everything_said()
+
+
+def test_json_is_one_document_and_nothing_else(alpha: Cli) -> None:
+    result = alpha("sync", "--json")
+    (centre,) = json.loads(result.stdout)["centres"]
+    assert centre["status"] == "done"
+    assert centre["counts"]["offering.create.taken in"] == 6
+    assert result.stderr == ""
+
+
+def test_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleState) -> None:
+    alpha("sync")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
+    site.catalogue.change(3, fullname="Another title", summary="<p>" + "long " * 500 + "</p>")
+    before, there = alpha.dump(), save(site)
+    result = alpha("sync", "--dry-run")
+    assert "~ offering" in result.stdout
+    assert "-> Another title" in result.stdout
+    assert "+ learner acad-1: create, would be sent" in result.stdout
+    assert "personal: values are not shown" in result.stdout
+    assert "Given-acad-1" not in result.stdout
+    assert "acad-1@example.org" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) < 250
+    assert "Nothing was changed" in result.stdout
+    assert alpha.dump() == before
+    assert save(site) == there
+
+
+def test_dry_run_as_json(alpha: Cli) -> None:
+    document = alpha.json("sync", "--dry-run")
+    assert document["dry_run"] is True
+    changes = document["centres"][0]["changes"]
+    assert {"taken in", "would be sent"} == {each["state"] for each in changes}
+    titles = [each["fields"]["title"][1] for each in changes if each["fields"]]
+    assert any(title.startswith("[Sample]") for title in titles)
+
+
+def test_one_flow_alone(alpha: Cli) -> None:
+    alpha("sync", "--flow", "results", "--changes-only")
+    assert codes_of(alpha) == []
+    alpha("sync", "--flow", "offerings")
+    assert len(codes_of(alpha)) == 6
+
+
+def test_changes_only_does_not_look_at_the_targets(alpha: Cli, site: MoodleState) -> None:
+    site.catalogue.change(2, enddate=0)  # what ended long ago is not looked at any more
+    alpha("sync")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
+    alpha("sync")
+    (enrolment,) = site.enrolments
+    site.unenrol(enrolment.course_id, enrolment.user_id)
+    assert "nothing to do" in alpha("sync", "--changes-only").stdout
+    assert "1 conflicts sent again, 1 sent" in alpha("sync").stdout
+
+
+def test_a_bad_record_is_exit_code_1(alpha: Cli, site: MoodleState) -> None:
+    site.catalogue.change(3, startdate=1_780_000_000, enddate=1_770_000_000)
+    result = alpha("sync", code=1)
+    assert "1 quarantined" in result.stdout
+    run = alpha.json("run", "list")[0]["id"]
+    assert "ends_at is before the start" in alpha("run", "show", str(run)).stdout
+
+
+def test_a_site_that_is_away_is_exit_code_1_with_its_reason(alpha: Cli, site: MoodleState) -> None:
+    site.maintenance = True
+    result = alpha("sync", code=1)
+    assert "offerings read: centre:ALPHA" in result.stdout
+    assert "come back later" in result.stdout
+
+
+@pytest.fixture
+def halved(alpha: Cli, site: MoodleState) -> Cli:
+    """Half of the catalogue is gone at the source."""
+    alpha("sync")
+    for course in (2, 3, 4):
+        site.catalogue.remove(course)
+    return alpha
+
+
+def test_what_only_waits_for_approval_is_exit_code_3(halved: Cli) -> None:
+    assert "would be held" in halved("sync", "--dry-run", code=3).stdout
+    assert "hold show 1" in halved("sync", code=3).stdout
+    assert len(codes_of(halved)) == 6
+
+
+def test_a_failure_outranks_a_hold(halved: Cli, site: MoodleState) -> None:
+    site.catalogue.change(5, customfields={"itu_publish": 1, "itu_price": "much"})
+    halved("sync", code=1)
+
+
+def test_unknown_flow_is_wrong_usage(alpha: Cli) -> None:
+    assert "offerings" in alpha("sync", "--flow", "grades", code=2).stderr
+
+
+def test_the_same_on_postgresql(
+    cli: Cli, address: str, postgres_address: str, tmp_path: Path
+) -> None:
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = postgres_address
+    add = ("centre", "add", "ALPHA", "--name", "Alpha", "--region", "africa")
+    cli(*add, "--address", address, "--token-env", "MOODLE_TOKEN")
+    assert "offerings: 6 new, 6 sent" in cli("sync").stdout
+    cli("import", "registrations", registrations(cli, codes_of(cli)[0], "acad-1"), "--whole")
+    assert "would be sent" in cli("sync", "--dry-run").stdout
+    assert "enrolments: 1 sent" in cli("sync").stdout
+    assert "nothing to do" in cli("sync").stdout
+    out = str(tmp_path / "out.csv")
+    cli("export", "registrations", out)
+    assert cli.json("import", "registrations", out, "--whole")["centres"][0]["counts"] == {}
+    assert "acad-1 in ALPHA-" in cli("run", "show", "3").stdout

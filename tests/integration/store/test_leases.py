@@ -1,0 +1,208 @@
+"""Leases: one holder at a time, renewed, expiring, and a fence around every write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from lms_bridge.domain.errors import LeaseLost, SettingsInvalid
+from lms_bridge.domain.model import ACADEMY, Flow, Kind
+from lms_bridge.store import leases, reports
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import lease, offering
+from lms_bridge.sync.flows import Peers
+from lms_bridge.sync.run import Order, Runner
+from tests.fakes.nights import NEVER_HOLD, START, Nights
+
+LATER = START + timedelta(seconds=60)
+SECONDS = 90.0
+
+
+def take(database: Database, holder: str, now: datetime = START, name: str = "run:SAMPLE") -> bool:
+    with database.writing() as tx:
+        return leases.take(tx, name, holder, now, SECONDS)
+
+
+def holder_of(database: Database) -> tuple[str, datetime] | None:
+    with database.reading() as tx:
+        row = tx.execute(select(lease)).first()
+        return None if row is None else (row.holder, row.expires_at)
+
+
+def dead_holder() -> str:
+    """The name of a holder that was a process of this machine, and is no more."""
+    code = "from lms_bridge.store.leases import new_holder; print(new_holder())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_every_holder_has_a_name_of_its_own() -> None:
+    names = {leases.new_holder() for _ in range(100)}
+    assert len(names) == 100
+    assert all(str(os.getpid()) in name for name in names)
+
+
+def test_a_free_lease_is_taken_once(database: Database) -> None:
+    mine, theirs = leases.new_holder(), leases.new_holder()
+    assert take(database, mine)
+    assert not take(database, theirs, LATER)
+    assert take(database, mine, LATER)  # again, by the same
+    assert take(database, theirs, name="run:OTHER")
+    assert holder_of(database) == (mine, LATER + timedelta(seconds=SECONDS))
+
+
+def test_a_lease_that_is_given_back_is_free(database: Database) -> None:
+    mine, theirs = leases.new_holder(), leases.new_holder()
+    take(database, mine)
+    with database.writing() as tx:
+        leases.give_back(tx, "run:SAMPLE", theirs)  # not theirs to give
+    assert not take(database, theirs)
+    with database.writing() as tx:
+        leases.give_back(tx, "run:SAMPLE", mine)
+    assert holder_of(database) is None
+    assert take(database, theirs)
+
+
+def test_a_lease_expires_exactly_when_it_says(database: Database) -> None:
+    mine, theirs = leases.new_holder(), leases.new_holder()
+    take(database, mine)
+    end = START + timedelta(seconds=SECONDS)
+    assert not take(database, theirs, end - timedelta(microseconds=1))
+    assert take(database, theirs, end)
+
+
+def test_renewing_keeps_a_lease(database: Database) -> None:
+    mine, theirs = leases.new_holder(), leases.new_holder()
+    take(database, mine)
+    with database.writing() as tx:
+        leases.renew(tx, "run:SAMPLE", mine, LATER, SECONDS)
+    assert not take(database, theirs, START + timedelta(seconds=SECONDS))
+    with database.writing() as tx:  # late, but nobody took it meanwhile
+        leases.renew(tx, "run:SAMPLE", mine, START + timedelta(days=1), SECONDS)
+
+
+@pytest.mark.parametrize("taken_over", [True, False])
+def test_a_lost_lease_cannot_be_renewed(database: Database, taken_over: bool) -> None:
+    mine = leases.new_holder()
+    if taken_over:
+        take(database, mine)
+        take(database, leases.new_holder(), START + timedelta(days=1))
+    with pytest.raises(LeaseLost), database.writing() as tx:
+        leases.renew(tx, "run:SAMPLE", mine, LATER, SECONDS)
+
+
+def test_a_dead_process_of_this_machine_holds_nothing(database: Database) -> None:
+    take(database, dead_holder())
+    assert take(database, leases.new_holder(), START)
+
+
+def test_of_other_machines_only_the_clock_tells(database: Database) -> None:
+    machine, rest = dead_holder().split("|", 1)
+    strangers = (f"another-{machine}|{rest}", f"{machine}|no-number|x", "odd")
+    for number, stranger in enumerate(strangers):
+        assert take(database, stranger, name=f"run:{number}")
+        assert not take(database, leases.new_holder(), name=f"run:{number}")
+
+
+def test_only_one_of_many_takes_a_lease(database: Database) -> None:
+    barrier = threading.Barrier(8)
+    taken = []
+
+    def run() -> None:
+        barrier.wait(timeout=60)
+        if take(database, leases.new_holder()):
+            taken.append(1)
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert taken == [1]
+
+
+def usurped(night: Nights) -> Callable[[], None]:
+    """Makes another process take the lease over, as after a long sleep of this one."""
+
+    def usurp() -> None:
+        with night.database.writing() as tx:
+            tx.execute(update(lease).values(holder="somebody else|1|x"))
+
+    return usurp
+
+
+def test_a_run_that_lost_its_lease_writes_nothing_more(database: Database) -> None:
+    night = Nights(database, never=("defect", "database"))
+    night.lms.add_course("Spectrum")
+    night.lms.steps.at("answer", usurped(night))
+    report = night.night([Flow.OFFERINGS])
+    assert (report.status, [stage for stage, _ in report.errors]) == ("failed", ["lease"])
+    with database.reading() as tx:
+        assert tx.execute(select(offering)).all() == []
+    assert holder_of(database) is not None  # and it is not given back by the loser
+    assert night.academy.orders == []
+
+
+def test_a_run_that_lost_its_lease_while_sending_keeps_no_outcome(database: Database) -> None:
+    night = Nights(database, never=("defect", "database"))
+    night.lms.add_course("Spectrum")
+    night.academy.steps.at("offering.after", usurped(night))
+    report = night.night([Flow.OFFERINGS])
+    assert [stage for stage, _ in report.errors] == ["lease"]
+    assert [row.acknowledged for row in night.links(ACADEMY, Kind.OFFERING)] == [b""]
+    with database.writing() as tx:
+        tx.execute(update(lease).values(expires_at=START))
+    night.good_night([Flow.OFFERINGS])
+    assert len(night.academy.offerings) == 1
+
+
+def test_a_second_run_finds_the_centre_busy(database: Database) -> None:
+    night = Nights(database)
+    night.lms.add_course("Spectrum")
+    inner = []
+    night.lms.steps.at("answer", lambda: inner.append(night.run()))
+    assert night.night([Flow.OFFERINGS]).status == "done"
+    assert [(report.status, report.run_id) for report in inner] == [("busy", 0)]
+    assert night.count("run") == 1
+
+
+def test_a_dry_run_needs_no_lease(database: Database) -> None:
+    night = Nights(database)
+    night.lms.add_course("Spectrum")
+    inner = []
+    night.lms.steps.at("read", lambda: inner.append(night.run([Flow.OFFERINGS], dry=True)))
+    assert night.night([Flow.OFFERINGS]).status == "done"
+    assert inner[0].status == "done"
+    assert len(inner[0].changes) == 2
+
+
+def test_runs_of_dead_processes_are_told_apart(database: Database) -> None:
+    night = Nights(database)
+    take(database, dead_holder())
+    with database.writing() as tx:
+        reports.start_run(tx, "SAMPLE", "offerings", "command", START)
+        reports.start_run(tx, "OTHER", "offerings", "command", START)
+    night.good_night([Flow.OFFERINGS])
+    with database.reading() as tx:
+        runs = {(row.centre, row.id): row.status for row in reports.last_runs(tx)}
+    assert runs == {("SAMPLE", 1): "cut off", ("OTHER", 2): "running", ("SAMPLE", 3): "done"}
+
+
+def test_a_connector_that_cannot_be_opened_gives_the_lease_back(database: Database) -> None:
+    night = Nights(database)
+
+    def closed(centre: object) -> Peers:
+        raise SettingsInvalid(["there is no address"])
+
+    runner = Runner(database, closed, lambda lease: nullcontext(), 90)
+    report = runner.run(Order(night.centre, NEVER_HOLD, (Flow.OFFERINGS,)))
+    assert (report.status, [stage for stage, _ in report.errors]) == ("failed", ["connect"])
+    assert holder_of(database) is None

@@ -1,0 +1,288 @@
+"""What goes into the tables comes out the same, on both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import insert, inspect, select
+
+from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.domain.model import (
+    Centre,
+    Enrolment,
+    EnrolmentStatus,
+    Kind,
+    Learner,
+    Level,
+    Meeting,
+    Membership,
+    Modality,
+    Offering,
+    Result,
+)
+from lms_bridge.store import (
+    answers,
+    centres,
+    enrolments,
+    learners,
+    links,
+    migrate,
+    offerings,
+    reports,
+    results,
+)
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import EMPTY, metadata
+
+START = datetime(2026, 3, 2, 6, 30, 15, tzinfo=UTC)
+FULL = Offering(
+    code="SAMPLE-a",
+    centre="SAMPLE",
+    course_code="C1",
+    title="إدارة الطيف 频谱 Управление \U0001f4e1",
+    modality=Modality.BLENDED,
+    level=Level.ADVANCED,
+    starts_at=START,
+    ends_at=START.astimezone(timezone(timedelta(hours=5, minutes=45))),
+    time_zone="Asia/Kathmandu",
+    hours=Decimal("0.10"),
+    registration_opens=datetime(1990, 1, 1, tzinfo=UTC),
+    registration_closes=datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC),
+    seats=0,
+    price=Decimal("99999.99999999999999999999"),
+    currency="USD",
+    topics=("a;b", '"c"'),
+    description="x" * 100_000,
+    meetings=(Meeting(START, START + timedelta(hours=1), "Room 4"),),
+)
+
+
+def test_offerings_come_back_the_same(database: Database) -> None:
+    bare = Offering("SAMPLE-b", "SAMPLE", "C1", "Bare")
+    with database.writing() as tx:
+        ids = offerings.add_offerings(tx, [FULL, bare])
+        offerings.change_offerings(tx, {ids[1]: Offering("SAMPLE-b", "SAMPLE", "C2", "Renamed")})
+    with database.reading() as tx:
+        found = offerings.offerings(tx, ids)
+        courses = {
+            (row.code, row.title) for row in tx.execute(select(metadata.tables["course"])).all()
+        }
+        assert offerings.offerings_by_code(tx, ["SAMPLE-a", "x"]) == {"SAMPLE-a": (ids[0], FULL)}
+    assert found[ids[0]] == FULL
+    assert found[ids[0]].ends_at is not None
+    assert found[ids[0]].ends_at.tzinfo is UTC
+    assert found[ids[1]].title == "Renamed"
+    assert courses == {("C1", "Bare"), ("C2", "Renamed")}
+
+
+def test_people_enrolments_and_results_come_back_the_same(database: Database) -> None:
+    person = Learner("SAMPLE-1", "Ana", "Person", "ANA@example.org", "pt", "BR")
+    zero = Result("SAMPLE-1", "SAMPLE-a", Decimal("0.00"), graded_at=START)
+    with database.writing() as tx:
+        (offering_id,) = offerings.add_offerings(tx, [FULL])
+        (learner_id,) = learners.add_learners(tx, [person])
+        record = Enrolment("SAMPLE-1", "SAMPLE-a", EnrolmentStatus.STARTED, START)
+        (enrolment_id,) = enrolments.add_enrolments(tx, [(learner_id, offering_id, record)])
+        (result_id,) = results.add_results(tx, [(enrolment_id, zero)])
+    with database.reading() as tx:
+        assert learners.learners(tx, [learner_id]) == {learner_id: person}
+        assert enrolments.enrolments(tx, [enrolment_id])[enrolment_id].record == record
+        assert enrolments.enrolment_ids(tx, [(offering_id, learner_id), (offering_id, 99)]) == {
+            (offering_id, learner_id): enrolment_id
+        }
+        found = results.results(tx, [result_id])[result_id]
+        assert found == (enrolment_id, zero)
+        assert found[1].score is not None  # zero is a score
+        assert results.results_of(tx, [enrolment_id]) == {enrolment_id: (result_id, zero)}
+
+
+def test_a_centre_comes_back_the_same_and_its_secret_apart(database: Database) -> None:
+    record = Centre(
+        "SAMPLE",
+        "Sample centre",
+        "africa",
+        "moodle",
+        languages=("fr", "en"),
+        memberships=(Membership("2023-", priority_areas=("spectrum",)),),
+        options={"category": [1, {"deep": None}]},
+        policy={"removal": "keep"},
+    )
+    with database.writing() as tx:
+        centres.add(tx, record, b"locked")
+    with database.reading() as tx:
+        assert centres.find(tx, "SAMPLE") == record
+        assert centres.secret_of(tx, "SAMPLE") == b"locked"
+        assert centres.find(tx, "OTHER") is None
+        assert centres.secret_of(tx, "OTHER") == b""
+
+
+def test_two_runs_may_bring_the_same_person_at_once(database: Database) -> None:
+    """The second one waits for the first and takes its row."""
+    barrier = threading.Barrier(2)
+    ids: list[list[int]] = []
+    people = [Learner(f"SAMPLE-{n}", "Ana", "Person", f"a{n}@example.org") for n in range(5)]
+
+    def add(order: int) -> None:
+        barrier.wait(timeout=60)
+        with database.writing() as tx:
+            ids.append(learners.add_learners(tx, people[::order]))
+
+    threads = [threading.Thread(target=add, args=(order,)) for order in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert len(ids) == 2
+    assert sorted(ids[0]) == sorted(ids[1])
+
+
+def test_many_ids_are_asked_for_in_parts(database: Database) -> None:
+    with database.reading() as tx:
+        assert learners.learners(tx, range(100_000)) == {}
+
+
+def test_digests_and_cursors(database: Database) -> None:
+    feed = ("centre:SAMPLE", Kind.OFFERING, "source")
+    with database.writing() as tx:
+        answers.remember(tx, *feed, {"a": b"1" * 16, "b": b"2" * 16}, "cursor-1")
+        answers.remember(tx, *feed, {"a": b"3" * 16, "c": EMPTY}, "")
+        answers.forget(tx, *feed, ["b"])
+        answers.remember(tx, "centre:OTHER", *feed[1:], {"a": b"4" * 16})
+    with database.reading() as tx:
+        assert answers.digests(tx, *feed) == {"a": b"3" * 16, "c": EMPTY}
+        assert answers.cursor(tx, *feed) == "cursor-1"
+        assert answers.cursor(tx, "centre:OTHER", *feed[1:]) == ""
+
+
+def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
+    with database.writing() as tx:
+        links.want(
+            tx,
+            [
+                {
+                    "system": "academy",
+                    "kind": Kind.OFFERING,
+                    "centre": "SAMPLE",
+                    "record_id": number,
+                    "wanted": b"w" * 16,
+                }
+                for number in range(3)
+            ],
+        )
+        due = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
+        assert [each.record_id for each in due] == [0, 1, 2]
+        rows = [
+            {
+                "link_id": due[0].link_id,
+                "may_have_arrived": True,
+                "again_at": START + timedelta(minutes=5),
+                "complaint": "later",
+            }
+        ]
+        links.failed(tx, rows)
+        later = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
+        assert [each.record_id for each in later] == [1, 2]
+        then = START + timedelta(minutes=5)
+        again = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", then, after=0, most=1)
+        assert [(each.record_id, each.sending, each.attempts) for each in again] == [(0, True, 1)]
+
+
+def test_what_is_in_doubt_is_due_although_nothing_differs(database: Database) -> None:
+    with database.writing() as tx:
+        row = {"system": "academy", "kind": Kind.RESULT, "centre": "SAMPLE", "record_id": 1}
+        links.want(tx, [{**row, "wanted": b"w" * 16}])
+        (due,) = links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        document = {
+            "link_id": due.link_id,
+            "new_hash": b"w" * 16,
+            "document": {},
+            "new_external_id": "r1",
+            "new_scope": "",
+            "is_made": True,
+        }
+        links.acknowledged(tx, [document])
+        assert not links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        links.sending(tx, [due.link_id])
+        assert links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+
+
+def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
+    def half() -> None:
+        with database.writing() as tx:
+            learners.add_learners(tx, [Learner("SAMPLE-1", "A", "B", "a@example.org")])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    with database.trying() as tx:
+        learners.add_learners(tx, [Learner("SAMPLE-1", "A", "B", "a@example.org")])
+    with database.reading() as tx:
+        assert learners.learners_by_academy_id(tx, ["SAMPLE-1"]) == {}
+
+
+def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    with database.writing() as tx:
+        reports.start_run(tx, "SAMPLE", "offerings", "command", START)
+        with database.reading() as other:
+            assert reports.last_runs(other) == []
+
+
+def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
+    with database.reading() as tx:
+        context = MigrationContext.configure(tx, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        names = {index["name"] for index in inspect(tx).get_indexes("link")}
+    assert "ix_link_pending" in names
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    migrate.upgrade(database)
+    migrate.check_up_to_date(database)
+    assert migrate.current(database) == migrate.newest()
+
+
+def test_a_database_of_another_version_is_told_with_its_remedy(
+    tmp_path: Path, open_database: Callable[[str], Database]
+) -> None:
+    empty = open_database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    with pytest.raises(SettingsInvalid, match="is empty; run"):
+        migrate.check_up_to_date(empty)
+    nowhere = open_database(f"sqlite:///{tmp_path / 'none' / 'x.sqlite3'}")
+    with pytest.raises(SettingsInvalid, match="cannot be opened"):
+        migrate.check_up_to_date(nowhere)
+    with empty.writing() as tx:
+        tx.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        tx.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
+    with pytest.raises(SettingsInvalid, match="another version"):
+        migrate.check_up_to_date(empty)
+
+
+def test_the_index_of_what_is_due_is_used(sqlite_database: Database) -> None:
+    """Its condition and the query's have to be the same to the letter."""
+    plan: list[str] = []
+    with sqlite_database.reading() as tx:
+        raw = tx.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_trace_callback(plan.append)
+        links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        raw.set_trace_callback(None)
+        (query,) = [each for each in plan if each.startswith("SELECT")]
+        steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any("ix_link_pending" in step for step in steps), steps
+
+
+def test_an_id_is_never_used_twice_for_one_thing(database: Database) -> None:
+    row = {"system": "s", "kind": Kind.RESULT, "centre": "c", "record_id": 1, "external_id": "x"}
+    with database.writing() as tx:
+        tx.execute(insert(metadata.tables["link"]).values(**row))
+        links.showed(tx, [{**row, "external_id": "y", "scope": "z", "source_hash": b"h" * 16}])
+        found = links.in_scope(tx, "s", Kind.RESULT, "z")
+    assert [known.record_id for known in found.values()] == [1]

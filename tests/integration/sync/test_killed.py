@@ -1,0 +1,146 @@
+"""Killed between any two steps of the peers and of the database: the next nights make it good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lms_bridge.domain.errors import Unreachable
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.policy import Policy
+from lms_bridge.store.database import Database
+from tests.fakes.academy import sample_person
+from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED, Place
+from tests.fakes.nights import Nights
+from tests.fakes.steps import Killed, KillSwitch
+
+HAND, MINE, OUT = "SAMPLE-0", "SAMPLE-1", "SAMPLE-4"
+
+
+def prepared(night: Nights) -> None:
+    """Everything a night can have to do: a new course, an edited and a hidden one; people to be
+    enrolled, one of whom the centre has enrolled by itself, and one to be taken out; a grade."""
+    night.policy = Policy(hold_percent=100, hold_records=1000)
+    first, hidden = night.lms.add_course("Spectrum"), night.lms.add_course("Old")
+    night.good_night()
+    code = night.codes()[first]
+    night.academy.register("SAMPLE", code, sample_person(4), key="out")
+    night.good_night()
+    night.lms.courses[first]["title"] = "Spectrum, renamed"
+    night.lms.hidden.add(hidden)
+    night.lms.add_course("New")
+    night.lms.enrol(first, night.lms.add_person(HAND, "sample0@example.org"))
+    for number in range(4):
+        night.academy.register("SAMPLE", code, sample_person(number), key=f"r{number}")
+    night.academy.change("out", "withdrawn")
+    (place,) = [key for key, each in night.lms.roster.items() if each.by == BRIDGE]
+    night.lms.grades[place] = {"score": "5"}
+
+
+def check(night: Nights) -> None:
+    assert sorted(night.academy.catalogue.values()) == ["New", "Spectrum, renamed"]
+    ids = sorted(person.stable_id for person in night.lms.people.values())
+    assert ids == [f"SAMPLE-{n}" for n in range(5)]
+    names = {account: person.stable_id for account, person in night.lms.people.items()}
+    roster = {names[account]: place for (_, account), place in night.lms.roster.items()}
+    assert roster == {
+        HAND: Place(ACTIVE, CENTRE),
+        **{f"SAMPLE-{n}": Place(ACTIVE, BRIDGE) for n in (1, 2, 3)},
+        OUT: Place(SUSPENDED, BRIDGE),
+    }
+    for link in night.links(night.centre.system, Kind.ENROLMENT):
+        account = link.external_id.rpartition("/")[2]
+        assert link.made == (names[account] != HAND), names[account]
+        assert not link.sending
+    assert [document["score"] for document in night.academy.results.values()] == ["5"]
+    assert night.lms.trespasses == []
+    assert night.quarantined() == {}
+
+
+def steps_of_a_night(database: Database) -> list[str]:
+    night = Nights(database)
+    prepared(night)
+    switch = watched(night)
+    night.good_night()
+    return switch.steps
+
+
+def watched(night: Nights) -> KillSwitch:
+    switch = KillSwitch()
+    switch.watch(night.database)
+    night.lms.steps.switch = night.academy.steps.switch = switch
+    return switch
+
+
+def killed_at(night: Nights, step: int) -> None:
+    prepared(night)
+    switch = watched(night)
+    switch.arm(step)
+    with pytest.raises(Killed):
+        night.night()
+    night.crash(switch)
+    assert night.night().status in ("done", "partial")  # the dead run's lease is taken over
+    night.good_night()
+    check(night)
+    night.good_night()
+    before = night.contents()
+    night.good_night()
+    assert night.contents() == before
+
+
+def test_a_night_that_nobody_kills(night: Nights) -> None:
+    prepared(night)
+    night.good_night()
+    check(night)
+
+
+def test_killed_between_any_two_steps(
+    sqlite_address_maker: Callable[[], str], open_database: Callable[[str], Database]
+) -> None:
+    steps = steps_of_a_night(open_database(sqlite_address_maker()))
+    assert len(steps) > 60
+    for number in range(len(steps)):
+        database = open_database(sqlite_address_maker())
+        try:
+            killed_at(Nights(database), number)
+        except AssertionError as error:
+            raise AssertionError(
+                f"killed before step {number}, {steps[number]}: {error}"
+            ) from error
+        database.close()
+
+
+@pytest.mark.parametrize("share", range(5))
+def test_killed_on_postgresql(
+    postgres_address: str, open_database: Callable[[str], Database], share: int
+) -> None:
+    """A few of the points: how transactions end is the database's own."""
+    killed_at(Nights(open_database(postgres_address)), 5 + 12 * share)
+
+
+def test_killed_again_and_again(night: Nights) -> None:
+    """Each night dies a little later than the last one."""
+    prepared(night)
+    switch = watched(night)
+    for step in (5, 18, 30, 39, 44, 47, 52, 60):
+        switch.arm(step)
+        try:
+            night.night()
+        except Killed:
+            night.crash(switch)
+        switch.arm(None)
+    night.night()
+    night.good_night()
+    check(night)
+
+
+@pytest.mark.parametrize("point", ["enrolment.before", "enrolment.after", "sent"])
+def test_an_answer_that_is_lost(night: Nights, point: str) -> None:
+    prepared(night)
+    night.lms.steps.fail(point, Unreachable("timed-out", "No answer.", applied=True), nth=2)
+    night.academy.steps.fail("sent", Unreachable("timed-out", "No answer.", applied=True))
+    night.night()
+    night.good_night()
+    night.good_night()
+    check(night)

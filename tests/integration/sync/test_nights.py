@@ -1,0 +1,352 @@
+"""Night after night: what is new is carried over, and what is not costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+from sqlalchemy import event
+
+from lms_bridge.domain.errors import (
+    AddressRefused,
+    IncompleteRead,
+    NotUnderstood,
+    RecordRefused,
+    Unreachable,
+)
+from lms_bridge.domain.model import ACADEMY, Flow, Kind
+from lms_bridge.domain.policy import Policy
+from lms_bridge.store.database import Database
+from tests.fakes.academy import sample_person
+from tests.fakes.centre import ACTIVE, BRIDGE, Place
+from tests.fakes.nights import Nights
+
+
+def taught(night: Nights, *, courses: int = 3, people: int = 6) -> list[str]:
+    """Courses at the centre, published, with people registered for them at the Academy."""
+    made = [night.lms.add_course(f"Course {n}", category=f"k{n % 2}") for n in range(courses)]
+    night.good_night()
+    codes = night.codes()
+    for number in range(people):
+        night.academy.register(
+            "SAMPLE", codes[made[number % courses]], sample_person(number), key=f"r{number}"
+        )
+    return made
+
+
+def settled(night: Nights, **fields: int) -> list[str]:
+    courses = taught(night, **fields)
+    night.good_night()
+    night.good_night()
+    return courses
+
+
+@contextmanager
+def written_to(database: Database) -> Iterator[set[str]]:
+    """The tables that are written to meanwhile."""
+    tables: set[str] = set()
+
+    def note(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
+        words = statement.split()
+        if words[0] in ("INSERT", "UPDATE", "DELETE"):
+            tables.add(words[1] if words[0] == "UPDATE" else words[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    yield tables
+    event.remove(database.engine, "before_cursor_execute", note)
+
+
+def test_the_first_nights_carry_everything_over(night: Nights) -> None:
+    courses = taught(night)
+    report = night.good_night()
+    codes = night.codes()
+    assert night.academy.catalogue == {codes[c]: f"Course {n}" for n, c in enumerate(courses)}
+    assert all(place == Place(ACTIVE, BRIDGE) for place in night.lms.roster.values())
+    assert len(night.lms.roster) == 6
+    assert report.counts["enrolment.create.acknowledged"] == 6
+    assert report.counts["learner.create.acknowledged"] == 6
+
+
+def test_a_quiet_night_writes_no_row_but_its_own(night: Nights) -> None:
+    settled(night)
+    night.lms.grades[next(iter(night.lms.roster))] = {"score": "5"}
+    night.good_night()
+    before, runs = night.contents(), night.count("run")
+    with written_to(night.database) as tables:
+        report = night.good_night()
+    assert tables == {"run", "lease"}
+    assert night.contents() == before
+    assert night.count("run") == runs + 1
+    assert report.counts["answers.changed"] == 0
+    # two categories, three offerings as the Academy shows them, two pages of registrations, and
+    # for each of three courses its roster and its results
+    assert report.counts["answers.read"] == 13
+
+
+def test_unchanged_answers_are_not_parsed(night: Nights) -> None:
+    courses = settled(night)
+    for peer in (night.lms, night.academy):
+        peer.parsed.clear()
+    night.good_night()
+    assert night.lms.parsed + night.academy.parsed == []
+    night.lms.courses[courses[0]]["title"] = "Renamed"
+    night.good_night()
+    assert night.lms.parsed == ["offerings k0"]
+    assert len(night.academy.parsed) == 0
+
+
+def test_unchanged_records_reach_no_schema(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    courses = settled(night)
+    loaded: list[str] = []
+    load = Schema.load
+
+    def counting(self: Schema, data: Any, **options: Any) -> Any:
+        loaded.append(f"{type(self).__name__} {data.get('title', '')}")
+        return load(self, data, **options)
+
+    monkeypatch.setattr(Schema, "load", counting)
+    night.lms.courses[courses[0]]["title"] = "Renamed"  # the same answer holds another course
+    night.good_night()
+    assert loaded == ["OfferingSchema Renamed"]
+
+
+def test_what_we_read_otherwise_now_is_read_anew(night: Nights) -> None:
+    settled(night)
+    night.lms.parsed.clear()
+    object.__setattr__(night.centre, "time_zone", "Africa/Nairobi")
+    night.good_night()
+    assert "offerings k0" in night.lms.parsed
+    assert "offerings k1" in night.lms.parsed
+
+
+def test_one_net_change_is_sent_for_many_edits(night: Nights) -> None:
+    courses = settled(night)
+    night.academy.steps.fail("offering.before", Unreachable("no-connection", "No connection."))
+    for title in ("One", "Two"):
+        night.lms.courses[courses[0]]["title"] = title
+        night.night()
+        if title == "One":
+            assert night.academy.catalogue[night.codes()[courses[0]]] == "Course 0"
+    assert night.academy.catalogue[night.codes()[courses[0]]] == "Two"
+    sent = [order for order in night.academy.orders if "title" in order.changed]
+    assert len([order for order in sent if order.wanted["title"] == "Two"]) == 1
+
+
+def test_only_changed_fields_are_named(night: Nights) -> None:
+    courses = settled(night)
+    night.academy.orders.clear()
+    night.lms.courses[courses[0]]["title"] = "Renamed"
+    night.good_night([Flow.OFFERINGS])
+    assert [order.changed for order in night.academy.orders] == [("title",)]
+
+
+@pytest.mark.parametrize("error", [IncompleteRead("cut", "Cut."), NotUnderstood("page", "A page.")])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_an_incomplete_read_changes_nothing(night: Nights, error: Exception, nth: int) -> None:
+    courses = settled(night)
+    before = night.contents()
+    del night.lms.courses[courses[0]]
+    night.lms.courses[courses[1]]["title"] = "Renamed"
+    night.lms.steps.fail("answer", error, nth=nth)
+    report = night.night([Flow.OFFERINGS])
+    assert [stage for stage, _ in report.errors] == ["offerings read"]
+    after = night.contents()
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+def test_an_unreadable_part_of_the_catalogue_concludes_nothing(night: Nights) -> None:
+    courses = settled(night)
+    before = night.contents()
+    night.lms.unreadable["k0"] = NotUnderstood("page", "A page.")
+    night.lms.hidden.add(courses[1])
+    night.night([Flow.OFFERINGS])
+    assert night.contents() == before
+    night.lms.unreadable.clear()
+    night.good_night()
+    assert len(night.academy.catalogue) == 2
+
+
+def test_an_empty_answer_in_place_of_registrations_is_asked_about(night: Nights) -> None:
+    settled(night)
+    night.policy = Policy()
+    kept = dict(night.academy.registrations)
+    night.academy.registrations.clear()
+    assert night.night().status == "held"
+    assert {place.state for place in night.lms.roster.values()} == {ACTIVE}
+    night.academy.registrations.update(kept)
+    night.good_night()
+    assert night.holds("pending") == []
+
+
+def test_an_unreadable_course_leaves_the_others_as_they_are(night: Nights) -> None:
+    courses = settled(night)
+    first, second = min(night.lms.roster), max(night.lms.roster)
+    night.lms.grades[first] = {"score": "5"}
+    night.lms.grades[second] = {"score": "6"}
+    night.lms.unreadable[courses[0]] = RecordRefused("no-entry", "No entry.")
+    report = night.night()
+    assert report.status == "partial"
+    assert [document["score"] for document in night.academy.results.values()] == ["6"]
+    night.lms.unreadable.clear()
+    night.good_night()
+    assert sorted(document["score"] for document in night.academy.results.values()) == ["5", "6"]
+
+
+def test_an_answer_that_cannot_be_parsed_stands_alone_too(night: Nights) -> None:
+    """Of rosters and results; a catalogue with such an answer is not whole."""
+    courses = settled(night)
+    for place in night.lms.roster:
+        night.lms.grades[place] = {"score": "5"}
+
+    def broken(what: str) -> None:
+        if what == f"results {courses[0]}":
+            raise NotUnderstood("not-json", "Not JSON.")
+
+    night.lms.parsed = Listening(broken)
+    report = night.night()
+    assert [error.code for _, error in report.errors] == ["not-json"]
+    assert len(night.academy.results) == 4
+    night.lms.parsed = []
+    night.good_night()
+    assert len(night.academy.results) == 6
+
+
+class Listening(list[str]):
+    """A log that acts on what it is told."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self._act = act
+
+    def append(self, what: str) -> None:
+        super().append(what)
+        self._act(what)
+
+
+def test_people_who_cannot_be_enrolled_because_of_one_roster_are_only_those(night: Nights) -> None:
+    courses = taught(night)
+    night.lms.unreadable[courses[0]] = RecordRefused("no-entry", "No entry.")
+    night.night()
+    assert {course for course, _ in night.lms.roster} == set(courses[1:])
+    night.lms.unreadable.clear()
+    night.good_night()
+    assert {course for course, _ in night.lms.roster} == set(courses)
+
+
+def test_one_stage_that_fails_leaves_the_next_their_part(night: Nights) -> None:
+    courses = settled(night)
+    night.lms.courses[courses[0]]["title"] = "Renamed"
+    night.lms.grades[next(iter(night.lms.roster))] = {"score": "5"}
+    night.academy.steps.fail("read", NotUnderstood("page", "A page."), nth=2)
+    report = night.night()
+    assert [stage for stage, _ in report.errors] == ["registrations read"]
+    assert report.status == "partial"
+    assert night.academy.catalogue[night.codes()[courses[0]]] == "Renamed"
+    assert len(night.academy.results) == 1
+
+
+def test_an_error_of_any_class_ends_one_stage_only(night: Nights) -> None:
+    settled(night)
+    night.lms.grades[next(iter(night.lms.roster))] = {"score": "5"}
+    night.lms.steps.fail("read", AddressRefused("private-address", "A private address."))
+    report = night.night()
+    assert [(stage, error.code) for stage, error in report.errors] == [
+        ("offerings read", "private-address")
+    ]
+    assert len(night.academy.results) == 1
+
+
+def test_a_defect_of_a_connector_says_nothing_personal(night: Nights) -> None:
+    night.never = ()
+    night.lms.add_course("Spectrum")
+    night.lms.steps.fail("read", ValueError("ana@example.org token=s3cr3t"))
+    report = night.night()
+    assert report.status == "failed"
+    (error,) = [error for stage, error in report.errors if stage == "defect"]
+    assert "ValueError" in str(error)
+    for private in ("ana@", "s3cr3t"):
+        assert private not in str(error)
+        assert private not in repr(night.contents())
+    assert night.lms.closed == 1
+    night.good_night()
+
+
+def test_peers_are_closed_after_every_run(night: Nights) -> None:
+    night.good_night()
+    assert (night.lms.closed, night.academy.closed) == (1, 1)
+
+
+def test_a_dry_run_tells_and_changes_nothing(night: Nights) -> None:
+    courses = settled(night)
+    night.lms.courses[courses[0]]["title"] = "Renamed"
+    night.academy.change("r1", "withdrawn")
+    before, runs = night.contents(), night.count("run")
+    sent = len(night.academy.orders), len(night.lms.orders)
+    report = night.run(dry=True)
+    assert night.contents() == before
+    assert night.count("run") == runs
+    assert (len(night.academy.orders), len(night.lms.orders)) == sent
+    told = {(each["kind"], each["action"], each["state"]) for each in report.changes}
+    assert (Kind.OFFERING, "update", "taken in") in told
+    assert (Kind.OFFERING, "update", "would be sent") in told
+    assert (Kind.ENROLMENT, "remove", "would be sent") in told
+    night.good_night()
+    assert night.academy.catalogue[night.codes()[courses[0]]] == "Renamed"
+
+
+def test_the_audit_tells_each_item_and_no_personal_data(night: Nights) -> None:
+    settled(night, people=1)
+    night.academy.change_person("SAMPLE-0", given_name="Secretname", email="hidden@example.org")
+    report = night.good_night()
+    assert ("learner", "update", "taken in") in night.items(report)
+    assert ("learner", "update", "acknowledged") in night.items(report)
+    told = repr(night.contents()["item"])
+    assert "given_name" in told
+    for private in ("Secretname", "hidden@", "Sample0", "sample0@"):
+        assert private not in told
+
+
+def test_a_record_that_is_refused_is_tried_again_later_and_later(night: Nights) -> None:
+    courses = [night.lms.add_course(f"Course {n}") for n in range(3)]
+    night.academy.refused["Course 1"] = RecordRefused("too-long", "Too long.", field="title")
+    assert night.night([Flow.OFFERINGS]).status == "partial"
+    assert len(night.academy.catalogue) == 2
+    attempts = len(night.academy.orders)
+    night.run([Flow.OFFERINGS])  # at once: it waits
+    assert len(night.academy.orders) == attempts
+    for expected in (1, 1, 1):
+        night.night([Flow.OFFERINGS])
+        attempts += expected
+        assert len(night.academy.orders) == attempts
+    links = [link for link in night.links(ACADEMY, Kind.OFFERING) if link.attempts]
+    assert [(link.attempts, link.error) for link in links] == [(4, "Too long.")]
+    night.academy.refused.clear()
+    night.good_night([Flow.OFFERINGS])
+    assert night.codes()[courses[1]] in night.academy.catalogue
+
+
+def test_courses_may_move_between_categories(night: Nights) -> None:
+    courses = settled(night)
+    night.lms.categories[courses[0]] = "k1"
+    report = night.good_night()
+    assert not any("taken in" in key for key in report.counts)
+    night.lms.categories[courses[0]] = "k2"
+    night.lms.courses[courses[0]]["title"] = "Moved and renamed"
+    night.good_night()
+    assert night.academy.catalogue[night.codes()[courses[0]]] == "Moved and renamed"
+    assert len(night.academy.catalogue) == 3
+
+
+def test_a_category_that_ends_takes_its_courses_along(night: Nights) -> None:
+    courses = settled(night)
+    for course in courses[::2]:
+        night.lms.hidden.add(course)
+    report = night.good_night()
+    assert report.counts["offering.remove.taken in"] == 2
+    assert list(night.academy.catalogue) == [night.codes()[courses[1]]]
+    night.lms.hidden.clear()
+    night.good_night()
+    assert len(night.academy.catalogue) == 3

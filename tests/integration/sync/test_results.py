@@ -1,0 +1,193 @@
+"""Results: from the centre to the Academy, once, and never taken back by silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lms_bridge.domain.errors import RecordRefused, Unreachable
+from lms_bridge.domain.model import Flow
+from lms_bridge.sync.decisions import match_person
+from tests.fakes.academy import sample_person
+from tests.fakes.nights import Nights
+
+RESULTS = [Flow.RESULTS]
+
+
+def enrolled(night: Nights, people: int = 1) -> tuple[str, str]:
+    """People enrolled in one course; gives the first one's place."""
+    course = night.lms.add_course("Spectrum")
+    night.good_night()
+    for number in range(1, people + 1):
+        night.academy.register(
+            "SAMPLE", night.codes()[course], sample_person(number), key=f"r{number}"
+        )
+    night.good_night()
+    return next(iter(night.lms.roster))
+
+
+def sent(night: Nights, learner: str = "SAMPLE-1") -> dict[str, Any]:
+    (document,) = [each for (_, who), each in night.academy.results.items() if who == learner]
+    return document
+
+
+@pytest.mark.parametrize("zero", [0, "0", 0.0, "0.00"])
+def test_zero_is_a_score(night: Nights, zero: Any) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": zero, "scale_max": 20}
+    night.good_night(RESULTS)
+    assert (sent(night)["score"], sent(night)["scale_max"]) == ("0", "20")
+
+
+def test_nothing_is_no_result(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": None, "completed": False}
+    night.good_night(RESULTS)
+    assert night.academy.results == {}
+    night.lms.grades[place] = {"score": None, "completed": True}
+    night.good_night(RESULTS)
+    assert (sent(night)["score"], sent(night)["completed"]) == (None, True)
+
+
+def test_a_regrade_travels_and_so_does_a_score_that_is_emptied(night: Nights) -> None:
+    place = enrolled(night)
+    for score in ("5", "7.5", "0", None, "5"):
+        night.lms.grades[place] = {"score": score, "completed": score is None}
+        night.good_night(RESULTS)
+        assert sent(night)["score"] == score
+    assert len(night.academy.sent_results) == 1
+
+
+def test_the_same_score_in_other_words_is_sent_once(night: Nights) -> None:
+    place = enrolled(night)
+    for score in ("5", "5.0", 5, 5.0):
+        night.lms.grades[place] = {"score": score}
+        night.good_night(RESULTS)
+    assert len([order for order in night.academy.orders if "score" in order.wanted]) == 1
+
+
+def test_a_grade_that_vanishes_is_kept(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": "5"}
+    night.good_night(RESULTS)
+    night.lms.grades.clear()
+    night.good_night()
+    assert sent(night)["score"] == "5"
+    assert night.count("result") == 1
+    night.lms.grades[place] = {"score": "6"}
+    night.good_night()
+    assert sent(night)["score"] == "6"
+
+
+def test_a_withdrawal_takes_no_grade_back(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": "5"}
+    night.good_night()
+    night.academy.change("r1", "withdrawn")
+    night.good_night()
+    assert sent(night)["score"] == "5"
+
+
+def test_strangers_grades_are_nobodys_business(night: Nights) -> None:
+    place = enrolled(night)
+    stranger = night.lms.add_person("", "stranger@example.org")
+    night.lms.enrol(place[0], stranger)
+    night.lms.grades[place[0], stranger] = {"score": "5"}
+    night.lms.grades[place[0], "deleted"] = {"score": "6"}
+    night.good_night()
+    assert night.academy.results == {}
+    assert night.count("result") == 0
+
+
+def test_a_grade_from_before_the_person_was_linked_is_taken_in_afterwards(night: Nights) -> None:
+    """The results page does not change any more once the person is matched."""
+    place = enrolled(night, people=2)
+    there = night.lms.add_person("", "sample3@example.org", "Sample3 Person")
+    night.lms.enrol(place[0], there)
+    night.lms.grades[place[0], there] = {"score": "9"}
+    night.good_night()
+    code = night.codes()[place[0]]
+    night.academy.register("SAMPLE", code, sample_person(3))
+    night.night()
+    assert night.waiting() == {"SAMPLE-3": "same-email"}
+    assert night.academy.results == {}
+    match_person(night.database, "SAMPLE", "SAMPLE-3", there)
+    night.good_night()
+    assert sent(night, "SAMPLE-3")["score"] == "9"
+
+
+def test_a_grade_from_before_the_registration_is_taken_in_afterwards(night: Nights) -> None:
+    """The centre had enrolled and graded the person; then the Academy registers them."""
+    place = enrolled(night)
+    there = night.lms.add_person("SAMPLE-2", "sample2@example.org")
+    night.lms.enrol(place[0], there)
+    night.lms.grades[place[0], there] = {"score": "9"}
+    night.good_night()
+    night.academy.register("SAMPLE", night.codes()[place[0]], sample_person(2))
+    night.good_night()
+    assert sent(night, "SAMPLE-2")["score"] == "9"
+
+
+def test_a_lost_answer_doubles_nothing(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": "5"}
+    night.academy.steps.fail("sent", Unreachable("timed-out", "No answer.", applied=True))
+    night.night(RESULTS)
+    night.good_night(RESULTS)
+    assert len(night.academy.sent_results) == 1
+
+
+def test_a_lost_answer_and_a_regrade_back_to_what_was_acknowledged(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {"score": "5"}
+    night.good_night(RESULTS)
+    night.lms.grades[place] = {"score": "7"}
+    night.academy.steps.fail("result.after", Unreachable("timed-out", "No answer.", applied=True))
+    night.night(RESULTS)
+    assert sent(night)["score"] == "7"
+    night.lms.grades[place] = {"score": "5"}
+    night.good_night(RESULTS)
+    assert sent(night)["score"] == "5"
+
+
+def test_a_result_that_the_academy_refuses_stops_no_other(night: Nights) -> None:
+    enrolled(night, people=3)
+    for place in night.lms.roster:
+        night.lms.grades[place] = {"score": "5"}
+    night.academy.refused["SAMPLE-2"] = RecordRefused("closed", "Closed.")
+    assert night.night(RESULTS).status == "partial"
+    assert sorted(who for _, who in night.academy.results) == ["SAMPLE-1", "SAMPLE-3"]
+
+
+def test_courses_long_over_are_not_read(night: Nights) -> None:
+    course = night.lms.add_course("Old", starts_at="2025-01-01", ends_at="2025-12-04")
+    recent = night.lms.add_course("Recent", starts_at="2025-01-01", ends_at="2025-12-31")
+    night.good_night()
+    for each in (course, recent):
+        night.academy.register("SAMPLE", night.codes()[each], sample_person(1))
+    night.good_night()
+    night.lms.read_scopes.clear()
+    night.good_night()
+    assert f"results {recent}" in night.lms.read_scopes
+    night.now = night.now.replace(month=4, day=1)  # 90 days after the last one
+    night.lms.read_scopes.clear()
+    night.good_night()
+    assert not [scope for scope in night.lms.read_scopes if scope.startswith("results")]
+
+
+def test_dates_and_scales_come_through(night: Nights) -> None:
+    place = enrolled(night)
+    night.lms.grades[place] = {
+        "score": "17.50",
+        "scale_min": 1,
+        "scale_max": 20,
+        "completed": True,
+        "completed_at": 1774936800,
+        "graded_at": "2026-03-31",
+    }
+    night.good_night(RESULTS)
+    document = sent(night)
+    assert (document["score"], document["scale_min"], document["scale_max"]) == ("17.5", "1", "20")
+    assert document["completed_at"] == "2026-03-31T06:00:00Z"
+    assert document["graded_at"] == "2026-03-31T00:00:00Z"

@@ -1,0 +1,68 @@
+"""Cells: formulas are neutralised and come back, lists and meetings keep their items."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lms_bridge.schemas.csv import Shape, neutralised, restored
+from lms_bridge.schemas.csv.cells import cell_of, value_of
+
+FORMULAS = "=+-@\t\r\n"
+LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1).filter(
+    lambda text: text == text.strip() and text
+)
+
+
+@given(st.text())
+@example("'=1+1")
+@example("''@")
+@example("'plain")
+def test_neutralising_is_undone_by_restoring(text: str) -> None:
+    assert restored(neutralised(text)) == text
+
+
+@given(st.text())
+def test_no_cell_begins_like_a_formula(text: str) -> None:
+    assert neutralised(text)[:1] not in tuple(FORMULAS)
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_formulas_get_an_apostrophe(text: str) -> None:
+    assert neutralised(text) == f"'{text}"
+
+
+@given(st.lists(LINE, min_size=1))
+@example(["Policy; regulation"])
+@example(["a", ";"])
+def test_lists_come_back(items: list[str]) -> None:
+    assert value_of(cell_of(items, Shape.LIST), Shape.LIST, "") == items
+
+
+def test_a_list_may_be_written_with_semicolons_or_on_lines() -> None:
+    assert value_of("a; b;c", Shape.LIST, "") == ["a", "b", "c"]
+    assert value_of("a; b\nc", Shape.LIST, "") == ["a; b", "c"]
+
+
+def test_meetings_come_back_with_their_places() -> None:
+    meetings = [
+        {"starts_at": "2026-03-02T06:00:00Z", "ends_at": "2026-03-02T08:00:00Z", "place": "Room 4"},
+        {"starts_at": "2026-03-03T06:00:00Z", "ends_at": "2026-03-03T08:00:00Z", "place": ""},
+    ]
+    cell = cell_of(meetings, Shape.MEETINGS)
+    assert value_of(cell, Shape.MEETINGS, "") == meetings
+
+
+def test_meetings_take_the_time_zone_of_their_row() -> None:
+    cell = "2026-03-02 09:00 / 2026-03-02 12:30 Room 4; left"
+    assert value_of(cell, Shape.MEETINGS, "Africa/Nairobi") == [
+        {
+            "starts_at": "2026-03-02 09:00",
+            "ends_at": "2026-03-02 12:30",
+            "place": "Room 4; left",
+            "time_zone": "Africa/Nairobi",
+        }
+    ]
+
+
+def test_a_line_that_is_no_meeting_has_no_end() -> None:
+    assert value_of("every Monday", Shape.MEETINGS, "UTC") == [{"starts_at": "unreadable"}]

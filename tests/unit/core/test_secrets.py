@@ -1,0 +1,94 @@
+"""The secrets of centres: locked with a key that only its owner can read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.secrets import Vault
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+TOKEN = "sample-token-ü"
+
+
+def test_what_is_locked_cannot_be_read_and_comes_back() -> None:
+    locked = Vault(OLD).lock(TOKEN)
+    assert TOKEN.encode() not in locked
+    assert Vault(OLD).unlock(locked) == TOKEN
+    assert Vault(OLD).lock(TOKEN) != locked  # two centres with one token do not show it
+
+
+def test_no_secret_is_no_secret() -> None:
+    assert Vault(OLD).lock("") == b""
+    assert Vault(OLD).unlock(b"") == ""
+
+
+def test_a_key_is_changed_without_a_pause() -> None:
+    before = Vault(OLD).lock(TOKEN)
+    both = Vault(f"{NEW}, {OLD}")
+    assert both.unlock(before) == TOKEN
+    after = both.lock(TOKEN)
+    assert Vault(NEW).unlock(after) == TOKEN
+    with pytest.raises(SettingsInvalid):
+        Vault(OLD).unlock(after)
+
+
+@pytest.mark.parametrize("spoilt", [b"x", b"\x00" * 100, Vault(OLD).lock(TOKEN)[:-5] + b"AAAA="])
+def test_the_wrong_key_and_spoilt_secrets_are_told_apart_from_nothing(spoilt: bytes) -> None:
+    with pytest.raises(SettingsInvalid, match=r"secrets\.key is not the key") as raised:
+        Vault(NEW).unlock(spoilt)
+    assert NEW not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("key", ["short", " ", "é" * 44, f"{NEW},short", NEW[:-2], f"{NEW},"])
+def test_a_key_that_is_none(key: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"secrets\.key is not a Fernet key") as raised:
+        Vault(key)
+    assert key.strip(" ,") == "" or key not in str(raised.value)
+
+
+def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "secret.key"
+    before = os.umask(0)
+    try:
+        locked = Vault.from_settings("", path).lock(TOKEN)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert Vault.from_settings("", path).unlock(locked) == TOKEN
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_key_of_the_settings_needs_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    Vault.from_settings(OLD, path)
+    assert not path.exists()
+
+
+def test_a_key_file_with_a_line_end(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.write_text(f"{OLD}\n", encoding="ascii")
+    assert Vault.from_settings("", path).unlock(Vault(OLD).lock(TOKEN)) == TOKEN
+
+
+def test_a_key_file_that_cannot_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsInvalid, match="cannot be read"):
+        Vault.from_settings("", path)
+    with pytest.raises(SettingsInvalid, match="cannot be read"):
+        Vault.from_settings("", tmp_path)
+    path.write_text("", encoding="ascii")
+    with pytest.raises(SettingsInvalid, match="not a Fernet key"):
+        Vault.from_settings("", path)
+
+
+def test_the_key_is_in_no_repr() -> None:
+    assert OLD not in repr(Vault(OLD))
+    assert OLD not in repr(vars(Vault(OLD)))
