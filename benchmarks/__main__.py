@@ -41,7 +41,7 @@ def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
             rows += growing.growth(place, small)
     if "postgresql" in parts:
         _say("PostgreSQL")
-        rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth))
+        rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth // 2 or 1))
     return rows
 
 

@@ -11,15 +11,17 @@ from benchmarks.world import World
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Which enrolments change: so many of the world's, spread evenly over all offerings, or in one
-    run of neighbouring offerings of every centre (those that are open for registration)."""
+    """Which enrolments change: so many in all, in as many ``centres``; in each of these spread
+    evenly over all offerings, or ``together`` in neighbouring ones, such as are open for
+    registration at a time."""
 
     changes: int
-    together: bool = False
+    centres: int
+    together: bool = True
 
     def of_centre(self, world: World, version: int) -> list[int]:
-        """Numbers of the enrolments of each centre, in the Academy's order."""
-        each = self.changes // world.centres
+        """Numbers of the enrolments of each of the centres, in the Academy's order."""
+        each = self.changes // self.centres
         if self.together:
             start = version * 997 % world.per_centre
             return [(start + number) % world.per_centre for number in range(each)]
@@ -31,6 +33,6 @@ class Pick:
 def change(folder: Path, world: World, pick: Pick, version: int) -> int:
     """Changes the sources for the next night and gives the number of changes."""
     chosen = sorted(set(pick.of_centre(world, version)))
-    for centre in range(world.centres):
+    for centre in range(pick.centres):
         change_registrations(folder, centre, version, chosen)
-    return len(chosen) * world.centres
+    return len(chosen) * pick.centres

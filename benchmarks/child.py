@@ -6,6 +6,7 @@ writes another to its output.
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def _sources(given: Arguments) -> Sources:
 
 
 def _seed(given: Arguments) -> Any:
+    gc.disable()  # millions of rows, none of them in a cycle: a quarter of the time is saved
     numbers = range(given["first"], given["end"])
     return seed(given["address"], Path(given["folder"]), World(**given["world"]), numbers)
 

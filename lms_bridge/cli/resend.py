@@ -13,7 +13,7 @@ from lms_bridge.cli.output import clean, say, table, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
-from lms_bridge.store import enrolments, learners, links, offerings, results
+from lms_bridge.store import enrolments, learners, offerings, results, target_links
 from lms_bridge.sync import decisions
 
 
@@ -56,7 +56,7 @@ def resend(
 
 def _failing(bridge: Bridge, code: str, kind: str | None) -> dict[Kind, list[int]]:
     with bridge.database.reading() as tx:
-        rows = links.failing(tx, code)
+        rows = target_links.failing(tx, code)
     chosen: dict[Kind, list[int]] = {}
     for row in rows:
         if kind in (None, row.kind):
@@ -66,7 +66,7 @@ def _failing(bridge: Bridge, code: str, kind: str | None) -> dict[Kind, list[int
 
 def _show_failing(bridge: Bridge, code: str) -> None:
     with bridge.database.reading() as tx:
-        rows = links.failing(tx, code)
+        rows = target_links.failing(tx, code)
         names = {
             (kind, id_): name
             for kind in Kind
@@ -142,4 +142,4 @@ def _send_again(bridge: Bridge, code: str, chosen: Mapping[Kind, Sequence[int]])
     with bridge.database.writing() as tx:
         for kind, ids in chosen.items():
             for system in (centre_system(code), ACADEMY):
-                links.send_again(tx, system, kind, ids)
+                target_links.send_again(tx, system, kind, ids)

@@ -9,7 +9,6 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs.execution import Execution
 from lms_bridge.jobs.pool import Pool
-from lms_bridge.settings import EngineKind
 from lms_bridge.sync.run import BUSY
 
 BUSY_SECONDS = 60
@@ -58,12 +57,3 @@ class ThreadEngine:
     def close(self, seconds: float) -> None:
         if not self._pool.close(seconds):
             self._execution.let_go()
-
-
-def engine_for(bridge: Bridge) -> Engine:
-    """The engine that the settings name. Procrastinate is imported only where it is used."""
-    if bridge.settings.engine.kind is EngineKind.PROCRASTINATE:
-        from lms_bridge.jobs.queue import ProcrastinateEngine
-
-        return ProcrastinateEngine(bridge.settings.store.address)
-    return ThreadEngine(bridge)

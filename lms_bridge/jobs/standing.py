@@ -6,8 +6,8 @@ import signal
 import threading
 
 from lms_bridge.bootstrap import Bridge
+from lms_bridge.jobs.choosing import engine_for
 from lms_bridge.jobs.clock import Clock
-from lms_bridge.jobs.engine import engine_for
 
 
 def run_clock(bridge: Bridge) -> None:

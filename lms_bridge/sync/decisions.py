@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind, centre_system
-from lms_bridge.store import holds, learners, links
+from lms_bridge.store import holds, learners, links, target_links
 from lms_bridge.store.database import Database
 
 
@@ -29,7 +29,7 @@ def decide_hold(database: Database, hold_id: int, *, approve: bool, by: str, at:
         if not holds.decide(tx, hold_id, verdict, by, at):
             raise Refused("hold-not-pending", f"Hold {hold_id} is {row.status}, not pending.")
         if row.reason == holds.CONFLICT and approve:
-            links.send_again(tx, row.system, Kind(row.kind), row.record_ids)
+            target_links.send_again(tx, row.system, Kind(row.kind), row.record_ids)
 
 
 def match_person(database: Database, centre: str, academy_id: str, account: str | None) -> None:
@@ -51,14 +51,14 @@ def match_person(database: Database, centre: str, academy_id: str, account: str 
             )
         learner_id = found[0]
         if account is None:
-            links.create_at_next_run(tx, system, learner_id)
+            target_links.create_at_next_run(tx, system, learner_id)
         else:
             taken = links.by_external_id(tx, system, Kind.LEARNER, [account])
             if account in taken and taken[account].record_id != learner_id:
                 raise Refused(
                     "account-taken", f"Account {account} is linked to another learner already."
                 )
-            links.adopt(tx, system, Kind.LEARNER, learner_id, account)
+            target_links.adopt(tx, system, Kind.LEARNER, learner_id, account)
         holds.unqueue_people(tx, centre, [learner_id])
 
 
@@ -66,4 +66,4 @@ def resend(database: Database, centre: str, kind: Kind, record_ids: list[int]) -
     """Lets records that wait after a failure be tried at the next run."""
     with database.writing() as tx:
         for system in (centre_system(centre), "academy"):
-            links.try_again(tx, system, kind, record_ids)
+            target_links.try_again(tx, system, kind, record_ids)

@@ -25,15 +25,16 @@ from lms_bridge.domain.ports import (
     WritesOfferings,
     WritesResults,
 )
-from lms_bridge.store import answers, holds, links, places
+from lms_bridge.store import answers, holds, places, source_links
 from lms_bridge.sync.observe import ask_about_conflicts, observe_offerings, observe_rosters
 from lms_bridge.sync.offerings import take_in_offerings
 from lms_bridge.sync.people import LearnerTarget
-from lms_bridge.sync.push import Target, plan_push, push
+from lms_bridge.sync.push import plan_push, push
 from lms_bridge.sync.read import Feed, Snapshot, read
 from lms_bridge.sync.registrations import take_in_registrations
 from lms_bridge.sync.results import take_in_results
 from lms_bridge.sync.take import overtaken
+from lms_bridge.sync.target import Target
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget
 from lms_bridge.sync.work import Work
 
@@ -278,4 +279,4 @@ def find_courses(work: Work, centre: object) -> None:
     ]
     if rows:
         with work.writing() as tx:
-            links.showed(tx, rows)
+            source_links.showed(tx, rows)

@@ -15,7 +15,7 @@ from lms_bridge.domain.document import digest
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.domain.ports import Answer, Raw
-from lms_bridge.store import links, offerings
+from lms_bridge.store import links, offerings, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.sync.offerings import take_in_offerings
 from lms_bridge.sync.read import Feed, Snapshot, read
@@ -91,7 +91,7 @@ def _leave_to_owners(tx: Connection, snapshot: Snapshot) -> None:
         return
     codes = [changed.raw.external_id for changed in snapshot.changed]
     known = offerings.offerings_by_code(tx, codes)
-    owners = links.sources(tx, Kind.OFFERING, [record_id for record_id, _ in known.values()])
+    owners = source_links.sources(tx, Kind.OFFERING, [record_id for record_id, _ in known.values()])
     kept = []
     for changed in snapshot.changed:
         record_id = known.get(changed.raw.external_id, (0,))[0]

@@ -15,8 +15,8 @@ from lms_bridge.domain.document import Document, Json, difference, digest
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.policy import OnConflict
 from lms_bridge.domain.wanted import ACTIVE, GONE, REMOVED
-from lms_bridge.store import answers, holds, links
-from lms_bridge.store.links import Held
+from lms_bridge.store import answers, holds, target_links
+from lms_bridge.store.target_links import Held
 from lms_bridge.sync.read import Snapshot
 from lms_bridge.sync.work import Work
 
@@ -32,7 +32,7 @@ def observe_rosters(tx: Connection, work: Work, snapshot: Snapshot) -> None:
             for changed in snapshot.changed
             if changed.scope == scope
         }
-        for held in links.held_in_scope(tx, work.centre.system, Kind.ENROLMENT, scope):
+        for held in target_links.held_in_scope(tx, work.centre.system, Kind.ENROLMENT, scope):
             state = shown.get(held.external_id, ABSENT)
             if not as_expected(held.held_document, state, work.now()):
                 _conflict(tx, work, work.centre.system, Kind.ENROLMENT, held, {"state": state})
@@ -42,7 +42,7 @@ def observe_rosters(tx: Connection, work: Work, snapshot: Snapshot) -> None:
 def observe_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
     """Compares what the Academy shows of this centre's offerings with what it was sent."""
     for changed in snapshot.changed:
-        for held in links.held_in_scope(tx, ACADEMY, Kind.OFFERING, changed.raw.external_id):
+        for held in target_links.held_in_scope(tx, ACADEMY, Kind.OFFERING, changed.raw.external_id):
             shown = _as_shown(changed.raw.fields, held.held_document)
             if shown != held.held_document:
                 _conflict(tx, work, ACADEMY, Kind.OFFERING, held, shown)
@@ -107,9 +107,9 @@ def _conflict(
     )
     if policy is OnConflict.SOURCE:
         gone = shown.get("state") == ABSENT
-        links.set_acknowledged(tx, held.link_id, dict(GONE) if gone else now_there)
+        target_links.set_acknowledged(tx, held.link_id, dict(GONE) if gone else now_there)
         return
-    links.tolerate(tx, held.link_id, mark)
+    target_links.tolerate(tx, held.link_id, mark)
     if policy is OnConflict.HOLD:
         work.conflicts.setdefault((system, kind), set()).add(held.record_id)
 

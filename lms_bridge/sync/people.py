@@ -25,8 +25,8 @@ from lms_bridge.domain.ports import (
 from lms_bridge.domain.wanted import learner_document
 from lms_bridge.store import holds, learners, links
 from lms_bridge.store.database import Database
-from lms_bridge.store.links import Pending
-from lms_bridge.sync.push import Draft, Found, Look
+from lms_bridge.store.target_links import Pending
+from lms_bridge.sync.target import Draft, Found, Look
 from lms_bridge.sync.work import Work
 
 

@@ -16,7 +16,7 @@ from lms_bridge.domain.document import DIGEST_SIZE, digest
 from lms_bridge.domain.errors import NotUnderstood, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Answer, Raw, Reading, Unread
-from lms_bridge.store import answers, links, reports
+from lms_bridge.store import answers, links, reports, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
@@ -124,7 +124,7 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
         if snapshot.whole:
             snapshot.ended_scopes = remembered.keys() - shown
             for scope in snapshot.ended_scopes:
-                snapshot.vanished.update(links.in_scope(tx, feed.system, feed.kind, scope))
+                snapshot.vanished.update(source_links.in_scope(tx, feed.system, feed.kind, scope))
                 absent |= reports.quarantined(tx, feed.system, feed.kind, scope).keys()
         _find_moved(tx, snapshot)
     for external_id in seen:
@@ -148,7 +148,7 @@ def _take_in(
 ) -> set[str]:
     """Adds an answer to the snapshot; gives the ids that are in quarantine, but not in it."""
     feed = snapshot.feed
-    known = links.in_scope(tx, feed.system, feed.kind, scope) if feed.tracked else {}
+    known = source_links.in_scope(tx, feed.system, feed.kind, scope) if feed.tracked else {}
     records, doubles = _by_id(answer.parse())
     quarantined = reports.quarantined(tx, feed.system, feed.kind, scope)
     for external_id, raw in records.items():

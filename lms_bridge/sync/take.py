@@ -11,7 +11,7 @@ from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.plan import Plan, plan
 from lms_bridge.domain.ports import Action
-from lms_bridge.store import answers, holds, links, reports
+from lms_bridge.store import answers, holds, reports, source_links
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.read import Changed, Snapshot
@@ -74,7 +74,7 @@ def make_plan(
         known,
         vanished,
         work.policy,
-        total=links.count_shown(tx, feed.system, feed.kind, centre) if vanished else 0,
+        total=source_links.count_shown(tx, feed.system, feed.kind, centre) if vanished else 0,
         approved={key for key, record_id in vanished.items() if record_id in approved},
         rejected={key for key, record_id in vanished.items() if record_id in rejected},
     )
@@ -100,7 +100,7 @@ def overtaken(tx: Connection, work: Work, snapshot: Snapshot) -> dict[int, str]:
         if row.status == holds.PENDING:
             closed[row.id] = holds.OUTDATED
         elif (row.status == holds.REJECTED and len(others) < len(row.record_ids)) or (
-            links.any_shown(tx, feed.system, feed.kind, others)
+            source_links.any_shown(tx, feed.system, feed.kind, others)
         ):
             closed[row.id] = holds.SETTLED
     return closed
@@ -121,7 +121,7 @@ def hold_removals(
             kind=kind,
             reason=holds.REMOVALS,
             record_ids=list(removals.values()),
-            out_of=links.count_shown(tx, system, kind, work.centre.code),
+            out_of=source_links.count_shown(tx, system, kind, work.centre.code),
             run_id=work.run_id,
             at=work.now(),
         )
@@ -144,7 +144,7 @@ def taken_in(
     feed = snapshot.feed
     moved = [(changed, changed.known.record_id) for changed in snapshot.moved if changed.known]
     placed = [*placed, *moved]
-    links.showed(
+    source_links.showed(
         tx,
         [
             {
@@ -166,7 +166,7 @@ def taken_in(
     left = {changed.known.scope for changed, _ in placed if changed.known} - {""}
     left -= snapshot.digests.keys() | snapshot.ended_scopes | {c.scope for c, _ in placed}
     answers.remember(tx, feed.system, feed.kind, feed.part, dict.fromkeys(left, EMPTY))
-    links.drop_source(tx, [known.link_id for known in gone])
+    source_links.drop_source(tx, [known.link_id for known in gone])
     back = {changed.raw.external_id for changed, _ in moved}  # good once more, elsewhere
     reports.release(tx, feed.system, feed.kind, snapshot.released | set(good) | back)
     answers.remember(tx, feed.system, feed.kind, feed.part, snapshot.digests, snapshot.cursor)

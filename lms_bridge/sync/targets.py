@@ -30,10 +30,10 @@ from lms_bridge.domain.wanted import (
     result_document,
 )
 from lms_bridge.store import answers, enrolments, links, offerings, results
-from lms_bridge.store.links import Pending
 from lms_bridge.store.tables import EMPTY
-from lms_bridge.sync.push import Draft, Found, Look
+from lms_bridge.store.target_links import Pending
 from lms_bridge.sync.rosters import read_rosters
+from lms_bridge.sync.target import Draft, Found, Look
 from lms_bridge.sync.wants import GONE_HASH
 
 LOOK_LASTS = 300.0

@@ -17,7 +17,7 @@ from lms_bridge.domain.wanted import (
     offering_document,
     result_document,
 )
-from lms_bridge.store import enrolments, learners, links
+from lms_bridge.store import enrolments, learners, target_links
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import EMPTY
 
@@ -48,9 +48,9 @@ def want_enrolments(
             people.add(stored.learner_id)
         rows.append(_row(system, Kind.ENROLMENT, centre, stored.id, document))
     _want(tx, system, Kind.ENROLMENT, rows)
-    there = links.wanted_hashes(tx, system, Kind.LEARNER, people)
+    there = target_links.wanted_hashes(tx, system, Kind.LEARNER, people)
     missing = [id_ for id_ in people if id_ not in there or there[id_][0] == EMPTY]
-    links.want(
+    target_links.want(
         tx,
         [
             _row(system, Kind.LEARNER, centre, id_, learner_document(record))
@@ -62,14 +62,16 @@ def want_enrolments(
 def want_changed_learners(tx: Connection, records: Mapping[int, Learner]) -> None:
     """Wherever these people have accounts by the bridge's doing, their data are to be renewed."""
     rows = []
-    for record_id, system, centre in links.systems_that_want(tx, Kind.LEARNER, list(records)):
+    for record_id, system, centre in target_links.systems_that_want(
+        tx, Kind.LEARNER, list(records)
+    ):
         document = learner_document(records[record_id])
         rows.append(_row(system, Kind.LEARNER, centre, record_id, document))
-    links.want(tx, rows)
+    target_links.want(tx, rows)
 
 
 def want_results(tx: Connection, centre: str, records: Mapping[int, Result]) -> None:
-    links.want(
+    target_links.want(
         tx,
         [
             _row(ACADEMY, Kind.RESULT, centre, record_id, result_document(record))
@@ -99,7 +101,7 @@ def _row(
 def _want(tx: Connection, system: str, kind: Kind, rows: list[dict[str, Any]]) -> None:
     """Sets what is wanted; a record that is to be gone and never was there asks for nothing."""
     gone = [row["record_id"] for row in rows if row["wanted"] == GONE_HASH]
-    there = links.wanted_hashes(tx, system, kind, gone)
+    there = target_links.wanted_hashes(tx, system, kind, gone)
     kept = []
     for row in rows:
         if row["wanted"] == GONE_HASH:
@@ -109,4 +111,4 @@ def _want(tx: Connection, system: str, kind: Kind, rows: list[dict[str, Any]]) -
             if acknowledged == EMPTY and not sending:
                 row = {**row, "wanted": EMPTY}
         kept.append(row)
-    links.want(tx, kept)
+    target_links.want(tx, kept)

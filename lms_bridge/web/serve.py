@@ -16,8 +16,8 @@ from granian.server.mp import MPServer
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import StopRun
+from lms_bridge.jobs.choosing import engine_for
 from lms_bridge.jobs.clock import Clock
-from lms_bridge.jobs.engine import engine_for
 from lms_bridge.settings import Settings
 from lms_bridge.web.listening import Ready, address_of, check_free, wait_until_answering
 from lms_bridge.web.wsgi import worker_application

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 from lms_bridge.domain.model import Kind
 from lms_bridge.jobs.election import NAME
 from lms_bridge.store.holds import PENDING as WAITING
-from lms_bridge.store.links import PENDING, chunks
+from lms_bridge.store.links import chunks
 from lms_bridge.store.tables import (
     centre,
     enrolment,
@@ -26,6 +26,7 @@ from lms_bridge.store.tables import (
     run,
     unmatched,
 )
+from lms_bridge.store.target_links import PENDING
 
 
 def clock_alive(tx: Connection, now: datetime) -> bool:

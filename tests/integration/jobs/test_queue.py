@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import queue
-from lms_bridge.jobs.engine import engine_for
+from lms_bridge.jobs.choosing import engine_for
 from lms_bridge.jobs.queue import ProcrastinateEngine, conninfo, run_worker, upgrade_queue
 from lms_bridge.settings import EngineKind
 from lms_bridge.store import leases

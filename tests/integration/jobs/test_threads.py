@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import engine as engine_module
+from lms_bridge.jobs.choosing import engine_for
 from lms_bridge.jobs.clock import Clock
-from lms_bridge.jobs.engine import ThreadEngine, engine_for
+from lms_bridge.jobs.engine import ThreadEngine
 from lms_bridge.jobs.pool import Pool
 from lms_bridge.store import leases
 from lms_bridge.store.tables import lease, run

@@ -33,11 +33,12 @@ from lms_bridge.store import (
     centres,
     enrolments,
     learners,
-    links,
     migrate,
     offerings,
     reports,
     results,
+    source_links,
+    target_links,
 )
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import EMPTY, metadata
@@ -77,8 +78,7 @@ def test_offerings_come_back_the_same(database: Database) -> None:
         }
         assert offerings.offerings_by_code(tx, ["SAMPLE-a", "x"]) == {"SAMPLE-a": (ids[0], FULL)}
     assert found[ids[0]] == FULL
-    assert found[ids[0]].ends_at is not None
-    assert found[ids[0]].ends_at.tzinfo is UTC
+    assert [m.tzinfo for m in (found[ids[0]].starts_at, found[ids[0]].ends_at) if m] == [UTC, UTC]
     assert found[ids[1]].title == "Renamed"
     assert courses == {("C1", "Bare"), ("C2", "Renamed")}
 
@@ -164,7 +164,7 @@ def test_digests_and_cursors(database: Database) -> None:
 
 def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
     with database.writing() as tx:
-        links.want(
+        target_links.want(
             tx,
             [
                 {
@@ -177,7 +177,7 @@ def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
                 for number in range(3)
             ],
         )
-        due = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
+        due = target_links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
         assert [each.record_id for each in due] == [0, 1, 2]
         rows = [
             {
@@ -187,19 +187,19 @@ def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
                 "complaint": "later",
             }
         ]
-        links.failed(tx, rows)
-        later = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
+        target_links.failed(tx, rows)
+        later = target_links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
         assert [each.record_id for each in later] == [1, 2]
         then = START + timedelta(minutes=5)
-        again = links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", then, after=0, most=1)
+        again = target_links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", then, after=0, most=1)
         assert [(each.record_id, each.sending, each.attempts) for each in again] == [(0, True, 1)]
 
 
 def test_what_is_in_doubt_is_due_although_nothing_differs(database: Database) -> None:
     with database.writing() as tx:
         row = {"system": "academy", "kind": Kind.RESULT, "centre": "SAMPLE", "record_id": 1}
-        links.want(tx, [{**row, "wanted": b"w" * 16}])
-        (due,) = links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        target_links.want(tx, [{**row, "wanted": b"w" * 16}])
+        (due,) = target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
         document = {
             "link_id": due.link_id,
             "new_hash": b"w" * 16,
@@ -208,10 +208,11 @@ def test_what_is_in_doubt_is_due_although_nothing_differs(database: Database) ->
             "new_scope": "",
             "is_made": True,
         }
-        links.acknowledged(tx, [document])
-        assert not links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
-        links.sending(tx, [due.link_id])
-        assert links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        target_links.acknowledged(tx, [document])
+        now = {"after": 0, "most": 9}
+        assert not target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, **now)
+        target_links.sending(tx, [due.link_id])
+        assert target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, **now)
 
 
 def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
@@ -272,7 +273,7 @@ def test_the_index_of_what_is_due_is_used(sqlite_database: Database) -> None:
         raw = tx.connection.driver_connection
         assert isinstance(raw, sqlite3.Connection)
         raw.set_trace_callback(plan.append)
-        links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
+        target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
         raw.set_trace_callback(None)
         (query,) = [each for each in plan if each.startswith("SELECT")]
         steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {query}")]
@@ -283,6 +284,8 @@ def test_an_id_is_never_used_twice_for_one_thing(database: Database) -> None:
     row = {"system": "s", "kind": Kind.RESULT, "centre": "c", "record_id": 1, "external_id": "x"}
     with database.writing() as tx:
         tx.execute(insert(metadata.tables["link"]).values(**row))
-        links.showed(tx, [{**row, "external_id": "y", "scope": "z", "source_hash": b"h" * 16}])
-        found = links.in_scope(tx, "s", Kind.RESULT, "z")
+        source_links.showed(
+            tx, [{**row, "external_id": "y", "scope": "z", "source_hash": b"h" * 16}]
+        )
+        found = source_links.in_scope(tx, "s", Kind.RESULT, "z")
     assert [known.record_id for known in found.values()] == [1]

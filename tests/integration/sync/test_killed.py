@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ from lms_bridge.store.database import Database
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED, Place
 from tests.fakes.nights import Nights
-from tests.fakes.steps import Killed, KillSwitch
+from tests.fakes.steps import Killed, KillSwitch, Steps
 
 HAND, MINE, OUT = "SAMPLE-0", "SAMPLE-1", "SAMPLE-4"
 
@@ -58,14 +61,6 @@ def check(night: Nights) -> None:
     assert night.quarantined() == {}
 
 
-def steps_of_a_night(database: Database) -> list[str]:
-    night = Nights(database)
-    prepared(night)
-    switch = watched(night)
-    night.good_night()
-    return switch.steps
-
-
 def watched(night: Nights) -> KillSwitch:
     switch = KillSwitch()
     switch.watch(night.database)
@@ -74,7 +69,6 @@ def watched(night: Nights) -> KillSwitch:
 
 
 def killed_at(night: Nights, step: int) -> None:
-    prepared(night)
     switch = watched(night)
     switch.arm(step)
     with pytest.raises(Killed):
@@ -83,10 +77,18 @@ def killed_at(night: Nights, step: int) -> None:
     assert night.night().status in ("done", "partial")  # the dead run's lease is taken over
     night.good_night()
     check(night)
-    night.good_night()
-    before = night.contents()
-    night.good_night()
-    assert night.contents() == before
+
+
+def copy_of(night: Nights, database: Database) -> Nights:
+    """The same night over a copy of its database."""
+    made = Nights(database, policy=night.policy, now=night.now)
+    for name in ("lms", "academy"):
+        peer = getattr(night, name)
+        steps, peer.steps = peer.steps, None  # it holds a lock
+        copied = deepcopy(peer)
+        peer.steps, copied.steps = steps, Steps()
+        setattr(made, name, copied)
+    return made
 
 
 def test_a_night_that_nobody_kills(night: Nights) -> None:
@@ -98,17 +100,29 @@ def test_a_night_that_nobody_kills(night: Nights) -> None:
 def test_killed_between_any_two_steps(
     sqlite_address_maker: Callable[[], str], open_database: Callable[[str], Database]
 ) -> None:
-    steps = steps_of_a_night(open_database(sqlite_address_maker()))
+    address = sqlite_address_maker()
+    before = Nights(open_database(address))
+    prepared(before)
+    before.database.close()
+    file = Path(address.removeprefix("sqlite:///"))
+
+    def again(number: int) -> Nights:
+        path = file.with_name(f"copy-{number}.sqlite3")
+        shutil.copyfile(file, path)
+        return copy_of(before, open_database(f"sqlite:///{path}"))
+
+    whole = again(-1)
+    switch = watched(whole)
+    whole.good_night()
+    steps = list(switch.steps)
     assert len(steps) > 60
-    for number in range(len(steps)):
-        database = open_database(sqlite_address_maker())
+    for number, step in enumerate(steps):
+        night = again(number)
         try:
-            killed_at(Nights(database), number)
+            killed_at(night, number)
         except AssertionError as error:
-            raise AssertionError(
-                f"killed before step {number}, {steps[number]}: {error}"
-            ) from error
-        database.close()
+            raise AssertionError(f"killed before step {number}, {step}: {error}") from error
+        night.database.close()
 
 
 @pytest.mark.parametrize("share", range(5))
@@ -116,7 +130,13 @@ def test_killed_on_postgresql(
     postgres_address: str, open_database: Callable[[str], Database], share: int
 ) -> None:
     """A few of the points: how transactions end is the database's own."""
-    killed_at(Nights(open_database(postgres_address)), 5 + 12 * share)
+    night = Nights(open_database(postgres_address))
+    prepared(night)
+    killed_at(night, 5 + 12 * share)
+    night.good_night()
+    before = night.contents()
+    night.good_night()
+    assert night.contents() == before
 
 
 def test_killed_again_and_again(night: Nights) -> None:

@@ -16,7 +16,7 @@ from tests.fakes.nights import NEVER_HOLD, Nights
 
 def registered(night: Nights, *people: int) -> str:
     """A published course and people registered for it; gives the course."""
-    course = night.lms.add_course("Spectrum")
+    course: str = night.lms.add_course("Spectrum")
     night.good_night()
     for number in people:
         night.academy.register(

@@ -24,10 +24,12 @@ def enrolled(night: Nights, people: int = 1) -> tuple[str, str]:
             "SAMPLE", night.codes()[course], sample_person(number), key=f"r{number}"
         )
     night.good_night()
-    return next(iter(night.lms.roster))
+    place: tuple[str, str] = next(iter(night.lms.roster))
+    return place
 
 
 def sent(night: Nights, learner: str = "SAMPLE-1") -> dict[str, Any]:
+    document: dict[str, Any]
     (document,) = [each for (_, who), each in night.academy.results.items() if who == learner]
     return document
 

@@ -1,0 +1,96 @@
+"""Links to sources: what each source last showed, as hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    func,
+    select,
+    update,
+)
+
+from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.store.links import KEY, KNOWN, Known, chunks
+from lms_bridge.store.rows import upsert
+from lms_bridge.store.tables import EMPTY, enrolment, link, offering
+
+_IN_SCOPE = select(*KNOWN).where(
+    link.c.system == bindparam("in_system"),
+    link.c.kind == bindparam("of_kind"),
+    link.c.scope == bindparam("in_scope"),
+    link.c.source_hash != EMPTY,
+)
+"""Made once, like the others below: making a statement costs more than a look at one scope."""
+
+
+def in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, Known]:
+    """{external id: what is known} of the records that a scope held when last read."""
+    rows = tx.execute(
+        _IN_SCOPE, {"in_system": system, "of_kind": kind, "in_scope": scope}
+    ).all()  # at once: row by row takes three times as long
+    return {known.external_id: known for known in (Known(*row) for row in rows)}
+
+
+def count_shown(tx: Connection, system: str, kind: Kind, centre: str) -> int:
+    """How many of a centre's records the source is known to hold."""
+    shown = (
+        select(func.count())
+        .select_from(link)
+        .where(
+            link.c.system == system,
+            link.c.kind == kind,
+            link.c.centre == centre,
+            link.c.source_hash != EMPTY,
+        )
+    )
+    if system == ACADEMY and kind is Kind.ENROLMENT:
+        # By the records' ids: the Academy's links of all centres would have to be gone through.
+        of_centre = select(enrolment.c.id).join(offering).where(offering.c.centre == centre)
+        shown = shown.where(link.c.record_id.in_(of_centre))
+    return tx.scalar(shown) or 0
+
+
+def any_shown(tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]) -> bool:
+    """Whether the source is known to hold one of these records."""
+    return any(
+        tx.scalar(
+            select(link.c.id)
+            .where(
+                link.c.system == system,
+                link.c.kind == kind,
+                link.c.record_id.in_(chunk),
+                link.c.source_hash != EMPTY,
+            )
+            .limit(1)
+        )
+        for chunk in chunks(record_ids)
+    )
+
+
+def showed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Remembers what a source showed. Each row: system, kind, centre, record_id, external_id,
+    scope, source_hash. A record that already has a link to that system keeps it."""
+    upsert(tx, link, rows, KEY, ["external_id", "scope", "source_hash"])
+
+
+def drop_source(tx: Connection, link_ids: Iterable[int]) -> None:
+    """Forgets that the source holds these records; the rest of their links stays."""
+    for chunk in chunks(link_ids):
+        tx.execute(update(link).where(link.c.id.in_(chunk)).values(source_hash=EMPTY, scope=""))
+
+
+def sources(tx: Connection, kind: Kind, record_ids: Iterable[int]) -> dict[int, str]:
+    """{record id: system} of the systems that these records come from."""
+    found: dict[int, str] = {}
+    for chunk in chunks(record_ids):
+        rows = tx.execute(
+            select(link.c.record_id, link.c.system).where(
+                link.c.record_id.in_(chunk), link.c.kind == kind, link.c.source_hash != EMPTY
+            )
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
