@@ -135,12 +135,13 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
 
 
 def _digest(salt: bytes, answer: Answer) -> bytes:
-    """The hash of the answer's exact bytes, in parts of told lengths."""
-    hashed = hashlib.blake2b(salt, digest_size=DIGEST_SIZE)
+    """The hash of the answer's exact bytes, in parts of told lengths. SHA-256, cut: today's
+    processors compute it themselves, in half the time of BLAKE2."""
+    hashed = hashlib.sha256(salt)
     for part in answer.body:
         hashed.update(b"%d:" % len(part))
         hashed.update(part)
-    return hashed.digest()
+    return hashed.digest()[:DIGEST_SIZE]
 
 
 def _take_in(
