@@ -32,9 +32,9 @@ from lms_bridge.domain.model import ACADEMY, EnrolmentStatus, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Removal
 from lms_bridge.domain.wanted import IN_COURSE
+from lms_bridge.store import tables
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings_of
-from lms_bridge.store.tables import learner, link
 from lms_bridge.sync.registrations import ENDED
 from lms_bridge.sync.wants import GONE_HASH
 from tests.fakes.academy import sample_person
@@ -43,9 +43,9 @@ from tests.fakes.nights import Nights
 from tests.fakes.steps import Killed, KillSwitch
 
 SEED = int(os.environ.get("LMS_BRIDGE_TEST_SEED", "20260302"))
-EXAMPLES = int(os.environ.get("LMS_BRIDGE_TEST_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("LMS_BRIDGE_TEST_EXAMPLES", "70"))
 SHRINK = bool(os.environ.get("LMS_BRIDGE_TEST_SHRINK"))  # minutes, so only when asked for
-STEPS = 30
+STEPS = 20
 PEOPLE = 3
 QUIET_NIGHTS = 8
 
@@ -247,6 +247,15 @@ class TwoSides(RuleBasedStateMachine):
         side, name = point
         getattr(self, side).steps.fail(name, ERRORS[error](), nth=nth)
 
+    @rule(which=numbers, side=st.sampled_from(["lms", "academy"]), readable=st.booleans())
+    def something_is_unreadable(self, which: int, side: str, readable: bool) -> None:
+        """One answer of many: a category, a course, a page."""
+        scopes = ["page 0", "changes"] if side == "academy" else ["k0", "k1", *self.lms.courses]
+        unreadable = getattr(self, side).unreadable
+        unreadable.clear()
+        if not readable:
+            unreadable[pick(scopes, which)] = NotUnderstood("not-json", "The answer is a page.")
+
     @rule()
     def a_night(self) -> None:
         self.nights.night()
@@ -263,6 +272,55 @@ class TwoSides(RuleBasedStateMachine):
         except Killed:
             self.nights.crash(self.switch)
         self.switch.arm(None)
+
+    # ---- short stories, which chance alone would seldom tell ---------------------------
+
+    @rule(who=people, which=numbers, after=st.integers(0, 25), ends=st.booleans())
+    def a_run_that_enrols_somebody_is_killed(
+        self, who: int, which: int, after: int, ends: bool
+    ) -> None:
+        key = self.registers(who, which)
+        self.a_run_that_is_killed(20 + after, full=True)
+        if key and ends:
+            self.academy.change(key, "withdrawn")
+
+    @rule(
+        who=people,
+        which=numbers,
+        point=st.sampled_from(["learner.after", "enrolment.before", "enrolment.after", "sent"]),
+        ends=st.booleans(),
+    )
+    def an_answer_is_lost_while_somebody_is_enrolled(
+        self, who: int, which: int, point: str, ends: bool
+    ) -> None:
+        key = self.registers(who, which)
+        self.lms.steps.fail(point, ERRORS["lost answer"]())
+        self.nights.night()
+        if key and ends:
+            self.academy.change(key, "withdrawn")
+            self.nights.minutes()
+
+    @rule(who=people, which=numbers, again=st.booleans())
+    def somebody_was_enrolled_by_hand_before(self, who: int, which: int, again: bool) -> None:
+        self.centre_makes_an_account(who, known=True)
+        account = pick(self.lms.account_of(f"SAMPLE-{who}"), 0)
+        if account:
+            self.centre_enrols_somebody(which, list(self.lms.people).index(account))
+        if key := self.registers(who, which):
+            for status in ("withdrawn", *(("enrolled", "withdrawn") if again else ())):
+                self.nights.night()
+                self.academy.change(key, status)
+
+    def registers(self, who: int, which: int) -> str:
+        """Enrols somebody in the course that ``which`` picks; the registration, if it is new."""
+        before = set(self.academy.registrations)
+        if course := pick(list(self.lms.courses), which):
+            codes = self.nights.codes()
+            if course in codes:
+                self.academy_registers_somebody(
+                    who, sorted(codes).index(course), EnrolmentStatus.ENROLLED
+                )
+        return next(iter(set(self.academy.registrations) - before), "")
 
     @rule(approve=st.booleans())
     @precondition(lambda self: self.nights.holds("pending"))
@@ -290,17 +348,19 @@ class TwoSides(RuleBasedStateMachine):
     def quiet_nights(self) -> None:
         self.lms.steps.clear()
         self.academy.steps.clear()
+        self.lms.unreadable.clear()
+        self.academy.unreadable.clear()
         for course, fields in self.spoilt.items():
             self.lms.courses[course] = fields
         for _ in range(QUIET_NIGHTS):
-            self.nights.decide(approve=True)
-            self.nights.night()
-        before = self.nights.contents()
-        report = self.nights.night()
-        if not self.stuck():
+            before = self.nights.contents()
+            decided = self.nights.decide(approve=True)
+            report = self.nights.night()
             after = self.nights.contents()
-            changed = [name for name in before if before[name] != after[name]]
-            assert not changed, f"a quiet night wrote to {changed}: {dict(report.counts)}"
+            if not decided and before == after:
+                return
+        changed = [name for name in before if before[name] != after[name]]
+        assert self.stuck(), f"every night writes to {changed}: {dict(report.counts)}"
 
     def check_offerings(self) -> None:
         codes = self.nights.codes()
@@ -387,10 +447,9 @@ class TwoSides(RuleBasedStateMachine):
 
     def accounts(self) -> dict[str, str]:
         """{Academy id: account} as the bridge has it."""
-        query = (
-            select(learner.c.academy_id, link.c.external_id)
-            .join(link, link.c.record_id == learner.c.id)
-            .where(link.c.kind == Kind.LEARNER, link.c.external_id != "")
+        person, link = tables.learner.c, tables.link.c
+        query = select(person.academy_id, link.external_id).where(
+            link.record_id == person.id, link.kind == Kind.LEARNER, link.external_id != ""
         )
         with self.database.reading() as tx:
             return {row[0]: row[1] for row in tx.execute(query)}
