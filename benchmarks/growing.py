@@ -84,11 +84,11 @@ def _beyond(ours: Nights, tenth: Nights) -> dict[str, list[float]]:
         costs = {
             "tenth": tenth.beyond(Pick(one, few)),
             "few": ours.beyond(Pick(one, few)),
-            "0.5 %": ours.beyond(Pick(one // 2, many)),
             "1 %": ours.beyond(Pick(one, many)),
-            "2 %": ours.beyond(Pick(one * 2, many)),
         }
         if number == 0:
+            costs["0.5 %"] = ours.beyond(Pick(one // 2, many))
+            costs["2 %"] = ours.beyond(Pick(one * 2, many))
             costs["tenth, spread"] = tenth.beyond(Pick(one, few, together=False))
             costs["spread"] = ours.beyond(Pick(one, many, together=False))
         for name, cost in costs.items():

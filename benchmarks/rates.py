@@ -41,7 +41,7 @@ def rates() -> list[Row]:
     return [
         Row(
             f"{what}: rate / bare calls of {BATCH}, {AT_ONCE} at once",
-            f"{of_bare:.0%} ({median(s.rate for s in ours):,.0f}/s of {median(bare):,.0f}/s)",
+            f"{of_bare:.1%} ({median(s.rate for s in ours):,.0f}/s of {median(bare):,.0f}/s)",
             f">= {LEAST_OF_BARE:.0%}",
             of_bare >= LEAST_OF_BARE,
             raw,

@@ -89,6 +89,22 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class Lti:
+    """``address`` is the bridge's own public address: its issuer, and the root of its services."""
+
+    address: str = ""
+    leeway_seconds: float = 30.0
+    id_token_seconds: int = 300
+    access_token_seconds: int = 3600
+    login_seconds: int = 600
+    launch_link_hours: float = 24.0
+    invitation_hours: float = 168.0
+    key_days: float = 90.0
+    key_keep_seconds: float = 172800.0
+    page_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     level: LogLevel = LogLevel.INFO
     json: bool = False
@@ -109,6 +125,7 @@ class Settings:
     clock: Clock = field(default_factory=Clock)
     engine: Engine = field(default_factory=Engine)
     web: Web = field(default_factory=Web)
+    lti: Lti = field(default_factory=Lti)
     log: Log = field(default_factory=Log)
 
 
@@ -123,6 +140,7 @@ SECTIONS: dict[str, type] = {
     "clock": Clock,
     "engine": Engine,
     "web": Web,
+    "lti": Lti,
     "log": Log,
 }
 
@@ -211,6 +229,10 @@ def _contradictions(settings: Settings) -> list[str]:
         "sqlite:"
     ):
         problems.append("engine.kind procrastinate needs a store.address on PostgreSQL")
+    if settings.lti.address and not settings.lti.address.startswith(("https://", "http://")):
+        problems.append("lti.address does not begin with https:// (or http://, for trials)")
+    if settings.lti.key_keep_seconds < settings.lti.access_token_seconds:
+        problems.append("lti.key_keep_seconds is less than lti.access_token_seconds")
     try:
         check_cron(settings.clock.catalogue)
     except ValueError as error:
@@ -223,6 +245,10 @@ def _contradictions(settings: Settings) -> list[str]:
         ("clock", "enrolments_minutes"),
         ("clock", "results_minutes"),
         ("web", "threads"),
+        ("lti", "id_token_seconds"),
+        ("lti", "access_token_seconds"),
+        ("lti", "login_seconds"),
+        ("lti", "page_size"),
     ):
         if getattr(getattr(settings, section), name) <= 0:
             problems.append(f"{section}.{name} is not above zero")

@@ -14,6 +14,8 @@ from lms_bridge.cli.demo import demo
 from lms_bridge.cli.exporting import export
 from lms_bridge.cli.hold import hold
 from lms_bridge.cli.importing import import_
+from lms_bridge.cli.keys import keys
+from lms_bridge.cli.lti import lti
 from lms_bridge.cli.output import printable
 from lms_bridge.cli.person import person
 from lms_bridge.cli.resend import resend
@@ -72,6 +74,8 @@ for command in (
     export,
     hold,
     import_,
+    keys,
+    lti,
     person,
     resend,
     run,

@@ -59,13 +59,11 @@ def with_enrolments(tx: Connection, centre: str, since: datetime) -> list[str]:
             link.c.kind == Kind.OFFERING,
             link.c.external_id != "",
             or_(offering.c.ends_at.is_(None), offering.c.ends_at >= since),
-            exists().where(
-                and_(
-                    held.c.system == system,
-                    held.c.kind == Kind.ENROLMENT,
-                    held.c.scope == link.c.external_id,
-                    held.c.acknowledged != EMPTY,
-                )
+            # Only what was acknowledged has a scope: the index alone tells, if asked for no more.
+            exists(held.c.scope).where(
+                held.c.system == system,
+                held.c.kind == Kind.ENROLMENT,
+                held.c.scope == link.c.external_id,
             ),
         )
         .order_by(link.c.id)

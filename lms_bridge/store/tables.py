@@ -312,3 +312,5 @@ tick = Table(
     Column("job", String(80), primary_key=True),
     Column("last_at", Utc, nullable=False),
 )
+
+from lms_bridge.store import lti_tables as lti_tables  # noqa: E402 (they join this metadata)

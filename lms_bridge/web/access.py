@@ -10,7 +10,9 @@ from flask import Flask, Request, request
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import BridgeError
 
-PUBLIC = frozenset({"overview", "catalogue", "health"})
+PUBLIC = frozenset(
+    {"overview", "catalogue", "health", "lti_tool", "lti_platform", "lti_machine", "lti_services"}
+)
 """Blueprints that anybody may see; whatever is added later is closed until it is named here."""
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.web import access, bridging, errors, headers, shown
+from lms_bridge.web import access, bridging, errors, headers, lti_platform, lti_tool, shown
 from lms_bridge.web.pages import catalogue, centres, health, overview, runs, waiting
 
 
@@ -20,4 +20,6 @@ def create_app(bridge: Bridge) -> Flask:
         part.add_to(app, bridge)
     for page in (overview, catalogue, centres, runs, waiting, health):
         app.register_blueprint(page.pages)
+    lti_platform.add_to(app, bridge)
+    lti_tool.add_to(app, bridge)
     return app

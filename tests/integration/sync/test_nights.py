@@ -135,6 +135,18 @@ def test_one_net_change_is_sent_for_many_edits(night: Nights) -> None:
     assert len([order for order in sent if order.wanted["title"] == "Two"]) == 1
 
 
+def test_after_a_lost_answer_every_field_is_sent(night: Nights) -> None:
+    """The title that was sent and taken back differs from nothing that was acknowledged."""
+    course = settled(night)[0]
+    night.lms.courses[course]["title"] = "Sent and taken back"
+    night.academy.steps.fail("offering.after", Unreachable("timed-out", "Late.", applied=True))
+    night.run([Flow.OFFERINGS], full=False)
+    assert "Sent and taken back" in night.academy.catalogue.values()
+    night.lms.courses[course] = {"title": "Course 0", "description": "New"}
+    night.run([Flow.OFFERINGS], full=False)
+    assert night.academy.catalogue[night.codes()[course]] == "Course 0"
+
+
 def test_only_changed_fields_are_named(night: Nights) -> None:
     courses = settled(night)
     night.academy.orders.clear()

@@ -30,12 +30,13 @@ from lms_bridge.domain.errors import BridgeError, IncompleteRead, NotUnderstood,
 from lms_bridge.domain.identity import email_key
 from lms_bridge.domain.model import ACADEMY, EnrolmentStatus, Kind
 from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.ports import Removal
+from lms_bridge.domain.ports import Action, Removal
 from lms_bridge.domain.wanted import IN_COURSE
 from lms_bridge.store import tables
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings_of
 from lms_bridge.sync.registrations import ENDED
+from lms_bridge.sync.run import Report
 from lms_bridge.sync.wants import GONE_HASH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED
@@ -90,6 +91,9 @@ class TwoSides(RuleBasedStateMachine):
         self.spoilt: dict[str, dict[str, Any]] = {}
         self.deleted: set[str] = set()
         self.kept: set[tuple[str, int]] = set()
+        self.may_end: set[tuple[str, str]] = set()
+        self.may_leave: set[str] = set()
+        self.checked = 0, 0
         self.registered: set[tuple[str, str]] = set()
 
     @initialize(
@@ -122,7 +126,7 @@ class TwoSides(RuleBasedStateMachine):
         for who, which, known in before:
             self.centre_makes_an_account(who, known)
             self.centre_enrols_somebody(which, who)
-        self.nights.night()
+        self.night()
         for who, which in after:
             self.academy_registers_somebody(who, which, EnrolmentStatus.ENROLLED)
 
@@ -242,6 +246,46 @@ class TwoSides(RuleBasedStateMachine):
 
     # ---- the bridge --------------------------------------------------------------------
 
+    def night(self) -> Report:
+        self.note_what_may_end()
+        try:
+            return self.nights.night()
+        finally:
+            self.check_removals()
+
+    def minutes(self) -> Report:
+        self.note_what_may_end()
+        try:
+            return self.nights.minutes()
+        finally:
+            self.check_removals()
+
+    def note_what_may_end(self) -> None:
+        """Whatever was once not in order may be taken away, even late; nothing else ever."""
+        self.may_leave |= self.lms.hidden | self.deleted
+        in_order = {
+            (each.learner, each.offering)
+            for each in self.academy.registrations.values()
+            if each.status in IN_COURSE
+        }
+        self.may_end |= self.registered - in_order
+
+    def check_removals(self) -> None:
+        assert self.lms.trespasses == []
+        codes = self.nights.codes()
+        learner_of = {account: learner for learner, account in self.accounts().items()}
+        for order in self.lms.orders[self.checked[0] :]:
+            if order.action is Action.REMOVE and "offering" in order.wanted:
+                learner = learner_of[str(order.wanted["account"])]
+                pair = learner, codes[str(order.wanted["offering"])]
+                assert pair in self.may_end, f"{pair} is in order and was taken out"
+        may_leave = {codes[course] for course in self.may_leave if course in codes}
+        for order in self.academy.orders[self.checked[1] :]:
+            if order.action is Action.REMOVE:
+                code = order.wanted["code"]
+                assert code in may_leave, f"{code} is in order and was taken off the list"
+        self.checked = len(self.lms.orders), len(self.academy.orders)
+
     @rule(point=st.sampled_from(POINTS), error=st.sampled_from(list(ERRORS)), nth=st.integers(1, 4))
     def something_fails_next(self, point: tuple[str, str], error: str, nth: int) -> None:
         side, name = point
@@ -258,17 +302,17 @@ class TwoSides(RuleBasedStateMachine):
 
     @rule()
     def a_night(self) -> None:
-        self.nights.night()
+        self.night()
 
     @rule()
     def five_minutes(self) -> None:
-        self.nights.minutes()
+        self.minutes()
 
     @rule(steps=st.integers(0, 40), full=st.booleans())
     def a_run_that_is_killed(self, steps: int, full: bool) -> None:
         self.switch.arm(steps)
         try:
-            self.nights.night() if full else self.nights.minutes()
+            self.night() if full else self.minutes()
         except Killed:
             self.nights.crash(self.switch)
         self.switch.arm(None)
@@ -295,10 +339,10 @@ class TwoSides(RuleBasedStateMachine):
     ) -> None:
         key = self.registers(who, which)
         self.lms.steps.fail(point, ERRORS["lost answer"]())
-        self.nights.night()
+        self.night()
         if key and ends:
             self.academy.change(key, "withdrawn")
-            self.nights.minutes()
+            self.minutes()
 
     @rule(who=people, which=numbers, again=st.booleans())
     def somebody_was_enrolled_by_hand_before(self, who: int, which: int, again: bool) -> None:
@@ -308,7 +352,7 @@ class TwoSides(RuleBasedStateMachine):
             self.centre_enrols_somebody(which, list(self.lms.people).index(account))
         if key := self.registers(who, which):
             for status in ("withdrawn", *(("enrolled", "withdrawn") if again else ())):
-                self.nights.night()
+                self.night()
                 self.academy.change(key, status)
 
     def registers(self, who: int, which: int) -> str:
@@ -355,7 +399,7 @@ class TwoSides(RuleBasedStateMachine):
         for _ in range(QUIET_NIGHTS):
             before = self.nights.contents()
             decided = self.nights.decide(approve=True)
-            report = self.nights.night()
+            report = self.night()
             after = self.nights.contents()
             if not decided and before == after:
                 return

@@ -38,7 +38,11 @@ def test_a_key_is_changed_without_a_pause() -> None:
         Vault(OLD).unlock(after)
 
 
-@pytest.mark.parametrize("spoilt", [b"x", b"\x00" * 100, Vault(OLD).lock(TOKEN)[:-5] + b"AAAA="])
+@pytest.mark.parametrize(
+    "spoilt",
+    [b"x", b"\x00" * 100, Vault(OLD).lock(TOKEN)[:-5] + b"AAAA="],
+    ids=["short", "zeros", "cut"],  # keys are made anew in each process: no names of tests
+)
 def test_the_wrong_key_and_spoilt_secrets_are_told_apart_from_nothing(spoilt: bytes) -> None:
     with pytest.raises(SettingsInvalid, match=r"secrets\.key is not the key") as raised:
         Vault(NEW).unlock(spoilt)
@@ -46,7 +50,11 @@ def test_the_wrong_key_and_spoilt_secrets_are_told_apart_from_nothing(spoilt: by
     assert raised.value.__cause__ is None
 
 
-@pytest.mark.parametrize("key", ["short", " ", "é" * 44, f"{NEW},short", NEW[:-2], f"{NEW},"])
+@pytest.mark.parametrize(
+    "key",
+    ["short", " ", "é" * 44, f"{NEW},short", NEW[:-2], f"{NEW},"],
+    ids=["short", "blank", "not-ascii", "second-short", "cut", "second-empty"],
+)
 def test_a_key_that_is_none(key: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"secrets\.key is not a Fernet key") as raised:
         Vault(key)

@@ -1,0 +1,66 @@
+"""What the bridge says when it refuses a launch, a token or a service call.
+
+Every refusal has a stable code, its own words for the person who meets it (English, and whole
+sentences without gaps, so that translations find them), and a code for the operator, under which
+docs/lti.md explains it. Neither ever holds anything of a token, a name or an address of a person.
+"""
+
+from __future__ import annotations
+
+from lms_bridge.domain.errors import Refused
+
+
+class LtiRefused(Refused):
+    """A message of another system that the bridge does not accept.
+
+    ``status`` is the HTTP status that fits. ``detail`` is for the log alone: a claim's name, an
+    error's code, never a value that was sent.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        remedy: str = "",
+        *,
+        detail: str = "",
+        status: int = 400,
+    ) -> None:
+        super().__init__(code, message or MESSAGES.get(code, _ELSE), remedy)
+        self.detail = detail
+        self.status = status
+
+    @property
+    def operator_code(self) -> str:
+        """What a person reads out to the operator, such as ``LTI/token-expired``."""
+        return f"LTI/{self.code}" + (f" ({self.detail})" if self.detail else "")
+
+
+_ELSE = "The other system sent a message that cannot be accepted."
+
+MESSAGES: dict[str, str] = {
+    # lti/tokens.py
+    "token-missing": "The other system sent no signed message.",
+    "token-too-large": "The signed message is too large.",
+    "token-malformed": "The signed message is not a token that can be read.",
+    "token-algorithm": "The message is not signed with RS256, the only algorithm accepted.",
+    "token-critical": "The message asks for an extension of the token format that is not known.",
+    "token-key-unnamed": "The message does not say which key it is signed with.",
+    "token-key-unknown": "The message is signed with a key that its sender does not publish.",
+    "token-signature": "The signature of the message is not valid.",
+    "token-claims": "The message has a part of the wrong kind.",
+    "token-issuer": "The message comes from another sender than expected.",
+    "token-audience": "The message is meant for somebody else.",
+    "token-authorized-party": "The message was made for another receiver among several.",
+    "token-expires-never": "The message does not say until when it is valid.",
+    "token-expired": "The message has expired. Please start again.",
+    "token-lives-too-long": "The message would be valid for far too long.",
+    "token-undated": "The message does not say when it was made.",
+    "token-from-the-future": "The message is dated in the future: a clock is wrong.",
+    "token-not-yet-valid": "The message is not valid yet: a clock is wrong.",
+    # lti/keysets.py
+    "keys-unreachable": "The other system's published keys cannot be fetched at the moment.",
+    "keys-not-understood": "The other system's published keys cannot be read.",
+    "keys-unset": "The other system has named no address for its keys.",
+}
+"""The words for each code that more than one place uses."""

@@ -1,0 +1,77 @@
+"""Records that may be used once: logins, nonces, launch links, invitations, ids of assertions.
+
+They are kept in the database, so that all processes share them, under a hash of their key: whoever
+reads the table cannot use what is in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lms_bridge.store import lti
+from lms_bridge.store.database import Database
+from lms_bridge.sync.work import utc_now
+
+PURGE_SECONDS = 60.0
+
+
+class Once:
+    """``purpose`` keeps the kinds of records apart: the same key may serve two purposes."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        self._database, self._now = database, now
+        self._purged = 0.0
+
+    def put(self, purpose: str, key: str, data: Mapping[str, Any], seconds: float) -> None:
+        """Keeps a record that can be taken once, within so many seconds."""
+        self._purge()
+        now = self._now()
+        with self._database.writing() as tx:
+            lti.put_once(tx, _digest(purpose, key), purpose, data, now, _after(now, seconds))
+
+    def take(self, purpose: str, key: str, tx: Connection | None = None) -> dict[str, Any] | None:
+        """The record, which is gone from then on; None when it is unknown, taken or expired. With
+        ``tx``, as a part of that transaction."""
+        with self._writing(tx) as own:
+            return lti.take_once(own, _digest(purpose, key), self._now())
+
+    def look(self, purpose: str, key: str, tx: Connection | None = None) -> dict[str, Any] | None:
+        """The record without taking it."""
+        with self._database.reading() if tx is None else nullcontext(tx) as own:
+            return lti.look_once(own, _digest(purpose, key), self._now())
+
+    def seen(self, purpose: str, key: str, seconds: float, tx: Connection | None = None) -> bool:
+        """Whether that key was seen before; it is remembered for so many seconds."""
+        if tx is None:
+            self._purge()
+        now = self._now()
+        with self._writing(tx) as own:
+            return not lti.put_once(
+                own, _digest(purpose, key), purpose, {}, now, _after(now, seconds)
+            )
+
+    def _writing(self, tx: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.writing() if tx is None else nullcontext(tx)
+
+    def _purge(self) -> None:
+        if time.monotonic() - self._purged < PURGE_SECONDS:
+            return
+        self._purged = time.monotonic()
+        with self._database.writing() as tx:
+            lti.purge_once(tx, self._now())
+
+
+def _after(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)
+
+
+def _digest(purpose: str, key: str) -> bytes:
+    # With the lengths apart: ("a", "bc") and ("ab", "c") are two records.
+    return hashlib.sha256(f"{len(purpose)}:{purpose}{key}".encode(errors="replace")).digest()

@@ -1,0 +1,1 @@
+"""The platform side: the bridge launches learners into tools and serves them rosters and grades."""

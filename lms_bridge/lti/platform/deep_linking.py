@@ -1,0 +1,164 @@
+"""The answer to a choice of resources: verified, read, and attached to the offering.
+
+Source: Deep Linking 2.0, sections 2.2 and 3; 1EdTech Security Framework 1.1, section 5.2. What was
+recorded from Moodle: HTML-escaped titles, ``lineItem.label`` null, ``aud`` a list, a nonce of its
+own making (so that ours cannot be asked for: the one-time ``data`` ties the answer to its request).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.model import Offering
+from lms_bridge.lti import parties, reading
+from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Party
+from lms_bridge.lti.platform import resources
+from lms_bridge.lti.platform.authentication import DEEP_LINKING, NONCE
+from lms_bridge.lti.platform.resources import Resource
+from lms_bridge.lti.room import Room
+from lms_bridge.lti.tokens import VerifiedClaims, unverified_claims, verify
+from lms_bridge.store import offerings
+
+BAD = "items-invalid"
+MOST_ITEMS = 50
+TYPE = "ltiResourceLink"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What was attached. ``passed_over`` counts items of types that the bridge did not ask for."""
+
+    offering: Offering
+    resources: tuple[Resource, ...]
+    passed_over: int
+
+
+def take_answer(room: Room, token: str) -> Chosen:
+    """Verifies a deep linking response and attaches its resource links. Nothing is stored, and the
+    request is not used up, by an answer that is refused.
+
+    Raises:
+        LtiRefused: with a code of its own for each reason.
+    """
+    party = _sender(room, token)
+    claims = verify(
+        token,
+        room.keysets.of(party),
+        issuer=party.client_id,
+        audience=room.address,
+        leeway=room.settings.leeway_seconds,
+        now=room.now(),
+    )
+    _check_message(claims, party)
+    data, nonce = claims.get(lti.DL_DATA), claims.get("nonce")
+    if not isinstance(nonce, str) or not nonce:
+        raise LtiRefused("deep-linking-nonce", "The answer has no nonce.")
+    kept = room.once.look(DEEP_LINKING, data) if isinstance(data, str) else None
+    if not isinstance(data, str) or kept is None:
+        raise LtiRefused(
+            "deep-linking-unknown",
+            "This choice of resources is not known: it was answered already, or took too long.",
+        )
+    if kept["party"] != party.id:
+        raise LtiRefused("deep-linking-other-client", "Another learning system was asked.")
+    items, passed_over = _items(claims, party)
+    if room.once.seen(NONCE, f"{party.client_id} answer {nonce}", 2 * 86_400):
+        raise LtiRefused("deep-linking-repeated", "This answer was given before.")
+    room.once.take(DEEP_LINKING, data)
+    with room.database.writing() as tx:
+        offering = offerings.offerings(tx, [kept["offering"]])[kept["offering"]]
+        added = tuple(_attach(tx, room, party, kept["offering"], item) for item in items)
+    return Chosen(offering, added, passed_over)
+
+
+def _sender(room: Room, token: str) -> Party:
+    issuer = unverified_claims(token).get("iss")
+    with room.database.reading() as tx:
+        party = parties.find_tool(tx, issuer) if isinstance(issuer, str) else None
+    if party is None:
+        raise LtiRefused("deep-linking-client", "This learning system is not registered here.")
+    if not party.active:
+        raise LtiRefused("auth-client-inactive", "This connection is not active.", status=403)
+    return party
+
+
+def _check_message(claims: VerifiedClaims, party: Party) -> None:
+    if claims.get(lti.MESSAGE_TYPE) != lti.DEEP_LINKING_RESPONSE:
+        raise LtiRefused("message-type", "The message is no answer to a choice of resources.")
+    if claims.get(lti.LTI_VERSION) != lti.VERSION:
+        raise LtiRefused("message-version", "The message is of another version of LTI than 1.3.")
+    if claims.get(lti.DEPLOYMENT_ID) not in party.deployment_ids:
+        raise LtiRefused("message-deployment", "The message names an unknown deployment.")
+
+
+def _items(claims: VerifiedClaims, party: Party) -> tuple[list[dict[str, Any]], int]:
+    given = claims.get(lti.CONTENT_ITEMS, [])
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise LtiRefused(BAD, "The chosen items are no list of items.")
+    if len(given) > MOST_ITEMS:
+        raise LtiRefused("items-too-many", f"More than {MOST_ITEMS} items were chosen.")
+    ours = [_item(item, party) for item in given if item.get("type") == TYPE]
+    return ours, len(given) - len(ours)
+
+
+def _item(given: Mapping[str, Any], party: Party) -> dict[str, Any]:
+    """Section 3.1: the fields of a resource link; an item without an address opens the tool."""
+    address = reading.text(given, "url", BAD, longest=2000)
+    if address:
+        _check_address(address, party)
+    title = html.unescape(reading.text(given, "title", BAD, longest=1000))
+    presentation = reading.section(given, "presentation", BAD)
+    target = reading.text(presentation, "documentTarget", BAD, longest=20)
+    return {
+        "title": title[:500],
+        "description": html.unescape(reading.text(given, "text", BAD, longest=20_000)),
+        "address": address,
+        "custom": reading.custom(given, "custom", BAD),
+        "target": target if target in ("iframe", "window") else "",
+        **_line_item(given),
+    }
+
+
+def _check_address(address: str, party: Party) -> None:
+    """Learners are sent where the tool lives, and nowhere else."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        raise LtiRefused(BAD, "An item's address cannot be read.", detail="url") from None
+    known = {party.target_link_uri, party.deep_link_uri, *party.redirect_uris}
+    hosts = {urlsplit(each).hostname for each in known if each}
+    schemes = {urlsplit(each).scheme for each in known if each}
+    if parts.scheme not in schemes or host not in hosts:
+        raise LtiRefused("items-elsewhere", "An item's address is not one of this tool's.")
+
+
+def _line_item(given: Mapping[str, Any]) -> dict[str, Any]:
+    line_item = reading.section(given, "lineItem", BAD)
+    if not line_item:
+        return {"maximum": None}
+    maximum = reading.number(line_item, "scoreMaximum", BAD)
+    if maximum is None or maximum <= Decimal(0):
+        raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
+    return {
+        "maximum": maximum,
+        "label": html.unescape(reading.text(line_item, "label", BAD)),
+        "tag": reading.text(line_item, "tag", BAD, longest=255),
+        "resource_id": reading.text(line_item, "resourceId", BAD, longest=255),
+    }
+
+
+def _attach(
+    tx: Connection, room: Room, party: Party, offering_id: int, item: Mapping[str, Any]
+) -> Resource:
+    values = {**item, "title": item["title"] or party.name or "Course"}
+    return resources.add(tx, party, offering_id, **values, now=room.now())

@@ -1,0 +1,128 @@
+"""Starting a launch: the third-party initiated login that opens a tool.
+
+Source: 1EdTech Security Framework 1.1, section 5.1.1.1; LTI Core 1.3, section 4.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lms_bridge.lti import parties
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.lti.platform import places, resources
+from lms_bridge.lti.room import Room
+from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
+from lms_bridge.store import lti_services, offerings
+
+LAUNCH = "launch"
+LINK = "launch-link"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginInitiation:
+    """What the person's browser is to send to the tool, by GET or POST."""
+
+    address: str
+    fields: Mapping[str, str] = field(repr=False)
+
+
+def start_launch(
+    room: Room,
+    learner: str,
+    offering: str,
+    *,
+    party_id: int = 0,
+    browser: str = "",
+    return_address: str = "",
+) -> LoginInitiation:
+    """Begins the launch of a learner (by the Academy's id) into an offering (by its code).
+
+    ``browser`` is a secret that the learner's browser holds, too: the rest of the launch must come
+    from there. The tool is the named party, that of the offering's first link, or the centre's.
+
+    Raises:
+        LtiRefused: the learner may not go there now, or no tool serves the offering.
+    """
+    with room.database.writing() as tx:
+        place = places.open_place(tx, learner, offering)
+        party = _tool_for(tx, place.offering_id, place.offering.centre, party_id)
+        resource = resources.of_offering(tx, party, place.offering_id, place.offering, room.now())
+    target = resource.address or party.target_link_uri
+    record = {
+        "message": RESOURCE_LINK_REQUEST,
+        "learner": learner,
+        "offering": offering,
+        "resource": resource.id,
+        "return": return_address,
+    }
+    return _initiate(room, party, record, target, browser)
+
+
+def start_deep_linking(
+    room: Room, offering: str, *, person: str, party_id: int = 0, browser: str = ""
+) -> LoginInitiation:
+    """Begins the choice of a tool's resources for an offering. ``person`` is who chooses: an
+    operator's id, not a learner's.
+
+    Raises:
+        LtiRefused: no tool serves the offering, or it offers no choice.
+    """
+    with room.database.reading() as tx:
+        found = offerings.offerings_by_code(tx, [offering]).get(offering)
+        if found is None:
+            raise LtiRefused("offering-unknown", "There is no such offering.", status=404)
+        party = _tool_for(tx, found[0], found[1].centre, party_id)
+    if not party.deep_link_uri:
+        raise LtiRefused("no-deep-linking", "This tool does not offer resources to choose from.")
+    record = {"message": DEEP_LINKING_REQUEST, "person": person, "offering": offering}
+    return _initiate(room, party, record, party.deep_link_uri, browser)
+
+
+def _initiate(
+    room: Room, party: Party, record: Mapping[str, Any], target: str, browser: str
+) -> LoginInitiation:
+    hint, message = secrets.token_urlsafe(24), secrets.token_urlsafe(12)
+    record = {
+        **record,
+        "party": party.id,
+        "target": target,
+        "hint": message,
+        "browser": browser_digest(browser),
+    }
+    room.once.put(LAUNCH, hint, record, room.settings.login_seconds)
+    fields = {
+        "iss": room.address,
+        "target_link_uri": target,
+        "login_hint": hint,
+        "lti_message_hint": message,
+        "client_id": party.client_id,
+    }
+    if party.deployment_ids:
+        fields["lti_deployment_id"] = party.deployment_ids[0]
+    return LoginInitiation(party.initiate_login_uri, fields)
+
+
+def browser_digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest() if secret else ""
+
+
+def _tool_for(tx: Connection, offering_id: int, centre: str, party_id: int) -> Party:
+    tools = [each for each in parties.all_parties(tx, Side.TOOL) if each.status is Status.ACTIVE]
+    linked = [row.party_id for row in lti_services.resources(tx, offering_id=offering_id)]
+    for party in sorted(tools, key=lambda each: (each.id not in linked, each.id)):
+        serves = party.id in linked or party.centre == centre
+        if serves and party_id in (0, party.id):
+            return party
+    raise LtiRefused(
+        "no-tool",
+        "No learning system is connected for this course yet.",
+        "Please tell the training centre.",
+        status=404,
+    )

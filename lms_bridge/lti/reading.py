@@ -1,0 +1,119 @@
+"""Parts of outside messages, read strictly: a wrong kind is refused, never guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from lms_bridge.lti.errors import LtiRefused
+
+MOST = Decimal(1_000_000)
+MOST_DECIMALS = 10
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s*(Z|z|[+-]\d\d:?\d\d)"
+)
+
+
+def json_object(body: bytes, code: str) -> dict[str, Any]:
+    """The JSON object that a body is. Recursion and sizes are the parser's and the server's."""
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        raise LtiRefused(code, "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise LtiRefused(code, "The body is not a JSON object.")
+    return value
+
+
+def text(
+    given: Mapping[str, Any], name: str, code: str, *, longest: int = 500, required: bool = False
+) -> str:
+    """A text; absent and null are empty."""
+    value = given.get(name)
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise LtiRefused(code, f"{name} is not a text.", detail=name)
+    value = value.strip()
+    if len(value) > longest or "\x00" in value:
+        raise LtiRefused(code, f"{name} is too long, or not printable.", detail=name)
+    if required and not value:
+        raise LtiRefused(code, f"{name} is missing.", detail=name)
+    return value
+
+
+def number(given: Mapping[str, Any], name: str, code: str) -> Decimal | None:
+    """A number, also as a text ("15.50000", as Moodle sends it). Absent, null and "" are None; zero
+    is a number."""
+    value = given.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise LtiRefused(code, f"{name} is not a number.", detail=name)
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise LtiRefused(code, f"{name} is not a number.", detail=name) from None
+    if not found.is_finite() or abs(found) > MOST:
+        raise LtiRefused(code, f"{name} is out of range.", detail=name)
+    return round(found, MOST_DECIMALS).normalize() + 0
+
+
+def moment(given: Mapping[str, Any], name: str, code: str) -> datetime | None:
+    """An ISO 8601 moment with a time zone, ``+0000`` without its colon included."""
+    value = text(given, name, code, longest=60)
+    if not value:
+        return None
+    match = _MOMENT.fullmatch(value)
+    if match is None:
+        raise LtiRefused(code, f"{name} is not a moment with a time zone.", detail=name)
+    day, clock, fraction, zone = match.groups()
+    try:
+        local = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
+        at = local + timedelta(microseconds=int((fraction or "0").ljust(6, "0")[:6]))
+        return at - _offset(zone)
+    except (ValueError, OverflowError):
+        raise LtiRefused(code, f"{name} is not a moment.", detail=name) from None
+
+
+def _offset(zone: str) -> timedelta:
+    if zone in "Zz":
+        return timedelta()
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    if hours > 14 or minutes > 59:
+        raise ValueError
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if zone[0] == "-" else offset
+
+
+def texts(given: Mapping[str, Any], name: str, code: str, *, most: int = 20) -> tuple[str, ...]:
+    value = given.get(name, [])
+    if not isinstance(value, list) or len(value) > most:
+        raise LtiRefused(code, f"{name} is not a list, or too long.", detail=name)
+    return tuple(text({name: each}, name, code, longest=2000, required=True) for each in value)
+
+
+def section(given: Mapping[str, Any], name: str, code: str) -> dict[str, Any]:
+    value = given.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise LtiRefused(code, f"{name} is not an object.", detail=name)
+    return value
+
+
+def custom(given: Mapping[str, Any], name: str, code: str) -> dict[str, str]:
+    """Custom parameters: texts by names. Numbers and flags are taken as their texts."""
+    found: dict[str, str] = {}
+    for key, value in section(given, name, code).items():
+        if isinstance(value, (dict, list)) or len(found) >= 100 or not 0 < len(key) <= 255:
+            raise LtiRefused(code, f"{name} is not a list of names and texts.", detail=name)
+        plain = value if isinstance(value, str) else json.dumps(value)
+        found[key] = text({name: plain}, name, code, longest=4000)
+    return found

@@ -1,0 +1,178 @@
+"""Verifying signed messages: the one door through which outside claims become ours.
+
+Sources: RFC 7515 and RFC 7519; 1EdTech Security Framework 1.1, section 5.1.3; OpenID Connect Core
+1.0, section 3.1.3.7.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+from lms_bridge.lti.errors import LtiRefused
+
+ALGORITHM = "RS256"
+MOST_CHARACTERS = 32 * 1024
+"""A deep linking response with a hundred items has some 20 KB; headers and claims no more."""
+LONGEST_SECONDS = 86_400.0
+"""No honest message is valid for more than a day; one-time ids need not be kept for longer."""
+_PROOF = object()
+
+
+class FindsKeys(Protocol):
+    def key(self, kid: str) -> RSAKey | None:
+        """The published key of that name, or None; may raise ``LtiRefused``."""
+        ...
+
+
+class VerifiedClaims(Mapping[str, Any]):
+    """Claims whose signature, sender, receiver and dates have been checked; ``verify`` alone makes
+    them. Values are JSON values of any kind: what one claim must look like is for its reader."""
+
+    __slots__ = ("_claims", "header")
+
+    def __init__(self, proof: object, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+        if proof is not _PROOF:
+            raise TypeError("VerifiedClaims are made by lms_bridge.lti.tokens.verify alone")
+        self.header = header
+        self._claims = claims
+
+    def __getitem__(self, name: str) -> Any:
+        return self._claims[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claims)
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def __repr__(self) -> str:  # claims are personal: a traceback shows their names alone
+        return f"<VerifiedClaims {sorted(self._claims)}>"
+
+
+def verify(
+    token: str,
+    keys: FindsKeys,
+    *,
+    issuer: str,
+    audience: str | Collection[str],
+    leeway: float,
+    now: datetime,
+    longest: float = LONGEST_SECONDS,
+) -> VerifiedClaims:
+    """The claims of a token that is genuine, from ``issuer``, for ``audience`` (or for one of
+    them), and valid ``now``, give or take ``leeway`` seconds.
+
+    Raises:
+        LtiRefused: with a code of its own for every reason (``token-…``, ``keys-…``).
+    """
+    header = _header(token)
+    claims = _signed(token, header, keys)
+    if _text(claims, "iss") != issuer:
+        raise LtiRefused("token-issuer")
+    _check_audience(claims, {audience} if isinstance(audience, str) else set(audience))
+    _check_dates(claims, now.timestamp(), leeway, longest)
+    return VerifiedClaims(_PROOF, header, claims)
+
+
+def unverified_claims(token: str) -> Mapping[str, Any]:
+    """The claims as anybody could have written them: only to find out whose keys to ask for.
+
+    Raises:
+        LtiRefused: the token cannot be read.
+    """
+    _header(token)
+    return _object(token.split(".")[1])
+
+
+def _header(token: str) -> dict[str, Any]:
+    if not token:
+        raise LtiRefused("token-missing")
+    if len(token) > MOST_CHARACTERS:
+        raise LtiRefused("token-too-large")
+    if token.count(".") != 2 or not token.isascii():
+        raise LtiRefused("token-malformed")
+    header = _object(token.partition(".")[0])
+    if header.get("alg") != ALGORITHM:
+        raise LtiRefused("token-algorithm")
+    if "crit" in header or "b64" in header:
+        raise LtiRefused("token-critical")
+    return header
+
+
+def _object(part: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        raise LtiRefused("token-malformed") from None
+    if not isinstance(value, dict):
+        raise LtiRefused("token-malformed")
+    return value
+
+
+def _signed(token: str, header: Mapping[str, Any], keys: FindsKeys) -> dict[str, Any]:
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise LtiRefused("token-key-unnamed")
+    key = keys.key(kid)
+    if key is None:
+        raise LtiRefused("token-key-unknown")
+    try:
+        jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
+    except (JoseError, ValueError):
+        raise LtiRefused("token-signature") from None
+    return _object(token.split(".")[1])
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name, "")
+    if not isinstance(value, str):
+        raise LtiRefused("token-claims", detail=name)
+    return value
+
+
+def _check_audience(claims: Mapping[str, Any], ours: set[str]) -> None:
+    """OpenID Connect Core, section 3.1.3.7, rules 3 to 5."""
+    given = claims.get("aud", [])
+    audiences = [given] if isinstance(given, str) else given
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+        raise LtiRefused("token-claims", detail="aud")
+    if not ours.intersection(audiences):
+        raise LtiRefused("token-audience")
+    party = _text(claims, "azp")
+    if (party and party not in ours) or (len(set(audiences)) > 1 and not party):
+        raise LtiRefused("token-authorized-party")
+
+
+def _check_dates(claims: Mapping[str, Any], now: float, leeway: float, longest: float) -> None:
+    expires, issued, begins = (_moment(claims, name) for name in ("exp", "iat", "nbf"))
+    if expires is None:
+        raise LtiRefused("token-expires-never")
+    if expires <= now - leeway:
+        raise LtiRefused("token-expired")
+    if expires > now + longest:
+        raise LtiRefused("token-lives-too-long")
+    if issued is None:
+        raise LtiRefused("token-undated")
+    if issued > now + leeway:
+        raise LtiRefused("token-from-the-future")
+    if begins is not None and begins > now + leeway:
+        raise LtiRefused("token-not-yet-valid")
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise LtiRefused("token-claims", detail=name)
+    return float(value)

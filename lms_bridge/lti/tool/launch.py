@@ -1,0 +1,124 @@
+"""What a platform told about a launch: frozen records, made only of verified claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lms_bridge.lti import vocabulary
+
+_LEARNERS = frozenset({"Learner", "NonCreditLearner", "GuestLearner", "Student"})
+_TEACHERS = frozenset({"Instructor", "TeachingAssistant", "ContentDeveloper", "Faculty"})
+_ADMINISTRATORS = frozenset({"Administrator", "SysAdmin"})
+
+
+class Message(StrEnum):
+    """The messages that the tool side takes."""
+
+    RESOURCE_LINK = vocabulary.RESOURCE_LINK_REQUEST
+    DEEP_LINKING = vocabulary.DEEP_LINKING_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who launches. ``id`` is the platform's own; ``stable_id`` what its registrar calls them.
+
+    Everything but the id may be missing: platforms keep it back at will.
+    """
+
+    id: str
+    name: str = field(default="", repr=False)
+    given_name: str = field(default="", repr=False)
+    family_name: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    stable_id: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The course that the launch comes from. ``types`` may be short names or whole URIs."""
+
+    id: str
+    label: str = ""
+    title: str = ""
+    types: tuple[str, ...] = ()
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLink:
+    """The place in the course that was clicked."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """Assignment and Grade Services: where line items are, and what the token may be used for.
+
+    ``line_items`` and ``line_item`` are addresses as given, with their queries; empty if missing.
+    """
+
+    line_items: str = ""
+    line_item: str = ""
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A deep linking request: what may be chosen, and where the choice goes.
+
+    ``data`` is returned to the platform as it came; None where it sent none.
+    """
+
+    return_address: str
+    several: bool = True
+    line_items: bool = True
+    targets: tuple[str, ...] = ()
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One launch. ``centre`` is empty for the Academy's platform."""
+
+    issuer: str
+    client_id: str
+    deployment_id: str
+    centre: str
+    message: Message
+    target: str
+    person: Person
+    roles: tuple[str, ...] = ()
+    context: Context | None = None
+    resource_link: ResourceLink | None = None
+    grading: Grading | None = None
+    memberships: str = ""
+    custom: Mapping[str, str] = field(default_factory=dict)
+    selection: Selection | None = None
+    return_address: str = ""
+    locale: str = ""
+
+    @property
+    def is_learner(self) -> bool:
+        return _any(self.roles, _LEARNERS)
+
+    @property
+    def is_teacher(self) -> bool:
+        return _any(self.roles, _TEACHERS)
+
+    @property
+    def is_administrator(self) -> bool:
+        return _any(self.roles, _ADMINISTRATORS)
+
+
+def _any(roles: tuple[str, ...], wanted: frozenset[str]) -> bool:
+    """A sub-role (``…/membership/Instructor#PrimaryInstructor``) counts as its main role, too."""
+    for role in roles:
+        whole, _, last = role.rpartition("#")
+        if last in wanted or whole.rpartition("/")[2] in wanted:
+            return True
+    return False

@@ -1,0 +1,80 @@
+"""Who is in the platform's course (Names and Role Provisioning Services 2.0, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from pylti1p3.names_roles import NamesRolesProvisioningService, TNamesAndRolesData
+
+from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
+from lms_bridge.lti.tool.connector import Connector
+from lms_bridge.lti.tool.services.values import MOST_PAGES, text, with_query
+from lms_bridge.lti.vocabulary import role_uri
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person of the platform's course. Roles are whole URIs, whatever the platform sent."""
+
+    id: str
+    roles: tuple[str, ...]
+    active: bool = True
+    name: str = field(default="", repr=False)
+    given_name: str = field(default="", repr=False)
+    family_name: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    stable_id: str = field(default="", repr=False)
+
+
+def memberships(
+    connector: Connector,
+    address: str,
+    *,
+    resource_link_id: str = "",
+    role: str = "",
+    limit: int = 0,
+) -> Iterator[Member]:
+    """Everybody in the course, page after page. It raises rather than end too early: a roster that
+    is not whole would look as if people had left.
+
+    Raises:
+        IncompleteRead: a page comes up again, or the pages have no end.
+    """
+    given = {"rlid": resource_link_id, "role": role, "limit": str(limit) if limit else ""}
+    following: str | None = with_query(address, {k: v for k, v in given.items() if v})
+    service = NamesRolesProvisioningService(
+        connector, cast(TNamesAndRolesData, {"context_memberships_url": address})
+    )
+    seen: set[str] = set()
+    while following:
+        if following in seen or len(seen) >= MOST_PAGES:
+            raise IncompleteRead("roster-endless", "The platform's roster has no end.")
+        seen.add(following)
+        page = service.get_nrps_data(following)
+        body, following = page["body"], page["next_page_url"]
+        people = body.get("members") if isinstance(body, dict) else None
+        if not isinstance(people, list):
+            raise NotUnderstood("roster-unreadable", "The platform's roster cannot be read.")
+        yield from map(_member, people)
+
+
+def _member(body: object) -> Member:
+    if not isinstance(body, dict) or not text(body, "user_id"):
+        raise NotUnderstood("member-unreadable", "A person of the platform's roster has no id.")
+    return Member(
+        id=text(body, "user_id"),
+        roles=_roles(body.get("roles")),
+        active=text(body, "status").lower() in ("", "active"),
+        name=text(body, "name"),
+        given_name=text(body, "given_name"),
+        family_name=text(body, "family_name"),
+        email=text(body, "email"),
+        stable_id=text(body, "lis_person_sourcedid"),
+    )
+
+
+def _roles(value: object) -> tuple[str, ...]:
+    listed: Sequence[object] = [value] if isinstance(value, str) else value or []  # type: ignore[assignment]
+    return tuple(role_uri(role) for role in listed if isinstance(role, str) and role)

@@ -1,0 +1,246 @@
+"""Queries on what the bridge serves as a platform: subjects, resources, line items, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+
+from lms_bridge.domain.model import EnrolmentStatus, Kind, Learner, Offering
+from lms_bridge.domain.wanted import IN_COURSE
+from lms_bridge.store.links import chunks
+from lms_bridge.store.lti_tables import line_item, resource, score, subject
+from lms_bridge.store.rows import insert_missing
+from lms_bridge.store.tables import EMPTY, enrolment, item, learner, offering
+
+Rows = Sequence[Row[*tuple[Any, ...]]]
+"""What a query gives: columns by their names."""
+
+# ---- subjects: what a tool calls a person ----------------------------------------------
+
+
+def subjects(tx: Connection, centre: str, learner_ids: Iterable[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for chunk in chunks(learner_ids):
+        rows = tx.execute(
+            select(subject.c.learner_id, subject.c.subject).where(
+                subject.c.centre == centre, subject.c.learner_id.in_(chunk)
+            )
+        )
+        found.update((row.learner_id, row.subject) for row in rows)
+    return found
+
+
+def add_subjects(tx: Connection, centre: str, new: Mapping[int, str]) -> None:
+    """Somebody may be quicker: the first one's stand."""
+    rows = [{"centre": centre, "learner_id": id_, "subject": text} for id_, text in new.items()]
+    insert_missing(tx, subject, rows, ["centre", "learner_id"])
+
+
+def learner_of_subject(tx: Connection, centre: str, text: str) -> int | None:
+    found: int | None = tx.scalar(
+        select(subject.c.learner_id).where(subject.c.centre == centre, subject.c.subject == text)
+    )
+    return found
+
+
+# ---- resources: the links that people launch -------------------------------------------
+
+
+def resources(tx: Connection, **equal: object) -> Rows:
+    conditions = [resource.c[name] == value for name, value in equal.items()]
+    return tx.execute(select(resource).where(*conditions).order_by(resource.c.id)).all()
+
+
+_RESOURCE = (
+    select(resource, func.coalesce(func.min(line_item.c.id), 0).label("line_item_id"))
+    .outerjoin(line_item, line_item.c.resource_link_id == resource.c.id)
+    .where(resource.c.id == bindparam("id_is"))
+    .group_by(resource.c.id)
+)
+
+
+def resource_with_line_item(tx: Connection, resource_id: int) -> Row[Any] | None:
+    return tx.execute(_RESOURCE, {"id_is": resource_id}).first()
+
+
+def add_resource(tx: Connection, values: Mapping[str, Any]) -> int:
+    return int(tx.execute(insert(resource).values(**values).returning(resource.c.id)).scalar_one())
+
+
+# ---- line items ------------------------------------------------------------------------
+
+
+def line_items(tx: Connection, after: int = 0, most: int = 0, **equal: object) -> Rows:
+    """Those with these values, each with ``resource_code``; ``most`` rows after a given id."""
+    query = (
+        select(line_item, resource.c.code.label("resource_code"))
+        .outerjoin(resource, resource.c.id == line_item.c.resource_link_id)
+        .where(*(_column(name) == value for name, value in equal.items()))
+        .where(line_item.c.id > after)
+        .order_by(line_item.c.id)
+    )
+    return tx.execute(query.limit(most) if most else query).all()
+
+
+def _column(name: str) -> Any:
+    return resource.c.code if name == "resource_code" else line_item.c[name]
+
+
+def add_line_item(tx: Connection, values: Mapping[str, Any]) -> int:
+    made = tx.execute(insert(line_item).values(**values).returning(line_item.c.id))
+    return int(made.scalar_one())
+
+
+def change_line_item(tx: Connection, id_: int, values: Mapping[str, Any]) -> None:
+    tx.execute(update(line_item).where(line_item.c.id == id_).values(**values))
+
+
+def drop_line_item(tx: Connection, id_: int) -> None:
+    tx.execute(delete(score).where(score.c.line_item_id == id_))
+    tx.execute(delete(line_item).where(line_item.c.id == id_))
+
+
+# ---- scores ----------------------------------------------------------------------------
+
+
+def score_of(tx: Connection, line_item_id: int, learner_id: int) -> Row[Any] | None:
+    """The score as it is until the transaction ends: another delivery waits for this one."""
+    tx.execute(select(line_item.c.id).where(line_item.c.id == line_item_id).with_for_update())
+    return tx.execute(
+        select(score).where(score.c.line_item_id == line_item_id, score.c.learner_id == learner_id)
+    ).first()
+
+
+def add_score(tx: Connection, values: Mapping[str, Any]) -> None:
+    tx.execute(insert(score).values(**values, taken=EMPTY))
+
+
+def change_score(tx: Connection, id_: int, values: Mapping[str, Any]) -> None:
+    tx.execute(update(score).where(score.c.id == id_).values(**values))
+
+
+def scores(
+    tx: Connection, line_item_id: int, learner_id: int | None = None, after: int = 0, most: int = 0
+) -> Rows:
+    query = (
+        select(score, learner.c.academy_id)
+        .join(learner, learner.c.id == score.c.learner_id)
+        .where(score.c.line_item_id == line_item_id, score.c.id > after)
+        .order_by(score.c.id)
+    )
+    if learner_id is not None:
+        query = query.where(score.c.learner_id == learner_id)
+    return tx.execute(query.limit(most) if most else query).all()
+
+
+def pending_scores(tx: Connection, centre: str) -> Rows:
+    """Offerings and learners of a centre about whom scores have come that are not taken in."""
+    return list(
+        tx.execute(
+            select(line_item.c.offering_id, score.c.learner_id)
+            .join(line_item, line_item.c.id == score.c.line_item_id)
+            .join(offering, offering.c.id == line_item.c.offering_id)
+            .where(offering.c.centre == centre, score.c.digest != score.c.taken)
+            .distinct()
+            .order_by(line_item.c.offering_id, score.c.learner_id)
+        ).all()
+    )
+
+
+def scores_about(tx: Connection, offering_id: int, learner_id: int) -> Rows:
+    """All scores of one learner in one offering; those of main line items, then the newest."""
+    return list(
+        tx.execute(
+            select(score, line_item.c.main, line_item.c.score_maximum)
+            .join(line_item, line_item.c.id == score.c.line_item_id)
+            .where(line_item.c.offering_id == offering_id, score.c.learner_id == learner_id)
+            .order_by(line_item.c.main.desc(), score.c.at.desc(), score.c.id.desc())
+        ).all()
+    )
+
+
+def scores_taken(tx: Connection, ids: Mapping[int, bytes]) -> None:
+    for id_, digest in ids.items():
+        tx.execute(update(score).where(score.c.id == id_).values(taken=digest))
+
+
+# ---- places ----------------------------------------------------------------------------
+
+_LEARNER, _OFFERING = fields(Learner), fields(Offering)
+_PLACE = (
+    select(
+        enrolment.c.learner_id,
+        enrolment.c.offering_id,
+        enrolment.c.status,
+        *(learner.c[f.name] for f in _LEARNER),
+        *(offering.c[f.name] for f in _OFFERING),
+    )
+    .join(learner, learner.c.id == enrolment.c.learner_id)
+    .join(offering, offering.c.id == enrolment.c.offering_id)
+    .where(
+        learner.c.academy_id == bindparam("academy_id"), offering.c.code == bindparam("offering")
+    )
+)
+
+
+def place(
+    tx: Connection, academy_id: str, code: str
+) -> tuple[int, int, EnrolmentStatus, Learner, Offering] | None:
+    """(learner id, offering id, status, learner, offering) in one query: it is every launch's."""
+    row = tx.execute(_PLACE, {"academy_id": academy_id, "offering": code}).first()
+    if row is None:
+        return None
+    split = 3 + len(_LEARNER)
+    return row[0], row[1], row[2], Learner(*row[3:split]), Offering(*row[split:])
+
+
+# ---- rosters ---------------------------------------------------------------------------
+
+
+def roster(
+    tx: Connection, offering_id: int, after: int, most: int, learner_id: int | None = None
+) -> Rows:
+    """Those with a place in the offering, ``most`` of them after a given enrolment's id."""
+    query = (
+        select(enrolment.c.id, enrolment.c.learner_id, enrolment.c.status)
+        .where(
+            enrolment.c.offering_id == offering_id,
+            enrolment.c.status.in_(IN_COURSE),
+            enrolment.c.id > after,
+        )
+        .order_by(enrolment.c.id)
+        .limit(most)
+    )
+    if learner_id is not None:
+        query = query.where(enrolment.c.learner_id == learner_id)
+    return tx.execute(query).all()
+
+
+def changed_members(
+    tx: Connection, offering_id: int, since: datetime, after: int, most: int
+) -> Rows:
+    """Enrolments that changed since then, or whose learner did, as the audit knows."""
+    about = or_(
+        and_(item.c.kind == Kind.ENROLMENT, item.c.record_id == enrolment.c.id),
+        and_(item.c.kind == Kind.LEARNER, item.c.record_id == enrolment.c.learner_id),
+    )
+    return list(
+        tx.execute(
+            select(enrolment.c.id, enrolment.c.learner_id, enrolment.c.status)
+            .where(
+                enrolment.c.offering_id == offering_id,
+                enrolment.c.id > after,
+                select(func.count())
+                .select_from(item)
+                .where(about, item.c.at >= since)
+                .scalar_subquery()
+                > 0,
+            )
+            .order_by(enrolment.c.id)
+            .limit(most)
+        ).all()
+    )

@@ -1,0 +1,149 @@
+"""The tables of LTI: keys, one-time records, parties, and what the bridge serves as a platform."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from lms_bridge.store.tables import Id, learner, metadata, offering
+from lms_bridge.store.types import Exact, Texts, Utc
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _words(name: str, longest: int = 255) -> Column[str]:
+    return Column(name, String(longest), nullable=False, server_default="", default="")
+
+
+key = Table(
+    "lti_key",
+    metadata,
+    _id(),
+    Column("kid", String(64), nullable=False, unique=True),
+    # PKCS#8, locked with the settings' key.
+    Column("private", LargeBinary, nullable=False),
+    Column("public", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    # Signs no more from then on; published until nothing that it signed can be valid.
+    Column("retired_at", Utc),
+)
+
+once = Table(
+    "lti_once",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    _words("purpose", 30),
+    Column("data", JSON, nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+)
+
+party = Table(
+    "lti_party",
+    metadata,
+    _id(),
+    _words("side", 10),
+    _words("centre", 40),
+    _words("name"),
+    _words("issuer"),
+    _words("client_id"),
+    Column("deployment_ids", Texts, nullable=False),
+    _words("authorization_endpoint", 2000),
+    _words("token_endpoint", 2000),
+    _words("jwks_uri", 2000),
+    _words("initiate_login_uri", 2000),
+    Column("redirect_uris", Texts, nullable=False),
+    _words("target_link_uri", 2000),
+    _words("deep_link_uri", 2000),
+    Column("custom", JSON, nullable=False),
+    Column("scopes", Texts, nullable=False),
+    Column("privacy", JSON, nullable=False),
+    _words("status", 10),
+    Column("private_addresses", Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("side", "issuer", "client_id"),
+    Index("ix_lti_party_centre", "centre", "side"),
+)
+
+subject = Table(
+    "lti_subject",
+    metadata,
+    _id(),
+    _words("centre", 40),
+    Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
+    _words("subject"),
+    UniqueConstraint("centre", "learner_id"),
+    UniqueConstraint("centre", "subject"),
+)
+
+resource = Table(
+    "lti_resource",
+    metadata,
+    _id(),
+    Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    # What people and tools call it: never our row's number alone.
+    Column("code", String(64), nullable=False, unique=True),
+    _words("title", 500),
+    Column("description", Text, nullable=False, default=""),
+    _words("address", 2000),
+    Column("custom", JSON, nullable=False),
+    _words("target", 10),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_lti_resource_offering_id", "offering_id", "party_id"),
+)
+
+line_item = Table(
+    "lti_line_item",
+    metadata,
+    _id(),
+    Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    Column("resource_link_id", Id, ForeignKey(resource.c.id)),
+    _words("label", 500),
+    Column("score_maximum", Exact, nullable=False),
+    _words("resource_id"),
+    _words("tag"),
+    # Made by the bridge for the offering as a whole: its scores come before those of any other.
+    Column("main", Boolean, nullable=False, default=False),
+    Column("starts_at", Utc),
+    Column("ends_at", Utc),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_lti_line_item_offering_id", "offering_id", "party_id"),
+)
+
+score = Table(
+    "lti_score",
+    metadata,
+    _id(),
+    Column("line_item_id", Id, ForeignKey(line_item.c.id, ondelete="CASCADE"), nullable=False),
+    Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
+    Column("given", Exact),
+    Column("maximum", Exact),
+    _words("activity", 20),
+    _words("grading", 20),
+    Column("comment", Text, nullable=False, default=""),
+    Column("at", Utc, nullable=False),
+    # What was sent, and what of it became the learner's result: while they differ, it still has to.
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("taken", LargeBinary(16), nullable=False),
+    UniqueConstraint("line_item_id", "learner_id"),
+    Index(
+        "ix_lti_score_pending",
+        "line_item_id",
+        sqlite_where=text("digest <> taken"),
+        postgresql_where=text("digest <> taken"),
+    ),
+)

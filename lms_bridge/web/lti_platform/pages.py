@@ -1,0 +1,141 @@
+"""What a browser passes through: launch links, the authentication endpoint, the choice's answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from urllib.parse import urlencode, urlsplit
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
+from werkzeug.wrappers import Response as Answer
+
+from lms_bridge.lti import parties
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Side
+from lms_bridge.lti.platform import deep_linking, endpoints
+from lms_bridge.lti.platform.authentication import authenticate
+from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
+from lms_bridge.web.headers import POLICY
+from lms_bridge.web.lti_platform.parts import given, the_room
+from lms_bridge.web.lti_platform.refusals import as_page
+
+pages = Blueprint("lti_platform", __name__, template_folder="templates")
+pages.register_error_handler(LtiRefused, as_page)
+COOKIE = "lms_bridge_launch"
+ANCESTORS_SECONDS = 60.0
+_ANCESTORS = "lms_bridge.lti_ancestors"
+LAUNCH_COOKIE_SECONDS = 86_400
+
+
+@pages.get(f"{endpoints.LAUNCH}/<token>")
+def open_link(token: str) -> Response:
+    """A launch link begins with a button: programs that look into messages for safety open every
+    link, and would use it up."""
+    link = the_room().once.look(LINK, token)
+    if link is None:
+        raise _link_gone()
+    page = make_response(render_template("lti/link.html", token=token, offering=link["offering"]))
+    # The button leads to the tool in the end, and browsers hold that to the policy, too.
+    others = "https:" if the_room().address.startswith("https:") else "https: http:"
+    page.headers["Content-Security-Policy"] = POLICY.replace(
+        "form-action 'self'", f"form-action 'self' {others}"
+    )
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+@pages.post(f"{endpoints.LAUNCH}/<token>")
+def use_link(token: str) -> Answer:
+    room = the_room()
+    link = room.once.take(LINK, token)
+    if link is None:
+        raise _link_gone()
+    browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+    if link.get("person"):
+        login = start_deep_linking(
+            room, link["offering"], person=link["person"], party_id=link["party"], browser=browser
+        )
+    else:
+        login = start_launch(
+            room, link["learner"], link["offering"], party_id=link["party"], browser=browser
+        )
+    mark = "&" if urlsplit(login.address).query else "?"
+    answer = redirect(f"{login.address}{mark}{urlencode(login.fields)}", 303)
+    secure = room.address.startswith("https:")
+    answer.set_cookie(
+        COOKIE,
+        browser,
+        max_age=LAUNCH_COOKIE_SECONDS,
+        path="/lti/",
+        httponly=True,
+        secure=secure,
+        samesite="None" if secure else "Lax",  # tools post across sites; http is for trials
+        partitioned=secure,
+    )
+    return answer
+
+
+def _link_gone() -> LtiRefused:
+    return LtiRefused(
+        "launch-link-gone",
+        "This launch link was used already, or is too old.",
+        "Please ask for another one.",
+        status=404,
+    )
+
+
+@pages.route(endpoints.AUTHENTICATION, methods=["GET", "POST"])
+def authentication() -> Response:
+    """1EdTech Security Framework 1.1, section 5.1.1.2: both methods."""
+    answer = authenticate(the_room(), given(), request.cookies.get(COOKIE, ""))
+    nonce = secrets.token_urlsafe(16)
+    page = make_response(render_template("lti/form.html", answer=answer, nonce=nonce))
+    page.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; base-uri 'none'; "
+        f"form-action {_where(answer.redirect_uri)}; frame-ancestors {_ancestors()}"
+    )
+    # The tool has to see where the form comes from: without, its Origin would be "null".
+    page.headers["Referrer-Policy"] = "strict-origin"
+    page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+@pages.post(endpoints.DEEP_LINKING)
+def choice() -> str:
+    chosen = deep_linking.take_answer(the_room(), given().get("JWT", ""))
+    return render_template("lti/chosen.html", chosen=chosen)
+
+
+def _where(address: str) -> str:
+    """Any address of the same scheme: tools send the browser on after the form, and browsers hold
+    those redirects to the policy, too."""
+    return f"{urlsplit(address).scheme}:"
+
+
+def _ancestors() -> str:
+    """Our own pages, and those of the platforms that launch into the bridge. Looked up once a
+    minute: every launch needs it."""
+    kept: tuple[float, str] = current_app.extensions.get(_ANCESTORS, (-ANCESTORS_SECONDS, ""))
+    if time.monotonic() - kept[0] > ANCESTORS_SECONDS:
+        with the_room().database.reading() as tx:
+            platforms = [each for each in parties.all_parties(tx, Side.PLATFORM) if each.active]
+        origins = {_origin(each.issuer) for each in platforms}
+        origins |= {_origin(each.authorization_endpoint) for each in platforms}
+        kept = time.monotonic(), " ".join(["'self'", *sorted(origins - {""})])
+        current_app.extensions[_ANCESTORS] = kept
+    return kept[1]
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    usable = parts.scheme in ("http", "https") and parts.netloc and ";" not in parts.netloc
+    return f"{parts.scheme}://{parts.netloc}" if usable else ""

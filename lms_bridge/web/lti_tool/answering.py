@@ -1,0 +1,77 @@
+"""Answers that may be shown inside a platform's page, and the cookie of a login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Response, make_response, render_template
+from werkzeug.wrappers import Response as AnyResponse
+
+from lms_bridge.lti.tool.launch import Launch
+from lms_bridge.lti.tool.reading import origin
+
+_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action {targets}; frame-ancestors {frames}"
+)
+ANYWHERE = "*"
+
+
+def page(
+    template: str,
+    *,
+    frames: str = ANYWHERE,
+    targets: str = "'self'",
+    status: int = 200,
+    **values: object,
+) -> Response:
+    """A page that a platform may frame: ``frames`` and ``targets`` are lists of sources of the
+    content security policy. Pages without anything to click may be framed anywhere."""
+    response = make_response(render_template(f"lti_tool/{template}", **values), status)
+    return framed(response, frames=frames, targets=targets)
+
+
+def framed(response: Response, *, frames: str, targets: str = "'self'") -> Response:
+    policy = _POLICY.format(targets=targets, frames=frames)
+    response.headers["Content-Security-Policy"] = policy
+    # The platform's page opens the launch, and may be told when it is over.
+    response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def frames_of(launch: Launch) -> str:
+    """Who may frame the answer to a launch: every server that the platform named in it. Canvas has
+    one issuer for all schools, so that the issuer alone would not do."""
+    grading = launch.grading
+    named = [launch.issuer, launch.return_address, launch.memberships]
+    if grading is not None:
+        named += [grading.line_items, grading.line_item]
+    if launch.selection is not None:
+        named.append(launch.selection.return_address)
+    return sources(named)
+
+
+def sources(addresses: Iterable[str]) -> str:
+    found = dict.fromkeys(origin(address) for address in addresses)
+    return " ".join(["'self'", *(each for each in found if each)])
+
+
+def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
+    """For use inside a frame of the platform's page (traps 16): partitioned, hence the browser
+    gives it back only under the same platform."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="None",
+        partitioned=True,
+    )
+
+
+def drop_cookie(response: AnyResponse, name: str) -> None:
+    set_cookie(response, name, "", 0)

@@ -1,0 +1,120 @@
+"""From a learner's click to the id_token that a tool gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.parties import Privacy, Status
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.launching import LINK
+from tests.integration.lti_platform.world import World, code_of, form_of
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_launch(either_world: World, method: str) -> None:
+    world = either_world
+    login = world.start()
+    assert login.address == world.party.initiate_login_uri
+    assert login.fields["iss"] == world.address
+    assert "acad-1" not in str(login.fields)
+    request = world.auth_request(login)
+    answer = world.authenticate(request, method)
+    assert answer.status_code == 200
+    form = form_of(answer.text)
+    assert form["action"] == request["redirect_uri"]
+    assert form["state"] == request["state"]
+    claims = world.read(form["id_token"])
+    assert claims["nonce"] == request["nonce"]
+    assert claims["aud"] == world.tool.client_id
+    assert claims["sub"] == "acad-1"
+    assert 0 < claims["exp"] - claims["iat"] <= 300
+    assert claims[lti.ROLES] == [lti.LEARNER]
+    assert claims[lti.CONTEXT]["title"] == "Spectre & réglementation"
+    assert claims[lti.DEPLOYMENT_ID] == "dep-1"
+    assert claims[lti.LAUNCH_PRESENTATION]["locale"] == claims["locale"] == "fr"
+    assert claims[lti.CUSTOM] == {"offering": "OFF-1", "mail": "l1@example.org", "fixed": "1"}
+    assert claims[lti.LIS]["person_sourcedid"] == "acad-1"
+    assert claims[lti.AGS_ENDPOINT]["lineitem"].startswith(claims[lti.AGS_ENDPOINT]["lineitems"])
+
+
+def test_the_form_may_do_nothing_else(world: World) -> None:
+    answer = world.authenticate(world.auth_request(world.start()))
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'nonce-" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "X-Frame-Options" not in answer.headers
+
+
+def test_a_login_is_taken_once(world: World) -> None:
+    login = world.start()
+    assert world.authenticate(world.auth_request(login)).status_code == 200
+    again = world.authenticate(world.auth_request(login))
+    assert (again.status_code, code_of(again)) == (400, "auth-login-gone")
+
+
+def test_two_tabs_at_once(world: World) -> None:
+    first, second = world.start(), world.start()
+    assert world.authenticate(world.auth_request(second)).status_code == 200
+    assert world.authenticate(world.auth_request(first)).status_code == 200
+
+
+def test_a_refused_request_does_not_use_up_the_login(world: World) -> None:
+    login = world.start()
+    assert world.authenticate(world.auth_request(login, prompt="login")).status_code == 400
+    assert world.authenticate(world.auth_request(login), browser="other").status_code == 403
+    assert world.authenticate(world.auth_request(login)).status_code == 200
+
+
+def test_personal_data_go_along_only_as_the_party_may_know_them(world: World) -> None:
+    world.change_party(privacy=Privacy(name=False, email=False, pseudonyms=True))
+    claims = world.launch()
+    assert claims["sub"] != "acad-1"
+    assert not {"name", "given_name", "family_name", "email"} & claims.keys()
+    assert "person_sourcedid" not in claims[lti.LIS]
+    assert claims[lti.CUSTOM]["mail"] == "$Person.email.primary"
+    assert "acad-1" not in str(claims)
+    assert "Ln1" not in str(claims)
+    assert world.launch()["sub"] == claims["sub"]
+    assert world.launch("acad-2")["sub"] != claims["sub"]
+
+
+def test_a_place_that_was_lost_meanwhile(world: World) -> None:
+    login = world.start()
+    world.change_party(status=Status.DISABLED)
+    assert code_of(world.authenticate(world.auth_request(login))) == "auth-client-inactive"
+
+
+def test_keys_rotate_without_a_pause(world: World) -> None:
+    old = form_of(world.authenticate(world.auth_request(world.start())).text)["id_token"]
+    world.room.keyring.rotate()  # another process than the server's
+    assert world.read(old)["sub"] == "acad-1"
+    assert len(requests.get(world.address + endpoints.KEYS, timeout=5).json()["keys"]) == 2
+    assert world.launch()["sub"] == "acad-1"
+
+
+def test_a_launch_link(world: World) -> None:
+    world.room.once.put(
+        LINK, "the-link", {"learner": "acad-1", "offering": "OFF-1", "party": 0}, 60
+    )
+    address = f"{world.address}{endpoints.LAUNCH}/the-link"
+    session = requests.Session()
+    assert session.get(address, timeout=5).status_code == 200
+    assert session.get(address, timeout=5).status_code == 200  # a look does not use it up
+    moved = session.post(address, timeout=5, allow_redirects=False)
+    assert moved.status_code == 303
+    parts = urlsplit(moved.headers["Location"])
+    fields = {name: texts[0] for name, texts in parse_qs(parts.query).items()}
+    login = replace(world.start(), fields=fields)
+    request = world.auth_request(login)
+    answer = session.get(world.address + endpoints.AUTHENTICATION, params=request, timeout=5)
+    assert answer.status_code == 200
+    assert session.post(address, timeout=5).status_code == 404
+    elsewhere = requests.get(address, timeout=5)
+    assert (elsewhere.status_code, code_of(elsewhere)) == (404, "launch-link-gone")

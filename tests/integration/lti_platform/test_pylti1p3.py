@@ -1,0 +1,108 @@
+"""PyLTI1p3's Flask example as the tool."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from decimal import Decimal
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+import requests
+
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.launching import (
+    LoginInitiation,
+    start_deep_linking,
+    start_launch,
+)
+from lms_bridge.store import lti_services
+from tests.integration.lti_platform.test_services import result_of
+from tests.integration.lti_platform.world import (
+    BROWSER,
+    KEYS,
+    Late,
+    World,
+    add_tool,
+    form_of,
+    served,
+)
+from tests.peers.pylti1p3_tool import make_app
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture
+def connected(world: World) -> Iterator[int]:
+    """The number of the connection to the tool."""
+    late = Late()
+    with served(late) as address:
+        party = add_tool(
+            world.room,
+            world.tool,
+            initiate_login_uri=f"{address}/login",
+            redirect_uris=(f"{address}/launch",),
+            target_link_uri=f"{address}/launch",
+            deep_link_uri=f"{address}/launch",
+            jwks_uri=f"{address}/jwks",
+        )
+        registration = {
+            "default": True,
+            "client_id": party.client_id,
+            "auth_login_url": world.address + endpoints.AUTHENTICATION,
+            "auth_token_url": world.address + endpoints.TOKEN,
+            "key_set_url": world.address + endpoints.KEYS,
+            "deployment_ids": list(party.deployment_ids),
+        }
+        late.app = make_app(
+            {world.address: registration},
+            KEYS[2].as_pem(private=True).decode(),
+            KEYS[2].as_pem(private=False).decode(),
+        )
+        yield party.id
+
+
+def enter(world: World, login: LoginInitiation) -> requests.Response:
+    browser = requests.Session()
+    host = urlsplit(world.address).hostname
+    browser.cookies.set("lms_bridge_launch", BROWSER, domain=host, path="/lti/")
+    page = browser.get(login.address, params=dict(login.fields), timeout=20)
+    form = form_of(page.text)
+    return browser.post(form.pop("action"), data=form, timeout=20)
+
+
+def test_launch_members_score(world: World, connected: int) -> None:
+    login = start_launch(world.room, "acad-2", "OFF-1", party_id=connected, browser=BROWSER)
+    answer = enter(world, login)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["sub"] == "acad-2"
+    assert [member["user_id"] for member in told["members"]] == ["acad-1", "acad-2", "acad-3"]
+    assert told["own"]["label"] == "Quiz"
+    assert told["results"][0]["resultScore"] == 70
+    result = result_of(world, "acad-2")
+    assert result is not None
+    assert (result.score, result.scale_max) == (Decimal(7), Decimal(10))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_in_a_browser(world: World, connected: int) -> None:
+    """The form submits itself under its own content security policy."""
+    login = start_launch(world.room, "acad-2", "OFF-1", party_id=connected)
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000")
+    command = [str(CHROMIUM), *options, "--dump-dom", f"{login.address}?{urlencode(login.fields)}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert '"sub":"acad-2"' in done.stdout
+
+
+def test_deep_linking(world: World, connected: int) -> None:
+    login = start_deep_linking(
+        world.room, "OFF-2", person="operator", party_id=connected, browser=BROWSER
+    )
+    form = form_of(enter(world, login).text)
+    done = requests.post(form.pop("action"), data=form, timeout=20)
+    assert done.status_code == 200, done.text
+    with world.bridge.database.reading() as tx:
+        (resource,) = lti_services.resources(tx, offering_id=world.ids["OFF-2"])
+    assert (resource.title, resource.custom) == ("Unit <2>", {"unit": "2"})

@@ -1,0 +1,172 @@
+"""Dynamic registration as a tool, over real HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from lms_bridge.lti import parties
+from lms_bridge.lti.parties import Side, Status
+from lms_bridge.lti.tool.registering import invite
+from tests.integration.lti_tool.conftest import NewSite, Site
+from tests.peers.browser import Browser, Page
+from tests.peers.platform import CONFIGURATION, Platform
+
+
+def _register(
+    site: Site, platform: Platform, browser: Browser, invitation: str = "", **more: str
+) -> Page:
+    address = invitation or invite(site.tool.room, "AFR")
+    given = {
+        "openid_configuration": f"{platform.address}/configuration",
+        "registration_token": "secret-word",
+        **more,
+    }
+    return browser.get(f"{address}&{urlencode(given)}")
+
+
+def test_a_registration(site: Site, platform: Platform, browser: Browser) -> None:
+    page = _register(site, platform, browser)
+    assert page.status == 200
+    assert "close.js" in page.text
+    (sent,) = platform.registrations
+    assert sent["token"] == "Bearer secret-word"
+    assert sent["initiate_login_uri"] == f"{site.address}/lti/tool/login"
+    assert sent["redirect_uris"] == [f"{site.address}/lti/tool/launch"]
+    assert sent["jwks_uri"] == f"{site.address}/lti/tool/jwks"
+    assert sent["token_endpoint_auth_method"] == "private_key_jwt"
+    tool = sent[CONFIGURATION]
+    assert tool["domain"] == site.address.partition("//")[2]
+    assert {each["type"] for each in tool["messages"]} == {
+        "LtiResourceLinkRequest",
+        "LtiDeepLinkingRequest",
+    }
+    assert tool["custom_parameters"] == {
+        "person_sourcedid": "$Person.sourcedId",
+        "course_sourcedid": "$CourseSection.sourcedId",
+    }
+    assert "lineitem" in sent["scope"]
+    assert "contextmembership" not in sent["scope"]  # this platform does not know it
+    with site.bridge.database.reading() as tx:
+        (party,) = parties.all_parties(tx)
+    assert party.side is Side.PLATFORM
+    assert party.status is Status.PENDING
+    assert party.centre == "AFR"
+    assert (party.issuer, party.client_id) == (platform.address, "given-1")
+    assert party.deployment_ids == ("7",)
+    assert party.jwks_uri == f"{platform.address}/jwks"
+    assert site.logins_kept() == 0
+
+
+def test_an_invitation_is_good_once(site: Site, platform: Platform, browser: Browser) -> None:
+    invitation = invite(site.tool.room)
+    assert _register(site, platform, browser, invitation).status == 200
+    again = _register(site, platform, browser, invitation)
+    assert (again.status, again.code) == (403, "invitation-unknown")
+    assert site.parties_kept() == 1
+
+
+def test_no_invitation_and_a_guessed_one(site: Site, platform: Platform, browser: Browser) -> None:
+    for address in ("?x=1", "?invitation=guessed"):
+        page = _register(site, platform, browser, f"{site.address}/lti/tool/register{address}")
+        assert page.code == "invitation-unknown"
+    assert platform.asked == []
+
+
+def test_canvas_has_placements_of_its_own(site: Site, platform: Platform, browser: Browser) -> None:
+    platform.configuration = {
+        "https://purl.imsglobal.org/spec/lti-platform-configuration": {
+            "product_family_code": "canvas"
+        }
+    }
+    assert _register(site, platform, browser).status == 200
+    deep = platform.registrations[0][CONFIGURATION]["messages"][1]
+    assert "https://canvas.instructure.com/lti/link_selection" in deep["placements"]
+
+
+def test_a_platform_may_register_again(site: Site, platform: Platform, browser: Browser) -> None:
+    _register(site, platform, browser)
+    platform.registered = {CONFIGURATION: {"deployment_id": 8}}
+    assert _register(site, platform, browser).status == 200
+    with site.bridge.database.reading() as tx:
+        (party,) = parties.all_parties(tx)
+    assert party.deployment_ids == ("7", "8")
+    other = invite(site.tool.room, "AME")
+    assert _register(site, platform, browser, other).code == "platform-of-another"
+
+
+@pytest.mark.parametrize(
+    ("code", "configuration"),
+    [
+        ("issuer-elsewhere", {"issuer": "https://canvas.instructure.com"}),
+        ("configuration-invalid", {"issuer": None}),
+        ("configuration-invalid", {"issuer": ["x"]}),
+        ("configuration-invalid", {"jwks_uri": None}),
+        ("configuration-invalid", {"token_endpoint": "file:///etc/passwd"}),
+        ("configuration-invalid", {"authorization_endpoint": "javascript:alert(1)"}),
+        ("configuration-invalid", {"registration_endpoint": 7}),
+        ("configuration-invalid", {"jwks_uri": "https://x.example/mixed"}),
+        ("platform-address-refused", {"registration_endpoint": "http://169.254.169.254/latest"}),
+        ("platform-unreachable", {"registration_endpoint": "http://127.0.0.1:9/register"}),
+    ],
+)
+def test_bad_configurations(
+    code: str, configuration: dict[str, Any], site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.configuration = configuration
+    invitation = invite(site.tool.room)
+    page = _register(site, platform, browser, invitation)
+    assert page.code == code
+    assert site.parties_kept() == 0
+    platform.configuration = {}
+    assert _register(site, platform, browser, invitation).status == 200  # good again
+
+
+@pytest.mark.parametrize(
+    ("code", "registered"),
+    [
+        ("client-id-missing", {"client_id": None}),
+        ("client-id-missing", {"client_id": ""}),
+        ("client-id-missing", {"client_id": {"id": 1}}),
+        ("client-id-missing", {"client_id": "x" * 300}),
+    ],
+)
+def test_bad_answers(
+    code: str, registered: dict[str, Any], site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.registered = registered
+    assert _register(site, platform, browser).code == code
+    assert site.parties_kept() == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["", "x", "ftp://x.example/", "https://a:b@x.example/", "javascript:alert(1)"]
+)
+def test_configurations_that_are_no_addresses(
+    address: str, site: Site, platform: Platform, browser: Browser
+) -> None:
+    page = _register(site, platform, browser, openid_configuration=address)
+    assert page.code == "configuration-missing"
+
+
+def test_the_guard_is_on(new_site: NewSite, platform: Platform) -> None:
+    site = new_site(private_addresses=False)
+    for address in (
+        f"{platform.address}/configuration",
+        "https://127.0.0.1/configuration",
+        "https://[::1]/",
+        "https://2130706433/",
+        "https://10.0.0.1/",
+    ):
+        page = _register(site, platform, Browser(), openid_configuration=address)
+        assert page.code == "platform-address-refused"
+    assert platform.asked == []
+
+
+def test_a_registration_token_with_a_line_break(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    page = _register(site, platform, browser, registration_token="a\r\nX-Evil: 1")
+    assert page.code == "registration-token-invalid"

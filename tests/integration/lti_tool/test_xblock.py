@@ -1,0 +1,121 @@
+"""A platform that nobody here wrote: `lti-consumer-xblock`, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.lti.tool.connections import Connections
+from lms_bridge.lti.tool.connector import Connector
+from lms_bridge.lti.tool.launch import Grading
+from lms_bridge.lti.tool.services import (
+    Delivery,
+    LineItem,
+    Score,
+    create,
+    find_or_create,
+    memberships,
+    post_score,
+    results,
+)
+from tests.integration.lti_tool.conftest import Site, add_party
+from tests.integration.web.filling import fill
+from tests.peers.browser import Browser, Page
+from tests.peers.xblock.running import make_environment, running
+
+XBLOCK = "block-v1:Centre+C1+2026+type@lti_consumer+block@x1"
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_environment(tmp_path_factory.mktemp("xblock") / "venv")
+
+
+def test_with_xblock(python: Path, site: Site, tmp_path: Path, browser: Browser) -> None:
+    """One test, for the environment takes longer to make than all of it."""
+    fill(site.bridge.database)
+    with running(python, site.address, tmp_path) as peer:
+        party = add_party(site.bridge, _party(peer))
+        _launch(peer, browser)
+        code = _deep_linking(peer, site, browser)
+        arrived = _opened(browser, f"{peer['issuer']}/start?what=content")
+        assert "About this offering" in arrived.text
+        assert code in arrived.text
+        connections = Connections(site.tool.room)
+        connector = connections.to(party)
+        _memberships(peer, connector)
+        _scores(peer, connector, browser)
+        connections.close()
+
+
+def _party(peer: dict[str, str]) -> Party:
+    return Party(
+        side=Side.PLATFORM,
+        name="xblock",
+        centre="AFR",
+        issuer=peer["issuer"],
+        client_id=peer["client_id"],
+        deployment_ids=("1",),
+        authorization_endpoint=peer["authorization_endpoint"],
+        token_endpoint=peer["token_endpoint"],
+        jwks_uri=peer["jwks_uri"],
+        status=Status.ACTIVE,
+        private_addresses=True,
+    )
+
+
+def _opened(browser: Browser, address: str) -> Page:
+    answer = browser.get(address)
+    assert [form.action for form in answer.forms], answer.text
+    return browser.submit(answer)
+
+
+def _launch(peer: dict[str, str], browser: Browser) -> None:
+    arrived = _opened(browser, f"{peer['issuer']}/start?what=launch")
+    assert arrived.status == 200, arrived.code
+    assert "Learner 1" in arrived.text
+    assert "A course" in arrived.text
+    assert "as a learner" in arrived.text
+
+
+def _deep_linking(peer: dict[str, str], site: Site, browser: Browser) -> str:
+    choice = _opened(browser, f"{peer['issuer']}/start?what=deep")
+    code = choice.text.split('name="offering" value="')[1].split('"')[0]
+    sent = browser.submit(choice, action="send", offering=code)
+    assert browser.submit(sent).status == 200
+    (item,) = json.loads(browser.get(f"{peer['issuer']}/picked").text)
+    assert item["custom"] == {"offering": code}
+    assert item["url"] == f"{site.address}/lti/tool/launch"
+    return code
+
+
+def _memberships(peer: dict[str, str], connector: Connector) -> None:
+    found = list(memberships(connector, f"{peer['services']}/memberships", limit=2))
+    assert [each.id for each in found] == [f"ext-{number}" for number in range(1, 6)]
+    assert found[0].email == "learner1@example.org"
+    assert found[0].roles[0].endswith("#Learner")
+
+
+def _scores(peer: dict[str, str], connector: Connector, browser: Browser) -> None:
+    grading = Grading(line_items=f"{peer['services']}/lti-ags")
+    wanted = LineItem("Result", Decimal(100), "ITU-2", "result", resource_link_id=XBLOCK)
+    item = find_or_create(connector, grading, wanted)
+    assert find_or_create(connector, grading, wanted).address == item.address
+    assert create(connector, grading, replace(wanted, tag="other")).address != item.address
+    now = datetime.now(UTC)
+    score = Score("ext-1", Decimal("80.5"), Decimal(100), now)
+    assert post_score(connector, item.address, score) is Delivery.TAKEN
+    older = replace(score, score=Decimal(10), at=now - timedelta(hours=1))
+    assert post_score(connector, item.address, older) is Delivery.OLDER
+    zero = replace(score, score=Decimal(0), at=now + timedelta(seconds=2))
+    assert post_score(connector, item.address, zero) is Delivery.TAKEN
+    (result,) = results(connector, item.address)
+    assert (result.person, result.score) == ("ext-1", Decimal(0))
+    grades = json.loads(browser.get(f"{peer['issuer']}/grades").text)
+    assert grades == [["ext-1", 0.805, 100], ["ext-1", 0.0, 100]]
