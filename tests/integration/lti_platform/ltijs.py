@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
+import os
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "peers" / "ltijs"
-MISSING = shutil.which("node") is None or shutil.which("npm") is None
+BIN = Path(sys.executable).parent
+"""Node and npm come with the development packages: nothing need be on the machine."""
+ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def install() -> None:
@@ -23,8 +26,10 @@ def install() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists() and done.read_text(encoding="utf-8") == wanted:
             return
-        command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]
-        subprocess.run(command, cwd=FOLDER, check=True, capture_output=True, timeout=300)
+        command = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock"]
+        subprocess.run(
+            command, cwd=FOLDER, check=True, capture_output=True, timeout=300, env=ENVIRONMENT
+        )
         done.write_text(wanted, encoding="utf-8")
 
 
@@ -35,9 +40,13 @@ def running() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["node", "server.js", str(port)]
+    command = [str(BIN / "node"), "server.js", str(port)]
     with subprocess.Popen(
-        command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command,
+        cwd=FOLDER,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
     ) as process:
         try:
             assert process.stdout is not None

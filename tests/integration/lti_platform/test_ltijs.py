@@ -25,8 +25,6 @@ from tests.integration.lti_platform import ltijs
 from tests.integration.lti_platform.test_services import result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of
 
-pytestmark = pytest.mark.skipif(ltijs.MISSING, reason="node and npm are not installed")
-
 
 @pytest.fixture(scope="module")
 def tool() -> Iterator[str]:
