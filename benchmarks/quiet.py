@@ -13,7 +13,7 @@ from benchmarks.report import Row
 from benchmarks.verifying import differences
 from benchmarks.world import World
 
-ROUNDS = 7
+ROUNDS = 5
 MOST_CPU, MOST_MB, MOST_GROWTH = 1.5, 300.0, 1.15
 ROWS_OF_A_RUN = 5
 """The run's row and its lease's: each inserted and changed; the lease's deleted."""

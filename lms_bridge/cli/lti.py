@@ -20,6 +20,7 @@ from lms_bridge.lti.platform.canonical import TRIGGER, take_in_scores
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
 from lms_bridge.lti.platform.registration import check_addresses, invite, new_client_id
 from lms_bridge.lti.room import Room, open_room
+from lms_bridge.lti.tool import registering
 from lms_bridge.lti.vocabulary import SCOPES
 
 
@@ -132,6 +133,19 @@ def invite_(bridge: Bridge, centre: str, registration_url: str) -> None:
         say(f"OpenID configuration: {invitation.configuration}")
         say(f"Registration token: {invitation.token}")
     say("The tool then waits for approval: lms-bridge lti list")
+
+
+@lti.command("invite-platform")
+@click.argument("centre", default="")
+@with_bridge
+def invite_platform(bridge: Bridge, centre: str) -> None:
+    """An invitation for one platform, the LMS of CENTRE (without it: the Academy's), to register
+    the bridge as its tool."""
+    room = _room(bridge)
+    say(f"This address works once, within {bridge.settings.lti.invitation_hours:g} hours.")
+    say("Paste it into the platform where it asks for a tool's address:")
+    say(registering.invite(room, centre))
+    say("The platform then waits for approval: lms-bridge lti list")
 
 
 @lti.command()
