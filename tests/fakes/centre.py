@@ -289,22 +289,21 @@ def carry_out(
         outcomes: list[Done | Failed] = []
         for order in orders[start : start + batch]:
             steps(f"{kind}.before")
-            try:
-                _refuse(order, refused)
-                done = act(order)
-                outcomes.append(done if isinstance(done, Done) else Done(order.key, done))
-            except RecordRefused as error:
-                outcomes.append(Failed(order.key, error))
+            outcomes.append(_outcome(order, act, refused))
             steps(f"{kind}.after")
         steps("sent")
         yield from outcomes
 
 
-def _refuse(order: Order, refused: Mapping[str, BridgeError]) -> None:
-    """Records may be refused on demand, by any value of theirs."""
+def _outcome(
+    order: Order, act: Callable[[Order], str | Done], refused: Mapping[str, BridgeError]
+) -> Done | Failed:
+    """Records may fail on demand, by any value of theirs."""
     for value in order.wanted.values():
         if isinstance(value, str) and value in refused:
-            error = refused[value]
-            if isinstance(error, RecordRefused):
-                raise error
-            raise RecordRefused(error.code, error.message)
+            return Failed(order.key, refused[value])
+    try:
+        done = act(order)
+    except RecordRefused as error:
+        return Failed(order.key, error)
+    return done if isinstance(done, Done) else Done(order.key, done)

@@ -197,9 +197,10 @@ def test_doubt_outlives_a_failure_that_left_nothing(night: Nights) -> None:
     key = night.academy.register("SAMPLE", code, sample_person(1))
     night.lms.steps.fail("enrolment.after", Unreachable("timed-out", "No answer.", applied=True))
     night.night()
-    night.lms.refused["SAMPLE-1"] = Unreachable("no-connection", "No connection.")
-    night.lms.steps.fail("enrolment.before", Unreachable("no-connection", "No connection."))
-    night.night()
+    ((_, account),) = night.lms.roster
+    night.lms.refused[account] = Unreachable("no-connection", "No connection.")
+    report = night.night()
+    assert report.counts["enrolment.create.failed"] == 1
     night.lms.refused.clear()
     night.good_night()
     assert made(night) == [True]
