@@ -36,6 +36,10 @@ class Database:
         with self.engine.connect() as connection:
             try:
                 yield connection
+            except BaseException:
+                # A half-read result could keep its transaction open on a pooled connection.
+                connection.invalidate()
+                raise
             finally:
                 connection.rollback()
 
