@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,14 +150,21 @@ def build(settings: Settings, *, check_schema: bool = True) -> Bridge:
         SettingsInvalid: the key or the database cannot be used as they are.
     """
     database = Database(settings.store.address)
-    if database.embedded:
-        file = make_url(settings.store.address).database
-        if file:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+    file = make_url(settings.store.address).database
+    if database.embedded and file and file != ":memory:":
+        _make_private(Path(file))
     if check_schema:
         check_up_to_date(database)
     vault = Vault.from_settings(settings.secrets.key, Path(settings.secrets.key_file))
     return Bridge(settings, database, vault, Heartbeat(database))
+
+
+def _make_private(file: Path) -> None:
+    """Makes the database's file, for its owner alone: it holds personal data. (Those beside it, of
+    the write-ahead log, get the same rights.) What cannot be made is told when it is opened."""
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
 
 
 @contextmanager
