@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "peers" / "ltijs"
 BIN = Path(sys.executable).parent
-"""Node and npm come with the development packages: nothing need be on the machine."""
-ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+ENVIRONMENT = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}{os.pathsep}{BIN}"}
+"""The machine's own Node where it has one, else the one that came with the development packages."""
+NODE, NPM = (
+    shutil.which(name, path=ENVIRONMENT["PATH"]) or str(BIN / name) for name in ("node", "npm")
+)
 
 
 def install() -> None:
@@ -26,7 +30,7 @@ def install() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists() and done.read_text(encoding="utf-8") == wanted:
             return
-        command = [str(BIN / "npm"), "install", "--no-audit", "--no-fund", "--no-package-lock"]
+        command = [NPM, "install", "--no-audit", "--no-fund", "--no-package-lock"]
         subprocess.run(
             command, cwd=FOLDER, check=True, capture_output=True, timeout=300, env=ENVIRONMENT
         )
@@ -40,7 +44,7 @@ def running() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(BIN / "node"), "server.js", str(port)]
+    command = [NODE, "server.js", str(port)]
     with subprocess.Popen(
         command,
         cwd=FOLDER,
