@@ -142,8 +142,15 @@ def taken_in(
     """Remembers what the source showed: links of the placed records (with their ids), those that
     only moved, and the answers' digests. ``good`` are ids that leave the quarantine."""
     feed = snapshot.feed
-    moved = [(changed, changed.known.record_id) for changed in snapshot.moved if changed.known]
-    placed = [*placed, *moved]
+    placed = list(placed)
+    # A record that another one of the source stands for now is no longer the moved one's.
+    taken = {record_id for _, record_id in placed}
+    moved = [
+        (changed, changed.known.record_id)
+        for changed in snapshot.moved
+        if changed.known and changed.known.record_id not in taken
+    ]
+    placed += moved
     source_links.showed(
         tx,
         [

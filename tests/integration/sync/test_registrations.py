@@ -136,6 +136,21 @@ def test_withdrawn_and_registered_anew_at_once(night: Nights, partial: bool) -> 
         assert states(night) == [ACTIVE]
 
 
+def test_withdrawn_in_between_and_registered_anew_before_the_night(night: Nights) -> None:
+    """The old registration only moves back to its page; the place is the new one's."""
+    _, code = course_of(night)
+    night.academy.register("SAMPLE", code, sample_person(1), key="r1")
+    night.good_night()
+    night.academy.change("r1", "withdrawn")
+    night.minutes()
+    night.academy.register("SAMPLE", code, sample_person(1), key="r2")
+    for number in range(2, 5):  # each time the page is read anew
+        night.good_night()
+        assert night.quarantined() == {}
+        assert states(night).count(ACTIVE) == number - 1
+        night.academy.register("SAMPLE", code, sample_person(number))
+
+
 def test_a_registration_under_a_new_id_takes_the_old_ones_place(night: Nights) -> None:
     """The old one is no more: that is no withdrawal."""
     _, code = course_of(night)
