@@ -25,6 +25,8 @@ from lms_bridge.store.links import KEY, chunks
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, link
 
+UNKNOWN = {"state": "unknown"}
+"""The document of a record of which it is not known what the target holds: all of it is sent."""
 PENDING: ColumnElement[bool] = literal_column(
     "(wanted <> acknowledged OR sending)"
 )  # to the letter the partial index's condition
@@ -263,7 +265,6 @@ def tolerate(tx: Connection, link_id: int, shown: bytes) -> None:
 
 def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[int]) -> None:
     """What the target holds of these records is no longer taken for granted: they are sent."""
-    unknown = {"state": "unknown"}
     for chunk in chunks(record_ids):
         tx.execute(
             update(link)
@@ -274,8 +275,8 @@ def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[i
                 link.c.acknowledged != EMPTY,
             )
             .values(
-                acknowledged=digest(unknown),
-                held_document=unknown,
+                acknowledged=digest(UNKNOWN),
+                held_document=UNKNOWN,
                 tolerated=EMPTY,
                 next_attempt=None,
             )

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.document import Document, difference, digest
 from lms_bridge.domain.errors import BridgeError, RetryLater
+from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Action, Done, Failed, Order
 from lms_bridge.domain.wanted import GONE, REMOVED
 from lms_bridge.store import holds, target_links
-from lms_bridge.store.target_links import Pending
+from lms_bridge.store.target_links import UNKNOWN, Pending
 from lms_bridge.sync.target import Draft, Look, Target
 from lms_bridge.sync.wants import GONE_HASH
 from lms_bridge.sync.work import Work
@@ -220,8 +221,13 @@ def _note(
 
 
 def _done_row(target: Target, page: _Sending, done: Done) -> dict[str, Any]:
-    pending, document = page.pending[done.key], page.drafts[done.key].document
-    made = target.owns(pending, page.orders[done.key].action, done)
+    pending = page.pending[done.key]
+    document: Document = page.drafts[done.key].document
+    action = page.orders[done.key].action
+    if target.kind is Kind.LEARNER and action is Action.CREATE and pending.sending:
+        # It may be the account of an earlier attempt that was found, with the data of that time.
+        document = UNKNOWN
+    made = target.owns(pending, action, done)
     return _acknowledgement(target, pending, digest(document), document, done.external_id, made)
 
 

@@ -190,16 +190,19 @@ class EnrolmentTarget(_Plain):
     def leaves(self, pending: Pending, action: Action) -> bool:
         if action is not Action.REMOVE:
             return False
-        # A creation whose answer was lost followed a look that found nobody: it is ours.
+        return not self._is_ours(pending) or self.policy.removal is Removal.KEEP
+
+    def _is_ours(self, pending: Pending) -> bool:
+        """A creation whose answer was lost followed a look that found nobody: it is ours, too."""
         creating = pending.sending and pending.acknowledged in (EMPTY, GONE_HASH)
-        return not (pending.made or creating) or self.policy.removal is Removal.KEEP
+        return pending.made or creating
 
     def owns(self, pending: Pending, action: Action, done: Done) -> bool:
         """Nothing is left of an enrolment that was ended for good: who is there later is somebody
         else's doing."""
         if action is Action.REMOVE and self.policy.removal is Removal.UNENROL:
             return False
-        return super().owns(pending, action, done)
+        return self._is_ours(pending) or super().owns(pending, action, done)
 
     def looked(self, tx: Connection, look: Look) -> None:
         self._read_grades(tx, [found.external_id for found in look.found])

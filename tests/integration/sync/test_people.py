@@ -236,6 +236,18 @@ def test_a_lost_answer_makes_no_second_account(night: Nights) -> None:
     assert len(night.lms.roster) == 4
 
 
+def test_a_change_after_a_lost_answer_reaches_the_account_that_was_made(night: Nights) -> None:
+    """The next attempt finds the account of the first one, with the data of that time."""
+    registered(night, 1)
+    night.lms.steps.fail("learner.after", Unreachable("timed-out", "No answer.", applied=True))
+    night.night()
+    assert [person.email for person in night.lms.people.values()] == ["sample1@example.org"]
+    night.academy.change_person("SAMPLE-1", email="new@example.org")
+    night.good_night()
+    night.good_night()
+    assert [person.email for person in night.lms.people.values()] == ["new@example.org"]
+
+
 def test_who_has_no_place_needs_no_account(night: Nights) -> None:
     registered(night, 1)
     night.academy.change("r1", "withdrawn")

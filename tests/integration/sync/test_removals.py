@@ -186,9 +186,14 @@ def test_a_creation_whose_answer_was_lost_is_taken_back(night: Nights) -> None:
     night.night()
     (place,) = night.lms.roster
     assert night.lms.roster[place] == Place(ACTIVE, BRIDGE)
-    night.academy.change(key, "withdrawn")
-    night.good_night()
-    assert night.lms.roster[place] == Place(SUSPENDED, BRIDGE)
+    for _ in range(2):  # and whose it is, is not forgotten
+        night.academy.change(key, "withdrawn")
+        night.good_night()
+        assert night.lms.roster[place] == Place(SUSPENDED, BRIDGE)
+        night.academy.change(key, "enrolled")
+        night.good_night()
+        assert night.lms.roster[place] == Place(ACTIVE, BRIDGE)
+        assert made(night) == [True]
 
 
 def test_doubt_outlives_a_failure_that_left_nothing(night: Nights) -> None:
