@@ -29,6 +29,14 @@ class Status(StrEnum):
     DISABLED = "disabled"
 
 
+class PersonId(StrEnum):
+    """By what a platform's launches name a learner: its own id of them, which for the Academy's
+    platform is the Academy's id, too, or the id of the register that stands behind it."""
+
+    SUB = "sub"
+    SOURCED_ID = "sourced_id"
+
+
 @dataclass(frozen=True, slots=True)
 class Privacy:
     """Which personal data go along. With ``pseudonyms`` the party sees, in place of the Academy's
@@ -45,7 +53,9 @@ class Party:
     """One registration. ``centre`` is empty where the party is the Academy's own.
 
     ``issuer`` and ``client_id``: of a platform, its own issuer and the id that it gave the bridge;
-    of a tool, an empty issuer and the id that the bridge gave it.
+    of a tool, an empty issuer and the id that the bridge gave it. ``person_id`` says which claim of
+    a platform's launches names the learner; ``opens_in`` where a tool opens when its link does not
+    say: "" (in place), or ``window`` where its pages allow no frame.
     """
 
     side: Side
@@ -65,6 +75,8 @@ class Party:
     scopes: tuple[str, ...] = ()
     privacy: Privacy = Privacy()
     status: Status = Status.PENDING
+    person_id: PersonId = PersonId.SUB
+    opens_in: str = ""
     private_addresses: bool = False
     created_at: datetime = field(default_factory=utc_now)
     id: int = 0
@@ -128,6 +140,7 @@ def _columns(party: Party) -> dict[str, Any]:
     return {**values, "custom": dict(party.custom), "privacy": privacy} | {
         "side": str(party.side),
         "status": str(party.status),
+        "person_id": str(party.person_id),
     }
 
 
@@ -138,5 +151,5 @@ def _only(rows: Sequence[Any]) -> Party | None:
 def _party(row: Any) -> Party:
     values = dict(row._mapping)
     values["side"], values["status"] = Side(row.side), Status(row.status)
-    values["privacy"] = Privacy(**row.privacy)
+    values["privacy"], values["person_id"] = Privacy(**row.privacy), PersonId(row.person_id)
     return Party(**values)

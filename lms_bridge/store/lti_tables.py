@@ -71,6 +71,10 @@ party = Table(
     Column("scopes", Texts, nullable=False),
     Column("privacy", JSON, nullable=False),
     _words("status", 10),
+    # Which claim of a platform's launches names the learner.
+    Column("person_id", String(12), nullable=False, server_default="sub", default="sub"),
+    # Where a tool opens when its link does not say.
+    _words("opens_in", 10),
     Column("private_addresses", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("side", "issuer", "client_id"),
@@ -146,4 +150,53 @@ score = Table(
         sqlite_where=text("digest <> taken"),
         postgresql_where=text("digest <> taken"),
     ),
+)
+
+# ---- what platforms told about those who came from them --------------------------------
+
+visit = Table(
+    "lti_visit",
+    metadata,
+    _id(),
+    Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
+    # The platform's own id of the learner, and the columns of its gradebook.
+    _words("subject"),
+    _words("resource_link"),
+    _words("line_item", 2000),
+    _words("line_items", 2000),
+    Column("scopes", Texts, nullable=False),
+    Column("at", Utc, nullable=False),
+    # The time that the last score sent carries: the next one's has to be later.
+    Column("scored_at", Utc),
+    UniqueConstraint("party_id", "offering_id", "learner_id"),
+    Index("ix_lti_visit_offering_id", "offering_id", "learner_id"),
+)
+
+course = Table(
+    "lti_course",
+    metadata,
+    _id(),
+    Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    # The platform's own id of its course.
+    _words("context"),
+    _words("title", 500),
+    _words("memberships", 2000),
+    Column("at", Utc, nullable=False),
+    UniqueConstraint("party_id", "context", "offering_id"),
+    Index("ix_lti_course_offering_id", "offering_id"),
+)
+
+# Resources of a centre's tool that were chosen to become offerings.
+chosen = Table(
+    "lti_chosen",
+    metadata,
+    _id(),
+    Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
+    Column("code", String(64), nullable=False, unique=True),
+    Column("item", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_lti_chosen_party_id", "party_id"),
 )
