@@ -29,6 +29,7 @@ from lms_bridge.store.tables import metadata
 from tests.fakes.nights import Nights
 from tests.fakes.postgres import TemporaryServer, named_server
 
+pytest_plugins = ["tests.interoperability"]
 settings.register_profile(
     "lms_bridge",
     deadline=None,  # machines differ; the suite as a whole has its limit

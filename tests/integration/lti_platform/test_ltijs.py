@@ -24,6 +24,7 @@ from lms_bridge.store import lti_services
 from tests.integration.lti_platform import ltijs
 from tests.integration.lti_platform.test_services import result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of
+from tests.interoperability import Works
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,9 @@ def enter(world: World, login: LoginInitiation) -> requests.Response:
     return browser.post(form.pop("action"), data=form, timeout=20)
 
 
-def test_launch_members_line_items_scores(world: World, connected: Party, tool: str) -> None:
+def test_launch_members_line_items_scores(
+    world: World, connected: Party, tool: str, works: Works
+) -> None:
     login = start_launch(world.room, "acad-1", "OFF-1", browser=BROWSER)
     answer = enter(world, login)
     assert answer.status_code == 200, answer.text
@@ -80,9 +83,10 @@ def test_launch_members_line_items_scores(world: World, connected: Party, tool: 
     assert (result.score, result.completed) == (Decimal(0), True)
     (shown,) = told["scores"]["value"]["scores"]
     assert (shown["userId"], shown["resultScore"]) == ("acad-1", 0)
+    works("ltijs", "registration", "launch", "memberships", "line items", "scores", "results")
 
 
-def test_deep_linking(world: World, connected: Party, tool: str) -> None:
+def test_deep_linking(world: World, connected: Party, tool: str, works: Works) -> None:
     login = start_deep_linking(world.room, "OFF-2", person="operator", browser=BROWSER)
     answer = enter(world, login)
     form = form_of(answer.text)
@@ -95,6 +99,7 @@ def test_deep_linking(world: World, connected: Party, tool: str) -> None:
         (item,) = lti_services.line_items(tx, offering_id=world.ids["OFF-2"])
     assert (resource.title, resource.custom) == ("Unit 1 & more", {"unit": "1"})
     assert (item.label, item.score_maximum, item.main) == ("Unit 1", 10, True)
+    works("ltijs", "deep linking")
 
 
 def test_a_second_use_of_the_invitation(world: World, tool: str) -> None:

@@ -19,6 +19,7 @@ from lms_bridge.lti.platform.registration import invite
 from lms_bridge.store import lti_services
 from tests.integration.lti_platform.test_services import line_item, result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of
+from tests.interoperability import Works
 
 _FILE = Path(__file__).parents[2] / "recordings" / "lti" / "lti-moodle-as-tool.json"
 RECORDED = json.loads(_FILE.read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ def recorded(path: str, place: int = 0) -> Any:
     return deepcopy(found[place])
 
 
-def test_registration(either_world: World) -> None:
+def test_registration(either_world: World, works: Works) -> None:
     world = either_world
     sent = recorded("/register")
     invitation = invite(world.room, "ONE", private_addresses=True)
@@ -48,9 +49,10 @@ def test_registration(either_world: World) -> None:
     assert told[vocabulary.TOOL_CONFIGURATION]["deployment_id"] == party.deployment_ids[0]
     again = world.call("POST", endpoints.REGISTRATION, body=sent["body"], **headers)
     assert again.status_code == 401
+    works("moodle as tool", "registration")
 
 
-def test_authentication_request(world: World) -> None:
+def test_authentication_request(world: World, works: Works) -> None:
     sent = dict(parse_qsl(urlsplit(recorded("/auth")["path"]).query))
     world.change_party(redirect_uris=(sent["redirect_uri"],))
     login = world.start()
@@ -60,6 +62,7 @@ def test_authentication_request(world: World) -> None:
     assert form["action"] == sent["redirect_uri"]
     assert form["state"] == sent["state"]
     assert world.read(form["id_token"])["nonce"] == sent["nonce"]
+    works("moodle as tool", "launch")
 
 
 def token_as_moodle(world: World, place: int) -> str:
@@ -75,7 +78,7 @@ def token_as_moodle(world: World, place: int) -> str:
     return str(answer.json()["access_token"])
 
 
-def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World) -> None:
+def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World, works: Works) -> None:
     world = either_world
     sent = recorded("/ags")
     headers = {name: sent["headers"][name] for name in ("Accept", "Content-Type", "User-Agent")}
@@ -87,15 +90,17 @@ def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World) -> Non
     assert result is not None
     assert (str(result.score), str(result.scale_max)) == ("15.5", "20")
     assert str(result.graded_at) == "2026-11-23 17:53:39+00:00"
+    works("moodle as tool", "scores")
 
 
-def test_members_of_a_link(world: World) -> None:
+def test_members_of_a_link(world: World, works: Works) -> None:
     sent = recorded("/nrps")
     rlid = world.launch()[vocabulary.RESOURCE_LINK]["id"]
     address = endpoints.memberships(world.address, world.ids["OFF-1"])
     headers = {"Accept": sent["headers"]["Accept"]}
     answer = world.call("GET", f"{address}?rlid={rlid}", token_as_moodle(world, 1), **headers)
     assert len(answer.json()["members"]) == 3
+    works("moodle as tool", "memberships")
 
 
 def deep_linking_claims(world: World, data: str) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def asked_to_choose(world: World, offering: str = "OFF-2") -> str:
 
 
 @pytest.mark.parametrize("repeated", [False, True])
-def test_deep_linking_answer(either_world: World, repeated: bool) -> None:
+def test_deep_linking_answer(either_world: World, repeated: bool, works: Works) -> None:
     world = either_world
     at_moodle = (f"{MOODLE}/enrol/lti/launch.php",)
     world.change_party(redirect_uris=(*world.party.redirect_uris, *at_moodle))
@@ -135,6 +140,7 @@ def test_deep_linking_answer(either_world: World, repeated: bool) -> None:
     assert resource.title == "Course 1 – Spectre & réglementation"
     assert (item.label, item.score_maximum) == (resource.title, 20)
     assert resource.target == "iframe"
+    works("moodle as tool", "deep linking")
     assert world.party.side is Side.TOOL
     if repeated:
         before = world.counts()

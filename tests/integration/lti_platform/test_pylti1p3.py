@@ -26,6 +26,7 @@ from tests.integration.lti_platform.world import (
     form_of,
     served,
 )
+from tests.interoperability import Works
 from tests.peers.pylti1p3_tool import make_app
 
 
@@ -68,7 +69,7 @@ def enter(world: World, login: LoginInitiation) -> requests.Response:
     return browser.post(form.pop("action"), data=form, timeout=20)
 
 
-def test_launch_members_score(world: World, connected: int) -> None:
+def test_launch_members_score(world: World, connected: int, works: Works) -> None:
     login = start_launch(world.room, "acad-2", "OFF-1", party_id=connected, browser=BROWSER)
     answer = enter(world, login)
     assert answer.status_code == 200, answer.text
@@ -80,9 +81,10 @@ def test_launch_members_score(world: World, connected: int) -> None:
     result = result_of(world, "acad-2")
     assert result is not None
     assert (result.score, result.scale_max) == (Decimal(7), Decimal(10))
+    works("pylti1p3", "launch", "memberships", "line items", "scores", "results")
 
 
-def test_deep_linking(world: World, connected: int) -> None:
+def test_deep_linking(world: World, connected: int, works: Works) -> None:
     login = start_deep_linking(
         world.room, "OFF-2", person="operator", party_id=connected, browser=BROWSER
     )
@@ -92,3 +94,4 @@ def test_deep_linking(world: World, connected: int) -> None:
     with world.bridge.database.reading() as tx:
         (resource,) = lti_services.resources(tx, offering_id=world.ids["OFF-2"])
     assert (resource.title, resource.custom) == ("Unit <2>", {"unit": "2"})
+    works("pylti1p3", "deep linking")

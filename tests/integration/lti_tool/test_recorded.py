@@ -15,6 +15,7 @@ from lms_bridge.lti.tool.claims import Expected, launch_of
 from lms_bridge.lti.tool.connector import next_page
 from lms_bridge.lti.tool.offer import registration
 from tests.integration.lti_tool.conftest import Site, add_party, party_of
+from tests.interoperability import Works
 from tests.peers.browser import Browser
 from tests.peers.platform import LTI, Platform
 
@@ -36,7 +37,7 @@ def moodle(site: Site, platform: Platform) -> Platform:
     return platform
 
 
-def test_login_and_launch(site: Site, moodle: Platform, browser: Browser) -> None:
+def test_login_and_launch(site: Site, moodle: Platform, browser: Browser, works: Works) -> None:
     login = _recorded("login-init")["form"]
     target = f"{site.address}/lti/tool/launch"
     begun = site.login(browser, {**login, "target_link_uri": target})
@@ -56,6 +57,7 @@ def test_login_and_launch(site: Site, moodle: Platform, browser: Browser) -> Non
     assert "Fn1 Ln1" in page.text
     assert "Spectre &amp; réglementation" in page.text
     assert "sesskey" in page.text  # the way back, as given
+    works("moodle as platform", "launch")
 
 
 def test_everything_that_a_launch_tells() -> None:

@@ -26,6 +26,7 @@ from lms_bridge.lti.tool.services import (
 )
 from tests.integration.lti_tool.conftest import Site, add_party
 from tests.integration.web.filling import fill
+from tests.interoperability import Works
 from tests.peers.browser import Browser, Page
 from tests.peers.xblock.running import make_environment, running
 
@@ -37,7 +38,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_environment(tmp_path_factory.mktemp("xblock") / "venv")
 
 
-def test_with_xblock(python: Path, site: Site, tmp_path: Path, browser: Browser) -> None:
+def test_with_xblock(
+    python: Path, site: Site, tmp_path: Path, browser: Browser, works: Works
+) -> None:
     """One test, for the environment takes longer to make than all of it."""
     fill(site.bridge.database)
     with running(python, site.address, tmp_path) as peer:
@@ -52,6 +55,7 @@ def test_with_xblock(python: Path, site: Site, tmp_path: Path, browser: Browser)
         _memberships(peer, connector)
         _scores(peer, connector, browser)
         connections.close()
+    works("xblock", "launch", "deep linking", "memberships", "line items", "scores", "results")
 
 
 def _party(peer: dict[str, str]) -> Party:
