@@ -91,7 +91,11 @@ def test_members(connector: Connector, moodle: RecordedMoodle, works: Works) -> 
 def test_line_items(connector: Connector, moodle: RecordedMoodle, works: Works) -> None:
     grading = Grading(line_items=f"{moodle.address}{ITEMS}?type_id=1")
     (item,) = line_items(connector, grading)
-    assert (item.label, item.maximum, item.resource_link_id) == ("Academy course", 100, "1")
+    assert (item.label, item.maximum, item.resource_link_id) == (
+        "Academy course",
+        Decimal(100),
+        "1",
+    )
     assert item.address == f"{moodle.address}{ITEMS}/6/lineitem?type_id=1"
     wanted = LineItem("Completion", Decimal(1), "r-1", "completion")
     made = find_or_create(connector, grading, wanted)
@@ -105,7 +109,7 @@ def test_scores(connector: Connector, moodle: RecordedMoodle, works: Works) -> N
     score = Score("4", Decimal(80), Decimal(100), AT)
     assert post_score(connector, item, score) is Delivery.TAKEN
     (shown,) = results(connector, item)
-    assert (shown.person, shown.score, shown.maximum) == ("4", 80, 100)
+    assert (shown.person, shown.score, shown.maximum) == ("4", Decimal(80), Decimal(100))
     works(PEER, "scores", "results")
 
 
