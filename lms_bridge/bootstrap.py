@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -14,6 +14,7 @@ from lms_bridge.domain.errors import NotFound, SettingsInvalid
 from lms_bridge.domain.model import ACADEMY, Centre, Flow
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Access, Limits
+from lms_bridge.lti.room import Room, open_room
 from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
 from lms_bridge.secrets import Vault
@@ -29,12 +30,18 @@ from lms_bridge.sync.work import Progress, silent
 
 @dataclass(frozen=True)
 class Bridge:
-    """Everything that commands, pages and jobs need."""
+    """Everything that commands, pages and jobs need. ``room`` is what both sides of LTI share: one
+    per process, made without looking at the database or the network."""
 
     settings: Settings
     database: Database
     vault: Vault
     heartbeat: Heartbeat
+    room: Room = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        room = open_room(self.settings, self.database, self.vault)
+        object.__setattr__(self, "room", room)  # the dataclass is frozen for everybody else
 
     # ---- centres -----------------------------------------------------------------------
 
@@ -140,6 +147,7 @@ class Bridge:
 
     def close(self) -> None:
         self.heartbeat.close()
+        self.room.close()
         self.database.close()
 
 

@@ -8,7 +8,6 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti.keys import KeyFacts
-from lms_bridge.lti.room import open_room
 
 
 @click.group()
@@ -21,9 +20,8 @@ def keys() -> None:
 @with_bridge
 def list_(bridge: Bridge, in_json: bool) -> None:
     """All keys: the one that signs, and those that are still published."""
-    room = open_room(bridge.settings, bridge.database, bridge.vault)
-    facts = room.keyring.facts()
-    published = {each["kid"] for each in room.keyring.public_set()["keys"]}
+    facts = bridge.room.keyring.facts()
+    published = {each["kid"] for each in bridge.room.keyring.public_set()["keys"]}
     if in_json:
         tell_json(
             [
@@ -57,5 +55,4 @@ def _state(facts: KeyFacts, published: set[str]) -> str:
 def rotate(bridge: Bridge) -> None:
     """Makes a new key that signs from now on. The old one stays published for as long as anything
     that it signed can be valid."""
-    room = open_room(bridge.settings, bridge.database, bridge.vault)
-    say(f"Key {room.keyring.rotate()} signs from now on.")
+    say(f"Key {bridge.room.keyring.rotate()} signs from now on.")

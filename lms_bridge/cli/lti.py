@@ -19,7 +19,7 @@ from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.canonical import TRIGGER, take_in_scores
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
 from lms_bridge.lti.platform.registration import check_addresses, invite, new_client_id
-from lms_bridge.lti.room import Room, open_room
+from lms_bridge.lti.room import Room
 from lms_bridge.lti.tool import registering
 from lms_bridge.lti.vocabulary import SCOPES
 
@@ -43,10 +43,6 @@ def _privacy_options(command: Any) -> Any:
     for name, text in reversed(_PRIVACY.items()):
         command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
     return command
-
-
-def _room(bridge: Bridge) -> Room:
-    return open_room(bridge.settings, bridge.database, bridge.vault)
 
 
 def _find(bridge: Bridge, number: int) -> Party:
@@ -100,7 +96,7 @@ def show(bridge: Bridge, number: int, in_json: bool) -> None:
         say(f"{name.replace('_', ' ')}: {value if value not in ('', (), None) else '-'}")
     if party.side is Side.TOOL:
         say()
-        _say_values(_room(bridge).address, party)
+        _say_values(bridge.room.address, party)
 
 
 def _say_values(address: str, party: Party) -> None:
@@ -123,7 +119,7 @@ def _say_values(address: str, party: Party) -> None:
 @with_bridge
 def invite_(bridge: Bridge, centre: str, registration_url: str) -> None:
     """An invitation for one tool of CENTRE (without it: of the Academy) to register itself."""
-    invitation = invite(_room(bridge), centre, private_addresses=_private(bridge, centre))
+    invitation = invite(bridge.room, centre, private_addresses=_private(bridge, centre))
     hours = bridge.settings.lti.invitation_hours
     say(f"This invitation works once, within {hours:g} hours.")
     if registration_url:
@@ -141,7 +137,7 @@ def invite_(bridge: Bridge, centre: str, registration_url: str) -> None:
 def invite_platform(bridge: Bridge, centre: str) -> None:
     """An invitation for one platform, the LMS of CENTRE (without it: the Academy's), to register
     the bridge as its tool."""
-    room = _room(bridge)
+    room = bridge.room
     say(f"This address works once, within {bridge.settings.lti.invitation_hours:g} hours.")
     say("Paste it into the platform where it asks for a tool's address:")
     say(registering.invite(room, centre))
@@ -215,7 +211,7 @@ def add_tool(bridge: Bridge, /, title: str, centre: str, **given: Any) -> None:
     with bridge.database.writing() as tx:
         party = parties.add(tx, party)
     say(f"Connection {party.id} is active.")
-    _say_values(_room(bridge).address, party)
+    _say_values(bridge.room.address, party)
 
 
 def _private(bridge: Bridge, centre: str) -> bool:
@@ -240,7 +236,7 @@ def _pairs(custom: tuple[str, ...]) -> dict[str, str]:
 @with_bridge
 def launch_link(bridge: Bridge, learner: str, offering: str, connection: int) -> None:
     """A link that opens OFFERING for LEARNER (the Academy's id), once."""
-    room = _room(bridge)
+    room = bridge.room
     start_launch(room, learner, offering, party_id=connection)  # says now what is wrong
     _say_link(room, {"learner": learner, "offering": offering, "party": connection})
 
@@ -253,7 +249,7 @@ def launch_link(bridge: Bridge, learner: str, offering: str, connection: int) ->
 @with_bridge
 def choose(bridge: Bridge, offering: str, connection: int) -> None:
     """A link that opens the tool's choice of resources for OFFERING (deep linking), once."""
-    room = _room(bridge)
+    room = bridge.room
     start_deep_linking(room, offering, person="operator", party_id=connection)
     _say_link(room, {"person": "operator", "offering": offering, "party": connection})
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app, request
+from flask import request
 
-from lms_bridge.bootstrap import Bridge
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.room import Room, open_room
-
-_NAME = "lms_bridge.lti_platform"
-
-
-def add_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_NAME] = open_room(bridge.settings, bridge.database, bridge.vault)
+from lms_bridge.lti.room import Room
+from lms_bridge.web.bridging import the_bridge
 
 
 def the_room() -> Room:
-    room = current_app.extensions[_NAME]
-    if not isinstance(room, Room):
-        raise RuntimeError("the application was not made by create_app")
-    return room
+    return the_bridge().room
 
 
 def given() -> dict[str, str]:

@@ -9,7 +9,6 @@ from flask import Blueprint, Flask, current_app
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.lti.room import open_room
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.tool import Tool
 
@@ -39,8 +38,7 @@ def new_blueprint() -> Blueprint:
 
 
 def host(app: Flask, bridge: Bridge, on_launch: OnLaunch) -> None:
-    room = open_room(bridge.settings, bridge.database, bridge.vault)
-    app.extensions[_NAME] = Hosted(Tool(room), on_launch)
+    app.extensions[_NAME] = Hosted(Tool(bridge.room), on_launch)
 
 
 def hosted() -> Hosted:

@@ -27,7 +27,7 @@ from lms_bridge.lti import parties, vocabulary
 from lms_bridge.lti.parties import Party, Privacy, Side, Status
 from lms_bridge.lti.platform import endpoints, granting
 from lms_bridge.lti.platform.launching import LoginInitiation, start_launch
-from lms_bridge.lti.room import Room, open_room
+from lms_bridge.lti.room import Room
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import Settings, load
 from lms_bridge.store import centres, enrolments, learners, offerings
@@ -342,7 +342,7 @@ def world_on(database_address: str) -> Iterator[World]:
         app = create_app(bridge)
         app.testing = False
         late.app = app
-        room = open_room(bridge.settings, bridge.database, bridge.vault)
+        room = bridge.room
         ids = seed(bridge.database)
         party = add_tool(room, tool)
         tool.client_id = party.client_id
