@@ -18,6 +18,7 @@ from lms_bridge.cron import check as check_cron
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Limits
+from lms_bridge.domain.rules import Rules
 from lms_bridge.schemas.parts import read_part
 
 PREFIX = "LMS_BRIDGE_"
@@ -105,6 +106,13 @@ class Lti:
 
 
 @dataclass(frozen=True, slots=True)
+class Api:
+    requests_per_minute: int = 600
+    wait_seconds: float = 10.0
+    answer_hours: float = 24.0
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     level: LogLevel = LogLevel.INFO
     json: bool = False
@@ -126,6 +134,8 @@ class Settings:
     engine: Engine = field(default_factory=Engine)
     web: Web = field(default_factory=Web)
     lti: Lti = field(default_factory=Lti)
+    api: Api = field(default_factory=Api)
+    rules: Rules = field(default_factory=Rules)
     log: Log = field(default_factory=Log)
 
 
@@ -141,6 +151,8 @@ SECTIONS: dict[str, type] = {
     "engine": Engine,
     "web": Web,
     "lti": Lti,
+    "api": Api,
+    "rules": Rules,
     "log": Log,
 }
 
@@ -249,6 +261,7 @@ def _contradictions(settings: Settings) -> list[str]:
         ("lti", "access_token_seconds"),
         ("lti", "login_seconds"),
         ("lti", "page_size"),
+        ("api", "requests_per_minute"),
     ):
         if getattr(getattr(settings, section), name) <= 0:
             problems.append(f"{section}.{name} is not above zero")

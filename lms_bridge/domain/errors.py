@@ -16,6 +16,8 @@
     └── Refused         tell the person who asked: wrong usage, wrong settings, unknown thing
         ├── SettingsInvalid     all problems at once
         ├── NotFound
+        ├── NotNow              the thing's state does not allow it; ``allowed`` tells what it does
+        ├── RulesBroken         the record breaks rules; ``findings`` lists every one
         └── AddressRefused      the address guard says no
 
 Every error has a stable ``code`` (for look-ups and tests), a ``message`` that names the thing, and
@@ -25,6 +27,7 @@ optionally a ``remedy``. Neither ever holds a token, a person's name or an e-mai
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 
 class BridgeError(Exception):
@@ -108,6 +111,43 @@ class Refused(BridgeError):
 
 class NotFound(Refused):
     """There is no such centre, run, hold or person."""
+
+
+class NotNow(Refused):
+    """The state that a thing is in does not allow this. ``allowed`` are the names of what may be
+    done with it now."""
+
+    def __init__(
+        self, code: str, message: str, remedy: str = "", *, allowed: Sequence[str] = ()
+    ) -> None:
+        self.allowed = tuple(map(str, allowed))
+        super().__init__(code, message, remedy or _possible(self.allowed))
+
+
+def _possible(allowed: Sequence[str]) -> str:
+    return f"Possible now: {', '.join(allowed)}." if allowed else ""
+
+
+class RulesBroken(Refused):
+    """A record breaks rules of the programme; ``findings`` are those that must be mended."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        said = " ".join(finding.message for finding in self.findings)
+        super().__init__("rules-broken", said, "Mend it and try again.")
+
+
+class Finding(Protocol):
+    """What a rule says of a record: ``field`` may be empty, ``code`` is stable."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def field(self) -> str: ...
 
 
 class AddressRefused(Refused):

@@ -1,0 +1,275 @@
+"""The lives of offerings and of enrolments: the only place that knows what may follow what.
+
+Both are plain tables of *action* → {status before: status after}, with guards beside them. The
+names of the statuses are the bridge's own: public sources tell of the lives, but list no statuses.
+Actions are done by people, by way of the API; what time brings by itself (a deadline without an
+objection, a start, an end) is in ``by_clock``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from lms_bridge.domain.errors import NotNow, Refused
+from lms_bridge.domain.model import (
+    EnrolmentStatus,
+    Modality,
+    Offering,
+    OfferingStatus,
+    RegistrationType,
+)
+
+# ---- offerings -------------------------------------------------------------------------------
+
+
+class OfferingAction(StrEnum):
+    SUBMIT = "submit"
+    REVIEW = "review"
+    OBJECT = "object"
+    PUBLISH = "publish"
+    POSTPONE = "postpone"
+    CANCEL = "cancel"
+    REPORT = "report"
+    CLOSE = "close"
+
+
+_O = OfferingStatus
+OFFERING_MOVES: Mapping[OfferingAction, Mapping[OfferingStatus, OfferingStatus]] = {
+    OfferingAction.SUBMIT: {_O.PLANNED: _O.SUBMITTED},
+    OfferingAction.REVIEW: {_O.SUBMITTED: _O.REVIEWED},
+    # An objection sends an outline, or an end-of-course report, back to the centre.
+    OfferingAction.OBJECT: {_O.SUBMITTED: _O.PLANNED, _O.REPORTED: _O.DELIVERED},
+    OfferingAction.PUBLISH: {_O.REVIEWED: _O.PUBLISHED, _O.POSTPONED: _O.PUBLISHED},
+    OfferingAction.POSTPONE: {_O.REVIEWED: _O.POSTPONED, _O.PUBLISHED: _O.POSTPONED},
+    OfferingAction.CANCEL: dict.fromkeys(
+        (_O.PLANNED, _O.SUBMITTED, _O.REVIEWED, _O.PUBLISHED, _O.RUNNING, _O.POSTPONED),
+        _O.CANCELLED,
+    ),
+    OfferingAction.REPORT: {_O.DELIVERED: _O.REPORTED},
+    OfferingAction.CLOSE: {_O.REPORTED: _O.CLOSED},
+}
+
+
+def offering_actions(status: OfferingStatus) -> tuple[OfferingAction, ...]:
+    """What a person may do with an offering of that status."""
+    return tuple(action for action, moves in OFFERING_MOVES.items() if status in moves)
+
+
+def by_clock(offering: Offering, deadline: datetime | None, now: datetime) -> OfferingStatus:
+    """The status that time alone has brought an offering to.
+
+    ``deadline`` is when silence counts as no objection: a submitted outline is reviewed then.
+    """
+    status = offering.status
+    if status is _O.SUBMITTED and deadline is not None and deadline <= now:
+        status = _O.REVIEWED
+    if status is _O.PUBLISHED and offering.starts_at is not None and offering.starts_at <= now:
+        status = _O.RUNNING
+    if status is _O.RUNNING and offering.ends_at is not None and offering.ends_at <= now:
+        status = _O.DELIVERED
+    return status
+
+
+def move_offering(offering: Offering, action: OfferingAction, now: datetime) -> Offering:
+    """The offering after a person's action.
+
+    Raises:
+        NotNow: the offering's status, or its dates, do not let the action be done.
+    """
+    after = OFFERING_MOVES[action].get(offering.status)
+    if after is None:
+        raise NotNow(
+            "offering-not-now",
+            f"An offering that is {offering.status} cannot be taken through “{action}”.",
+            allowed=offering_actions(offering.status),
+        )
+    if action is OfferingAction.PUBLISH and is_dated(offering) and _passed(offering.ends_at, now):
+        raise NotNow(
+            "offering-is-over",
+            "The offering's end has passed.",
+            "Give it new dates first.",
+            allowed=(OfferingAction.CANCEL,),
+        )
+    return replace(offering, status=after)
+
+
+def is_dated(offering: Offering) -> bool:
+    """Whether an offering has a beginning and an end: one that is self-paced stays open."""
+    return offering.modality is not Modality.SELF_PACED
+
+
+def _passed(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
+
+
+# ---- enrolments ------------------------------------------------------------------------------
+
+
+class EnrolmentAction(StrEnum):
+    REGISTER = "register"
+    APPLY = "apply"
+    SELECT = "select"
+    REJECT = "reject"
+    INVOICE = "invoice"
+    CONFIRM_PAYMENT = "confirm_payment"
+    START = "start"
+    COMPLETE = "complete"
+    NOT_COMPLETE = "not_complete"
+    CERTIFY = "certify"
+    WITHDRAW = "withdraw"
+    CANCEL = "cancel"
+
+
+_E = EnrolmentStatus
+_LIVE = (
+    _E.REGISTERED,
+    _E.APPLIED,
+    _E.SELECTED,
+    _E.INVOICED,
+    _E.ENROLLED,
+    _E.STARTED,
+)
+"""The statuses that a learner or a centre may still put an end to."""
+_AGAIN = (None, _E.WITHDRAWN, _E.CANCELLED)
+"""Who withdrew may come back."""
+
+ENROLMENT_MOVES: Mapping[EnrolmentAction, Mapping[EnrolmentStatus | None, EnrolmentStatus]] = {
+    EnrolmentAction.REGISTER: dict.fromkeys(_AGAIN, _E.REGISTERED),
+    EnrolmentAction.APPLY: dict.fromkeys(_AGAIN, _E.APPLIED),
+    EnrolmentAction.SELECT: {_E.APPLIED: _E.SELECTED},
+    EnrolmentAction.REJECT: {_E.APPLIED: _E.REJECTED},
+    EnrolmentAction.INVOICE: {_E.REGISTERED: _E.INVOICED, _E.SELECTED: _E.INVOICED},
+    EnrolmentAction.CONFIRM_PAYMENT: dict.fromkeys(
+        (_E.REGISTERED, _E.SELECTED, _E.INVOICED), _E.ENROLLED
+    ),
+    EnrolmentAction.START: {_E.ENROLLED: _E.STARTED},
+    EnrolmentAction.COMPLETE: dict.fromkeys(
+        (_E.ENROLLED, _E.STARTED, _E.NOT_COMPLETED), _E.COMPLETED
+    ),
+    EnrolmentAction.NOT_COMPLETE: dict.fromkeys((_E.ENROLLED, _E.STARTED), _E.NOT_COMPLETED),
+    EnrolmentAction.CERTIFY: {_E.COMPLETED: _E.CERTIFIED},
+    EnrolmentAction.WITHDRAW: dict.fromkeys(_LIVE, _E.WITHDRAWN),
+    EnrolmentAction.CANCEL: dict.fromkeys(_LIVE, _E.CANCELLED),
+}
+
+TAKES_A_SEAT = frozenset(
+    {
+        _E.SELECTED,
+        _E.INVOICED,
+        _E.ENROLLED,
+        _E.STARTED,
+        _E.COMPLETED,
+        _E.NOT_COMPLETED,
+        _E.CERTIFIED,
+    }
+)
+_REGISTRATION = {
+    RegistrationType.DIRECT: EnrolmentAction.REGISTER,
+    RegistrationType.APPLICATION: EnrolmentAction.APPLY,
+}
+_OPEN = frozenset({OfferingStatus.PUBLISHED, OfferingStatus.RUNNING})
+_PAYMENT = frozenset({EnrolmentAction.INVOICE, EnrolmentAction.CONFIRM_PAYMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the guards of an enrolment look at: its offering, how many seats of it others have
+    taken, and the moment."""
+
+    offering: Offering
+    taken: int
+    now: datetime
+
+    @property
+    def is_paid(self) -> bool:
+        return bool(self.offering.price)
+
+
+def enrolment_actions(status: EnrolmentStatus | None) -> tuple[EnrolmentAction, ...]:
+    """What may be done with an enrolment of that status, guards apart; None: there is none yet."""
+    return tuple(action for action, moves in ENROLMENT_MOVES.items() if status in moves)
+
+
+def move_enrolment(
+    status: EnrolmentStatus | None, action: EnrolmentAction, place: Place
+) -> EnrolmentStatus:
+    """The status after a person's action. A free place enrols at once; a paid one once payment is
+    confirmed.
+
+    Raises:
+        NotNow: the enrolment's status, or the offering's, does not let the action be done.
+        Refused: the offering is not of the kind that the action is for, or has no seat left.
+    """
+    after = ENROLMENT_MOVES[action].get(status)
+    if after is None:
+        raise NotNow(
+            "enrolment-not-now",
+            f"An enrolment that is {status or 'not there yet'} cannot be taken through “{action}”.",
+            allowed=enrolment_actions(status),
+        )
+    if action in _REGISTRATION.values():
+        _may_register(action, place)
+    if action is EnrolmentAction.SELECT:
+        _has_a_seat(place)
+    if action in _PAYMENT and not place.is_paid:
+        raise Refused("offering-is-free", "The offering is free: there is nothing to pay.")
+    if action is EnrolmentAction.CERTIFY and place.offering.status is not OfferingStatus.CLOSED:
+        raise NotNow(
+            "report-not-validated",
+            "Certificates are released once the offering's end-of-course report is validated.",
+        )
+    if after in (_E.REGISTERED, _E.SELECTED) and not place.is_paid:
+        return _E.ENROLLED
+    return after
+
+
+def _may_register(action: EnrolmentAction, place: Place) -> None:
+    offering, now = place.offering, place.now
+    right = _REGISTRATION[offering.registration]
+    if action is not right:
+        raise Refused(
+            "wrong-registration",
+            f"The offering takes registrations of the kind “{offering.registration}”.",
+            f"Use “{right}”.",
+        )
+    if offering.status not in _OPEN or not offering.listed:
+        raise NotNow("registration-not-open", "The offering does not take registrations.")
+    if offering.registration_opens is not None and now < offering.registration_opens:
+        raise NotNow("registration-not-open", "Registration has not begun yet.")
+    if _passed(registration_end(offering), now):
+        raise NotNow("registration-closed", "Registration is over.")
+
+
+def _has_a_seat(place: Place) -> None:
+    seats = place.offering.seats
+    if seats is not None and place.taken >= seats:
+        raise NotNow("no-seat-left", f"All {seats} seats of the offering are taken.")
+
+
+def registration_end(offering: Offering) -> datetime | None:
+    """When registration ends: no later than the start, unless the offering is self-paced."""
+    if offering.registration_closes is not None:
+        return offering.registration_closes
+    return offering.starts_at if is_dated(offering) else None
+
+
+def next_step(status: EnrolmentStatus, offering: Offering) -> str:
+    """What happens now, as a stable word for a learner's page: ``wait_for_selection``,
+    ``wait_for_invoice``, ``pay``, ``wait_for_start``, ``learn``, ``wait_for_certificate`` or
+    ``none``."""
+    if status is _E.ENROLLED:
+        return "learn" if offering.status is OfferingStatus.RUNNING else "wait_for_start"
+    return _NEXT.get(status, "none")
+
+
+_NEXT = {
+    _E.APPLIED: "wait_for_selection",
+    _E.REGISTERED: "wait_for_invoice",
+    _E.SELECTED: "wait_for_invoice",
+    _E.INVOICED: "pay",
+    _E.STARTED: "learn",
+    _E.COMPLETED: "wait_for_certificate",
+}

@@ -1,0 +1,193 @@
+"""The programme's rules about offerings that software can check, each with a stable code.
+
+Those that a public source states are fixed here; docs/api.md names what each one says. Numbers that
+no public source names are settings (section ``rules``), and zero switches the rule off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from lms_bridge.domain.lifecycle import is_dated, registration_end
+from lms_bridge.domain.model import Modality, Offering, RegistrationType, Result
+
+SHORTEST_DAYS, LONGEST_DAYS = 2, 8 * 7
+"""Instructor-led courses last 2 days to 8 weeks, counted in days of their own time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Numbers of the programme that public sources do not name. Every field is a setting
+    (docs/settings.md), with its default here."""
+
+    objection_days: int = 10
+    lead_days: int = 0
+    report_days: int = 0
+    least_participants: int = 0
+    pass_percent: int = 0
+    courses_per_year: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFinding:
+    """What a rule says of an offering. A warning keeps nobody from anything."""
+
+    code: str
+    message: str
+    field: str = ""
+    warning: bool = False
+
+
+def check_offering(
+    offering: Offering, rules: Rules, now: datetime, areas: Collection[str] = ()
+) -> list[RuleFinding]:
+    """Everything that the rules say of an offering which is to be submitted or published.
+
+    ``areas`` are the priority areas of its centre in the current cycle; without any, topics are
+    not compared.
+    """
+    return [
+        *_what_is_missing(offering),
+        *_length(offering),
+        *_registration(offering),
+        *_lead(offering, rules, now),
+        *_topics(offering, areas),
+    ]
+
+
+def _what_is_missing(offering: Offering) -> Iterator[RuleFinding]:
+    if offering.modality is None:
+        yield RuleFinding("no-modality", "The modality is missing.", "modality")
+    if offering.level is None:
+        yield RuleFinding("no-level", "The level is missing.", "level", warning=True)
+    if offering.modality is not None and is_dated(offering):
+        for name in ("starts_at", "ends_at"):
+            if getattr(offering, name) is None:
+                yield RuleFinding("no-dates", "A course with set dates needs both of them.", name)
+
+
+def _length(offering: Offering) -> Iterator[RuleFinding]:
+    starts, ends = offering.starts_at, offering.ends_at
+    if offering.modality is Modality.SELF_PACED and ends is not None:
+        yield RuleFinding(
+            "self-paced-ends", "A self-paced course has no fixed end.", "ends_at", warning=True
+        )
+    if offering.modality is not Modality.INSTRUCTOR_LED or starts is None or ends is None:
+        return
+    zone = ZoneInfo(offering.time_zone)
+    days = (ends.astimezone(zone).date() - starts.astimezone(zone).date()).days + 1
+    if days < SHORTEST_DAYS:
+        yield RuleFinding("too-short", "An instructor-led course lasts at least 2 days.", "ends_at")
+    if days > LONGEST_DAYS:
+        yield RuleFinding("too-long", "An instructor-led course lasts at most 8 weeks.", "ends_at")
+
+
+def _registration(offering: Offering) -> Iterator[RuleFinding]:
+    if offering.seats is not None and offering.registration is RegistrationType.DIRECT:
+        yield RuleFinding(
+            "direct-with-seats",
+            "Direct registration has no limit of seats: with one, people apply and are selected.",
+            "seats",
+        )
+    closes, starts = registration_end(offering), offering.starts_at
+    if is_dated(offering) and closes is not None and starts is not None and closes > starts:
+        yield RuleFinding(
+            "registration-closes-late",
+            "Registration closes no later than the course starts.",
+            "registration_closes",
+        )
+
+
+def _lead(offering: Offering, rules: Rules, now: datetime) -> Iterator[RuleFinding]:
+    starts = offering.starts_at
+    if rules.lead_days and starts is not None and starts < now + timedelta(days=rules.lead_days):
+        yield RuleFinding(
+            "lead-time",
+            f"The course starts in less than {rules.lead_days} days.",
+            "starts_at",
+            warning=True,
+        )
+
+
+def _topics(offering: Offering, areas: Collection[str]) -> Iterator[RuleFinding]:
+    known = {area.casefold() for area in areas}
+    if known and not any(topic.casefold() in known for topic in offering.topics):
+        yield RuleFinding(
+            "topic-outside-areas",
+            "No topic of the course is one of the centre's priority areas in this cycle.",
+            "topics",
+            warning=True,
+        )
+
+
+def check_year(courses: int, rules: Rules) -> list[RuleFinding]:
+    """What the rules say of the number of courses that a centre gives in one year."""
+    if courses >= rules.courses_per_year:
+        return []
+    return [
+        RuleFinding(
+            "too-few-courses",
+            f"A training centre gives at least {rules.courses_per_year} courses a year; "
+            f"this one has {courses}.",
+            warning=True,
+        )
+    ]
+
+
+def check_areas(areas: Collection[str], most: int | None) -> list[RuleFinding]:
+    """What the rules say of the number of a centre's priority areas in a cycle."""
+    if most is None or len(areas) <= most:
+        return []
+    return [
+        RuleFinding(
+            "too-many-areas",
+            f"A centre has at most {most} priority areas in this cycle.",
+            "priority_areas",
+            warning=True,
+        )
+    ]
+
+
+def check_report(
+    offering: Offering, participants: int, rules: Rules, now: datetime
+) -> list[RuleFinding]:
+    """What the rules say of an end-of-course report that is submitted now."""
+    found = []
+    if rules.least_participants and participants < rules.least_participants:
+        found.append(
+            RuleFinding(
+                "few-participants",
+                f"The course had fewer than {rules.least_participants} participants.",
+                warning=True,
+            )
+        )
+    ends = offering.ends_at
+    if rules.report_days and ends is not None and now > ends + timedelta(days=rules.report_days):
+        found.append(
+            RuleFinding(
+                "report-late",
+                f"The report comes more than {rules.report_days} days after the end.",
+                warning=True,
+            )
+        )
+    return found
+
+
+def check_result(record: Result, rules: Rules) -> list[RuleFinding]:
+    """What the rules say of a result: whether a completion is below the pass mark."""
+    if not (rules.pass_percent and record.completed and record.score is not None):
+        return []
+    reached = (record.score - record.scale_min) * 100 / (record.scale_max - record.scale_min)
+    if reached >= rules.pass_percent:
+        return []
+    return [
+        RuleFinding(
+            "below-pass-mark",
+            f"The course is completed with less than {rules.pass_percent} per cent.",
+            "score",
+            warning=True,
+        )
+    ]

@@ -1,0 +1,255 @@
+"""The lives of offerings and enrolments: whatever people try, the rules hold."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from lms_bridge.domain.errors import NotNow, Refused
+from lms_bridge.domain.lifecycle import (
+    ENROLMENT_MOVES,
+    OFFERING_MOVES,
+    TAKES_A_SEAT,
+    EnrolmentAction,
+    OfferingAction,
+    Place,
+    by_clock,
+    enrolment_actions,
+    move_enrolment,
+    move_offering,
+    next_step,
+    offering_actions,
+)
+from lms_bridge.domain.model import (
+    EnrolmentStatus,
+    Modality,
+    Offering,
+    OfferingStatus,
+    RegistrationType,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+SAMPLE = Offering(
+    "SAMPLE-1",
+    "SAMPLE",
+    "C1",
+    "Sample course",
+    modality=Modality.INSTRUCTOR_LED,
+    status=OfferingStatus.PLANNED,
+    starts_at=NOW + 30 * DAY,
+    ends_at=NOW + 40 * DAY,
+)
+WORDS = re.findall(r"``(\w+)``", next_step.__doc__ or "")
+
+
+@given(st.sampled_from(OfferingStatus), st.sampled_from(OfferingAction))
+def test_an_action_follows_the_table_or_says_what_is_possible(
+    status: OfferingStatus, action: OfferingAction
+) -> None:
+    before = replace(SAMPLE, status=status)
+    after = OFFERING_MOVES[action].get(status)
+    if after is not None:
+        assert move_offering(before, action, NOW) == replace(before, status=after)
+        assert action in offering_actions(status)
+        return
+    with pytest.raises(NotNow) as raised:
+        move_offering(before, action, NOW)
+    assert raised.value.code == "offering-not-now"
+    assert raised.value.allowed == offering_actions(status)
+    assert all(status in OFFERING_MOVES[OfferingAction(each)] for each in raised.value.allowed)
+
+
+def test_what_is_closed_or_cancelled_stays_so() -> None:
+    assert not offering_actions(OfferingStatus.CLOSED)
+    assert not offering_actions(OfferingStatus.CANCELLED)
+    assert not enrolment_actions(EnrolmentStatus.CERTIFIED)
+    assert not enrolment_actions(EnrolmentStatus.REJECTED)
+
+
+class OfferingLife(RuleBasedStateMachine):
+    """One offering among people who try everything, and the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offering, self.now = SAMPLE, NOW
+        self.deadline: datetime | None = None
+        self.seen = {SAMPLE.status}
+
+    @rule(action=st.sampled_from(OfferingAction))
+    def act(self, action: OfferingAction) -> None:
+        try:
+            self.offering = move_offering(self.offering, action, self.now)
+        except NotNow:
+            return
+        self.seen.add(self.offering.status)
+        submitted = self.offering.status is OfferingStatus.SUBMITTED
+        self.deadline = self.now + 10 * DAY if submitted else None
+
+    @rule(days=st.integers(0, 30))
+    def wait(self, days: int) -> None:
+        self.now += days * DAY
+        status = by_clock(self.offering, self.deadline, self.now)
+        self.offering = replace(self.offering, status=status)
+        self.seen.add(status)
+        if status is OfferingStatus.DELIVERED:
+            self.seen.add(OfferingStatus.RUNNING)  # it may have run through between two looks
+        assert by_clock(self.offering, self.deadline, self.now) is status
+
+    @invariant()
+    def nothing_is_skipped(self) -> None:
+        status = self.offering.status
+        for later, earlier in (
+            (OfferingStatus.REVIEWED, OfferingStatus.SUBMITTED),
+            (OfferingStatus.PUBLISHED, OfferingStatus.REVIEWED),
+            (OfferingStatus.RUNNING, OfferingStatus.PUBLISHED),
+            (OfferingStatus.DELIVERED, OfferingStatus.RUNNING),
+            (OfferingStatus.REPORTED, OfferingStatus.DELIVERED),
+            (OfferingStatus.CLOSED, OfferingStatus.REPORTED),
+        ):
+            assert status is not later or earlier in self.seen
+        if status is OfferingStatus.RUNNING:
+            assert self.now >= (self.offering.starts_at or self.now)
+        if status is OfferingStatus.SUBMITTED and self.deadline is not None:
+            assert by_clock(self.offering, self.deadline, self.deadline) is OfferingStatus.REVIEWED
+
+
+TestOfferingLife = OfferingLife.TestCase
+
+
+def test_silence_until_the_deadline_is_no_objection() -> None:
+    submitted = move_offering(SAMPLE, OfferingAction.SUBMIT, NOW)
+    assert by_clock(submitted, NOW + DAY, NOW) is OfferingStatus.SUBMITTED
+    assert by_clock(submitted, NOW + DAY, NOW + DAY) is OfferingStatus.REVIEWED
+    assert by_clock(submitted, None, NOW + 999 * DAY) is OfferingStatus.SUBMITTED
+
+
+def test_what_is_over_is_not_published_any_more() -> None:
+    reviewed = replace(SAMPLE, status=OfferingStatus.REVIEWED, ends_at=NOW)
+    with pytest.raises(NotNow) as raised:
+        move_offering(reviewed, OfferingAction.PUBLISH, NOW)
+    assert raised.value.code == "offering-is-over"
+    self_paced = replace(reviewed, modality=Modality.SELF_PACED)
+    published = move_offering(self_paced, OfferingAction.PUBLISH, NOW)
+    assert published.status is OfferingStatus.PUBLISHED
+
+
+class EnrolmentLives(RuleBasedStateMachine):
+    """Some learners in one offering, free or paid, direct or by application, with few seats."""
+
+    @initialize(
+        price=st.sampled_from([None, Decimal(0), Decimal(150)]),
+        registration=st.sampled_from(RegistrationType),
+        seats=st.none() | st.integers(0, 2),
+    )
+    def begin(
+        self, price: Decimal | None, registration: RegistrationType, seats: int | None
+    ) -> None:
+        self.offering = replace(
+            SAMPLE,
+            status=OfferingStatus.PUBLISHED,
+            price=price,
+            registration=registration,
+            seats=seats if registration is RegistrationType.APPLICATION else None,
+        )
+        self.now = NOW
+        self.learners: dict[int, EnrolmentStatus | None] = dict.fromkeys(range(4))
+        self.done: dict[int, set[EnrolmentAction]] = {each: set() for each in range(4)}
+
+    @rule(learner=st.integers(0, 3), action=st.sampled_from(EnrolmentAction))
+    def act(self, learner: int, action: EnrolmentAction) -> None:
+        taken = sum(status in TAKES_A_SEAT for status in self.learners.values())
+        before = self.learners[learner]
+        refusal: Refused | None = None
+        try:
+            after = move_enrolment(before, action, Place(self.offering, taken, self.now))
+        except Refused as error:
+            refusal = error
+        if isinstance(refusal, NotNow) and refusal.code == "enrolment-not-now":
+            assert before not in ENROLMENT_MOVES[action]
+            assert refusal.allowed == enrolment_actions(before)
+        elif refusal is not None and not isinstance(refusal, NotNow):
+            assert refusal.code in {"wrong-registration", "offering-is-free"}
+        if refusal is not None:
+            return
+        self.learners[learner] = after
+        if action in (EnrolmentAction.REGISTER, EnrolmentAction.APPLY):
+            self.done[learner] = set()  # who comes back begins anew
+            assert self.now < (self.offering.starts_at or self.now)
+        self.done[learner].add(action)
+
+    @rule(days=st.integers(1, 20))
+    def wait(self, days: int) -> None:
+        self.now += days * DAY
+        status = by_clock(self.offering, None, self.now)
+        self.offering = replace(self.offering, status=status)
+
+    @rule(status=st.sampled_from([OfferingStatus.CLOSED, OfferingStatus.PUBLISHED]))
+    def end(self, status: OfferingStatus) -> None:
+        self.offering = replace(self.offering, status=status)
+
+    @invariant()
+    def the_rules_hold(self) -> None:
+        for learner, status in self.learners.items():
+            done = self.done[learner]
+            if status in TAKES_A_SEAT and self.offering.registration is not RegistrationType.DIRECT:
+                assert EnrolmentAction.SELECT in done
+            launchable = status in (EnrolmentStatus.ENROLLED, EnrolmentStatus.STARTED)
+            if launchable and self.offering.price:
+                assert EnrolmentAction.CONFIRM_PAYMENT in done
+            if status is EnrolmentStatus.CERTIFIED:
+                assert {EnrolmentAction.COMPLETE, EnrolmentAction.CERTIFY} <= done
+            if not self.offering.price:
+                assert status not in (EnrolmentStatus.REGISTERED, EnrolmentStatus.SELECTED)
+        if self.offering.seats is not None:
+            seated = sum(status in TAKES_A_SEAT for status in self.learners.values())
+            assert seated <= self.offering.seats
+
+
+TestEnrolmentLives = EnrolmentLives.TestCase
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"status": OfferingStatus.REVIEWED}, "registration-not-open"),
+        ({"listed": False}, "registration-not-open"),
+        ({"registration_opens": NOW + DAY}, "registration-not-open"),
+        ({"registration_closes": NOW}, "registration-closed"),
+        ({"starts_at": NOW}, "registration-closed"),
+        ({"registration": RegistrationType.APPLICATION}, "wrong-registration"),
+    ],
+)
+def test_when_nobody_can_register(changes: dict[str, object], code: str) -> None:
+    offering = replace(SAMPLE, status=OfferingStatus.PUBLISHED)
+    place = Place(replace(offering, **changes), 0, NOW)  # type: ignore[arg-type]  # any fields
+    with pytest.raises(Refused) as raised:
+        move_enrolment(None, EnrolmentAction.REGISTER, place)
+    assert raised.value.code == code
+
+
+def test_a_certificate_waits_for_the_report() -> None:
+    def certify(status: OfferingStatus) -> EnrolmentStatus:
+        place = Place(replace(SAMPLE, status=status), 0, NOW)
+        return move_enrolment(EnrolmentStatus.COMPLETED, EnrolmentAction.CERTIFY, place)
+
+    with pytest.raises(NotNow) as raised:
+        certify(OfferingStatus.REPORTED)
+    assert raised.value.code == "report-not-validated"
+    assert certify(OfferingStatus.CLOSED) is EnrolmentStatus.CERTIFIED
+
+
+@given(st.sampled_from(EnrolmentStatus), st.sampled_from(OfferingStatus))
+def test_everybody_is_told_what_happens_now(status: EnrolmentStatus, of: OfferingStatus) -> None:
+    told = next_step(status, replace(SAMPLE, status=of))
+    assert told in WORDS
+    assert (told == "pay") == (status is EnrolmentStatus.INVOICED)
+    if not enrolment_actions(status):
+        assert told == "none"
