@@ -50,3 +50,8 @@ def all_centres(tx: Connection, *, active_only: bool = False) -> Sequence[Centre
     if active_only:
         query = query.where(centre.c.active)
     return [_centre(row) for row in tx.execute(query)]
+
+
+def lock(tx: Connection, code: str) -> None:
+    """Whoever else locks this centre waits until the transaction ends."""
+    tx.execute(select(centre.c.code).where(centre.c.code == code).with_for_update())

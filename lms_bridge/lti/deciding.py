@@ -1,0 +1,75 @@
+"""What an operator decides on a connection: to use it, to end it, which deployments it has."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from lms_bridge.lti import parties
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.lti.platform.registration import check_addresses
+
+MOST_DEPLOYMENTS = 50
+
+
+def fingerprint(party: Party) -> str:
+    """Of everything that whoever is behind the connection has a say in. Who approves by a page
+    approves what that page showed: a pending connection may change in between."""
+    said = (
+        *(party.side, party.name, party.issuer, party.client_id, party.deployment_ids),
+        *(party.authorization_endpoint, party.token_endpoint, party.jwks_uri),
+        *(party.initiate_login_uri, party.redirect_uris, party.target_link_uri),
+        *(party.deep_link_uri, sorted(party.custom.items()), party.scopes),
+    )
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
+
+
+def approve(tx: Connection, party: Party) -> Party:
+    """Lets a connection be used, as it is given: with its choices of privacy.
+
+    Raises:
+        LtiRefused: an address of the tool must not be reached.
+    """
+    if party.side is Side.TOOL:
+        check_addresses(party)
+    party = replace(party, status=Status.ACTIVE)
+    parties.change(tx, party)
+    return party
+
+
+def reject(tx: Connection, party: Party) -> Status | None:
+    """Ends a connection: the status that it has now, or None when it is forgotten, as one that
+    was never used is."""
+    if party.status is Status.PENDING and _forget(tx, party):
+        return None
+    parties.change(tx, replace(party, status=Status.DISABLED))
+    return Status.DISABLED
+
+
+def _forget(tx: Connection, party: Party) -> bool:
+    """One that registered again waits, too, and what it was used for stands for it."""
+    try:
+        with tx.begin_nested():
+            parties.remove(tx, party.id)
+    except IntegrityError:
+        return False
+    return True
+
+
+def add_deployment(tx: Connection, party: Party, deployment_id: str) -> Party:
+    """Some platforms, Canvas among them, tell the deployment only after the registration.
+
+    Raises:
+        LtiRefused: the id cannot be one, or there are too many.
+    """
+    usable = 0 < len(deployment_id) <= 255 and deployment_id.isprintable()
+    if not usable or len(party.deployment_ids) >= MOST_DEPLOYMENTS:
+        raise LtiRefused("deployment-invalid", "This is not a deployment id, or one too many.")
+    ids = tuple(dict.fromkeys((*party.deployment_ids, deployment_id)))
+    party = replace(party, deployment_ids=ids)
+    parties.change(tx, party)
+    return party

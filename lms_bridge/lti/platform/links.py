@@ -1,0 +1,26 @@
+"""Links that start a launch or a choice of resources in a browser, once."""
+
+from __future__ import annotations
+
+import secrets
+
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.launching import LINK, start_deep_linking
+from lms_bridge.lti.room import Room
+
+
+def make_link(room: Room, start: dict[str, str | int]) -> str:
+    """The address; ``start`` is what the launch begins with."""
+    token = secrets.token_urlsafe(24)
+    room.once.put(LINK, token, start, room.settings.launch_link_hours * 3600)
+    return f"{room.address}{endpoints.LAUNCH}/{token}"
+
+
+def choice_link(room: Room, offering: str, *, person: str, party_id: int = 0) -> str:
+    """A link to the tool's choice of resources for an offering (by its code).
+
+    Raises:
+        LtiRefused: no tool serves the offering, or it offers no choice.
+    """
+    start_deep_linking(room, offering, person=person, party_id=party_id)  # says now what is wrong
+    return make_link(room, {"person": person, "offering": offering, "party": party_id})
