@@ -12,6 +12,7 @@ from lms_bridge.domain.model import Offering
 from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import columns, insert_many, update_many
 from lms_bridge.store.tables import course, offering
+from lms_bridge.store.tags import add_tags, replace_tags
 
 _OFFERING = [offering.c[f.name] for f in fields(Offering)]
 
@@ -45,12 +46,15 @@ def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:
 
 def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
     _keep_courses(tx, records)
-    return insert_many(tx, offering, [columns(record) for record in records])
+    ids = insert_many(tx, offering, [columns(record) for record in records])
+    add_tags(tx, dict(zip(ids, records, strict=True)))
+    return ids
 
 
 def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     _keep_courses(tx, list(records.values()))
     update_many(tx, offering, [{"id": id_, **columns(r)} for id_, r in records.items()])
+    replace_tags(tx, records)
 
 
 def _keep_courses(tx: Connection, records: Sequence[Offering]) -> None:

@@ -7,6 +7,8 @@ everything that is still to be done is derived.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -48,6 +50,18 @@ EMPTY = b""
 
 def _id() -> Column[int]:
     return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _changes() -> tuple[Column[datetime], Column[int]]:
+    """When a row was last written, and how many times: for readers who follow what changed."""
+    return (
+        Column("changed_at", Utc, nullable=False, default=_now, onupdate=_now, index=True),
+        Column("revision", Integer, nullable=False, default=1, onupdate=text("revision + 1")),
+    )
 
 
 def _hash(name: str) -> Column[bytes]:
@@ -122,7 +136,34 @@ offering = Table(
     _words("address", 2000),
     _words("lms_course"),
     Column("meetings", Meetings, nullable=False),
+    *_changes(),
     Index("ix_offering_centre_starts_at", "centre", "starts_at"),
+    # The catalogue is gone through in the order of ids, inside one of these two.
+    Index(
+        "ix_offering_listed",
+        *("listed", "id", "status", "centre", "modality", "level", "starts_at", "ends_at"),
+    ),
+    Index("ix_offering_centre", "centre", "id", "listed", "status", "modality", "level"),
+)
+
+offering_tag = Table(
+    "offering_tag",
+    metadata,
+    Column("kind", String(10), primary_key=True),
+    # In lower case: what is looked for is told apart from nothing else.
+    Column("value", String(500), primary_key=True),
+    Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+offering_life = Table(
+    "offering_life",
+    metadata,
+    # A row is there once a person acted: from then on the bridge keeps the offering's status.
+    Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, autoincrement=False),
+    Column("since", Utc, nullable=False),
+    Column("deadline", Utc, index=True),
+    _words("reason", 1000),
 )
 
 learner = Table(
@@ -147,6 +188,7 @@ enrolment = Table(
     Column("status", Word(EnrolmentStatus), nullable=False),
     Column("starts_at", Utc),
     Column("ends_at", Utc),
+    *_changes(),
     UniqueConstraint("offering_id", "learner_id"),
     Index("ix_enrolment_learner_id", "learner_id"),
 )
@@ -162,6 +204,7 @@ result = Table(
     Column("completed", Boolean, nullable=False, default=False),
     Column("completed_at", Utc),
     Column("graded_at", Utc),
+    *_changes(),
 )
 
 link = Table(
@@ -277,6 +320,8 @@ run = Table(
     Column("counts", JSON, nullable=False),
     _words("error_code", 60),
     _words("error", 1000),
+    # Who asked for it, where that was a person or a token.
+    _words("asked_by", 100),
     Index("ix_run_centre_started_at", "centre", "started_at"),
 )
 
@@ -313,4 +358,5 @@ tick = Table(
     Column("last_at", Utc, nullable=False),
 )
 
+from lms_bridge.store import api_tables as api_tables  # noqa: E402 (they join this metadata)
 from lms_bridge.store import lti_tables as lti_tables  # noqa: E402 (they join this metadata)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import document
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.model import Offering
+from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.offering import OfferingSchema
-from lms_bridge.store import offerings
+from lms_bridge.store import lives, offerings
 from lms_bridge.sync.read import Changed, Snapshot
 from lms_bridge.sync.take import make_plan, refuse, taken_in
 from lms_bridge.sync.wants import want_enrolments_of, want_offerings
@@ -93,6 +94,7 @@ def _load(
     named = offerings.offerings_by_code(
         tx, [changed.raw.external_id for changed in snapshot.changed if not changed.known]
     )
+    acted_on = _acted_on(tx, before, named)
     for changed in snapshot.changed:
         external_id = changed.raw.external_id
         known = before.get(changed.known.record_id) if changed.known else None
@@ -108,8 +110,19 @@ def _load(
             refused.append((changed, error))
             continue
         fields["course_code"] = fields["course_code"] or code
+        if code in acted_on:
+            fields["status"] = acted_on[code]
         loaded[external_id] = (changed, Offering(code=code, centre=work.centre.code, **fields))
     return loaded, refused
+
+
+def _acted_on(
+    tx: Connection, before: Mapping[int, Offering], named: Mapping[str, tuple[int, Offering]]
+) -> dict[str, OfferingStatus]:
+    """{code: status} of the offerings that people have taken through their life here: whatever
+    their source says, it is the bridge that keeps their status."""
+    known = dict(before) | dict(named.values())
+    return {known[record_id].code: known[record_id].status for record_id in lives.lives(tx, known)}
 
 
 def _another_centres() -> RecordRefused:
