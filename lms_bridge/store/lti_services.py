@@ -71,6 +71,10 @@ def add_resource(tx: Connection, values: Mapping[str, Any]) -> int:
     return int(tx.execute(insert(resource).values(**values).returning(resource.c.id)).scalar_one())
 
 
+def change_resource(tx: Connection, id_: int, values: Mapping[str, Any]) -> None:
+    tx.execute(update(resource).where(resource.c.id == id_).values(**values))
+
+
 # ---- line items ------------------------------------------------------------------------
 
 

@@ -19,6 +19,9 @@ from lms_bridge.lti.room import Room
 
 PRODUCT = "lms-bridge"
 NAME = "LMS bridge"
+STAFF = "staff/"
+"""Before the name of an operator who chooses resources: a tool ties an account of its own, such as
+a teacher's, to it. No learner's id and no pseudonym has a slash in it."""
 VERSION = version("lms-bridge")
 
 
@@ -48,7 +51,7 @@ def id_token_claims(room: Room, launch: Launch) -> dict[str, Any]:
     claims = {
         "iss": room.address,
         "aud": launch.party.client_id,
-        "sub": launch.subject,
+        "sub": launch.subject if launch.learner else f"{STAFF}{launch.subject}",
         "iat": now,
         "exp": now + room.settings.id_token_seconds,
         "nonce": launch.nonce,

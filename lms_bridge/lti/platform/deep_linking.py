@@ -14,8 +14,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection
-
 from lms_bridge.domain.model import Offering
 from lms_bridge.lti import parties, reading
 from lms_bridge.lti import vocabulary as lti
@@ -76,8 +74,8 @@ def take_answer(room: Room, token: str) -> Chosen:
     room.once.take(DEEP_LINKING, data)
     with room.database.writing() as tx:
         offering = offerings.offerings(tx, [kept["offering"]])[kept["offering"]]
-        added = tuple(_attach(tx, room, party, kept["offering"], item) for item in items)
-    return Chosen(offering, added, passed_over)
+        attached = resources.choose(tx, party, kept["offering"], items, room.now())
+    return Chosen(offering, attached, passed_over)
 
 
 def _sender(room: Room, token: str) -> Party:
@@ -119,7 +117,7 @@ def _item(given: Mapping[str, Any], party: Party) -> dict[str, Any]:
     presentation = reading.section(given, "presentation", BAD)
     target = reading.text(presentation, "documentTarget", BAD, longest=20)
     return {
-        "title": title[:500],
+        "title": (title or party.name or "Course")[:500],
         "description": html.unescape(reading.text(given, "text", BAD, longest=20_000)),
         "address": address,
         "custom": reading.custom(given, "custom", BAD),
@@ -145,7 +143,7 @@ def _check_address(address: str, party: Party) -> None:
 def _line_item(given: Mapping[str, Any]) -> dict[str, Any]:
     line_item = reading.section(given, "lineItem", BAD)
     if not line_item:
-        return {"maximum": None}
+        return {"maximum": None, "label": "", "tag": "", "resource_id": ""}
     maximum = reading.number(line_item, "scoreMaximum", BAD)
     if maximum is None or maximum <= Decimal(0):
         raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
@@ -155,10 +153,3 @@ def _line_item(given: Mapping[str, Any]) -> dict[str, Any]:
         "tag": reading.text(line_item, "tag", BAD, longest=255),
         "resource_id": reading.text(line_item, "resourceId", BAD, longest=255),
     }
-
-
-def _attach(
-    tx: Connection, room: Room, party: Party, offering_id: int, item: Mapping[str, Any]
-) -> Resource:
-    values = {**item, "title": item["title"] or party.name or "Course"}
-    return resources.add(tx, party, offering_id, **values, now=room.now())
