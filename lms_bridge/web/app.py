@@ -5,7 +5,17 @@ from __future__ import annotations
 from flask import Flask
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.web import access, bridging, errors, headers, lti_platform, lti_tool, shown
+from lms_bridge.web import (
+    access,
+    bridging,
+    connections,
+    errors,
+    headers,
+    languages,
+    lti_platform,
+    lti_tool,
+    shown,
+)
 from lms_bridge.web.pages import catalogue, centres, health, overview, runs, waiting
 
 
@@ -16,10 +26,11 @@ def create_app(bridge: Bridge) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # nothing is sent here but addresses
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for part in (bridging, shown, headers, access, errors):
+    for part in (bridging, languages, shown, headers, access, errors):
         part.add_to(app, bridge)
     for page in (overview, catalogue, centres, runs, waiting, health):
         app.register_blueprint(page.pages)
     lti_platform.add_to(app, bridge)
     lti_tool.add_to(app, bridge)
+    connections.add_to(app, bridge)
     return app
