@@ -1,0 +1,3 @@
+// Sends the page's form at once.
+"use strict";
+document.getElementById("send").submit();

@@ -1,0 +1,45 @@
+"""Launches from the sample Academy that land on the bridge's own page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.integration.browser.conftest import NewWorld
+from tests.integration.browser.walking import launched, launched_here, sign_in
+from tests.integration.browser.world import LEARNER, STRICT, World
+
+TITLE = "Spectre & réglementation"
+
+
+def test_new_tab(tab: Page, sites: World) -> None:
+    sign_in(tab, sites, LEARNER)
+    page = launched(tab)
+    expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
+    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
+
+
+def test_inside_the_academys_page(tab: Page, sites: World) -> None:
+    """Third-party cookies are blocked in this browser."""
+    sign_in(tab, sites, LEARNER)
+    frame = launched_here(tab)
+    expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
+    expect(frame.get_by_role("heading", name=TITLE)).to_be_visible()
+
+
+def test_platform_storage(tab: Page, new_world: NewWorld) -> None:
+    sites = new_world(host=STRICT, offers_storage=True)
+    sign_in(tab, sites, LEARNER)
+    frame = launched_here(tab)
+    expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
+
+
+def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
+    """Where a browser keeps nothing for a page inside another, and the platform does not either."""
+    sites = new_world(host=STRICT)
+    sign_in(tab, sites, LEARNER)
+    frame = launched_here(tab)
+    expect(frame.get_by_role("heading", name="Open in a window of its own")).to_be_visible()
+    with tab.context.expect_page() as opened:
+        frame.get_by_role("link", name="Open the course in a new window").click()
+    page = opened.value
+    expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
