@@ -46,7 +46,8 @@ clean:
 
 # The tests in a browser use the system's own: what Playwright downloads does not run everywhere.
 chromium:
-	@if test -n "$$LMS_BRIDGE_TEST_CHROMIUM" || command -v chromium chromium-browser >/dev/null; then exit 0; fi; \
+	@if test -n "$$LMS_BRIDGE_TEST_CHROMIUM" || command -v chromium >/dev/null || \
+	  command -v chromium-browser >/dev/null; then exit 0; fi; \
 	root=; test "$$(id -u)" = 0 || root="sudo -n"; \
 	if ! command -v apt-get >/dev/null || ! $$root true 2>/dev/null; then \
 	  echo "The tests in a browser need Chromium: install it (on Debian: apt-get install chromium)," \
