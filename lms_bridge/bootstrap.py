@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 from lms_bridge.domain.errors import NotFound, SettingsInvalid
 from lms_bridge.domain.model import ACADEMY, Centre, Flow
 from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.ports import Access, Limits
+from lms_bridge.domain.ports import Access, Connector, Limits
+from lms_bridge.lti.peering import Peering
 from lms_bridge.lti.room import Room, open_room
 from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
@@ -75,22 +76,28 @@ class Bridge:
         """The centre's LMS, as an object with some of the ports."""
         with self.database.reading() as tx:
             locked = centres.secret_of(tx, centre.code)
-        return connector(centre.connector, "centre").open(
-            Access(
-                system=centre.system,
-                address=centre.address,
-                secret=self.vault.unlock(locked),
-                options=centre.options,
-                limits=self.limits_of(centre),
-                time_zone=centre.time_zone,
-                languages=centre.languages,
-                private_addresses=self.settings.network.private_addresses or centre.sample,
-            )
+        kind = connector(centre.connector, "centre")
+        return kind.open(self.access_to(centre, kind, self.vault.unlock(locked)))
+
+    def access_to(self, centre: Centre, kind: Connector, secret: str) -> Access:
+        """What the connector of a centre, stored or still to be, is opened with."""
+        limits = self.limits_of(centre)
+        return Access(
+            system=centre.system,
+            address=centre.address,
+            secret=secret,
+            options=centre.options,
+            limits=limits,
+            time_zone=centre.time_zone,
+            languages=centre.languages,
+            private_addresses=self.settings.network.private_addresses or centre.sample,
+            lti=Peering(self.room, centre.code, limits) if kind.needs_lti else None,
         )
 
     def open_academy(self) -> object:
         academy = self.settings.academy
-        return connector(academy.connector, "academy").open(
+        kind = connector(academy.connector, "academy")
+        return kind.open(
             Access(
                 system=ACADEMY,
                 address=academy.address,
@@ -98,6 +105,7 @@ class Bridge:
                 options=self.settings.academy_options,
                 limits=self.settings.limits,
                 private_addresses=self.settings.network.private_addresses,
+                lti=Peering(self.room, "", self.settings.limits) if kind.needs_lti else None,
             )
         )
 

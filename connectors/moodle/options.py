@@ -6,32 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lms_bridge.addresses import check_address
+from lms_bridge.domain.custom import ITU_FIELDS
 from lms_bridge.domain.errors import AddressRefused, SettingsInvalid
 from lms_bridge.domain.ports import Access, Option
-
-FIELDS: dict[str, str] = {
-    "modality": "itu_modality",
-    "level": "itu_level",
-    "status": "itu_status",
-    "hours": "itu_hours",
-    "registration": "itu_registration",
-    "registration_opens": "itu_regopen",
-    "registration_closes": "itu_regclose",
-    "seats": "itu_seats",
-    "price": "itu_price",
-    "currency": "itu_currency",
-    "payment_methods": "itu_payment",
-    "languages": "itu_languages",
-    "topics": "itu_topics",
-    "coordinators": "itu_coordinators",
-    "organisers": "itu_organisers",
-    "location": "itu_location",
-    "audience": "itu_audience",
-    "requirements": "itu_requirements",
-    "objectives": "itu_objectives",
-    "time_zone": "itu_timezone",
-}
-"""Field of an offering -> short name of the custom course field that holds it."""
 
 _SHARED = (
     Option("fields", "map", {}, "Custom course fields: offering field = short name. Added to "
@@ -104,7 +81,7 @@ def settings(access: Access, declared: Iterable[Option]) -> dict[str, Any]:
             problems.append(f"option {name}: {error}")
     if problems:
         raise SettingsInvalid(problems)
-    values["fields"] = {**FIELDS, **values["fields"]}
+    values["fields"] = {**ITU_FIELDS, **values["fields"]}
     return values
 
 
@@ -161,7 +138,7 @@ def _list(given: object) -> list[int]:
 def _map(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise ValueError("is not a table of names")
-    unknown = [str(name) for name in given if name not in FIELDS]
+    unknown = [str(name) for name in given if name not in ITU_FIELDS]
     if unknown:
         raise ValueError(f"an offering has no field {', '.join(unknown)}")
     return {str(name): _text(value) for name, value in given.items()}

@@ -18,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from lms_bridge.domain.document import Document
 from lms_bridge.domain.errors import BridgeError
+from lms_bridge.domain.lti_ports import LtiSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Answer:
     ``body`` is the exact bytes, in one or more parts; ``parse`` turns them into records and may
     raise ``NotUnderstood``. ``whole`` is False for a partial answer (changes since a cursor): its
     silence about a record then means nothing. ``cursor`` is where to go on from next time.
+    ``alone``: as for ``Unread``, should it not be understood.
     """
 
     scope: str
@@ -45,14 +47,20 @@ class Answer:
     parse: Callable[[], Iterable[Raw]]
     whole: bool = True
     cursor: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A scope that could not be read. Nothing may be concluded about its records."""
+    """A scope that could not be read. Nothing may be concluded about its records.
+
+    ``alone`` says that no record can come up in another scope instead: then the scopes that were
+    read still count, even where the feed as a whole has to be read to its end.
+    """
 
     scope: str
     error: BridgeError
+    alone: bool = False
 
 
 Reading = Iterator[Answer | Unread]
@@ -152,6 +160,14 @@ class ShowsEnrolments(Protocol):
 class FindsOfferings(Protocol):
     def find_offering(self, lms_course: str, offering: str) -> str | None:
         """The external id under which an edition of the named course is addressed, or None."""
+        ...
+
+
+@runtime_checkable
+class KnowsOfferingsByCode(Protocol):
+    def external_id_of(self, offering: str) -> str:
+        """The external id of an offering that came by another way: for systems in which every
+        offering of the centre has its place, whether it names a course or not."""
         ...
 
 
@@ -282,7 +298,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Everything a connector needs to open one system. The secret never appears in its repr."""
+    """Everything a connector needs to open one system. The secret never appears in its repr.
+
+    ``lti`` is there for connectors that ask for it (``Connector.needs_lti``).
+    """
 
     system: str
     address: str
@@ -292,6 +311,7 @@ class Access:
     time_zone: str = "UTC"
     languages: tuple[str, ...] = ()
     private_addresses: bool = False
+    lti: LtiSystem | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,3 +329,4 @@ class Connector:
     open: Callable[[Access], object]
     options: tuple[Option, ...] = ()
     needs_address: bool = True
+    needs_lti: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, exists, or_, select
+from sqlalchemy import Connection, Select, and_, exists, or_, select, true
 
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store.tables import EMPTY, link, offering
@@ -71,13 +71,16 @@ def with_enrolments(tx: Connection, centre: str, since: datetime) -> list[str]:
     return [row.external_id for row in rows]
 
 
-def without_course(tx: Connection, centre: str) -> list[tuple[int, str, str]]:
-    """(record id, code, name of the course in the LMS) of editions whose course is not known."""
+def without_course(
+    tx: Connection, centre: str, *, nameless: bool = False
+) -> list[tuple[int, str, str]]:
+    """(record id, code, name of the course in the LMS) of editions whose course is not known;
+    with ``nameless``, also of those that name no course."""
     there = link.alias("there")
     rows = tx.execute(
         select(offering.c.id, offering.c.code, offering.c.lms_course).where(
             offering.c.centre == centre,
-            offering.c.lms_course != "",
+            true() if nameless else offering.c.lms_course != "",
             offering.c.listed,
             ~exists().where(
                 and_(

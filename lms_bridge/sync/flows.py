@@ -15,6 +15,7 @@ from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.ports import (
     FindsOfferings,
     FollowsRegistrations,
+    KnowsOfferingsByCode,
     Reading,
     ReadsOfferings,
     ReadsRegistrations,
@@ -256,14 +257,16 @@ def _of_courses(work: Work, show: Callable[[list[str]], Reading]) -> Reading:
 
 def find_courses(work: Work, centre: object) -> None:
     """Looks up the courses of editions that came by another way than the centre's LMS."""
-    if not isinstance(centre, FindsOfferings):
-        return
-    with work.database.reading() as tx:
-        homeless = places.without_course(tx, work.centre.code)
-    found = {
-        record_id: centre.find_offering(lms_course, code)
-        for record_id, code, lms_course in homeless
-    }
+    code = work.centre.code
+    found: dict[int, str | None] = {}
+    if isinstance(centre, FindsOfferings):
+        with work.database.reading() as tx:
+            homeless = places.without_course(tx, code)
+        found = {id_: centre.find_offering(lms_course, name) for id_, name, lms_course in homeless}
+    if isinstance(centre, KnowsOfferingsByCode):
+        with work.database.reading() as tx:
+            homeless = places.without_course(tx, code, nameless=True)
+        found |= {id_: centre.external_id_of(name) for id_, name, _ in homeless}
     rows = [
         {
             "system": work.centre.system,

@@ -30,7 +30,8 @@ class Feed:
 
     ``part`` tells feeds of one system and kind apart (a centre's share of the Academy's
     registrations). ``exhaustive`` feeds are whole snapshots: what they no longer hold is gone.
-    The scopes of the others stand alone, and one that cannot be read leaves the rest as it is.
+    The scopes of the others stand alone, and one that cannot be read leaves the rest as it is; so
+    does one that says so itself (``alone``), except that no scope counts as ended then.
     The records of feeds that are not ``tracked`` have no links: all of a changed answer counts.
     ``salt`` changes whenever our own understanding of the answers changes.
     """
@@ -95,9 +96,10 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
     whole = True
     for answer in reading:
         if isinstance(answer, Unread):
-            if feed.exhaustive:
+            if feed.exhaustive and not answer.alone:
                 raise answer.error
             snapshot.unread.append(answer)
+            whole = False
             continue
         snapshot.answers += 1
         scope = feed.scope_prefix + answer.scope
@@ -112,9 +114,10 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
             with database.reading() as tx:
                 absent |= _take_in(tx, snapshot, scope, answer, seen)
         except NotUnderstood as error:
-            if feed.exhaustive:
+            if feed.exhaustive and not answer.alone:
                 raise
             snapshot.unread.append(Unread(scope, error))
+            whole = False
             continue
         # In an exhaustive feed the scope of a partial answer is remembered without a digest: the
         # next whole reading then knows where to look for records that are gone by then.

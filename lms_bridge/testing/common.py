@@ -24,6 +24,7 @@ PORTS: tuple[type, ...] = (
     ports.ReadsResults,
     ports.ShowsEnrolments,
     ports.FindsOfferings,
+    ports.KnowsOfferingsByCode,
     ports.FindsAccounts,
     ports.WritesLearners,
     ports.WritesEnrolments,

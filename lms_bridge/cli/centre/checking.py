@@ -12,7 +12,7 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.centre.options import connector_options, policy_values
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Centre, Membership
-from lms_bridge.domain.ports import Access, Closes, Connector
+from lms_bridge.domain.ports import Closes, Connector
 from lms_bridge.reference import Reference, reference
 from lms_bridge.registry import connector
 from lms_bridge.schemas.fields import zone
@@ -117,19 +117,7 @@ def _connector_problems(kind: Connector, centre: Centre, secret: str, bridge: Br
     if kind.needs_address and not centre.address:
         problems.append("address: is missing")
     try:
-        limits = bridge.limits_of(centre)
-        opened = kind.open(
-            Access(
-                system=centre.system,
-                address=centre.address,
-                secret=secret,
-                options=centre.options,
-                limits=limits,
-                time_zone=centre.time_zone,
-                languages=centre.languages,
-                private_addresses=bridge.settings.network.private_addresses or centre.sample,
-            )
-        )
+        opened = kind.open(bridge.access_to(centre, kind, secret))
     except SettingsInvalid as error:
         told = bool(problems)
         return problems + [p for p in error.problems if not (told and p.startswith("address"))]

@@ -12,7 +12,8 @@ from connectors.moodle.needs import (
     CENTRE_FUNCTIONS,
     CENTRE_OPTIONAL,
 )
-from connectors.moodle.options import ACADEMY, CENTRE, FIELDS
+from connectors.moodle.options import ACADEMY, CENTRE
+from lms_bridge.domain.custom import ITU_FIELDS
 
 TEXT = (Path(__file__).parents[3] / "docs" / "moodle.md").read_text(encoding="utf-8")
 NAMES = [
@@ -21,8 +22,8 @@ NAMES = [
     *CENTRE_OPTIONAL,
     *ACADEMY_FUNCTIONS,
     *ACADEMY_OPTIONAL,
-    *FIELDS,
-    *FIELDS.values(),
+    *ITU_FIELDS,
+    *ITU_FIELDS.values(),
 ]
 
 

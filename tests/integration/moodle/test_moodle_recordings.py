@@ -11,8 +11,9 @@ from connectors.moodle import centre
 from connectors.moodle.centre import MoodleCentre, open_site
 from connectors.moodle.completion import completions
 from connectors.moodle.courses import offering
-from connectors.moodle.options import CENTRE, FIELDS
+from connectors.moodle.options import CENTRE
 from connectors.moodle.site import Site
+from lms_bridge.domain.custom import ITU_FIELDS
 from lms_bridge.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -116,7 +117,7 @@ def test_every_request_asks_for_json_and_raw_texts_and_keeps_the_token_in_the_bo
 
 def test_a_course_becomes_an_offering_of_stable_fields() -> None:
     row = EXCHANGES["courses_by_ids_raw"]["response"][0]
-    raw = offering(row, FIELDS, "https://moodle.example.org")
+    raw = offering(row, ITU_FIELDS, "https://moodle.example.org")
     assert raw.external_id == "3"
     fields = dict(raw.fields)
     assert fields.pop("description").startswith("<p>Summary")  # type: ignore[attr-defined]
@@ -136,7 +137,9 @@ def test_a_course_becomes_an_offering_of_stable_fields() -> None:
 
 def test_a_field_without_a_value_is_left_out() -> None:
     row = EXCHANGES["courses_by_field_idnumber"]["response"]["courses"][0]
-    assert not {"modality", "price", "registration_closes"} & set(offering(row, FIELDS, "").fields)
+    assert not {"modality", "price", "registration_closes"} & set(
+        offering(row, ITU_FIELDS, "").fields
+    )
 
 
 def test_fewer_courses_than_moodle_counts_are_no_snapshot(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
-from pylti1p3.names_roles import NamesRolesProvisioningService, TNamesAndRolesData
+import orjson
 
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
-from lms_bridge.lti.tool.connector import Connector
+from lms_bridge.domain.lti_ports import CourseGone
+from lms_bridge.lti import vocabulary
+from lms_bridge.lti.tool.connector import Connector, next_page
 from lms_bridge.lti.tool.services.values import MOST_PAGES, text, with_query
 from lms_bridge.lti.vocabulary import role_uri
 
@@ -43,21 +44,50 @@ def memberships(
         IncompleteRead: a page comes up again, or the pages have no end.
     """
     given = {"rlid": resource_link_id, "role": role, "limit": str(limit) if limit else ""}
-    following: str | None = with_query(address, {k: v for k, v in given.items() if v})
-    service = NamesRolesProvisioningService(
-        connector, cast(TNamesAndRolesData, {"context_memberships_url": address})
-    )
+    start = with_query(address, {k: v for k, v in given.items() if v})
+    for page in member_pages(connector, start):
+        yield from _members(page)
+
+
+def member_pages(connector: Connector, address: str) -> Iterator[bytes]:
+    """The pages of a roster byte for byte, so that an unchanged one is known by its hash.
+
+    Raises:
+        CourseGone: the platform no longer has the course.
+        IncompleteRead: a page comes up again, or the pages have no end.
+    """
+    following = address
     seen: set[str] = set()
     while following:
         if following in seen or len(seen) >= MOST_PAGES:
             raise IncompleteRead("roster-endless", "The platform's roster has no end.")
         seen.add(following)
-        page = service.get_nrps_data(following)
-        body, following = page["body"], page["next_page_url"]
-        people = body.get("members") if isinstance(body, dict) else None
-        if not isinstance(people, list):
-            raise NotUnderstood("roster-unreadable", "The platform's roster cannot be read.")
-        yield from map(_member, people)
+        answer = connector.call(
+            "GET",
+            following,
+            [vocabulary.MEMBERSHIP_READ],
+            accept=vocabulary.MEMBERS_TYPE,
+            returns=(404, 410),
+        )
+        if answer.status >= 400:
+            raise CourseGone(
+                "course-gone",
+                f"The platform no longer shows this course (status {answer.status}).",
+                "If it was deleted there, launch the offering from another course.",
+            )
+        yield answer.body
+        following = next_page(following, answer)
+
+
+def _members(page: bytes) -> Iterator[Member]:
+    try:
+        body = orjson.loads(page)
+    except orjson.JSONDecodeError:
+        raise NotUnderstood("not-json", "The platform's roster is not JSON.") from None
+    people = body.get("members") if isinstance(body, dict) else None
+    if not isinstance(people, list):
+        raise NotUnderstood("roster-unreadable", "The platform's roster cannot be read.")
+    return map(_member, people)
 
 
 def _member(body: object) -> Member:
