@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from lms_bridge.lti import parties
+from lms_bridge.lti import deciding, parties
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.room import Room
@@ -48,16 +48,17 @@ def centre_of(room: Room, token: str) -> str:
     return str(record["centre"])
 
 
-def next_client_id(tx: Connection, token: str) -> str:
-    """The client id that the next tool connected by hand through this link gets. It can be shown
-    before anything is sent in, as tools ask for it first, and looking at it stores nothing."""
+def next_number(tx: Connection, token: str) -> int:
+    """The number of the next tool to be connected by hand through this link."""
     number = 0
-    while parties.find_tool(tx, _client_id(token, number)) is not None:
+    while parties.find_tool(tx, client_id(token, number)) is not None:
         number += 1
-    return _client_id(token, number)
+    return number
 
 
-def _client_id(token: str, number: int) -> str:
+def client_id(token: str, number: int) -> str:
+    """What the bridge calls that tool. It is worked out, not stored: tools ask for it before
+    anything is sent in, and looking at a page stores nothing."""
     digest = hashlib.sha256(f"client {number} of {token}".encode()).digest()
     return urlsafe_b64encode(digest[:15]).decode()
 
@@ -67,7 +68,7 @@ def send_in(tx: Connection, party: Party) -> Party:
     platform that still waits takes on the new values.
 
     Raises:
-        LtiRefused: the platform is connected already, or too many of the centre wait.
+        LtiRefused: it is connected already with other values, or too many of the centre wait.
     """
     if party.centre:
         centres.lock(tx, party.centre)
@@ -81,8 +82,14 @@ def send_in(tx: Connection, party: Party) -> Party:
                 "Withdraw some of them, or ask the operator of the bridge to approve them.",
             )
         return parties.add(tx, replace(party, status=Status.PENDING))
-    if party.side is Side.TOOL and known.centre == party.centre:
+    if deciding.fingerprint(known) == deciding.fingerprint(party) and known.centre == party.centre:
         return known
+    if party.side is Side.TOOL:
+        raise LtiRefused(
+            "client-taken",
+            "The client ID that was shown here belongs to another tool meanwhile.",
+            "The values shown now have a new one: enter that in your LMS, and send the form again.",
+        )
     if known.centre != party.centre:
         raise LtiRefused("platform-of-another", "This platform is registered for another centre.")
     if known.status is not Status.PENDING:

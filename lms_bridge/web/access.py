@@ -11,7 +11,11 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import BridgeError
 
 PUBLIC = frozenset(
-    {"overview", "catalogue", "health", "lti_tool", "lti_platform", "lti_machine", "lti_services"}
+    {
+        *("overview", "catalogue", "health"),
+        *("feeds", "feed_files", "sitemaps", "oeapi"),
+        *("lti_tool", "lti_platform", "lti_machine", "lti_services", "lti_connect"),
+    }
 )
 """Blueprints that anybody may see; whatever is added later is closed until it is named here."""
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
@@ -57,7 +61,7 @@ def from_this_machine(asked: Request) -> bool:
     """
     if any(name in asked.headers for name in _FORWARDED):
         return False
-    return _is_loopback(asked.remote_addr or "") and _is_loopback(_host(asked))
+    return is_loopback(asked.remote_addr or "") and is_loopback(_host(asked))
 
 
 def _host(asked: Request) -> str:
@@ -67,7 +71,8 @@ def _host(asked: Request) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this name or IP address is always this machine's own."""
     if host == "localhost":
         return True
     try:

@@ -1,0 +1,34 @@
+// Copies values, and shows anew what is connected when the LMS's tab was visited. Without scripts
+// the values are copied by hand, and the page is loaded anew by hand.
+"use strict";
+
+const SHOWN_MILLISECONDS = 2000;
+
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    say(button, "Copied");
+  } catch {
+    getSelection().selectAllChildren(source);
+    say(button, "Selected: press Ctrl+C");
+  }
+}
+
+function say(button, text) {
+  button.textContent = text;
+  setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MILLISECONDS);
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => copy(button));
+}
+
+for (const form of document.querySelectorAll("form[data-returns]")) {
+  form.addEventListener("submit", () => {
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") location.replace(location.pathname);
+    });
+  });
+}
