@@ -48,6 +48,15 @@ def text(
     return value
 
 
+def label(given: Mapping[str, Any], name: str, code: str, *, longest: int = 255) -> str:
+    """A text that a program chose, such as an id of its own; a whole number is taken as its digits
+    (Moodle sends ``"resourceId": 2``)."""
+    value = given.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return text({name: value}, name, code, longest=longest)
+
+
 def number(given: Mapping[str, Any], name: str, code: str) -> Decimal | None:
     """A number, also as a text ("15.50000", as Moodle sends it). Absent, null and "" are None; zero
     is a number."""

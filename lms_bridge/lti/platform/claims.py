@@ -22,12 +22,16 @@ NAME = "LMS bridge"
 STAFF = "staff/"
 """Before the name of an operator who chooses resources: a tool ties an account of its own, such as
 a teacher's, to it. No learner's id and no pseudonym has a slash in it."""
+WITHOUT_NAME = "-"
+"""The other name of people with one name only. Without, Moodle takes the bridge's address for a
+last name; other tools refuse the launch."""
 VERSION = version("lms-bridge")
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """All that one id_token tells. ``learner`` is None where an operator chooses resources."""
+    """All that one id_token tells. ``learner`` is None where an operator chooses resources;
+    ``offering_id`` is 0 where these are to become offerings themselves."""
 
     party: Party
     offering_id: int
@@ -84,8 +88,8 @@ def person_claims(learner: Learner, party: Party) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if party.privacy.name:
         found["name"] = variables.full_name(learner)
-        found["given_name"] = learner.given_name
-        found["family_name"] = learner.family_name
+        found["given_name"] = learner.given_name or WITHOUT_NAME
+        found["family_name"] = learner.family_name or WITHOUT_NAME
     if party.privacy.email:
         found["email"] = learner.email
     return {name: text for name, text in found.items() if text}
@@ -138,6 +142,8 @@ def _services(room: Room, launch: Launch) -> dict[str, Any]:
     """The services that the party has scopes for; a tool must not be told of others."""
     party, id_ = launch.party, launch.offering_id
     found: dict[str, Any] = {}
+    if not id_:  # what is chosen becomes offerings first: there is no course to serve yet
+        return found
     grades = [scope for scope in lti.AGS_SCOPES if scope in party.scopes]
     if grades:
         endpoint: dict[str, Any] = {

@@ -8,23 +8,25 @@ own making (so that ours cannot be asked for: the one-time ``data`` ties the ans
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from lms_bridge.domain.model import Offering
+from sqlalchemy import Connection
+
+from lms_bridge.domain.model import Kind, Offering, centre_system
 from lms_bridge.lti import parties, reading
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party
-from lms_bridge.lti.platform import resources
+from lms_bridge.lti.platform import items, resources
 from lms_bridge.lti.platform.authentication import DEEP_LINKING, NONCE
-from lms_bridge.lti.platform.resources import Resource
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.tokens import VerifiedClaims, unverified_claims, verify
-from lms_bridge.store import offerings
+from lms_bridge.store import links, lti_courses, offerings
 
 BAD = "items-invalid"
 MOST_ITEMS = 50
@@ -33,16 +35,17 @@ TYPE = "ltiResourceLink"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was attached. ``passed_over`` counts items of types that the bridge did not ask for."""
+    """What was attached to an offering; without one, what is to become offerings of its own.
+    ``passed_over`` counts items of types that the bridge did not ask for."""
 
-    offering: Offering
-    resources: tuple[Resource, ...]
+    offering: Offering | None
+    titles: tuple[str, ...]
     passed_over: int
 
 
 def take_answer(room: Room, token: str) -> Chosen:
-    """Verifies a deep linking response and attaches its resource links. Nothing is stored, and the
-    request is not used up, by an answer that is refused.
+    """Verifies a deep linking response and attaches its resource links, or keeps them to become
+    offerings. Nothing is stored, and the request is not used up, by an answer that is refused.
 
     Raises:
         LtiRefused: with a code of its own for each reason.
@@ -68,14 +71,42 @@ def take_answer(room: Room, token: str) -> Chosen:
         )
     if kept["party"] != party.id:
         raise LtiRefused("deep-linking-other-client", "Another learning system was asked.")
-    items, passed_over = _items(claims, party)
+    given = _given(claims)
+    chosen = [each for each in given if each.get("type") == TYPE]
+    resource_links = [_item(each, party) for each in chosen]
+    offered = [_offered(*pair) for pair in zip(chosen, resource_links, strict=True)]
     if room.once.seen(NONCE, f"{party.client_id} answer {nonce}", 2 * 86_400):
         raise LtiRefused("deep-linking-repeated", "This answer was given before.")
     room.once.take(DEEP_LINKING, data)
+    passed_over = len(given) - len(chosen)
     with room.database.writing() as tx:
+        if not kept["offering"]:
+            _keep(tx, party, offered, room.now())
+            return Chosen(None, tuple(item["title"] for item in resource_links), passed_over)
         offering = offerings.offerings(tx, [kept["offering"]])[kept["offering"]]
-        attached = resources.choose(tx, party, kept["offering"], items, room.now())
-    return Chosen(offering, attached, passed_over)
+        attached = resources.choose(tx, party, kept["offering"], resource_links, room.now())
+    return Chosen(offering, tuple(each.title for each in attached), passed_over)
+
+
+def _offered(given: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as an offering is made of it: with its dates, and no other title than its own."""
+    title = item["title"] if given.get("title") else ""
+    return {**item, "title": title, **items.dates(given, BAD)}
+
+
+def _keep(
+    tx: Connection, party: Party, offered: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Keeps what is to become offerings. Where it is one already, its link opens the new item."""
+    by_code = {items.code_of(party.centre, each): each for each in offered}
+    lti_courses.choose(
+        tx, party.id, {code: items.stored(each) for code, each in by_code.items()}, now
+    )
+    known = links.by_external_id(tx, centre_system(party.centre), Kind.OFFERING, by_code)
+    records = offerings.offerings(tx, [each.record_id for each in known.values()])
+    for code, there in known.items():
+        item = items.restored(items.stored(by_code[code]), records[there.record_id].title)
+        resources.choose(tx, party, there.record_id, [item], now)
 
 
 def _sender(room: Room, token: str) -> Party:
@@ -98,14 +129,13 @@ def _check_message(claims: VerifiedClaims, party: Party) -> None:
         raise LtiRefused("message-deployment", "The message names an unknown deployment.")
 
 
-def _items(claims: VerifiedClaims, party: Party) -> tuple[list[dict[str, Any]], int]:
+def _given(claims: VerifiedClaims) -> list[dict[str, Any]]:
     given = claims.get(lti.CONTENT_ITEMS, [])
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise LtiRefused(BAD, "The chosen items are no list of items.")
     if len(given) > MOST_ITEMS:
         raise LtiRefused("items-too-many", f"More than {MOST_ITEMS} items were chosen.")
-    ours = [_item(item, party) for item in given if item.get("type") == TYPE]
-    return ours, len(given) - len(ours)
+    return given
 
 
 def _item(given: Mapping[str, Any], party: Party) -> dict[str, Any]:
@@ -150,6 +180,6 @@ def _line_item(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "maximum": maximum,
         "label": html.unescape(reading.text(line_item, "label", BAD)),
-        "tag": reading.text(line_item, "tag", BAD, longest=255),
-        "resource_id": reading.text(line_item, "resourceId", BAD, longest=255),
+        "tag": reading.label(line_item, "tag", BAD),
+        "resource_id": reading.label(line_item, "resourceId", BAD),
     }

@@ -131,8 +131,8 @@ def _values(tx: Connection, here: Context, given: Mapping[str, Any]) -> dict[str
     return {
         "label": reading.text(given, "label", BAD, required=True),
         "score_maximum": maximum,
-        "resource_id": reading.text(given, "resourceId", BAD, longest=255),
-        "tag": reading.text(given, "tag", BAD, longest=255),
+        "resource_id": reading.label(given, "resourceId", BAD),
+        "tag": reading.label(given, "tag", BAD),
         "resource_link_id": resource.id if resource else None,
         "starts_at": starts,
         "ends_at": ends,
