@@ -1,0 +1,128 @@
+"""The tools that are launched into: the bridge, as it is served in earnest, and its peers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from cryptography.fernet import Fernet
+
+from benchmarks.lti.installing import installed, node
+from benchmarks.lti.platform import CLIENT, DEPLOYMENT, Platform
+from benchmarks.lti.serving import Served, free_port, served
+from lms_bridge.lti import parties
+from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.store import migrate
+from lms_bridge.store.database import Database
+
+BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
+CORE, LTIJS = "@lti-tool/core", "ltijs"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that runs: where its logins begin, and where its launches end."""
+
+    name: str
+    server: Served
+    login: str
+    launch: str
+
+
+Start = Callable[[Platform, Path], AbstractContextManager[Tool]]
+
+
+@contextmanager
+def bridge(platform: Platform, folder: Path) -> Iterator[Tool]:
+    """``lms-bridge serve`` with its default settings, without the clock."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    store = f"sqlite:///{folder / 'bridge.db'}"
+    database = Database(store)
+    migrate.upgrade(database)
+    with database.writing() as tx:
+        parties.add(tx, _party(platform))
+    database.close()
+    environment = {
+        "LMS_BRIDGE_STORE__ADDRESS": store,
+        "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
+        "LMS_BRIDGE_LTI__ADDRESS": address,
+        "LMS_BRIDGE_CLOCK__ENABLED": "false",
+        "LMS_BRIDGE_LOG__LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "lms_bridge", "serve", "--port", str(port)]
+    with served(command, port, folder, environment) as server:
+        yield Tool(BRIDGE, server, f"{address}/lti/tool/login", f"{address}/lti/tool/launch")
+
+
+def _party(platform: Platform) -> Party:
+    return Party(
+        Side.PLATFORM,
+        name="The benchmarks' platform (sample)",
+        issuer=platform.address,
+        client_id=CLIENT,
+        deployment_ids=(DEPLOYMENT,),
+        authorization_endpoint=platform.authorization,
+        token_endpoint=platform.authorization,
+        jwks_uri=platform.keys_address,
+        status=Status.ACTIVE,
+        private_addresses=True,
+    )
+
+
+def _peer(name: str, folder_name: str, command: Callable[[Path, int], list[str]]) -> Start:
+    @contextmanager
+    def start(platform: Platform, folder: Path) -> Iterator[Tool]:
+        del folder
+        own = installed(folder_name)
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        told = {
+            "issuer": platform.address,
+            "client_id": CLIENT,
+            "deployment": DEPLOYMENT,
+            "authorization": platform.authorization,
+            "keys": platform.keys_address,
+        }
+        environment = {
+            "PLATFORM": orjson.dumps(told).decode(),
+            "PORT": str(port),
+            "LAUNCH": f"{address}/launch",
+            "KEPT_KEYS": "1" if name == KEPT else "",
+            "NODE_ENV": "production",
+        }
+        with served(command(own, port), port, own, environment) as server:
+            yield Tool(name, server, f"{address}/login", f"{address}/launch")
+
+    return start
+
+
+def _gunicorn(folder: Path, port: int) -> list[str]:
+    """One worker of four threads, which keep connections."""
+    program = str(folder / "venv" / "bin" / "gunicorn")
+    kind = ["-k", "gthread", "--threads", "4", "-w", "1"]
+    return [program, *kind, "--bind", f"127.0.0.1:{port}", "--log-level", "error", "app:app"]
+
+
+def _granian(folder: Path, port: int) -> list[str]:
+    program = str(folder / "venv" / "bin" / "granian")
+    kind = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", "1"]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
+    return [program, *kind, *where, "app:app"]
+
+
+def _node(script: str) -> Callable[[Path, int], list[str]]:
+    return lambda folder, port: [node(), script]
+
+
+TOOLS: dict[str, Start] = {
+    BRIDGE: bridge,
+    PLAIN: _peer(PLAIN, "plain-pylti1p3", _granian),
+    KEPT: _peer(KEPT, "plain-pylti1p3", _granian),
+    CORE: _peer(CORE, "lti-tool-core", _node("server.mjs")),
+    LTIJS: _peer(LTIJS, "ltijs", _node("server.js")),
+}
