@@ -7,7 +7,12 @@ never held as objects. A row that cannot be read is yielded too, with its number
 from lms_bridge.schemas.csv.cells import neutralised, restored
 from lms_bridge.schemas.csv.reading import Row, read_offerings, read_registrations, read_results
 from lms_bridge.schemas.csv.tables import OFFERINGS, REGISTRATIONS, RESULTS, Column, Shape, Table
-from lms_bridge.schemas.csv.writing import write_offerings, write_registrations, write_results
+from lms_bridge.schemas.csv.writing import (
+    pieces,
+    write_offerings,
+    write_registrations,
+    write_results,
+)
 
 __all__ = [
     "OFFERINGS",
@@ -18,6 +23,7 @@ __all__ = [
     "Shape",
     "Table",
     "neutralised",
+    "pieces",
     "read_offerings",
     "read_registrations",
     "read_results",

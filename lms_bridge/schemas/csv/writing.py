@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from lms_bridge.domain.ports import Raw
@@ -27,20 +26,35 @@ def write_results(stream: BinaryIO, records: Iterable[Raw]) -> int:
     return _write(stream, RESULTS, records)
 
 
-def _write(stream: BinaryIO, table: Table, records: Iterable[Raw]) -> int:
+def pieces(
+    table: Table, records: Iterable[Raw], *, without: Collection[str] = ()
+) -> Iterator[bytes]:
+    """The same file in pieces, one for the header and one for each record; without some columns."""
+    columns = [column for column in table.columns if column.name not in without]
+    writer = csv.writer(_Echo(), lineterminator="\r\n")
+    yield _octets("\ufeff" + writer.writerow([column.name for column in columns]))
+    for record in records:
+        yield _octets(writer.writerow([_cell(record, column) for column in columns]))
+
+
+class _Echo:
+    """What a CSV writer writes to, so that it gives each row back."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _octets(text: str) -> bytes:
     # A lone surrogate has no bytes in UTF-8: it must not lose the other rows.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-    try:
-        writer = csv.writer(text, lineterminator="\r\n")
-        writer.writerow(table.names)
-        count = 0
-        for record in records:
-            writer.writerow([_cell(record, column) for column in table.columns])
-            count += 1
-        text.flush()
-        return count
-    finally:
-        text.detach()
+    return text.encode("utf-8", "replace")
+
+
+def _write(stream: BinaryIO, table: Table, records: Iterable[Raw]) -> int:
+    count = -1  # the header is no record
+    for piece in pieces(table, records):
+        stream.write(piece)
+        count += 1
+    return count
 
 
 def _cell(record: Raw, column: Column) -> str:
