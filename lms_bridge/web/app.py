@@ -10,6 +10,7 @@ from lms_bridge.web import (
     bridging,
     connections,
     errors,
+    feeds,
     headers,
     languages,
     lti_platform,
@@ -30,6 +31,7 @@ def create_app(bridge: Bridge) -> Flask:
         part.add_to(app, bridge)
     for page in (overview, catalogue, centres, runs, waiting, health):
         app.register_blueprint(page.pages)
+    feeds.add_to(app, bridge)
     lti_platform.add_to(app, bridge)
     lti_tool.add_to(app, bridge)
     connections.add_to(app, bridge)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 
 from lms_bridge.domain.errors import NotFound
+from lms_bridge.feeds.jsonld import in_page
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.bridging import the_bridge
+from lms_bridge.web.feeds.asking import addresses
 from lms_bridge.web.paging import SIZE, Paging, asked_page
+from lms_bridge.web.queries import feeds
 from lms_bridge.web.queries.catalogue import (
     Filters,
     centres_with_offerings,
@@ -28,7 +31,12 @@ def show() -> str:
         offerings = listed(tx, filters, utc_now(), limit=SIZE, offset=paging.offset)
         centres = centres_with_offerings(tx)
     return render_template(
-        "catalogue.html", offerings=offerings, filters=filters, paging=paging, centres=centres
+        "catalogue.html",
+        offerings=offerings,
+        filters=filters,
+        asked={name: text for name, text in asked.items() if text},
+        paging=paging,
+        centres=centres,
     )
 
 
@@ -36,6 +44,12 @@ def show() -> str:
 def show_one(code: str) -> str:
     with the_bridge().database.reading() as tx:
         offering = one_listed(tx, code)
-    if offering is None:
+        shown = feeds.entry(tx, feeds.givers(tx), code)
+    if offering is None or shown is None:
         raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
-    return render_template("offering.html", offering=offering, fields=offering.fields)
+    return render_template(
+        "offering.html",
+        offering=offering,
+        fields=offering.fields,
+        linked_data=in_page(shown, addresses()),
+    )

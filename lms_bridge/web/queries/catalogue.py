@@ -102,11 +102,12 @@ def _found(query: Select[Any], filters: Filters) -> Select[Any]:
         if wanted:
             query = query.where(column == wanted)
     for word in filters.text.split()[:8]:
-        query = query.where(_holds(word))
+        query = query.where(holds_word(word))
     return query
 
 
-def _holds(word: str) -> Any:
+def holds_word(word: str) -> Any:
+    """Whether an offering has a word in its title, its course's code or its place."""
     # SQLite folds the case of ASCII letters only: the usual spellings cover the other scripts.
     spellings = {word, word.lower(), word.upper(), word.capitalize()}
     places = (offering.c.title, offering.c.course_code, offering.c.location)

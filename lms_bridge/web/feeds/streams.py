@@ -1,0 +1,81 @@
+"""``/catalogue.ics``, ``.atom``, ``.jsonld``: for calendars, news readers, search engines."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.feeds import atom, calendar, jsonld
+from lms_bridge.web.bridging import the_bridge
+from lms_bridge.web.feeds.answering import answer
+from lms_bridge.web.feeds.asking import addresses, asked_for, name_of, source
+from lms_bridge.web.feeds.reading import all_entries
+from lms_bridge.web.paging import asked_number
+from lms_bridge.web.queries import feeds as queries
+
+routes = Blueprint("feeds", __name__)
+PAGE = 100
+"""Changes on one page of the news."""
+
+
+@routes.get("/catalogue.ics")
+def calendar_feed() -> Response:
+    database = the_bridge().database
+    with database.reading() as tx:
+        centres = queries.givers(tx)
+        asked = asked_for(centres)
+        state = queries.state(tx, centres)
+        known = not asked.code or queries.entries(tx, centres, asked, most=1, cancelled=True)
+    if not known:
+        raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
+    here, name, own = addresses(), name_of(asked, centres), source()
+    return answer(
+        lambda: calendar.calendar(
+            all_entries(database, centres, asked, cancelled=True),
+            here,
+            name=name,
+            source=own,
+            at=state.at,
+        ),
+        calendar.MEDIA_TYPE,
+        state,
+    )
+
+
+@routes.get("/catalogue.jsonld")
+def data_feed() -> Response:
+    database = the_bridge().database
+    with database.reading() as tx:
+        centres = queries.givers(tx)
+        asked = asked_for(centres)
+        state = queries.state(tx, centres)
+    here, name, own = addresses(), name_of(asked, centres), source()
+    return answer(
+        lambda: jsonld.data_feed(
+            all_entries(database, centres, asked), here, name=name, source=own, at=state.at
+        ),
+        jsonld.MEDIA_TYPE,
+        state,
+    )
+
+
+@routes.get("/catalogue.atom")
+def news() -> Response:
+    with the_bridge().database.reading() as tx:
+        centres = queries.givers(tx)
+        asked = asked_for(centres, "before")
+        state = queries.state(tx, centres)
+        before = asked_number("before")
+        page = queries.changes(tx, centres, asked, before=before, most=PAGE + 1)
+    here, name, own = addresses(), name_of(asked, centres), source()
+    filters = {name: text for name, text in request.args.items() if name != "before"}
+    links = [("self", own), ("first", here.under(request.path, **filters))]
+    if len(page) > PAGE:
+        number = str(page[PAGE - 1][0])
+        links.append(("next", here.under(request.path, **filters, before=number)))
+    changed = [each for _, each in page[:PAGE]]
+    return answer(
+        lambda: atom.feed(changed, here, name=name, at=state.at, links=links),
+        atom.MEDIA_TYPE,
+        state,
+    )

@@ -1,0 +1,286 @@
+"""What the feeds read from the store: entries of the public catalogue, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from lms_bridge.domain.document import digest, document
+from lms_bridge.domain.model import ACADEMY, Kind, Offering, OfferingStatus
+from lms_bridge.domain.wanted import GONE
+from lms_bridge.feeds.entry import Entry, Giver, public_offering
+from lms_bridge.store.links import chunks
+from lms_bridge.store.offerings import offerings
+from lms_bridge.store.tables import EMPTY, centre, course, item, link, offering, offering_tag
+from lms_bridge.store.tags import Tag, tag_key
+from lms_bridge.web.queries.catalogue import holds_word
+
+PAGE = 500
+_GONE_HASH = digest(GONE)
+_WHOLE = {f.name for f in fields(Offering)} - {"listed"}
+_OF_WITHDRAWN = frozenset(
+    {"title", "status", "starts_at", "ends_at", "time_zone", "meetings", "location", "topics"}
+)
+"""What is still told of an offering that the catalogue no longer shows: enough to call it off, and
+nothing that may have been written into it since."""
+_AT_ACADEMY = and_(link.c.system == ACADEMY, link.c.kind == Kind.OFFERING)
+_SHOWN = and_(_AT_ACADEMY, link.c.acknowledged.not_in([EMPTY, _GONE_HASH]))
+_WITHDRAWN = and_(_AT_ACADEMY, link.c.acknowledged == _GONE_HASH)
+_CANCELLED = and_(_WITHDRAWN, offering.c.status == OfferingStatus.CANCELLED)
+
+OF_CATALOGUE: ColumnElement[bool] = literal_column(
+    "(item.system = 'academy' AND item.kind = 'offering')"
+)
+"""Items about what the Academy shows."""
+_TAKEN_IN = item.c.state.in_(["acknowledged", "found there", "left alone", "source wins"])
+"""Items after which the Academy's catalogue shows something else than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a reader asks for; an empty text asks for everything."""
+
+    region: str = ""
+    centre: str = ""
+    modality: str = ""
+    level: str = ""
+    topic: str = ""
+    language: str = ""
+    text: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How new the catalogue is: ``mark`` changes with anything that the feeds show."""
+
+    at: datetime | None
+    mark: str
+
+
+def givers(tx: Connection) -> dict[str, Giver]:
+    """{code: centre} of those of whom the catalogue shows anything, or ever did."""
+    ever = and_(_AT_ACADEMY, link.c.record_id == offering.c.id, link.c.acknowledged != EMPTY)
+    columns = (centre.c[name] for name in Giver.__slots__)
+    rows = tx.execute(
+        select(*columns).where(
+            exists(offering.c.id).where(
+                offering.c.centre == centre.c.code, exists(link.c.id).where(ever)
+            )
+        )
+    )
+    return {row.code: Giver(*row) for row in rows}
+
+
+def state(tx: Connection, centres: Mapping[str, Giver]) -> State:
+    """How new the catalogue is."""
+    query = select(item.c.id, item.c.at).where(OF_CATALOGUE).order_by(item.c.id.desc()).limit(1)
+    last = tx.execute(query).first()
+    changed = tx.scalar(select(func.max(offering.c.changed_at)))
+    shown = sorted((each.code, each.name, each.region, each.country) for each in centres.values())
+    mark = digest([last.id if last else 0, changed.isoformat() if changed else "", shown])
+    return State(last.at if last else changed, mark.hex())
+
+
+def entries(
+    tx: Connection,
+    centres: Mapping[str, Giver],
+    asked: Asked,
+    *,
+    after: int = 0,
+    most: int = PAGE,
+    cancelled: bool = False,
+) -> list[Entry]:
+    """The next entries in the order of their numbers; with ``cancelled`` also what was called off
+    after it had been shown."""
+    shown = or_(_SHOWN, _CANCELLED) if cancelled else _SHOWN
+    query = narrowed(_rows(), centres, asked).where(shown, link.c.record_id > after)
+    return _entries(tx, centres, query.order_by(link.c.record_id).limit(most))
+
+
+def entry(tx: Connection, centres: Mapping[str, Giver], code: str) -> Entry | None:
+    """One entry by the offering's code."""
+    return next(iter(entries(tx, centres, Asked(code=code), most=1)), None)
+
+
+def entries_with(
+    tx: Connection, centres: Mapping[str, Giver], numbers: Collection[int]
+) -> dict[int, Entry]:
+    """{number: entry} of those that the catalogue shows."""
+    found: dict[int, Entry] = {}
+    for chunk in chunks(numbers):
+        query = _rows().where(_SHOWN, link.c.record_id.in_(chunk))
+        found.update((each.record_id, each) for each in _entries(tx, centres, query))
+    return found
+
+
+def changes(
+    tx: Connection, centres: Mapping[str, Giver], asked: Asked, *, before: int, most: int
+) -> list[tuple[int, Entry]]:
+    """(number of the change, entry), the newest first; each entry once, by its last change.
+    ``before`` is the number of the last one that was seen, or 0."""
+    later = item.alias("later")
+    query = (
+        narrowed(_rows(item.c.id, item.c.at), centres, asked)
+        .join(item, item.c.record_id == link.c.record_id)
+        .where(
+            or_(_SHOWN, _WITHDRAWN),
+            OF_CATALOGUE,
+            _TAKEN_IN,
+            ~exists().where(
+                later.c.kind == Kind.OFFERING,
+                later.c.record_id == item.c.record_id,
+                later.c.system == ACADEMY,
+                later.c.state.in_(_TAKEN_IN.right.value),
+                later.c.id > item.c.id,
+            ),
+        )
+    )
+    if before:
+        query = query.where(item.c.id < before)
+    rows = tx.execute(query.order_by(item.c.id.desc()).limit(most)).all()
+    at = {row.record_id: row[-1] for row in rows}
+    found = _made(tx, centres, rows, at)
+    return [(row[-2], each) for row, each in zip(rows, found, strict=True)]
+
+
+def part_starts(tx: Connection, size: int) -> Sequence[int]:
+    """The number before which each part of so many entries begins; the first is 0."""
+    place = func.row_number().over(order_by=link.c.record_id).label("place")
+    placed = select(link.c.record_id, place).where(_SHOWN).subquery()
+    rows = tx.scalars(
+        select(placed.c.record_id).where(placed.c.place % size == 0).order_by(placed.c.record_id)
+    )
+    return [0, *rows]
+
+
+def narrowed(query: Select[Any], centres: Mapping[str, Giver], asked: Asked) -> Select[Any]:
+    """The query for those offerings alone that are asked for."""
+    if asked.region:
+        codes = [code for code, each in centres.items() if each.region == asked.region]
+        query = query.where(offering.c.centre.in_(codes))
+    for column, wanted in (
+        (offering.c.centre, asked.centre),
+        (offering.c.modality, asked.modality),
+        (offering.c.level, asked.level),
+        (offering.c.code, asked.code),
+    ):
+        if wanted:
+            query = query.where(column == wanted)
+    if asked.topic:
+        query = query.where(tagged(Tag.TOPIC, asked.topic))
+    if asked.language:
+        query = query.where(
+            or_(tagged(Tag.LANGUAGE, asked.language), tagged(Tag.LANGUAGE, asked.language, "-"))
+        )
+    for word in asked.text.split()[:8]:
+        query = query.where(holds_word(word))
+    return query
+
+
+def tagged(kind: Tag, value: str, then: str = "") -> ColumnElement[bool]:
+    """Whether an offering has a tag; with ``then``, one that goes on after the value and this."""
+    key = tag_key(value)
+    is_it = (
+        offering_tag.c.value.startswith(key + then, autoescape=True)
+        if then
+        else offering_tag.c.value == key
+    )
+    has = select(offering_tag.c.offering_id).where(offering_tag.c.kind == kind, is_it)
+    return offering.c.id.in_(has)
+
+
+def shown_rows(*columns: Any) -> Select[Any]:
+    """A query of what the catalogue shows, over links, offerings and courses."""
+    return _joined(select(*columns)).where(_SHOWN)
+
+
+def _rows(*more: Any) -> Select[Any]:
+    return _joined(
+        select(
+            link.c.record_id,
+            link.c.acknowledged,
+            link.c.held_document,
+            offering.c.code,
+            offering.c.centre,
+            offering.c.changed_at,
+            course.c.id.label("course_id"),
+            *more,
+        )
+    )
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    return (
+        query.select_from(link)
+        .join(offering, offering.c.id == link.c.record_id)
+        .outerjoin(
+            course,
+            and_(course.c.centre == offering.c.centre, course.c.code == offering.c.course_code),
+        )
+    )
+
+
+def _entries(tx: Connection, centres: Mapping[str, Giver], query: Select[Any]) -> list[Entry]:
+    rows = tx.execute(query).all()
+    return _made(tx, centres, rows, _taken_in(tx, [row.record_id for row in rows]))
+
+
+def _taken_in(tx: Connection, numbers: Sequence[int]) -> dict[int, datetime]:
+    """{number: when the Academy last took something in about it}"""
+    found: dict[int, datetime] = {}
+    for chunk in chunks(numbers):
+        rows = tx.execute(
+            select(item.c.record_id, func.max(item.c.at))
+            .where(
+                item.c.kind == Kind.OFFERING,
+                item.c.record_id.in_(chunk),
+                item.c.system == ACADEMY,
+                _TAKEN_IN,
+            )
+            .group_by(item.c.record_id)
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def _made(
+    tx: Connection, centres: Mapping[str, Giver], rows: Iterable[Any], at: Mapping[int, datetime]
+) -> list[Entry]:
+    """The acknowledged document decides. Where it is not whole (the target was seen to hold
+    something else, or holds nothing any more), the bridge's own record fills it up."""
+    rows = list(rows)
+    partial = [row.record_id for row in rows if _WHOLE - (row.held_document or {}).keys()]
+    records = offerings(tx, partial)
+    made = []
+    for row in rows:
+        held, gone = row.held_document or {}, row.acknowledged == _GONE_HASH
+        if row.record_id in records:
+            held = {**document(records[row.record_id]), **held}
+        if gone:
+            held = {name: value for name, value in held.items() if name in _OF_WITHDRAWN}
+        made.append(
+            Entry(
+                row.record_id,
+                row.course_id or 0,
+                public_offering(row.code, row.centre, held),
+                centres.get(row.centre) or Giver(row.centre, row.centre, "", "", False),
+                at.get(row.record_id, row.changed_at),
+                gone,
+            )
+        )
+    return made
