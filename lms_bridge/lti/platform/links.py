@@ -16,11 +16,16 @@ def make_link(room: Room, start: dict[str, str | int]) -> str:
     return f"{room.address}{endpoints.LAUNCH}/{token}"
 
 
-def choice_link(room: Room, offering: str, *, person: str, party_id: int = 0) -> str:
-    """A link to the tool's choice of resources for an offering (by its code).
+def choice_link(
+    room: Room, offering: str, *, person: str, party_id: int = 0, centre: str = ""
+) -> str:
+    """A link to the tool's choice of resources for an offering (by its code); or, without one, of
+    resources that are to become offerings of ``centre``.
 
     Raises:
         LtiRefused: no tool serves the offering, or it offers no choice.
     """
-    start_deep_linking(room, offering, person=person, party_id=party_id)  # says now what is wrong
-    return make_link(room, {"person": person, "offering": offering, "party": party_id})
+    # Says now what is wrong.
+    start_deep_linking(room, offering, person=person, party_id=party_id, centre=centre)
+    start = {"person": person, "offering": offering, "party": party_id, "centre": centre}
+    return make_link(room, start)

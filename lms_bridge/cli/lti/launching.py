@@ -1,0 +1,58 @@
+"""`lms-bridge lti launch-link`, `choose` and `take-scores`."""
+
+from __future__ import annotations
+
+import click
+
+from lms_bridge.bootstrap import Bridge
+from lms_bridge.cli.output import say
+from lms_bridge.cli.session import with_bridge
+from lms_bridge.domain.errors import Refused
+from lms_bridge.domain.model import Flow
+from lms_bridge.lti.platform.canonical import TRIGGER, take_in_scores
+from lms_bridge.lti.platform.launching import start_launch
+from lms_bridge.lti.platform.links import choice_link, make_link
+
+
+@click.command("launch-link")
+@click.argument("learner")
+@click.argument("offering")
+@click.option(
+    "--connection", default=0, help="The tool's number. Without it: that of the offering."
+)
+@with_bridge
+def launch_link(bridge: Bridge, learner: str, offering: str, connection: int) -> None:
+    """A link that opens OFFERING for LEARNER (the Academy's id), once."""
+    room = bridge.room
+    start_launch(room, learner, offering, party_id=connection)  # says now what is wrong
+    say(make_link(room, {"learner": learner, "offering": offering, "party": connection}))
+
+
+@click.command("choose")
+@click.argument("offering", default="")
+@click.option(
+    "--centre", default="", help="Choose new offerings of this centre, in place of OFFERING."
+)
+@click.option(
+    "--connection", default=0, help="The tool's number. Without it: that of the offering."
+)
+@with_bridge
+def choose(bridge: Bridge, offering: str, centre: str, connection: int) -> None:
+    """A link that opens the tool's choice of resources for OFFERING (deep linking), once; or, with
+    --centre, of resources that are to become offerings."""
+    if bool(offering) == bool(centre):
+        raise Refused("bad-choice", "Either an offering or --centre has to be named.")
+    if centre:
+        bridge.centre(centre)
+    room = bridge.room
+    say(choice_link(room, offering, person="operator", party_id=connection, centre=centre))
+
+
+@click.command("take-scores")
+@click.argument("centre")
+@with_bridge
+def take_scores(bridge: Bridge, centre: str) -> None:
+    """Takes in scores that came while a run of CENTRE was under way."""
+    order = bridge.order(bridge.centre(centre), (Flow.RESULTS,), trigger=TRIGGER)
+    report = bridge.runner().run(order, take_in_scores)
+    say(f"{sum(report.counts.values())} result(s) taken in ({report.status}).")
