@@ -5,12 +5,11 @@ from __future__ import annotations
 from flask import Flask
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.web.connections import choosing, connecting, operating
+from lms_bridge.web.connections import connecting, operating
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:
     """Adds ``/lti/connect`` (to anybody with a link) and ``/connections`` (to operators)."""
     del bridge
-    choosing.add_to(operating.pages)
     app.register_blueprint(connecting.pages)
     app.register_blueprint(operating.pages)

@@ -15,6 +15,7 @@ from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, PersonId, Privacy, Side
 from lms_bridge.store import centres
 from lms_bridge.web.bridging import the_bridge
+from lms_bridge.web.connections import choosing
 from lms_bridge.web.connections.answering import check_own_form, refused
 from lms_bridge.web.paging import SIZE, Paging, asked_page
 from lms_bridge.web.queries import connections as queries
@@ -22,6 +23,7 @@ from lms_bridge.web.queries import connections as queries
 _log = structlog.get_logger(__name__)
 pages = Blueprint("connections", __name__, url_prefix="/connections", template_folder="templates")
 pages.register_error_handler(LtiRefused, refused)
+choosing.add_to(pages)
 MOST_RESOURCES = 200
 _NUMBER = "/<int(max=999999999999999999):number>"
 
