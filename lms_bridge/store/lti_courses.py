@@ -45,7 +45,7 @@ def choose(
         {"party_id": party_id, "code": code, "item": dict(item), "created_at": now}
         for code, item in items.items()
     ]
-    upsert(tx, chosen, rows, ["code"], ["item"])
+    upsert(tx, chosen, rows, ["code"], ["party_id", "item"])
 
 
 def chosen_of(tx: Connection, centre: str) -> Sequence[_Row]:

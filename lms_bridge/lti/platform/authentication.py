@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.model import Offering, centre_system
 from lms_bridge.lti import parties
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party
@@ -22,7 +23,7 @@ from lms_bridge.lti.platform.claims import Launch, id_token_claims
 from lms_bridge.lti.platform.launching import LAUNCH, browser_digest
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST
-from lms_bridge.store import offerings
+from lms_bridge.store import centres, offerings
 
 LONGEST = 2000
 DEEP_LINKING = "deep-linking"
@@ -41,11 +42,12 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationAnswer:
-    """The form that the browser posts to the tool."""
+    """The form that the browser posts to the tool. ``frames`` are sources that may frame it."""
 
     redirect_uri: str
     id_token: str = field(repr=False)
     state: str = field(repr=False)
+    frames: str = ""
 
 
 def authenticate(room: Room, given: Mapping[str, str], browser: str) -> AuthenticationAnswer:
@@ -61,7 +63,7 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
         record = _record(room, tx, party, hint, given.get("lti_message_hint", ""), browser)
     seconds = room.settings.login_seconds
     with room.database.writing() as tx:
-        launch = _launch(tx, party, record, nonce)
+        launch = _launch(tx, room, party, record, nonce)
         if room.once.seen(NONCE, f"{party.client_id} {nonce}", seconds, tx):
             raise LtiRefused(
                 "auth-nonce-used", "This launch was answered already. Please start again."
@@ -72,7 +74,9 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
         kept = {"offering": launch.offering_id, "party": party.id}
         room.once.put(DEEP_LINKING, launch.data, kept, seconds * 6)
     token = room.keyring.sign(id_token_claims(room, launch))
-    return AuthenticationAnswer(given["redirect_uri"], token, given.get("state", ""))
+    return AuthenticationAnswer(
+        given["redirect_uri"], token, given.get("state", ""), record.get("frames", "")
+    )
 
 
 def _client(tx: Connection, given: Mapping[str, str]) -> Party:
@@ -137,11 +141,13 @@ def _record(
     return record
 
 
-def _launch(tx: Connection, party: Party, record: Mapping[str, Any], nonce: str) -> Launch:
+def _launch(
+    tx: Connection, room: Room, party: Party, record: Mapping[str, Any], nonce: str
+) -> Launch:
     """What holds now: a place may have been lost since the launch began."""
     if record["message"] == DEEP_LINKING_REQUEST:
         return _choosing(tx, party, record, nonce)
-    place = places.open_place(tx, record["learner"], record["offering"])
+    place = places.open_place(tx, room, record["learner"], record["offering"])
     subject = subjects.subjects(tx, party, {place.learner_id: place.learner})
     return Launch(
         party,
@@ -157,6 +163,16 @@ def _launch(tx: Connection, party: Party, record: Mapping[str, Any], nonce: str)
 
 
 def _choosing(tx: Connection, party: Party, record: Mapping[str, Any], nonce: str) -> Launch:
-    id_, offering = offerings.offerings_by_code(tx, [record["offering"]])[record["offering"]]
+    if "centre" in record:
+        id_, offering = 0, _future_offerings(tx, record["centre"])
+    else:
+        id_, offering = offerings.offerings_by_code(tx, [record["offering"]])[record["offering"]]
     data = secrets.token_urlsafe(24)
     return Launch(party, id_, offering, record["person"], record["target"], nonce, data=data)
+
+
+def _future_offerings(tx: Connection, code: str) -> Offering:
+    """Stands for the offerings that what is chosen will become: tools want to know a course."""
+    centre = centres.find(tx, code)
+    title = centre.name if centre is not None else code
+    return Offering(centre_system(code), code, code, title)

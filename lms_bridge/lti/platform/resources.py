@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from lms_bridge.domain.model import Offering
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party
-from lms_bridge.store import lti_services
+from lms_bridge.lti.platform.items import restored
+from lms_bridge.store import lti_courses, lti_services
 
 WHOLE = Decimal(100)
 MOODLE = "/enrol/lti/launch.php"
@@ -136,7 +137,8 @@ def by_code(tx: Connection, party: Party, offering_id: int, code: str) -> Resour
 def of_offering(
     tx: Connection, party: Party, offering_id: int, offering: Offering, now: datetime
 ) -> Resource:
-    """The first link of an offering into a tool; made when there is none.
+    """The first link of an offering into a tool; made when there is none, of the resource that
+    the offering was made of, if it came about so.
 
     Raises:
         LtiRefused: there is none, and the tool opens only what was chosen.
@@ -144,6 +146,10 @@ def of_offering(
     rows = lti_services.resources(tx, party_id=party.id, offering_id=offering_id)
     if rows:
         return _resource(tx, rows[0])
+    chosen = lti_courses.chosen_for(tx, offering_id, offering.centre)
+    if chosen is not None and chosen.party_id == party.id:
+        item = restored(chosen.item, offering.title)
+        return choose(tx, party, offering_id, [item], now)[0]
     if party.target_link_uri.endswith(MOODLE):
         raise LtiRefused(
             "nothing-chosen",

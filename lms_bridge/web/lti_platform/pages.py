@@ -42,7 +42,8 @@ def open_link(token: str) -> Response:
     link = the_room().once.look(LINK, token)
     if link is None:
         raise _link_gone()
-    page = make_response(render_template("lti/link.html", token=token, offering=link["offering"]))
+    name = link["offering"] or link.get("centre", "")
+    page = make_response(render_template("lti/link.html", token=token, offering=name))
     # The button leads to the tool in the end, and browsers hold that to the policy, too.
     others = "https:" if the_room().address.startswith("https:") else "https: http:"
     page.headers["Content-Security-Policy"] = POLICY.replace(
@@ -61,7 +62,12 @@ def use_link(token: str) -> Answer:
     browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
     if link.get("person"):
         login = start_deep_linking(
-            room, link["offering"], person=link["person"], party_id=link["party"], browser=browser
+            room,
+            link["offering"],
+            person=link["person"],
+            party_id=link["party"],
+            browser=browser,
+            centre=link.get("centre", ""),
         )
     else:
         login = start_launch(
