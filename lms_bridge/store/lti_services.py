@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, or_, select, update
 
 from lms_bridge.domain.model import EnrolmentStatus, Kind, Learner, Offering
 from lms_bridge.domain.wanted import IN_COURSE
@@ -227,10 +227,9 @@ def roster(
 def changed_members(
     tx: Connection, offering_id: int, since: datetime, after: int, most: int
 ) -> Rows:
-    """Enrolments that changed since then, or whose learner did, as the audit knows."""
-    about = or_(
-        and_(item.c.kind == Kind.ENROLMENT, item.c.record_id == enrolment.c.id),
-        and_(item.c.kind == Kind.LEARNER, item.c.record_id == enrolment.c.learner_id),
+    """Enrolments that were written since then, or whose learner changed, as the audit knows."""
+    renewed = exists().where(
+        item.c.kind == Kind.LEARNER, item.c.record_id == enrolment.c.learner_id, item.c.at >= since
     )
     return list(
         tx.execute(
@@ -238,11 +237,7 @@ def changed_members(
             .where(
                 enrolment.c.offering_id == offering_id,
                 enrolment.c.id > after,
-                select(func.count())
-                .select_from(item)
-                .where(about, item.c.at >= since)
-                .scalar_subquery()
-                > 0,
+                or_(enrolment.c.changed_at >= since, renewed),
             )
             .order_by(enrolment.c.id)
             .limit(most)

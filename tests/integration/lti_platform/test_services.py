@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import requests
 
-from lms_bridge.domain.model import Result
+from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Result
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.parties import Privacy
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.store import enrolments, results
-from lms_bridge.store.tables import item, link
+from lms_bridge.store.tables import enrolment, item, link
 from tests.integration.lti_platform.world import World, code_of
 
 
@@ -104,15 +105,25 @@ def test_what_changed_among_the_members(either_world: World) -> None:
     token = world.token()
     address = endpoints.memberships(world.address, world.ids["OFF-1"])
     differences = world.call("GET", address, token).links["differences"]["url"]
+    with world.bridge.database.writing() as tx:  # the enrolments are of yesterday
+        yesterday = world.room.now() - timedelta(days=1)
+        tx.execute(enrolment.update().values(changed_at=yesterday))
     assert world.call("GET", differences, token).json()["members"] == []
-    with world.bridge.database.writing() as tx:
-        pair = (world.ids["OFF-1"], world.ids["acad-4"])
+    pair = (world.ids["OFF-1"], world.ids["acad-1"])
+    with world.bridge.database.writing() as tx:  # as nothing else tells of it
         id_ = enrolments.enrolment_ids(tx, [pair])[pair]
-        tx.execute(
-            item.insert().values(run_id=1, kind="enrolment", record_id=id_, at=world.room.now())
-        )
+        gone = Enrolment("acad-1", "OFF-1", EnrolmentStatus.WITHDRAWN)
+        enrolments.change_enrolments(tx, {id_: gone})
     (changed,) = world.call("GET", differences, token).json()["members"]
-    assert changed == {"status": "Deleted", "user_id": "acad-4", "roles": [lti.LEARNER]}
+    assert changed == {"status": "Deleted", "user_id": "acad-1", "roles": [lti.LEARNER]}
+    with world.bridge.database.writing() as tx:
+        learner = {"kind": "learner", "record_id": world.ids["acad-2"], "at": world.room.now()}
+        tx.execute(item.insert().values(run_id=1, **learner))
+    found = world.call("GET", differences, token).json()["members"]
+    assert [(each["user_id"], each["status"]) for each in found] == [
+        ("acad-1", "Deleted"),
+        ("acad-2", "Active"),
+    ]
 
 
 def test_line_items(either_world: World) -> None:
