@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from lms_bridge.store import lti
+from lms_bridge.store import once
 from lms_bridge.store.database import Database
 from lms_bridge.sync.work import utc_now
 
@@ -27,45 +27,54 @@ class Once:
 
     def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
         self._database, self._now = database, now
+        self._alone = once.Alone(database)
         self._purged = 0.0
 
-    def put(self, purpose: str, key: str, data: Mapping[str, Any], seconds: float) -> None:
-        """Keeps a record that can be taken once, within so many seconds."""
-        self._purge()
+    def put(
+        self,
+        purpose: str,
+        key: str,
+        data: Mapping[str, Any],
+        seconds: float,
+        tx: Connection | None = None,
+    ) -> None:
+        """Keeps a record that can be taken once, within so many seconds. With ``tx``, as a part of
+        that transaction."""
         now = self._now()
-        with self._database.writing() as tx:
-            lti.put_once(tx, _digest(purpose, key), purpose, data, now, _after(now, seconds))
+        digest, until = _digest(purpose, key), _after(now, seconds)
+        if tx is not None:
+            once.put(tx, digest, purpose, data, now, until)
+            return
+        self._purge()
+        self._alone.put(digest, purpose, data, now, until)
 
     def take(self, purpose: str, key: str, tx: Connection | None = None) -> dict[str, Any] | None:
         """The record, which is gone from then on; None when it is unknown, taken or expired. With
         ``tx``, as a part of that transaction."""
-        with self._writing(tx) as own:
-            return lti.take_once(own, _digest(purpose, key), self._now())
+        digest, now = _digest(purpose, key), self._now()
+        return self._alone.take(digest, now) if tx is None else once.take(tx, digest, now)
 
     def look(self, purpose: str, key: str, tx: Connection | None = None) -> dict[str, Any] | None:
         """The record without taking it."""
         with self._database.reading() if tx is None else nullcontext(tx) as own:
-            return lti.look_once(own, _digest(purpose, key), self._now())
+            return once.look(own, _digest(purpose, key), self._now())
 
     def seen(self, purpose: str, key: str, seconds: float, tx: Connection | None = None) -> bool:
         """Whether that key was seen before; it is remembered for so many seconds."""
         if tx is None:
             self._purge()
         now = self._now()
-        with self._writing(tx) as own:
-            return not lti.put_once(
-                own, _digest(purpose, key), purpose, {}, now, _after(now, seconds)
-            )
-
-    def _writing(self, tx: Connection | None) -> AbstractContextManager[Connection]:
-        return self._database.writing() if tx is None else nullcontext(tx)
+        digest, until = _digest(purpose, key), _after(now, seconds)
+        if tx is None:
+            return not self._alone.put(digest, purpose, {}, now, until)
+        return not once.put(tx, digest, purpose, {}, now, until)
 
     def _purge(self) -> None:
         if time.monotonic() - self._purged < PURGE_SECONDS:
             return
         self._purged = time.monotonic()
         with self._database.writing() as tx:
-            lti.purge_once(tx, self._now())
+            once.purge(tx, self._now())
 
 
 def _after(now: datetime, seconds: float) -> datetime:

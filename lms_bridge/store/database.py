@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+
+from lms_bridge.store.prepared import Prepared
 
 BUSY_MILLISECONDS = 60_000
 
@@ -64,6 +67,37 @@ class Database:
                 yield connection
             finally:
                 connection.rollback()
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.engine.dialect
+
+    def at_once(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """One statement that is a transaction of its own, straight to the driver; gives its row."""
+        given = statement.given(values)
+        with self._turn, self._driver(statement) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement.text, given)
+            rows = cursor.fetchall()
+            cursor.close()
+            if not self.embedded:  # SQLite's driver begins no transaction: it is over by itself
+                connection.commit()
+        return statement.row(rows[0]) if rows else None
+
+    @contextmanager
+    def _driver(self, statement: Prepared) -> Iterator[PoolProxiedConnection]:
+        """A connection as the driver has it; errors are SQLAlchemy's, as everywhere else."""
+        try:
+            connection = self.engine.raw_connection()
+            try:
+                yield connection
+            except BaseException:
+                connection.invalidate()
+                raise
+            finally:
+                connection.close()
+        except self.dialect.loaded_dbapi.Error as error:
+            raise OperationalError(statement.text, None, error, hide_parameters=True) from None
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,28 +1,14 @@
-"""Queries on the tables of LTI: keys, one-time records and parties."""
+"""Queries on the tables of LTI: keys and parties."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    Executable,
-    Row,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from lms_bridge.store.lti_tables import key, once, party
-from lms_bridge.store.types import Utc
+from lms_bridge.store.lti_tables import key, party
 
 # ---- keys ----------------------------------------------------------------------------
 
@@ -57,55 +43,6 @@ def retire_keys(tx: Connection, except_kid: str, now: datetime) -> None:
 
 def forget_keys(tx: Connection, retired_before: datetime) -> None:
     tx.execute(delete(key).where(key.c.retired_at < retired_before))
-
-
-# ---- one-time records ----------------------------------------------------------------
-
-
-# Statements that every launch needs are put together once, not once a launch.
-_DIGEST: BindParameter[Any] = bindparam("digest_is")
-_NOW: BindParameter[Any] = bindparam("now", type_=Utc)
-_TAKE = delete(once).where(once.c.digest == _DIGEST).returning(once.c.data, once.c.expires_at)
-_LOOK = select(once.c.data).where(once.c.digest == _DIGEST, once.c.expires_at > _NOW)
-
-
-@cache
-def _put(dialect: str) -> Executable:
-    """Inserts, or takes the place of a record that has expired."""
-    kind: Any = sqlite if dialect == "sqlite" else postgresql
-    statement = kind.insert(once)
-    new = {name: statement.excluded[name] for name in ("purpose", "data", "expires_at")}
-    put: Executable = statement.on_conflict_do_update(
-        index_elements=["digest"], set_=new, where=once.c.expires_at <= _NOW
-    ).returning(once.c.digest)
-    return put
-
-
-def put_once(
-    tx: Connection,
-    digest: bytes,
-    purpose: str,
-    data: Mapping[str, Any],
-    now: datetime,
-    expires_at: datetime,
-) -> bool:
-    """Inserts unless the record is there already and still valid. True when it was inserted."""
-    row = {"digest": digest, "purpose": purpose, "data": dict(data), "expires_at": expires_at}
-    return tx.execute(_put(tx.dialect.name), {**row, "now": now}).first() is not None
-
-
-def take_once(tx: Connection, digest: bytes, now: datetime) -> dict[str, Any] | None:
-    row = tx.execute(_TAKE, {"digest_is": digest}).first()
-    return None if row is None or row.expires_at <= now else dict(row.data)
-
-
-def look_once(tx: Connection, digest: bytes, now: datetime) -> dict[str, Any] | None:
-    data = tx.scalar(_LOOK, {"digest_is": digest, "now": now})
-    return None if data is None else dict(data)
-
-
-def purge_once(tx: Connection, now: datetime) -> None:
-    tx.execute(delete(once).where(once.c.expires_at <= now))
 
 
 # ---- parties -------------------------------------------------------------------------

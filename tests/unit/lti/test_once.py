@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from lms_bridge.lti.once import Once
 from lms_bridge.store.database import Database
@@ -75,3 +78,23 @@ def test_purposes_and_keys_do_not_run_together(sqlite_database: Database) -> Non
     once = Once(sqlite_database)
     assert not once.seen("ab", "c", 60)
     assert not once.seen("a", "bc", 60)
+
+
+def test_a_fault_of_the_database_is_told_without_its_values(database: Database) -> None:
+    once = Once(database)
+    once.put("login", "first", {}, 60)  # whatever is to be purged has been
+    with database.writing() as tx:
+        table.drop(tx)
+    with pytest.raises(OperationalError) as caught:
+        once.put("login", "key", {"name": "Ada Example"}, 60)
+    assert "Ada Example" not in str(caught.value)
+    with database.writing() as tx:
+        table.create(tx)
+    once.put("login", "key", {}, 60)
+    assert once.take("login", "key") == {}
+
+
+def test_a_database_that_is_away(tmp_path: Path) -> None:
+    once = Once(Database(f"sqlite:///{tmp_path / 'nowhere' / 'bridge.db'}"))
+    with pytest.raises(OperationalError):
+        once.take("login", "key")
