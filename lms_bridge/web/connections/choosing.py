@@ -48,9 +48,11 @@ def show_offering() -> str:
 
 
 def choose() -> Response:
-    """Deep linking as an operator: the tool is told of no person."""
-    offering = request.form.get("offering", "").strip()
+    """Deep linking as an operator: the tool is told of no person. Without an offering, what is
+    chosen is to become offerings of the centre."""
+    offering, centre = (request.form.get(name, "").strip() for name in ("offering", "centre"))
     number = request.form.get("connection", 0, type=int)
-    address = choice_link(the_bridge().room, offering, person=PERSON, party_id=number)
-    _log.info("choice of resources begun", connection=number, offering=offering)
+    room = the_bridge().room
+    address = choice_link(room, offering, person=PERSON, party_id=number, centre=centre)
+    _log.info("choice of resources begun", connection=number, offering=offering, centre=centre)
     return onward(address, "To the choice of resources")

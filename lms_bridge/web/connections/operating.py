@@ -106,7 +106,7 @@ def approve(number: int) -> ResponseReturnValue:
                 status=409,
             )
         party = deciding.approve(tx, _with_choices(party))
-    _note("connection approved", party, personal_data=_shared(party))
+    _note("connection approved", party, **_chosen(party))
     return _back(number)
 
 
@@ -120,8 +120,10 @@ def _with_choices(party: Party) -> Party:
     return replace(party, privacy=Privacy(**ticked), opens_in="window" if window else "")
 
 
-def _shared(party: Party) -> list[str]:
-    return [name for name in Privacy.__slots__ if getattr(party.privacy, name)]
+def _chosen(party: Party) -> dict[str, object]:
+    if party.side is Side.PLATFORM:
+        return {"person_id": str(party.person_id)}
+    return {"personal_data": [n for n in Privacy.__slots__ if getattr(party.privacy, n)]}
 
 
 @pages.post(f"{_NUMBER}/rejection")

@@ -17,6 +17,7 @@ from lms_bridge.settings import load
 from lms_bridge.store.database import Database
 from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.web import create_app
+from tests.integration.lti_platform.world import World, world_on
 from tests.integration.web.filling import fill
 
 NewApp = Callable[..., Flask]
@@ -60,3 +61,17 @@ def either(new_app: NewApp, database: Database, database_address: str) -> FlaskC
 def empty(new_app: NewApp, sqlite_address: str) -> FlaskClient:
     """The same over a database without anything in it."""
     return new_app(sqlite_address).test_client()
+
+
+@pytest.fixture
+def world(sqlite_address: str) -> Iterator[World]:
+    """A bridge served over real HTTP, with a tool that it knows."""
+    with world_on(sqlite_address) as made:
+        yield made
+
+
+@pytest.fixture
+def either_world(database_address: str) -> Iterator[World]:
+    """The same; the tests run over both kinds of database."""
+    with world_on(database_address) as made:
+        yield made

@@ -1,0 +1,463 @@
+"""A centre's administrator connects an LMS by the page that a link leads to."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from structlog.testing import capture_logs
+
+from lms_bridge.lti import parties
+from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.connecting import MOST_PENDING, make_link
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Side, Status
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.launching import start_launch
+from tests.integration.lti_platform.waiting import until
+from tests.integration.lti_platform.world import BROWSER, World, code_of, form_of
+from tests.integration.web.visiting import (
+    Operator,
+    form_to,
+    goes_to,
+    newest,
+    old_link,
+    rows,
+    values_on,
+    visitor,
+)
+from tests.peers.browser import Browser
+from tests.peers.platform import ROLE, Platform, running
+
+LMS = "https://lms.example.org"
+TOOL = {
+    "name": "Sample LMS",
+    "initiate_login_uri": f"{LMS}/login",
+    "redirect_uris": f"{LMS}/launch\r\n\r\n {LMS}/other \r\n{LMS}/launch",
+    "jwks_uri": f"{LMS}/jwks",
+    "deep_link_uri": f"{LMS}/choose",
+}
+PLATFORM = {
+    "issuer": LMS,
+    "client_id": "client-7",
+    "deployment_id": "3",
+    "authorization_endpoint": f"{LMS}/auth",
+    "token_endpoint": f"{LMS}/token",
+    "jwks_uri": f"{LMS}/jwks",
+}
+
+
+def test_looking_changes_nothing(either_world: World) -> None:
+    world = either_world
+    asked = visitor(world)
+    before = rows(world)
+    for method in ("GET", "HEAD", "GET"):
+        page = requests.request(method, asked.link, timeout=10)
+        assert page.status_code == 200
+    for path in ("registration", "address", "tool", "platform", "withdrawal"):
+        assert requests.get(f"{asked.link}/{path}", timeout=10).status_code == 405
+    assert rows(world) == before
+    page = asked.look()
+    assert "Sample TWO" in page.text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert "Set-Cookie" not in page.headers
+    policy = page.headers["Content-Security-Policy"]
+    assert "form-action 'self';" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    for script in re.findall(r"<script[^>]*>", page.text):
+        assert 'src="/lti/connect/static/' in script
+    assert " on" not in "".join(re.findall(r"<(?:a|button|form|input) [^>]*?( on\w+=)", page.text))
+
+
+def test_a_tool_by_hand(either_world: World) -> None:
+    world = either_world
+    asked = visitor(world)
+    shown = values_on(asked.look(), "tool")
+    assert shown["Platform ID (issuer)"] == world.address
+    assert shown["Access token URL"] == world.address + endpoints.TOKEN
+    tool = world.tool.address
+    page = asked.send(
+        "/tool",
+        {
+            "initiate_login_uri": f"{tool}/login",
+            "redirect_uris": f"{tool}/launch",
+            "jwks_uri": f"{tool}/jwks",
+        },
+    )
+    assert page.status_code == 200
+    party = newest(world)
+    assert page.url == f"{asked.link}#connection-{party.id}"
+    assert "Waits for approval since" in page.text
+    assert (party.side, party.centre, party.status) == (Side.TOOL, "TWO", Status.PENDING)
+    assert (party.client_id, party.deployment_ids) == (shown["Client ID"], ("1",))
+    assert values_on(page, f"own-{party.id}") == shown
+    assert values_on(page, "tool")["Client ID"] != shown["Client ID"]  # the next one's
+
+    with pytest.raises(LtiRefused, match="No learning system"):
+        start_launch(world.room, "acad-1", "OFF-3", browser=BROWSER)
+    Operator(world).send(f"/{party.id}", "/approval", {"email": "on"})
+    assert "Active" in asked.look().text
+    login = start_launch(world.room, "acad-1", "OFF-3", browser=BROWSER)
+    assert login.address == f"{tool}/login"
+    answer = world.authenticate(world.auth_request(login, redirect_uri=f"{tool}/launch"))
+    claims = world.read(form_of(answer.text)["id_token"])
+    assert (claims["aud"], claims[lti.DEPLOYMENT_ID]) == (shown["Client ID"], "1")
+    assert (claims["sub"], claims["email"]) == ("acad-1", "l1@example.org")
+
+
+def test_what_a_tool_by_hand_is_made_of(world: World) -> None:
+    visitor(world).send("/tool", TOOL)
+    party = newest(world)
+    assert party.name == "Sample LMS"
+    assert party.redirect_uris == (f"{LMS}/launch", f"{LMS}/other", f"{LMS}/choose")
+    assert party.target_link_uri == f"{LMS}/launch"
+    assert party.deep_link_uri == f"{LMS}/choose"
+    assert party.scopes == lti.SCOPES
+    assert party.private_addresses  # as for the sample centre's other connections
+
+
+def test_a_platform_by_one_address(world: World) -> None:
+    asked = visitor(world)
+    before = rows(world)["lti_once"]
+    page = asked.send("/address")
+    address = re.search(r'<code id="address" dir="ltr">([^<]+)</code>', page.text)
+    assert address is not None
+    assert rows(world)["lti_once"] == before + 1
+    with running(Platform(client_id="given-1", deployment="7")) as platform:
+        given = {"openid_configuration": f"{platform.address}/configuration"}
+        done = requests.get(address[1], given, timeout=20)
+        assert done.status_code == 200, done.text
+        assert (newest(world).centre, newest(world).status) == ("TWO", Status.PENDING)
+        assert "Waits for approval since" in asked.look().text
+        _launch_from(world, platform)
+
+
+def test_a_platform_by_hand(either_world: World) -> None:
+    world = either_world
+    asked = visitor(world)
+    assert values_on(asked.look(), "platform")["Initiate login URL"].endswith("/lti/tool/login")
+    with running(Platform(client_id="given-1", deployment="7")) as platform:
+        given = {
+            "issuer": platform.address,
+            "client_id": "given-1",
+            "deployment_id": "7",
+            "authorization_endpoint": f"{platform.address}/auth",
+            "token_endpoint": f"{platform.address}/token",
+            "jwks_uri": f"{platform.address}/jwks",
+        }
+        page = asked.send("/platform", given)
+        assert page.url.endswith(f"#connection-{newest(world).id}")
+        assert newest(world).name == "127.0.0.1"
+        _launch_from(world, platform)
+
+
+def _launch_from(world: World, platform: Platform) -> None:
+    """A teacher's launch is refused before the newest connection is approved, and taken after."""
+    browser = Browser()
+    begun = browser.post(f"{world.address}/lti/tool/login", platform.login(world.address))
+    assert begun.code == "platform-not-active"
+    Operator(world).send(f"/{newest(world).id}", "/approval")
+
+    def is_let_in() -> bool:  # what the tool side knows of a platform it knows for a second
+        nonlocal begun
+        login = platform.login(world.address)
+        begun = browser.post(f"{world.address}/lti/tool/login", login, follow=False)
+        return begun.status == 302
+
+    until(is_let_in)
+    role = [f"{ROLE}Instructor"]
+    form = platform.answer(
+        begun.goes_to,
+        world.address,
+        lambda claims: claims.update({lti.ROLES: role}),
+    )
+    arrived = browser.post(f"{world.address}/lti/tool/launch", form)
+    assert arrived.status == 200, arrived.text
+    browser.close()
+
+
+def test_a_tool_that_registers_itself(world: World) -> None:
+    asked = visitor(world)
+    page = asked.send("/registration", {"registration": f"{LMS}/register?id=4"})
+    address = goes_to(page)
+    assert address.startswith(f"{LMS}/register?id=4&openid_configuration=")
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "form-action 'self';" in page.headers["Content-Security-Policy"]
+
+
+# ---- what is wrong is said where it is wrong ------------------------------------------------
+
+WRONG = [
+    ("tool", "initiate_login_uri", "", "Please fill this in"),
+    ("tool", "initiate_login_uri", "not an address", "https://"),
+    ("tool", "initiate_login_uri", "javascript:alert(1)", "https://"),
+    ("tool", "initiate_login_uri", f"{LMS}/login#part", "not an address"),
+    ("tool", "initiate_login_uri", f"{LMS}/a b", "not an address"),
+    ("tool", "jwks_uri", "https://user:word@lms.example.org/", "password"),
+    ("tool", "jwks_uri", "https://169.254.169.254/latest", "must not be reached"),
+    ("tool", "jwks_uri", "https://0x7f.1/", "odd spelling"),
+    ("tool", "jwks_uri", f"{LMS}/{'x' * 2000}", "At most 2,000 characters"),
+    ("tool", "redirect_uris", f"{LMS}/launch\nftp://x", "https://"),
+    ("tool", "redirect_uris", "\n".join(f"{LMS}/{i}" for i in range(11)), "At most 10"),
+    ("tool", "redirect_uris", " \n ", "Please fill this in"),
+    ("tool", "target_link_uri", "https://[::1", "cannot be read"),
+    ("tool", "name", "n" * 256, "At most 255 characters"),
+    ("tool", "name", "Nul\x00", "cannot be shown"),
+    ("tool", "name", "turned \u202e round", "cannot be shown"),
+    ("platform", "issuer", "lms.example.org", "https://"),
+    ("platform", "issuer", f"{LMS}/{'x' * 255}", "At most 255 characters"),
+    ("platform", "client_id", "", "Please fill this in"),
+    ("platform", "client_id", "c" * 256, "At most 255 characters"),
+    ("platform", "deployment_id", "\x1b[31m", "cannot be shown"),
+    ("platform", "token_endpoint", "https://169.254.1.1/", "must not be reached"),
+    ("registration", "registration", "", "Please fill this in"),
+    ("registration", "registration", "https://lms.example.org@169.254.1.1/", "password"),
+    ("registration", "registration", "http://[::ffff:169.254.169.254]/", "must not be reached"),
+]
+
+
+@pytest.mark.parametrize(("form", "field", "typed", "words"), WRONG)
+def test_a_problem_stands_at_its_field(
+    world: World, form: str, field: str, typed: str, words: str
+) -> None:
+    asked = visitor(world)
+    before = rows(world)
+    good: dict[str, str] = {"tool": TOOL, "platform": PLATFORM}.get(form, {})
+    page = asked.send(f"/{form}", {**good, field: typed})
+    assert page.status_code == 422
+    assert rows(world) == before
+    sent = form_to(page, f"/{form}")
+    assert sent.wrong == {field}
+    problem = re.search(rf'id="{form}-{field}-problem">([^<]+)<', page.text)
+    assert problem is not None
+    assert words in problem[1]
+    for name, text in good.items():
+        if name != field:
+            assert sent.fields[name].split() == text.split()
+    if typed.strip() and "\x00" not in typed:
+        assert sent.fields[field].split() == typed.split()
+
+
+def test_several_problems_at_once(world: World) -> None:
+    page = visitor(world).send("/platform", {"issuer": "x", "jwks_uri": "y"})
+    assert form_to(page, "/platform").wrong == set(PLATFORM) - {"deployment_id"}
+    assert '<details id="platform-by-hand" open>' in page.text
+
+
+def test_names_are_never_markup(world: World) -> None:
+    asked = visitor(world)
+    hostile = "<script>alert('x')</script>\" onfocus=\"alert(1)"
+    page = asked.send("/tool", {**TOOL, "name": hostile, "jwks_uri": 'https://x/"><script>'})
+    assert page.status_code == 422
+    assert "<script>" not in page.text
+    assert form_to(page, "/tool").fields["name"] == hostile
+    page = asked.send("/tool", {**TOOL, "name": hostile})
+    assert newest(world).name == hostile
+    assert "<script>" not in page.text
+    assert 'onfocus="' not in page.text
+
+
+def test_what_is_too_large_is_not_read(world: World) -> None:
+    asked = visitor(world)
+    before = rows(world)
+    assert asked.send("/tool", {**TOOL, "name": "n" * 70_000}).status_code == 413
+    assert rows(world) == before
+
+
+def test_private_addresses_only_where_they_are_allowed(world: World) -> None:
+    """Here they are: the network's setting says so, and the centre is a sample."""
+    page = visitor(world).send("/tool", {**TOOL, "jwks_uri": "http://10.0.0.1/jwks"})
+    assert page.status_code == 200
+
+
+# ---- whose it is, and for how long -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [168.5, 1000.0])
+def test_a_link_that_is_over(world: World, hours: float) -> None:
+    link = old_link(world, hours)
+    for answer in (
+        requests.get(link, timeout=10),
+        requests.post(f"{link}/tool", TOOL, timeout=10),
+        requests.post(f"{link}/address", timeout=10),
+    ):
+        assert (answer.status_code, code_of(answer)) == (404, "connect-link-gone")
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert requests.get(old_link(world, 167), timeout=10).status_code == 200
+
+
+def test_a_guessed_link(world: World) -> None:
+    before = rows(world)
+    for token in ("guessed", "x" * 4000, "%00", "..%2f"):
+        assert requests.get(f"{world.address}/lti/connect/{token}", timeout=10).status_code in (
+            400,
+            404,
+        )
+    invitation = make_link(world.room, "TWO").rpartition("/")[2]
+    registered = requests.post(
+        world.address + endpoints.REGISTRATION,
+        headers={"Authorization": f"Bearer {invitation}"},
+        timeout=10,
+    )
+    assert registered.status_code == 401  # a link is no invitation
+    assert rows(world)["lti_party"] == before["lti_party"]
+
+
+def test_another_centres_connections_are_out_of_reach(world: World) -> None:
+    one, two = visitor(world, "ONE"), visitor(world, "TWO")
+    one.send("/tool", TOOL)
+    party = newest(world)
+    assert "Sample LMS" not in two.look().text
+    assert party.client_id not in two.look().text
+    address = f"{two.link}/withdrawal"
+    for number in (str(party.id), "999999999999999999999", "-1", "x", ""):
+        answer = requests.post(address, {"connection": number}, timeout=10)
+        assert answer.status_code == 200
+    assert newest(world) == party
+    one.send("/platform", PLATFORM)
+    page = two.send("/platform", PLATFORM)
+    assert page.status_code == 422
+    assert "registered for another centre" in page.text
+    assert newest(world).centre == "ONE"
+
+
+def test_the_academys_own_platform(world: World) -> None:
+    asked = visitor(world, "")
+    assert "the ITU Academy" in asked.look().text
+    asked.send("/platform", PLATFORM)
+    assert (newest(world).centre, newest(world).status) == ("", Status.PENDING)
+
+
+# ---- again and again -------------------------------------------------------------------------
+
+
+def test_the_same_sent_twice_counts_once(either_world: World) -> None:
+    world = either_world
+    asked = visitor(world)
+    for ending, given in (("/tool", TOOL), ("/platform", PLATFORM)):
+        form = form_to(asked.look(), ending)
+        address = world.address + form.action.partition("#")[0]
+        first = requests.post(address, {**form.fields, **given}, timeout=10)
+        count = rows(world)["lti_party"]
+        again = requests.post(address, {**form.fields, **given}, timeout=10)
+        assert (again.status_code, urlsplit(again.url)) == (200, urlsplit(first.url))
+        assert rows(world)["lti_party"] == count
+
+
+def test_a_client_id_serves_one_tool(world: World) -> None:
+    asked = visitor(world)
+    old = form_to(asked.look(), "/tool")
+    asked.send("/tool", TOOL)
+    first = newest(world)
+    other = {**old.fields, **TOOL, "jwks_uri": f"{LMS}/other"}
+    page = requests.post(f"{asked.link}/tool", other, timeout=10)
+    assert page.status_code == 422
+    assert "belongs to another tool" in page.text
+    assert newest(world) == first
+    page = requests.post(
+        f"{asked.link}/tool",
+        {**other, "number": form_to(page, "/tool").fields["number"]},
+        timeout=10,
+    )
+    assert newest(world).client_id != first.client_id
+
+
+def test_a_platform_that_waits_takes_new_values(world: World) -> None:
+    asked = visitor(world)
+    asked.send("/platform", PLATFORM)
+    first = newest(world)
+    asked.send("/platform", {**PLATFORM, "jwks_uri": f"{LMS}/moved"})
+    changed = newest(world)
+    assert (changed.id, changed.jwks_uri) == (first.id, f"{LMS}/moved")
+    Operator(world).send(f"/{first.id}", "/approval")
+    page = asked.send("/platform", PLATFORM)
+    assert "connected already" in page.text
+    assert newest(world).jwks_uri == f"{LMS}/moved"
+    assert newest(world).active
+
+
+def test_what_waits_can_be_withdrawn(world: World) -> None:
+    asked = visitor(world)
+    asked.send("/platform", PLATFORM)
+    party = newest(world)
+    page = asked.send("/withdrawal")
+    assert page.url == asked.link
+    assert newest(world).id != party.id
+    asked.send("/platform", PLATFORM)
+    Operator(world).send(f"/{newest(world).id}", "/approval")
+    number = {"connection": str(newest(world).id)}
+    requests.post(f"{asked.link}/withdrawal", number, timeout=10)
+    assert newest(world).active
+
+
+def test_only_so_many_wait_at_a_time(world: World) -> None:
+    asked = visitor(world)
+    for number in range(MOST_PENDING):
+        asked.send("/platform", {**PLATFORM, "client_id": f"client-{number}"})
+    page = asked.send("/platform", {**PLATFORM, "client_id": "one too many"})
+    assert page.status_code == 422
+    assert "Too many connections" in page.text
+    with world.bridge.database.reading() as tx:
+        assert len(parties.all_parties(tx, centre="TWO")) == MOST_PENDING
+    again = asked.send("/platform", {**PLATFORM, "client_id": "client-0", "name": "Changed"})
+    assert again.status_code == 200
+
+
+# ---- forms of elsewhere ----------------------------------------------------------------------
+
+ELSEWHERE = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://127.0.0.1.evil.example"},
+    {"Origin": "http://127.0.0.1:1"},
+]
+
+
+@pytest.mark.parametrize("headers", ELSEWHERE)
+def test_another_sites_form_is_refused(world: World, headers: dict[str, str]) -> None:
+    asked = visitor(world)
+    before = rows(world)
+    for ending, given in (
+        ("/tool", TOOL),
+        ("/platform", PLATFORM),
+        ("/address", {}),
+        ("/registration", {"registration": LMS}),
+    ):
+        page = asked.send(ending, given, **headers)
+        assert (page.status_code, code_of(page)) == (403, "form-elsewhere")
+    assert rows(world) == before
+
+
+def test_older_browsers_are_served(world: World) -> None:
+    """Those that say nothing of where a form comes from, or name their origin."""
+    asked = visitor(world)
+    for number, headers in enumerate(({}, {"Origin": "null"}, {"Origin": world.address})):
+        given = {**PLATFORM, "client_id": f"client-{number}"}
+        page = requests.post(f"{asked.link}/platform", given, headers=headers, timeout=10)
+        assert page.status_code == 200
+
+
+def test_the_log_knows_no_secret_and_no_name(world: World) -> None:
+    asked = visitor(world)
+    with capture_logs() as lines:
+        asked.send("/tool", TOOL)
+        asked.send("/address")
+        page = asked.send("/registration", {"registration": f"{LMS}/register"})
+        asked.send("/withdrawal")
+    told = str(lines)
+    assert [line["event"] for line in lines] == [
+        "connection sent in",
+        "platform invited",
+        "tool invited",
+        "connection withdrawn",
+    ]
+    for secret in (asked.link.rpartition("/")[2], "Sample LMS", "registration_token"):
+        assert secret not in told
+    assert goes_to(page).rpartition("=")[2] not in told
