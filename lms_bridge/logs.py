@@ -39,6 +39,8 @@ _PATTERNS = (
         re.compile(r"\b(bearer|basic)\s+(?!\[redacted\])[\w.~+/=-]{8,}", re.IGNORECASE),
         rf"\1 {GONE}",
     ),
+    # A token of the interface, wherever it stands
+    (re.compile(r"\blmsb_\w{12}_[\w-]{20,}"), GONE),
     # The password in an address: postgresql://name:…@host/
     (re.compile(r"(://[^\s/:@]{0,200}):[^\s/@]{1,200}@"), rf"\1:{GONE}@"),
     (

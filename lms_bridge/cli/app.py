@@ -24,6 +24,7 @@ from lms_bridge.cli.serve import serve, worker
 from lms_bridge.cli.session import Session
 from lms_bridge.cli.settings import settings
 from lms_bridge.cli.sync import sync
+from lms_bridge.cli.token import token
 from lms_bridge.domain.errors import BridgeError
 
 
@@ -82,6 +83,7 @@ for command in (
     serve,
     settings,
     sync,
+    token,
     worker,
 ):
     main.add_command(command)

@@ -105,7 +105,7 @@ def _decision(verb: str, approve: bool, meaning: str) -> click.Command:
     def decide(bridge: Bridge, numbers: tuple[int, ...], by: str) -> None:
         for number in numbers:
             decide_hold(
-                bridge.database, number, approve=approve, by=by or _user(), at=datetime.now(UTC)
+                bridge.database, number, approve=approve, by=by or user_name(), at=datetime.now(UTC)
             )
             with bridge.database.reading() as tx:
                 row = holds.hold_row(tx, number)
@@ -116,7 +116,7 @@ def _decision(verb: str, approve: bool, meaning: str) -> click.Command:
     return decide
 
 
-def _user() -> str:
+def user_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # an account without a name, as in some containers

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import nh3
 from marshmallow import ValidationError, fields
 
+from lms_bridge.domain.document import plain
+
 LONGEST_TEXT = 100_000
 """Characters in the longest text field; a page of a book has some 3,000."""
 LONGEST_LINE = 500
@@ -39,7 +41,7 @@ class Line(fields.Field[str]):
 
     def __init__(self, *, longest: int = LONGEST_LINE, **options: Any) -> None:
         super().__init__(**options)
-        self._longest = longest
+        self.longest = longest
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -48,8 +50,8 @@ class Line(fields.Field[str]):
         if "<" in text or "&" in text:
             text = html.unescape(nh3.clean(text, tags=set()))
         text = _SPACE.sub(" ", text).strip()
-        if len(text) > self._longest:
-            raise ValidationError(f"is longer than {self._longest} characters")
+        if len(text) > self.longest:
+            raise ValidationError(f"is longer than {self.longest} characters")
         if self.required and not text:
             raise ValidationError("is empty")
         return text
@@ -67,11 +69,19 @@ class RichText(fields.Field[str]):
         return nh3.clean(text).strip() if "<" in text else text.strip()
 
 
-class Choice(fields.Field[StrEnum]):
+class _Plain:
+    """Shows a value as documents have it, so that what is shown and what is compared are one."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> Any:
+        return plain(value)
+
+
+class Choice(_Plain, fields.Field[StrEnum]):
     """One of a fixed set, by its value or by its label in any case ("Face-to-face")."""
 
     def __init__(self, choices: type[StrEnum], **options: Any) -> None:
         super().__init__(**options)
+        self.choices = tuple(member.value for member in choices)
         self._by_key = {_choice_key(member.value): member for member in choices}
 
     def _deserialize(
@@ -90,7 +100,7 @@ def _choice_key(text: str) -> str:
     return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
-class Lines(fields.Field[tuple[str, ...]]):
+class Lines(_Plain, fields.Field[tuple[str, ...]]):
     """Several short texts: a list, or one text with ``;`` between them."""
 
     def __init__(self, *, most: int = 100, **options: Any) -> None:
@@ -110,7 +120,7 @@ class Lines(fields.Field[tuple[str, ...]]):
         return tuple(dict.fromkeys(text for text in texts if text))
 
 
-class Amount(fields.Field[Decimal]):
+class Amount(_Plain, fields.Field[Decimal]):
     """A decimal number within bounds, never through a binary float's digits. It may have as many
     decimals as a binary float may show."""
 
@@ -162,7 +172,7 @@ def zone(name: str) -> ZoneInfo:
         raise ValidationError("is not a time zone such as Africa/Nairobi") from None
 
 
-class Moment(fields.Field[datetime]):
+class Moment(_Plain, fields.Field[datetime]):
     """A time, kept in UTC: seconds since 1970, ISO 8601, or a plain date.
 
     A date, or a time without an offset, is meant in the record's own time zone (``time_zone`` of

@@ -36,7 +36,7 @@ def new_holder() -> str:
     return f"{_MACHINE}|{os.getpid()}|{secrets.token_hex(8)}"
 
 
-def _is_dead(holder: str) -> bool:
+def is_dead(holder: str) -> bool:
     """True when the holder was a process of this very machine that exists no more."""
     machine, _, rest = holder.partition("|")
     if machine != _MACHINE:
@@ -63,7 +63,7 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
             ["name"],  # somebody may have been quicker: their row stays
         )
         return tx.scalar(select(lease.c.holder).where(lease.c.name == name)) == holder
-    if row.holder not in ("", holder) and row.expires_at > now and not _is_dead(row.holder):
+    if row.holder not in ("", holder) and row.expires_at > now and not is_dead(row.holder):
         return False
     taken = tx.execute(
         update(lease)

@@ -14,12 +14,20 @@ from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import item, quarantine, run
 
 
-def start_run(tx: Connection, centre: str, flows: str, trigger: str, at: datetime) -> int:
+def start_run(
+    tx: Connection, centre: str, flows: str, trigger: str, at: datetime, asked_by: str = ""
+) -> int:
     """Notes the beginning of a run and gives its number."""
     new_id: int = tx.execute(
         insert(run)
         .values(
-            centre=centre, flows=flows, trigger=trigger, status="running", started_at=at, counts={}
+            centre=centre,
+            flows=flows,
+            trigger=trigger,
+            status="running",
+            started_at=at,
+            counts={},
+            asked_by=asked_by[:100],
         )
         .returning(run.c.id)
     ).scalar_one()

@@ -29,6 +29,7 @@ from lms_bridge.sync.flows import (
     run_step,
     try_steps,
 )
+from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.work import Lease, Progress, Work, silent, utc_now
 
 DONE, PARTIAL, FAILED, HELD, BUSY = "done", "partial", "failed", "held", "busy"
@@ -50,6 +51,7 @@ class Order:
     trigger: str = "command"
     full: bool = True
     dry: bool = False
+    asked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,12 @@ class Runner:
                 return Report(order.centre.code, 0, BUSY, {}, (), (), (), 0.0)
             reports.end_orphaned_runs(tx, order.centre.code, work.now())
             work.run_id = reports.start_run(
-                tx, order.centre.code, ",".join(order.flows), order.trigger, work.now()
+                tx,
+                order.centre.code,
+                ",".join(order.flows),
+                order.trigger,
+                work.now(),
+                order.asked_by,
             )
         try:
             with self.keeping(work.lease):
@@ -161,6 +168,7 @@ def _carry_out(work: Work, order: Order, peers: Peers) -> None:
         steps = [step for flow in flows for step in _STEPS[flow](work, peers)]
         try_steps(work, steps)
         return
+    _guarded(work, "lives moved on", lambda: move_on(work))
     for flow in flows:
         if flow is Flow.ENROLMENTS:
             _guarded(work, "courses found", lambda: find_courses(work, peers.centre))

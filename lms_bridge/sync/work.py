@@ -81,6 +81,18 @@ class Work:
             yield tx
             self.keep_audit(tx)
 
+    @contextmanager
+    def part(self, tx: Connection) -> Iterator[None]:
+        """A part of a transaction that an error undoes by itself, together with its audit."""
+        noted, counts = len(self._noted), Counter(self.counts)
+        try:
+            with tx.begin_nested():
+                yield
+        except BaseException:
+            del self._noted[noted:]
+            self.counts = counts
+            raise
+
     def keep_audit(self, tx: Connection) -> None:
         noted, self._noted = self._noted, []
         if self.dry:

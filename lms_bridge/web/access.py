@@ -14,6 +14,7 @@ PUBLIC = frozenset(
     {
         *("overview", "catalogue", "health"),
         *("feeds", "feed_files", "sitemaps", "oeapi"),
+        *("api", "api_docs"),  # programs show a token instead
         *("lti_tool", "lti_platform", "lti_machine", "lti_services", "lti_connect"),
     }
 )

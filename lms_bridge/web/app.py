@@ -7,6 +7,7 @@ from flask import Flask
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web import (
     access,
+    api,
     bridging,
     connections,
     errors,
@@ -32,6 +33,7 @@ def create_app(bridge: Bridge) -> Flask:
     for page in (overview, catalogue, centres, runs, waiting, health):
         app.register_blueprint(page.pages)
     feeds.add_to(app, bridge)
+    api.add_to(app, bridge)
     lti_platform.add_to(app, bridge)
     lti_tool.add_to(app, bridge)
     connections.add_to(app, bridge)

@@ -6,13 +6,15 @@ import secrets
 from dataclasses import dataclass
 
 import structlog
-from flask import Flask, render_template, request
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import BridgeError, NotFound, Refused
 from lms_bridge.web.access import Closed
+from lms_bridge.web.api import problems
 
 _log = structlog.get_logger(__name__)
 
@@ -46,9 +48,18 @@ def add_to(app: Flask, bridge: Bridge) -> None:
             raise BadRequest
 
     @app.errorhandler(Exception)
-    def _answer(error: Exception) -> tuple[str, int]:
+    def _answer(error: Exception) -> ResponseReturnValue:
+        if request.path.startswith(problems.PREFIX):
+            return problems.problem(error) or _unforeseen(problem_of(error))
         problem = problem_of(error)
         return render_template("error.html", problem=problem), problem.status
+
+
+def _unforeseen(known: Problem) -> Response:
+    code = "out-of-order" if known.status == 503 else "defect"
+    return problems.document(
+        code, known.status, known.message, known.remedy, reference=known.reference
+    )
 
 
 def problem_of(error: Exception) -> Problem:

@@ -1,0 +1,66 @@
+"""Making tokens and ending them, as operators ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lms_bridge.domain.access import EVERYTHING, NOT_FOR_CENTRES, Reach, Scope, Token
+from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.store import centres, tokens
+from lms_bridge.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The token that an operator asks for. ``days`` is how long it lasts, 0 for ever."""
+
+    purpose: str
+    scopes: Sequence[Scope]
+    reach: Reach = EVERYTHING
+    days: int = 0
+    per_minute: int = 0
+
+
+def make_token(
+    database: Database, wish: Wish, regions: Sequence[str], *, by: str, at: datetime
+) -> tuple[Token, str]:
+    """A new token, and the text that is shown this once. ``regions`` are those that there are.
+
+    Raises:
+        NotFound: there is no such centre or region.
+        Refused: the purpose or the scopes are missing, or a scope is not for one centre alone.
+    """
+    if not wish.purpose.strip():
+        raise Refused("no-purpose", "The token's purpose is missing.")
+    if not wish.scopes:
+        raise Refused("no-scope", "A token needs one scope at least.")
+    if wish.reach.centre and wish.reach.region:
+        raise Refused("two-reaches", "A token is for a centre or for a region, not for both.")
+    for scope in wish.scopes:
+        if wish.reach.centre and scope in NOT_FOR_CENTRES:
+            raise Refused("scope-not-for-centres", f"{scope} is not for a centre's token.")
+    if wish.reach.region and wish.reach.region not in regions:
+        raise NotFound(
+            "no-such-region", "There is no such region.", f"Known: {', '.join(regions)}."
+        )
+    with database.writing() as tx:
+        if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
+            raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
+        return tokens.create(
+            tx,
+            purpose=wish.purpose.strip(),
+            reach=wish.reach,
+            scopes=sorted(set(wish.scopes)),
+            at=at,
+            by=by,
+            expires_at=at + timedelta(days=wish.days) if wish.days else None,
+            per_minute=wish.per_minute,
+        )
+
+
+def end_token(database: Database, prefix: str, *, by: str, at: datetime) -> None:
+    """Raises NotFound when there is no such token."""
+    with database.writing() as tx:
+        tokens.revoke(tx, prefix, at, by)

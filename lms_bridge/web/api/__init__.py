@@ -1,0 +1,25 @@
+"""The interface for programs: ``/api/v1``, and its documentation under ``/api/docs``."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+
+from lms_bridge.bootstrap import Bridge
+from lms_bridge.web.api import centres as centres
+from lms_bridge.web.api import docs, document, limits
+from lms_bridge.web.api import offerings as offerings
+from lms_bridge.web.api.problems import PREFIX
+
+
+def add_to(app: Flask, bridge: Bridge) -> None:
+    """Adds the routes to an application."""
+    limits.add_to(app, bridge)
+    document.add_to(app)
+    app.register_blueprint(docs.pages)
+
+    @app.after_request
+    def _tell(response: Response) -> Response:
+        if request.path.startswith(PREFIX):
+            response.headers.update(g.get("api_headers", {}))
+            response.vary.add("Authorization")
+        return response

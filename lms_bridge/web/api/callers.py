@@ -1,0 +1,107 @@
+"""Who asks: the token of a request, what it is for, and whose data it reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import g, request
+from sqlalchemy import Connection, select
+
+from lms_bridge.domain.access import Scope, Token
+from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.domain.model import Centre
+from lms_bridge.store import centres, tokens
+from lms_bridge.store.tables import centre as table
+from lms_bridge.sync.work import utc_now
+from lms_bridge.web.api.limits import limits
+from lms_bridge.web.bridging import the_bridge
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever asks. Without a token it is anybody, who sees the public catalogue."""
+
+    token: Token | None = None
+
+    @property
+    def name(self) -> str:
+        return self.token.name if self.token else ""
+
+    def may(self, scope: Scope) -> bool:
+        return self.token is not None and scope in self.token.scopes
+
+    def reaches(self, centre: Centre) -> bool:
+        return self.token is not None and self.token.reach.holds(centre)
+
+    def centres(self, tx: Connection) -> list[str] | None:
+        """Codes of the centres whose data it reaches; None: all of them."""
+        if self.token is None:
+            return []
+        reach = self.token.reach
+        if reach.centre:
+            return [reach.centre]
+        if reach.region:
+            return list(tx.scalars(select(table.c.code).where(table.c.region == reach.region)))
+        return None
+
+    def check_reach(self, tx: Connection, code: str, missing: NotFound) -> Centre:
+        """The centre of that code. Another centre's things are told of as if they did not exist.
+
+        Raises:
+            NotFound: as given.
+        """
+        found = centres.find(tx, code)
+        if found is None or not self.reaches(found):
+            raise missing
+        return found
+
+
+def let_in(scope: Scope | None) -> Caller:
+    """The caller of this request, with a scope that the token must have, if any.
+
+    Raises:
+        Refused: the token is missing, not valid, or not for this.
+        Overloaded: it has asked too often in this minute.
+    """
+    text = _bearer()
+    if not text:
+        if scope is not None:
+            raise Refused(
+                "token-missing",
+                "This needs a token.",
+                "Send it in the header “Authorization: Bearer …”.",
+            )
+        return _known(Caller())
+    bridge, now = the_bridge(), utc_now()
+    with bridge.database.reading() as tx:
+        token = tokens.find(tx, text)
+    if token is None or not token.usable(now):
+        raise Refused(
+            "token-refused",
+            "The token is unknown, expired or revoked.",
+            "Ask the bridge's operators for a new one.",
+        )
+    limits().count(token, now)
+    if scope is not None and scope not in token.scopes:
+        raise Refused(
+            "scope-missing", f"The token lacks the scope {scope}.", "Ask for a token with it."
+        )
+    return _known(Caller(token))
+
+
+def _bearer() -> str:
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else ""
+
+
+def _known(caller: Caller) -> Caller:
+    g.api_caller = caller
+    return caller
+
+
+def caller() -> Caller:
+    """Whoever asks, once let in."""
+    found = g.api_caller
+    if not isinstance(found, Caller):
+        raise RuntimeError("nobody was let in")
+    return found

@@ -1,0 +1,110 @@
+"""What the interface answers: JSON with an entity tag, pages with a cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from lms_bridge.domain.errors import Refused
+
+VERSION = 1
+"""Raised when the same record is shown in another form: copies of the old form are outdated."""
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer before it is sent. ``revision`` is that of the record it shows, for its tag."""
+
+    document: Mapping[str, Any]
+    status: int = 200
+    revision: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        return orjson.dumps(self.document)
+
+    def head(self) -> dict[str, str]:
+        tag = {} if self.revision is None else {"ETag": f'"{tag_of(self.revision)}"'}
+        return {**self.headers, **tag}
+
+
+def tag_of(revision: int) -> str:
+    return f"{VERSION}-{revision}"
+
+
+def shown(document: Mapping[str, Any], revision: int | None = None) -> Response:
+    """An answer to a reader, or 304 where the reader has it already. Without a revision the tag
+    is made of the answer's bytes."""
+    body = orjson.dumps(document)
+    tag = tag_of(revision) if revision is not None else _hash(body)
+    return tagged(body, tag)
+
+
+def tagged(body: bytes, tag: str = "") -> Response:
+    """The same for an answer that is made already."""
+    response = Response(body, mimetype=JSON)
+    response.set_etag(tag or _hash(body))
+    response.make_conditional(request)
+    return response
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def wanted_revision() -> int | None:
+    """The revision that ``If-Match`` names; None where it names none.
+
+    Raises:
+        Refused: it names something that is no revision of ours: whatever was read, it changed.
+    """
+    given = request.headers.get("If-Match", "").strip()
+    if not given or given == "*":
+        return None
+    for tag in request.if_match.as_set(include_weak=False):
+        version, _, number = tag.partition("-")
+        if version == str(VERSION) and number.isdecimal() and len(number) < 10:
+            return int(number)
+    raise Refused("changed-meanwhile", "If-Match names no state of this record that there was.")
+
+
+# ---- pages -----------------------------------------------------------------------------------
+
+
+def cursor(last: int) -> str:
+    """Where the next page begins, in a form that nobody takes for a number of a page."""
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode().rstrip("=")
+
+
+def after(text: str) -> int:
+    """The id that a cursor stands for; 0 at the beginning.
+
+    Raises:
+        Refused: nobody was given such a cursor.
+    """
+    if not text:
+        return 0
+    try:
+        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+    except (binascii.Error, ValueError):
+        plain = ""
+    mark, _, number = plain.partition(":")
+    if mark != "after" or not (number.isdecimal() and len(number) < 19):
+        raise Refused(
+            "bad-cursor", "The cursor is not one that was given out.", "Begin without one."
+        )
+    return int(number)
+
+
+def page(rows: Sequence[Mapping[str, Any]], last: int | None) -> dict[str, Any]:
+    """A page: ``items``, and ``next``, the cursor of the page after it, or null."""
+    return {"items": list(rows), "next": None if last is None else cursor(last)}

@@ -1,0 +1,158 @@
+"""An application over a filled database, and programs that ask it with tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from lms_bridge.bootstrap import Bridge, build
+from lms_bridge.domain.access import EVERYTHING, Reach, Scope
+from lms_bridge.domain.model import (
+    Centre,
+    Enrolment,
+    EnrolmentStatus,
+    Learner,
+    Level,
+    Modality,
+    Offering,
+    OfferingStatus,
+    RegistrationType,
+)
+from lms_bridge.domain.wanted import offering_document
+from lms_bridge.settings import Settings, load
+from lms_bridge.store import centres, enrolments, learners, lives, offerings, tokens
+from lms_bridge.store.database import Database
+from lms_bridge.store.lives import Life
+from lms_bridge.sync.work import utc_now
+from lms_bridge.web import create_app
+from tests.integration.web.filling import publish
+
+NOW = utc_now().replace(microsecond=0)
+DAY = timedelta(days=1)
+ALL = tuple(Scope)
+CENTRES = (
+    Centre("ONE", "Sample Centre One", "africa", "files", sample=True),
+    Centre("TWO", "Sample Centre Two", "africa", "files", sample=True),
+    Centre("FAR", "Sample Centre Far", "europe", "files", sample=True),
+)
+
+
+def offering(code: str, **changes: Any) -> Offering:
+    """A sample offering that breaks no rule, of the centre that its code begins with."""
+    return replace(
+        Offering(code, code.partition("-")[0], f"C-{code}", f"Sample course {code}"),
+        modality=Modality.INSTRUCTOR_LED,
+        level=Level.INTERMEDIATE,
+        starts_at=NOW + 30 * DAY,
+        ends_at=NOW + 40 * DAY,
+        topics=("Cybersecurity",),
+        languages=("en",),
+        coordinators=("Sample Coordinator",),
+        **changes,
+    )
+
+
+@dataclass
+class World:
+    """``client`` has no token; ``as_`` asks with one."""
+
+    bridge: Bridge
+    client: FlaskClient
+    ids: dict[str, int]
+
+    def token(self, *scopes: Scope, reach: Reach = EVERYTHING, **options: Any) -> str:
+        with self.bridge.database.writing() as tx:
+            _, text = tokens.create(
+                tx,
+                purpose="sample",
+                reach=reach,
+                scopes=scopes or ALL,
+                at=utc_now(),
+                by="test",
+                **options,
+            )
+        return text
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        token: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> TestResponse:
+        head = dict(headers or {})
+        if token:
+            head["Authorization"] = f"Bearer {token}"
+        return self.client.open(f"/api/v1{path}", method=method, headers=head, **more)
+
+    def get(self, path: str, token: str = "", **more: Any) -> TestResponse:
+        return self.ask("GET", path, token, **more)
+
+    def post(self, path: str, token: str = "", **more: Any) -> TestResponse:
+        more.setdefault("json", {})
+        return self.ask("POST", path, token, **more)
+
+    def add(self, *records: Offering, acted_on: bool = False) -> None:
+        """Adds offerings that the Academy has acknowledged."""
+        add_offerings(self.bridge.database, self.ids, records, acted_on=acted_on)
+
+
+def add_offerings(
+    database: Database, ids: dict[str, int], records: Sequence[Offering], *, acted_on: bool
+) -> None:
+    with database.writing() as tx:
+        for record, id_ in zip(records, offerings.add_offerings(tx, records), strict=True):
+            ids[record.code] = id_
+            publish(tx, id_, record, offering_document(record))
+            if acted_on:
+                lives.keep(tx, id_, Life(NOW))
+
+
+def enrol(world: World, code: str, learner: str, status: EnrolmentStatus) -> int:
+    """A learner in an offering; gives the registration's number."""
+    person = Learner(learner, f"Given-{learner}", f"Family-{learner}", f"{learner}@example.org")
+    with world.bridge.database.writing() as tx:
+        (learner_id,) = learners.add_learners(tx, [person])
+        record = Enrolment(learner, code, status)
+        (number,) = enrolments.add_enrolments(tx, [(learner_id, world.ids[code], record)])
+    return number
+
+
+Change = Callable[[Settings], Settings]
+
+
+def open_world(address: str, change: Change = lambda settings: settings) -> World:
+    """A world of three centres with an offering or two each."""
+    settings = load(
+        {
+            "LMS_BRIDGE_STORE__ADDRESS": address,
+            "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
+            "LMS_BRIDGE_API__WAIT_SECONDS": "20",
+        }
+    )
+    bridge = build(change(settings))
+    app = create_app(bridge)
+    app.testing = False  # errors are answered, as they are in earnest
+    world = World(bridge, app.test_client(), {})
+    with bridge.database.writing() as tx:
+        for centre in CENTRES:
+            centres.add(tx, centre, b"")
+    applied = {"registration": RegistrationType.APPLICATION, "seats": 2}
+    world.add(
+        offering("ONE-open"),
+        offering("ONE-apply", **applied),
+        offering("ONE-planned", status=OfferingStatus.PLANNED),
+        offering("TWO-open"),
+        offering("TWO-planned", status=OfferingStatus.PLANNED),
+        offering("FAR-open"),
+        offering("FAR-planned", status=OfferingStatus.PLANNED),
+    )
+    return world
