@@ -462,3 +462,14 @@ def test_a_foreign_name_does_not_act_even_where_operations_are_open(tmp_path: Pa
         )
         assert answer.status_code == status, (host, origin)
     bridge.close()
+
+
+def test_every_code_is_explained() -> None:
+    root = Path(__file__).resolve().parents[3]
+    sources = [root / "lms_bridge/lti/connecting.py", root / "lms_bridge/lti/deciding.py"]
+    sources += (root / "lms_bridge/web/connections").glob("*.py")
+    found = [re.findall(r'LtiRefused\(\s*"([a-z-]+)"', each.read_text()) for each in sources]
+    codes = {code for each in found for code in each}
+    assert len(codes) >= 7
+    explained = (root / "docs/lti.md").read_text(encoding="utf-8")
+    assert {code for code in codes if f"`{code}`" not in explained} == set()
