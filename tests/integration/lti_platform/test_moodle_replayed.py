@@ -132,7 +132,7 @@ def test_deep_linking_answer(either_world: World, repeated: bool, works: Works) 
     world.change_party(redirect_uris=(*world.party.redirect_uris, *at_moodle))
     token = world.tool.sign(deep_linking_claims(world, asked_to_choose(world)))
     address = world.address + endpoints.DEEP_LINKING
-    answer = world.call("POST", address, body=_form(JWT=token), **FORM)
+    answer = world.call("POST", address, body=form_body(JWT=token), **FORM)
     assert answer.status_code == 200, answer.text
     with world.bridge.database.reading() as tx:
         (resource,) = lti_services.resources(tx, offering_id=world.ids["OFF-2"])
@@ -144,7 +144,7 @@ def test_deep_linking_answer(either_world: World, repeated: bool, works: Works) 
     assert world.party.side is Side.TOOL
     if repeated:
         before = world.counts()
-        again = world.call("POST", address, body=_form(JWT=token), **FORM)
+        again = world.call("POST", address, body=form_body(JWT=token), **FORM)
         assert again.status_code == 400
         assert world.counts() == before
 
@@ -152,7 +152,7 @@ def test_deep_linking_answer(either_world: World, repeated: bool, works: Works) 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def _form(**fields: str) -> bytes:
+def form_body(**fields: str) -> bytes:
     from urllib.parse import urlencode
 
     return urlencode(fields).encode()
