@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from connectors.lti.members import Member, learners
 from connectors.lti.rosters import Rosters
@@ -21,7 +22,7 @@ def probe_tools(lti: LtiSystem) -> Iterator[Finding]:
     for tool in tools:
         if not tool.active:
             continue
-        yield from _keys(lti, tool, (ENROLMENTS, RESULTS))
+        yield _keys(lti, tool, (ENROLMENTS, RESULTS))
         yield _granted(
             tool,
             tool.memberships,
@@ -49,7 +50,8 @@ def _platforms(lti: LtiSystem, affects: tuple[str, ...], shares: Shares) -> Iter
     yield from _active(platforms, "platform", "lms-bridge lti invite-platform")
     for platform in platforms:
         if platform.active:
-            yield from _keys(lti, platform, affects)
+            yield _keys(lti, platform, affects)
+            yield _token(lti, platform, affects)
             yield _granted(
                 platform,
                 platform.memberships,
@@ -91,14 +93,22 @@ def _active(found: Sequence[LtiConnection], kind: str, command: str) -> Iterator
     )
 
 
-def _keys(lti: LtiSystem, each: LtiConnection, affects: tuple[str, ...]) -> Iterator[Finding]:
+def _keys(lti: LtiSystem, each: LtiConnection, affects: tuple[str, ...]) -> Finding:
     check = f"key set of connection {each.number}"
+    return _tried(check, partial(lti.check_keys, each.number), "It can be fetched.", affects)
+
+
+def _token(lti: LtiSystem, each: LtiConnection, affects: tuple[str, ...]) -> Finding:
+    check = f"service token of connection {each.number}"
+    return _tried(check, partial(lti.check_token, each.number), "The platform gives one.", affects)
+
+
+def _tried(check: str, act: Callable[[], None], done: str, affects: tuple[str, ...]) -> Finding:
     try:
-        lti.check_keys(each.number)
+        act()
     except BridgeError as error:
-        yield Finding(check, Verdict.MISSING, error.message, error.remedy, affects)
-    else:
-        yield Finding(check, Verdict.OK, "It can be fetched.")
+        return Finding(check, Verdict.MISSING, error.message, error.remedy, affects)
+    return Finding(check, Verdict.OK, done)
 
 
 def _granted(each: LtiConnection, granted: bool, service: str, lost: str) -> Finding:

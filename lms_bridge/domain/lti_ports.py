@@ -94,11 +94,13 @@ class LtiSystem(Protocol):
     def chosen(self) -> Sequence[ChosenResource]: ...
 
     def check_keys(self, number: int) -> None:
-        """Fetches the key set of the connection with that number.
+        """Fetches the key set of the connection with that number. Raises BridgeError when it
+        cannot be had."""
+        ...
 
-        Raises:
-            BridgeError: it cannot be had.
-        """
+    def check_token(self, number: int) -> None:
+        """Asks a platform for a token for its memberships service. Raises BridgeError when it
+        gives none."""
         ...
 
     def close(self) -> None: ...

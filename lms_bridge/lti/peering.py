@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lms_bridge.domain.errors import AccessDenied
+from lms_bridge.domain.errors import AccessDenied, NotFound
 from lms_bridge.domain.lti_ports import (
     ChosenResource,
     CourseGone,
@@ -71,10 +71,11 @@ class Peering:
         return [_chosen(row.code, row.item) for row in rows]
 
     def check_keys(self, number: int) -> None:
-        for party in self._parties():
-            if party.id == number:
-                # No key has that name: the set is fetched, to look for it.
-                self._room.keysets.of(party).key("")
+        # No key has that name: the set is fetched, to look for it.
+        self._room.keysets.of(self._party(number)).key("")
+
+    def check_token(self, number: int) -> None:
+        self._services.to(self._party(number)).get_access_token([MEMBERSHIP_READ])
 
     def close(self) -> None:
         self._services.close()
@@ -82,6 +83,12 @@ class Peering:
     def _parties(self) -> list[Party]:
         with self._room.database.reading() as tx:
             return parties.all_parties(tx, centre=self._centre)
+
+    def _party(self, number: int) -> Party:
+        found = [party for party in self._parties() if party.id == number]
+        if not found:
+            raise NotFound("no-such-party", f"There is no connection {number} here.")
+        return found[0]
 
     def _place(self, course: LtiCourse) -> tuple[Party, str]:
         """The platform and its memberships service's address."""
