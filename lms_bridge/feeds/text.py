@@ -8,7 +8,9 @@ import re
 import nh3
 
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&[a-zA-Z#]\w*;")
-_BREAKS = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^<>]*>", re.IGNORECASE)
+_BREAKS = re.compile(
+    r"</?(?:br|p|div|[uod]l|li|d[dt]|h[1-6]|tr|table|blockquote)\b[^<>]*>", re.IGNORECASE
+)
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r"\s*\n\s*")
 # XML 1.0, section 2.2 (Char); lone surrogates have no bytes in UTF-8 at all.

@@ -24,7 +24,8 @@ def answer(
     are those of the whole catalogue: cheap, and never too old."""
     response = Response(content_type=media_type)
     response.set_etag(_tag(state), weak=True)
-    response.last_modified = state.at
+    if state.at is not None:
+        response.last_modified = state.at
     response.cache_control.public = True
     response.cache_control.max_age = _SECONDS
     # Open data: pages of other sites may read it, too (no cookie means anything here).

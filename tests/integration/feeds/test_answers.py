@@ -1,0 +1,147 @@
+"""What all feeds have in common: open, kept, never more than the catalogue shows, no connection
+held. The routes are those of the application, so that a new one cannot be forgotten."""
+
+from __future__ import annotations
+
+import io
+import socket
+import zipfile
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from flask import Flask
+
+from lms_bridge.domain.model import Offering, OfferingStatus
+from lms_bridge.feeds.ids import giver_id
+from lms_bridge.web import feeds
+from tests.integration.feeds.world import PRIVATE, World, full, meeting, plain
+
+BLUEPRINTS = [part.routes for part in (feeds.streams, feeds.files, feeds.sitemaps, feeds.oeapi)]
+
+
+def routes() -> list[str]:
+    app = Flask("feeds")
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return [str(rule) for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+
+
+ROUTES = routes()
+
+
+def filled_in(world: World, rule: str) -> str:
+    """A path of the route, of something that there is."""
+    if "<" not in rule:
+        return rule
+    if "/organizations/" in rule:
+        return rule.replace("<identifier>", str(giver_id("AFR")))
+    if "<int:start>" in rule:
+        return rule.replace("<int:start>", "0")
+    kind = "courses" if "/courses/" in rule else "offerings"
+    [first, *_] = world.get(f"/oeapi/v5/{kind}").json()["items"]
+    return rule.replace("<identifier>", first["courseId" if kind == "courses" else "offeringId"])
+
+
+def text_of(response: requests.Response) -> str:
+    if not response.content.startswith(b"PK"):
+        return response.content.decode()
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        return "".join(archive.read(name).decode() for name in archive.namelist())
+
+
+def test_the_routes_are_found() -> None:
+    assert {"/catalogue.ics", "/catalogue.csv", "/oeapi/v5/offerings"} < set(ROUTES)
+
+
+@pytest.mark.parametrize("rule", ROUTES)
+def test_only_what_the_catalogue_shows(lite: World, rule: str) -> None:
+    lite.publish(full(meetings=(meeting(2),)), plain(1, title="Withdrawn words"))
+    lite.change("EUR-1", listed=False)
+    lite.publish(plain(2))
+    lite.change("EUR-2", status=OfferingStatus.CANCELLED, description="Unseen words")
+    lite.add_unseen(plain(3, title="Unseen words"), Offering("OFF-1", "OFF", "X", "Unseen words"))
+    text = text_of(lite.get(filled_in(lite, rule)))
+    for private in (PRIVATE, "ann.other", "Ann Other", "secret-course", "Unseen words"):
+        assert private not in text
+    assert "Withdrawn words" not in text
+    assert "shows nothing" not in text
+    assert "bad()" not in text or rule == "/catalogue.csv"  # which gives back what came in
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ROUTES if rule != "/robots.txt"])
+def test_a_copy_is_kept_until_something_changes(lite: World, rule: str) -> None:
+    lite.publish(full())
+    path = filled_in(lite, rule)
+    first = lite.get(path)
+    assert first.headers["Cache-Control"] == "public, max-age=300"
+    assert first.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Set-Cookie" not in first.headers
+    known = {"If-None-Match": first.headers["ETag"]}
+    again = lite.get(path, 304, headers=known)
+    assert again.content == b""
+    assert again.headers["ETag"] == first.headers["ETag"]
+    head = requests.head(lite.address + path, timeout=10)
+    assert head.status_code == 200
+    assert head.headers["ETag"] == first.headers["ETag"]
+    assert "Content-Length" not in head.headers
+    if "Last-Modified" in first.headers:
+        since = {"If-Modified-Since": first.headers["Last-Modified"]}
+        lite.get(path, 304, headers=since)
+    lite.change("AFR-1", title="Another title")
+    changed = lite.get(path, headers=known)
+    assert changed.headers["ETag"] != first.headers["ETag"]
+
+
+def test_another_question_is_another_copy(lite: World) -> None:
+    lite.publish(full())
+    tags = {lite.get(f"/catalogue.ics{q}").headers["ETag"] for q in ("", "?centre=AFR")}
+    assert len(tags) == 2
+
+
+def test_what_the_academy_shows_instead_is_shown(world: World) -> None:
+    world.publish(plain(1))
+    world.shows("EUR-1", title="As the Academy has it", seats="many", meetings=[1, {}], level=7)
+    text = world.get("/catalogue.csv").text
+    assert "As the Academy has it" in text
+    assert "Spectrum management 1" not in text
+    assert "2040-05-02T08:00:00Z" in text  # the bridge's own record fills it up
+    assert "many" not in text
+
+
+@pytest.mark.parametrize("path", ["/catalogue.ics", "/catalogue.atom", "/catalogue.csv"])
+@pytest.mark.parametrize(
+    "query", ["regio=africa", "region=nowhere", "centre=OFF", "modality=x", "level=x"]
+)
+def test_what_cannot_be_asked_for_is_refused(lite: World, path: str, query: str) -> None:
+    lite.publish(plain(1))
+    response = lite.get(f"{path}?{query}", 400)
+    assert "text/html" in response.headers["Content-Type"]
+    assert "shows nothing" not in response.text
+
+
+def test_no_such_offering(lite: World) -> None:
+    lite.get("/catalogue.ics?code=EUR-1", 404)
+
+
+def test_a_reader_that_goes_away_holds_no_connection(world: World) -> None:
+    world.publish(*(plain(number, description="long " * 400) for number in range(3000)))
+    address = urlsplit(world.address)
+    pool = world.database.engine.pool
+    with socket.create_connection((address.hostname or "", address.port or 0), 30) as reader:
+        reader.sendall(b"GET /catalogue.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert b"200 OK" in reader.recv(200)
+        # The server waits for this reader in the midst of the answer; others are served.
+        assert pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert len(world.get("/catalogue.csv").content) > 6_000_000
+    assert pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_a_fault_of_the_database_is_told_before_the_answer_begins(
+    world: World, break_offerings: Callable[[World], None]
+) -> None:
+    world.publish(plain(1))
+    break_offerings(world)
+    response = world.get("/catalogue.ics", 503)
+    assert "BEGIN" not in response.text

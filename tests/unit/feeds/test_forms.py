@@ -1,0 +1,194 @@
+"""The small parts that feeds are made of."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from uuid import UUID
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from icalendar import Calendar
+
+from lms_bridge.domain.model import Offering
+from lms_bridge.feeds.addresses import Addresses
+from lms_bridge.feeds.archive import archive
+from lms_bridge.feeds.content_lines import content_line, text_line
+from lms_bridge.feeds.entry import Entry, Giver, public_offering
+from lms_bridge.feeds.ids import Of, findable, lasting, number_in
+from lms_bridge.feeds.jsonld import in_page
+from lms_bridge.feeds.languages import three_letters, two_letters
+from lms_bridge.feeds.text import allowed, line, plain, xml
+from lms_bridge.feeds.times import first_and_last_day
+
+ANY = st.text(st.characters() | st.sampled_from("\\;,:\r\n\t \"'é漢\U0001f600\u2028\x00\ud800"))
+GIVER = Giver("AFR", "Sample centre", "africa", "KE", True)
+
+
+def entry_of(record: Offering) -> Entry:
+    return Entry(1, 1, record, GIVER)
+
+
+@given(ANY)
+def test_lines_are_folded_and_no_character_is_torn(text: str) -> None:
+    octets = text_line("SUMMARY", text)
+    assert octets.endswith(b"\r\n")
+    lines = octets[:-2].split(b"\r\n")
+    for each in lines:
+        assert len(each) <= 75
+        each.decode()
+        assert b"\r" not in each
+        assert b"\n" not in each
+    assert all(each.startswith(b" ") for each in lines[1:])
+
+
+@given(ANY)
+def test_texts_are_read_back(text: str) -> None:
+    octets = text_line("SUMMARY", text)
+    whole = (
+        b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n"
+        + octets
+        + b"END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    [event] = Calendar.from_ical(whole).walk("VEVENT")
+    shown = allowed(text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+    assert event["SUMMARY"] == shown
+
+
+def test_a_line_of_exactly_75_octets_is_not_folded() -> None:
+    assert content_line("X", "a" * 73) == b"X:" + b"a" * 73 + b"\r\n"
+    assert content_line("X", "a" * 74) == b"X:" + b"a" * 73 + b"\r\n a\r\n"
+
+
+@given(ANY)
+def test_xml_holds_any_text(text: str) -> None:
+    found = ElementTree.fromstring(f'<a b="{xml(line(text))}">{xml(line(text))}</a>'.encode())
+    assert (found.text or "") == found.get("b") == line(text)
+
+
+def test_markup_becomes_lines() -> None:
+    html = "<p>One &amp; two</p><ul><li>three<li>four</ul><script>no()</script>five<br/>six"
+    assert plain(html) == "One & two\nthree\nfour\nfive\nsix"
+    assert plain("a < b & c") == "a < b & c"  # no markup, so nothing is taken for it
+    assert plain("x" * 30, longest=10) == "x" * 9 + "…"
+
+
+@given(ANY)
+def test_nothing_in_a_page_ends_its_script(text: str) -> None:
+    record = public_offering("A", "AFR", {"title": f"</script><!--{allowed(text)}"})
+    found = in_page(entry_of(record), Addresses("https://example.org"))
+    assert not set("<>&\u2028\u2029") & set(found)
+    assert json.loads(found)["name"] == line(record.title)
+
+
+@given(st.integers(0, (1 << 48) - 1), st.sampled_from(Of), st.text())
+def test_a_number_is_found_in_its_identifier(number: int, of: Of, name: str) -> None:
+    identifier = findable(of, number, name)
+    assert identifier.version == 8
+    assert identifier.variant == "specified in RFC 4122"
+    assert number_in(str(identifier), of) == number
+    assert number_in(str(identifier).upper(), of) == number
+    other = Of.COURSE if of is Of.OFFERING else Of.OFFERING
+    assert number_in(str(identifier), other) is None
+    assert findable(of, number, f"{name}!") != identifier
+
+
+@pytest.mark.parametrize("text", ["", "x", "AFR-1", str(UUID(int=0)), str(lasting("a"))])
+def test_what_is_no_identifier_of_ours(text: str) -> None:
+    assert number_in(text, Of.OFFERING) is None
+
+
+def test_a_number_that_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        findable(Of.COURSE, 1 << 48, "")
+
+
+def test_lasting_names_stay_as_they_are() -> None:
+    # Readers keep these: they must not change from one version to the next.
+    assert str(lasting("offering", "AFR-1")) == "72fce9a5-3afe-5837-bbc9-7d4bce8a20c3"
+    assert str(findable(Of.OFFERING, 1, "AFR-1")) == "00000000-0001-8001-9022-441b99db9c59"
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "zone", "days"),
+    [
+        ("2040-03-01T21:30", "2040-03-02T20:59", "Africa/Nairobi", ("2040-03-02", "2040-03-02")),
+        ("2040-03-01T21:30", "2040-03-02T21:00", "Africa/Nairobi", ("2040-03-02", "2040-03-02")),
+        ("2040-03-01T03:00", "2040-03-01T04:00", "America/Lima", ("2040-02-29", "2040-02-29")),
+        ("2040-03-01T03:00", None, "UTC", ("2040-03-01", "2040-03-01")),
+        ("2040-03-02T03:00", "2040-03-01T03:00", "UTC", ("2040-03-02", "2040-03-02")),
+        ("2040-03-01T23:00", "2040-03-02T22:00", "No/Zone", ("2040-03-01", "2040-03-02")),
+        (None, "2040-03-01T03:00", "UTC", None),
+    ],
+)
+def test_days(
+    starts: str | None, ends: str | None, zone: str, days: tuple[str, str] | None
+) -> None:
+    record = replace(
+        Offering("A", "AFR", "A", "A", time_zone=zone), starts_at=at(starts), ends_at=at(ends)
+    )
+    found = first_and_last_day(entry_of(record))
+    wanted = (date.fromisoformat(days[0]), date.fromisoformat(days[1])) if days else None
+    assert found == wanted
+
+
+def at(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def test_what_makes_no_sense_counts_as_not_given() -> None:
+    found = public_offering(
+        "A",
+        "AFR",
+        {
+            "title": None,
+            "modality": "by post",
+            "level": 3,
+            "status": "lost",
+            "starts_at": "soon",
+            "ends_at": "9999-12-31T23:59:59-12:00",
+            "hours": True,
+            "price": "NaN",
+            "seats": 2.5,
+            "topics": "one",
+            "languages": ["en", 7],
+            "address": "javascript:alert(1)",
+            "meetings": [{"starts_at": "2040-03-01T03:00:00Z"}, "x"],
+            "coordinators": ["Ann Other"],
+            "lms_course": "7",
+        },
+    )
+    assert found == Offering("A", "AFR", "A", "A", languages=("en",))
+
+
+def test_languages() -> None:
+    assert three_letters("pt-BR") == "por"
+    assert three_letters("EN") == "eng"
+    assert three_letters("swa") == "swa"
+    assert three_letters("x-klingon") == "und"
+    assert two_letters("ara") == "ar"
+    assert two_letters("und") == "und"
+
+
+def test_an_archive_is_made_while_it_is_sent() -> None:
+    sent = []
+
+    def content() -> Iterator[bytes]:
+        for number in range(2_000):
+            sent.append(number)
+            yield b"%d: some text that is compressed\r\n" % number * 20
+
+    pieces = archive([("a.csv", content()), ("b.csv", [])])
+    first = [next(pieces) for _ in range(3)]
+    assert len(sent) < 1_900, "nothing was sent before all of it was there"
+    whole = b"".join([*first, *pieces])
+    with zipfile.ZipFile(io.BytesIO(whole)) as found:
+        assert found.testzip() is None
+        assert found.read("a.csv").count(b"\r\n") == 40_000
+        assert found.read("b.csv") == b""
