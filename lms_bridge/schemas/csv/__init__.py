@@ -5,8 +5,22 @@ never held as objects. A row that cannot be read is yielded too, with its number
 """
 
 from lms_bridge.schemas.csv.cells import neutralised, restored
-from lms_bridge.schemas.csv.reading import Row, read_offerings, read_registrations, read_results
-from lms_bridge.schemas.csv.tables import OFFERINGS, REGISTRATIONS, RESULTS, Column, Shape, Table
+from lms_bridge.schemas.csv.reading import (
+    Row,
+    read_group,
+    read_offerings,
+    read_registrations,
+    read_results,
+)
+from lms_bridge.schemas.csv.tables import (
+    GROUP,
+    OFFERINGS,
+    REGISTRATIONS,
+    RESULTS,
+    Column,
+    Shape,
+    Table,
+)
 from lms_bridge.schemas.csv.writing import (
     pieces,
     write_offerings,
@@ -15,6 +29,7 @@ from lms_bridge.schemas.csv.writing import (
 )
 
 __all__ = [
+    "GROUP",
     "OFFERINGS",
     "REGISTRATIONS",
     "RESULTS",
@@ -24,6 +39,7 @@ __all__ = [
     "Table",
     "neutralised",
     "pieces",
+    "read_group",
     "read_offerings",
     "read_registrations",
     "read_results",

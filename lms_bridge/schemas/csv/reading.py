@@ -12,7 +12,7 @@ from typing import BinaryIO
 from lms_bridge.domain.ports import Raw
 from lms_bridge.schemas.csv.cells import restored, value_of
 from lms_bridge.schemas.csv.header import header_columns
-from lms_bridge.schemas.csv.tables import OFFERINGS, REGISTRATIONS, RESULTS, Column, Table
+from lms_bridge.schemas.csv.tables import GROUP, OFFERINGS, REGISTRATIONS, RESULTS, Column, Table
 from lms_bridge.schemas.csv.text import Text, opened
 from lms_bridge.schemas.load import UNREADABLE
 
@@ -54,6 +54,11 @@ def read_registrations(source: str | Path | BinaryIO) -> Iterator[Row]:
 def read_results(source: str | Path | BinaryIO) -> Iterator[Row]:
     """The rows of a file of results; ids are ``<offering>/<learner>``. Raises as above."""
     return _rows(source, RESULTS, "")
+
+
+def read_group(source: str | Path | BinaryIO) -> Iterator[Row]:
+    """The rows of a group of people; ids are the Academy's. Raises as above."""
+    return _rows(source, GROUP, "")
 
 
 def _rows(source: str | Path | BinaryIO, table: Table, time_zone: str) -> Iterator[Row]:

@@ -92,6 +92,14 @@ REGISTRATIONS = Table(
     required=("offering", "learner.id", "learner.email", "status"),
 )
 
+GROUP = Table(
+    file="group.csv",
+    columns=_columns(texts="id email given_name family_name language country"),
+    identity=("id",),
+    required=("id", "email"),
+)
+"""People whom somebody registers together, all in one offering."""
+
 RESULTS = Table(
     file="results.csv",
     columns=_columns(

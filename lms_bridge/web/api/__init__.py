@@ -8,6 +8,9 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.web.api import centres as centres
 from lms_bridge.web.api import docs, document, limits
 from lms_bridge.web.api import offerings as offerings
+from lms_bridge.web.api import operations as operations
+from lms_bridge.web.api import registrations as registrations
+from lms_bridge.web.api import results as results
 from lms_bridge.web.api.problems import PREFIX
 
 

@@ -95,7 +95,9 @@ def _errors(error: BridgeError) -> Iterator[dict[str, str]]:
 def _flat(messages: Any, prefix: str) -> Iterator[tuple[str, str]]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
-            yield from _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+            of_all = name == "_schema"  # marshmallow's name for what is wrong with the whole
+            path = f"{prefix}.{name}" if prefix else str(name)
+            yield from _flat(inner, prefix if of_all else path)
         return
     for message in messages if isinstance(messages, list) else [messages]:
         yield prefix, str(message)

@@ -1,0 +1,322 @@
+"""The catalogue, one's own offerings, and their life through the interface."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.domain.model import EnrolmentStatus, Flow, Level, Modality, OfferingStatus
+from lms_bridge.schemas.asked import MOST
+from lms_bridge.schemas.offering import OfferingSchema
+from lms_bridge.schemas.shown import ShownOffering, ShownOfferingInList
+from lms_bridge.store import leases, lives, offerings, reports
+from lms_bridge.store.tables import enrolment
+from lms_bridge.store.tables import offering as table
+from lms_bridge.sync.offering_acts import move_on
+from lms_bridge.sync.run import Order
+from lms_bridge.web.api.offerings import offerings_body, shown_offering
+from lms_bridge.web.queries import interface
+from tests.integration.api.world import DAY, NOW, World, enrol, offering
+
+PAGE: dict[str, Any] = {"limit": 50}
+
+
+def codes(world: World, query: str = "", token: str = "") -> list[str]:
+    response = world.get(f"/offerings?{query}", token)
+    assert response.status_code == 200, response.get_json()
+    return [each["code"] for each in response.get_json()["items"]]
+
+
+def test_the_catalogue_is_open_and_one_s_own_is_not(either: World) -> None:
+    public = ["ONE-open", "ONE-apply", "TWO-open", "FAR-open"]
+    assert codes(either) == public
+    token = either.token(Scope.READ_OFFERINGS, reach=Reach("ONE"))
+    assert codes(either, token=token) == public
+    assert codes(either, "view=mine", token) == ["ONE-open", "ONE-apply", "ONE-planned"]
+    africa = either.token(Scope.READ_OFFERINGS, reach=Reach(region="africa"))
+    assert "TWO-planned" in codes(either, "view=mine", africa)
+    assert "FAR-planned" not in codes(either, "view=mine", africa)
+    assert len(codes(either, "view=mine", either.token(Scope.READ_OFFERINGS))) == 7
+    assert either.get("/offerings?view=mine").status_code == 403
+    assert either.get("/offerings/ONE-planned").status_code == 404
+    assert either.get("/offerings/ONE-planned", token).status_code == 200
+
+
+def test_coordinators_are_not_for_everybody(world: World) -> None:
+    own = world.token(Scope.READ_OFFERINGS, reach=Reach("ONE"))
+    assert world.get("/offerings/ONE-open").get_json()["coordinators"] == []
+    assert world.get("/offerings/ONE-open", own).get_json()["coordinators"] == [
+        "Sample Coordinator"
+    ]
+    assert "Sample Coordinator" not in world.get("/offerings").get_data(as_text=True)
+
+
+def test_filters(either: World) -> None:
+    french = replace(
+        offering("FAR-fr"),
+        title="Gestion du spectre 100%",
+        languages=("fr", "EN"),
+        topics=("Spectrum management", "Cybersecurity"),
+        modality=Modality.BLENDED,
+        level=Level.ADVANCED,
+        starts_at=NOW + 90 * DAY,
+        ends_at=NOW + 95 * DAY,
+    )
+    either.add(french)
+    rest = ["ONE-open", "ONE-apply", "TWO-open", "FAR-open"]
+    day = (NOW + 60 * DAY).date().isoformat()
+    for query, found in {
+        "region=europe": ["FAR-open", "FAR-fr"],
+        "region=europe&modality=blended": ["FAR-fr"],
+        "region=atlantis": [],
+        "centre=TWO": ["TWO-open"],
+        "topic=SPECTRUM MANAGEMENT": ["FAR-fr"],
+        "topic=cybersecurity": [*rest, "FAR-fr"],
+        "topic=cybersecurity&language=fr": ["FAR-fr"],
+        "language=en&centre=FAR": ["FAR-open", "FAR-fr"],
+        "modality=Online instructor-led": rest,
+        "level=advanced": ["FAR-fr"],
+        "status=planned": [],
+        f"starts_from={day}": ["FAR-fr"],
+        f"starts_to={day}": rest,
+        "text=du gestion": ["FAR-fr"],
+        "text=100%": ["FAR-fr"],
+        "text=_": [],
+        "text='; drop table offering": [],
+    }.items():
+        assert codes(either, query) == found, query
+
+
+def test_pages_go_through_everything_once(either: World) -> None:
+    either.add(*(offering(f"TWO-{number}") for number in range(230)))
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(20):
+        page = either.get(f"/offerings?limit={MOST}&centre=TWO&cursor={cursor}").get_json()
+        seen += [each["code"] for each in page["items"]]
+        assert len(page["items"]) <= MOST
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ["TWO-open", *(f"TWO-{number}" for number in range(230))]
+
+
+def test_following_what_changed(either: World) -> None:
+    with either.bridge.database.writing() as tx:
+        changed = replace(offering("TWO-open"), title="Renamed")
+        offerings.change_offerings(tx, {either.ids["TWO-open"]: changed})
+        later = tx.scalar(select(table.c.changed_at).where(table.c.code == "TWO-open"))
+    assert later is not None
+    stamp = later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert codes(either, f"modified_since={stamp}") == ["TWO-open"]
+
+
+def test_what_is_read_twice_is_sent_once(either: World) -> None:
+    for path in ("/offerings", "/offerings/ONE-open", "/centres", "/centres/ONE"):
+        first = either.get(path)
+        again = either.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.get_data()) == (304, b"")
+        other = either.get(path, headers={"If-None-Match": '"something"'})
+        assert other.status_code == 200
+
+
+def test_a_list_is_to_the_letter_what_the_schema_makes_of_it(either: World) -> None:
+    """The fast way and the schema are held together."""
+    with either.bridge.database.reading() as tx:
+        rows = interface.catalogue(tx, PAGE, 0, 50)
+        records = offerings.offerings(tx, [row.id for row in rows])
+    fast = orjson.loads(offerings_body(rows, None))
+    schema = ShownOfferingInList()
+    slow = [schema.dump({**_fields(records[row.id]), "changed_at": row.changed_at}) for row in rows]
+    assert fast == {"items": slow, "next": None}
+    assert set(fast["items"][0]) == set(schema.fields)
+
+
+def test_one_offering_is_what_the_schema_makes_of_it(world: World) -> None:
+    with world.bridge.database.reading() as tx:
+        record = offerings.offerings_by_code(tx, ["ONE-open"])["ONE-open"][1]
+    shown = shown_offering(record, NOW, whole=True)
+    dumped = ShownOffering().dump({**_fields(record), "changed_at": NOW, "actions": []})
+    assert {**shown, "actions": []} == dumped
+    # What is shown can be loaded again: the same record comes back.
+    loaded = OfferingSchema().load({k: v for k, v in shown.items() if k in OfferingSchema().fields})
+    assert {**_fields(record), **loaded} == _fields(record)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+# ---- its life ------------------------------------------------------------------------------------
+
+
+def act(world: World, code: str, action: str, token: str, **more: Any) -> Any:
+    return world.post(f"/offerings/{code}/{action}", token, **more)
+
+
+def test_a_whole_life(either: World) -> None:
+    centre = either.token(Scope.WRITE_OFFERINGS, reach=Reach("ONE"))
+    academy = either.token(Scope.REVIEW_OFFERINGS, reach=Reach(region="africa"))
+    submitted = act(either, "ONE-planned", "submit", centre)
+    assert submitted.status_code == 200
+    assert submitted.get_json()["offering"]["status"] == "submitted"
+    assert set(submitted.get_json()["offering"]["actions"]) == {"review", "object", "cancel"}
+    assert act(either, "ONE-planned", "review", centre).status_code == 403  # nobody reviews his own
+    objected = act(either, "ONE-planned", "object", academy, json={"reason": "No objectives"})
+    assert objected.get_json()["offering"]["status"] == "planned"
+    for action, token, status in (
+        ("submit", centre, "submitted"),
+        ("review", academy, "reviewed"),
+        ("publish", academy, "published"),
+        ("postpone", centre, "postponed"),
+        ("publish", academy, "published"),
+    ):
+        answer = act(either, "ONE-planned", action, token)
+        assert answer.status_code == 200, answer.get_json()
+        assert answer.get_json()["offering"]["status"] == status
+    assert "ONE-planned" not in codes(either)  # not before the Academy has acknowledged it
+    refused = act(either, "ONE-planned", "report", centre)
+    assert refused.status_code == 409
+    assert refused.content_type == "application/problem+json"
+    assert refused.get_json()["code"] == "offering-not-now"
+    assert set(refused.get_json()["allowed"]) == {"postpone", "cancel"}
+
+
+def test_rules_are_told_field_by_field(world: World) -> None:
+    broken = replace(
+        offering("ONE-broken", status=OfferingStatus.PLANNED),
+        ends_at=NOW + 30 * DAY + timedelta(hours=2),
+        seats=20,
+        topics=(),
+        level=None,
+    )
+    world.add(broken)
+    token = world.token()
+    found = world.get("/offerings/ONE-broken/checks", token).get_json()["findings"]
+    assert {(each["code"], each["warning"]) for each in found} == {
+        ("too-short", False),
+        ("direct-with-seats", False),
+        ("no-level", True),
+    }
+    refused = act(world, "ONE-broken", "submit", token)
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "rules-broken")
+    assert {(each["field"], each["code"]) for each in refused.get_json()["errors"]} == {
+        ("ends_at", "too-short"),
+        ("seats", "direct-with-seats"),
+    }
+    assert world.get("/offerings/ONE-broken", token).get_json()["status"] == "planned"
+
+
+def test_a_cancelled_course_has_nobody_in_it(either: World) -> None:
+    number = enrol(either, "ONE-open", "L1", EnrolmentStatus.ENROLLED)
+    done = enrol(either, "ONE-open", "L2", EnrolmentStatus.WITHDRAWN)
+    token = either.token()
+    answer = act(either, "ONE-open", "cancel", token)
+    assert answer.get_json()["offering"]["status"] == "cancelled"
+    with either.bridge.database.reading() as tx:
+        found = dict(tx.execute(select(enrolment.c.id, enrolment.c.status)).all())
+    assert found == {number: EnrolmentStatus.CANCELLED, done: EnrolmentStatus.WITHDRAWN}
+
+
+def test_every_change_is_told_of_with_who_made_it(either: World) -> None:
+    token = either.token(Scope.WRITE_OFFERINGS, reach=Reach("ONE"))
+    act(either, "ONE-open", "postpone", token)
+    act(either, "ONE-open", "postpone", token)  # refused
+    reader = either.token(Scope.READ_OPERATIONS, reach=Reach("ONE"))
+    refused, done = either.get("/runs", reader).get_json()["items"]
+    for run in (refused, done):
+        assert run["asked_by"] == f"token {token[5:17]}"
+        assert (run["trigger"], run["status"]) == ("api", "done")
+    (item,) = either.get(f"/runs/{done['number']}/items", reader).get_json()["items"]
+    assert item["fields"] == {"status": ["published", "postponed"]}
+    assert (item["external_id"], item["action"]) == ("ONE-open", "update")
+    (item,) = either.get(f"/runs/{refused['number']}/items", reader).get_json()["items"]
+    assert (item["state"], item["code"], item["fields"]) == ("refused", "offering-not-now", None)
+
+
+def test_nothing_is_lost_between_two_people(either: World) -> None:
+    token = either.token()
+    tag = either.get("/offerings/ONE-open", token).headers["ETag"]
+    first = act(either, "ONE-open", "postpone", token, headers={"If-Match": tag})
+    assert first.status_code == 200
+    second = act(either, "ONE-open", "cancel", token, headers={"If-Match": tag})
+    assert (second.status_code, second.get_json()["code"]) == (412, "changed-meanwhile")
+    for odd in ('"x"', '"2-1"', 'W/"1-2"', '"1-99999999999"'):
+        assert (
+            act(either, "ONE-open", "cancel", token, headers={"If-Match": odd}).status_code == 412
+        )
+    third = act(either, "ONE-open", "cancel", token, headers={"If-Match": first.headers["ETag"]})
+    assert third.status_code == 200
+    assert either.get("/offerings/ONE-open", token).headers["ETag"] == third.headers["ETag"]
+
+
+def test_silence_is_no_objection_when_the_clock_comes_by(either: World) -> None:
+    token = either.token()
+    act(either, "ONE-planned", "submit", token)
+    bridge = either.bridge
+    days = bridge.settings.rules.objection_days
+
+    def status_after(days_later: int) -> OfferingStatus:
+        centre = bridge.centre("ONE")
+        runner = replace(bridge.runner(), now=lambda: NOW + days_later * DAY + timedelta(hours=1))
+        report = runner.run(Order(centre, bridge.policy_of(centre), (Flow.ENROLMENTS,)), move_on)
+        assert not report.errors
+        with bridge.database.reading() as tx:
+            return offerings.offerings_by_code(tx, ["ONE-planned"])["ONE-planned"][1].status
+
+    assert status_after(days - 1) is OfferingStatus.SUBMITTED
+    assert status_after(days) is OfferingStatus.REVIEWED
+    act(either, "ONE-planned", "publish", token)
+    assert status_after(29) is OfferingStatus.PUBLISHED
+    assert status_after(31) is OfferingStatus.RUNNING
+    assert status_after(41) is OfferingStatus.DELIVERED
+    assert (
+        act(either, "ONE-planned", "report", token).get_json()["offering"]["status"] == "reported"
+    )
+    assert act(either, "ONE-planned", "close", token).get_json()["offering"]["status"] == "closed"
+    with bridge.database.reading() as tx:
+        other = offerings.offerings_by_code(tx, ["ONE-open"])["ONE-open"]
+        assert lives.lives(tx, [other[0]]) == {}
+    assert other[1].status is OfferingStatus.PUBLISHED  # of which only its LMS tells
+
+
+def test_a_centre_that_is_being_synced_is_not_touched(world: World) -> None:
+    settings = world.bridge.settings
+    settings = replace(settings, api=replace(settings.api, wait_seconds=0.2))
+    bridge = replace(world.bridge, settings=settings)
+    world.client.application.extensions["lms_bridge"] = bridge
+    with bridge.database.writing() as tx:
+        leases.take(tx, "run:ONE", "another machine|1|x", NOW + DAY, 3600)
+    refused = act(world, "ONE-open", "cancel", world.token())
+    assert (refused.status_code, refused.get_json()["code"]) == (503, "centre-busy")
+    assert int(refused.headers["Retry-After"]) > 0
+    with bridge.database.reading() as tx:
+        assert reports.last_runs(tx) == []
+    assert act(world, "TWO-open", "cancel", world.token()).status_code == 200
+
+
+@pytest.mark.parametrize("view", ["catalogue", "mine"])
+def test_a_page_is_found_inside_an_index(world: World, view: str) -> None:
+    """No sorting, and no going through whole rows."""
+    seen: list[str] = []
+    asked = {"region": "africa", "modality": Modality.INSTRUCTOR_LED}
+    with world.bridge.database.reading() as tx:
+        raw = tx.connection.driver_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_trace_callback(seen.append)
+        if view == "catalogue":
+            interface.catalogue(tx, asked, 0, 51)
+        else:
+            interface.mine(tx, asked, 0, 51, ["ONE"])
+        raw.set_trace_callback(None)
+        steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {seen[-1]}")]
+    assert any("COVERING INDEX ix_offering_" in step for step in steps), steps
+    search = steps[: steps.index("SCAN anon_1")]  # what comes then is about the page's rows alone
+    assert not any("TEMP B-TREE" in step for step in search), steps
