@@ -8,6 +8,7 @@ bridge's own. What they do in its place is in tests/integration/lti_connector.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import pytest
 
@@ -169,7 +170,7 @@ class TestLtiTool(CentreReading):
     capabilities = frozenset(
         {ReadsOfferings, KnowsOfferingsByCode, WritesEnrolments, Probes, Closes}
     )
-    faults: frozenset[Fault] = frozenset()
+    faults: ClassVar[frozenset[Fault]] = frozenset()
 
     @pytest.fixture
     def peer(self, connected: Connected) -> ToolPeer:
