@@ -57,6 +57,8 @@ class Platform:
     wait_seconds: float = 0.0
     configuration: dict[str, Any] = field(default_factory=dict)
     registered: dict[str, Any] = field(default_factory=dict)
+    shows_configuration_to: str = ""
+    """Whose ``Authorization`` header it wants to see first; empty: anybody may look."""
 
     @property
     def key(self) -> Key:
@@ -230,6 +232,9 @@ def application(platform: Platform) -> Flask:
             wanted = f"Bearer token-{platform.token_number}"
             if token != wanted or platform.withdrawn or platform.refuses_tokens:
                 return "", 401
+        shown_to = platform.shows_configuration_to
+        if request.path == "/configuration" and shown_to:
+            return None if request.headers.get("Authorization") == shown_to else ("", 401)
         return None
 
     @app.get("/jwks")

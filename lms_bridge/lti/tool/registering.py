@@ -119,30 +119,32 @@ def _register(room: Room, given: Mapping[str, str], invitation: Invitation, http
             "The platform does not say where its configuration is.",
             "Paste the address into the platform's dynamic registration, not into a browser.",
         )
-    answer = http.request("GET", address, headers={"Accept": "application/json"}, repeatable=True)
+    headers = _headers(given.get("registration_token", ""))
+    answer = http.request("GET", address, headers=headers, repeatable=True)
     configuration = _object(answer.body)
     endpoints = _endpoints(configuration, address)
-    made = _post(
-        http,
+    answer = http.request(
+        "POST",
         endpoints["registration_endpoint"],
-        given.get("registration_token", ""),
-        registration(room.address, configuration),
+        headers={**headers, "Content-Type": "application/json"},
+        body=orjson.dumps(registration(room.address, configuration)),
+        repeatable=False,
     )
+    made = _object(answer.body)
     party = _party(configuration, endpoints, made, invitation)
     with room.database.writing() as tx:
         return _keep(tx, party)
 
 
-def _post(http: Http, address: str, token: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+def _headers(token: str) -> dict[str, str]:
+    """With the platform's token, which Canvas wants to see before it shows its configuration, too
+    (Canvas' documentation of the registration)."""
+    headers = {"Accept": "application/json"}
     if token:
         if len(token) > 16_000 or not token.isascii() or not token.isprintable():
             raise LtiRefused("registration-token-invalid", "The platform's token is not usable.")
         headers["Authorization"] = f"Bearer {token}"
-    answer = http.request(
-        "POST", address, headers=headers, body=orjson.dumps(document), repeatable=False
-    )
-    return _object(answer.body)
+    return headers
 
 
 def _endpoints(configuration: Mapping[str, Any], address: str) -> dict[str, str]:

@@ -86,6 +86,14 @@ def test_canvas_has_placements_of_its_own(site: Site, platform: Platform, browse
     assert "https://canvas.instructure.com/lti/link_selection" in deep["placements"]
 
 
+def test_canvas_shows_its_configuration_to_those_it_sent(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.shows_configuration_to = "Bearer secret-word"
+    assert _register(site, platform, browser, registration_token="other").code == "platform-answer"
+    assert _register(site, platform, browser).status == 200
+
+
 def test_a_platform_may_register_again(site: Site, platform: Platform, browser: Browser) -> None:
     _register(site, platform, browser)
     platform.registered = {CONFIGURATION: {"deployment_id": 8}}
