@@ -18,6 +18,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_LOWER = {name.lower(): (name, value) for name, value in _HEADERS.items()}
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:
@@ -26,9 +27,11 @@ def add_to(app: Flask, bridge: Bridge) -> None:
 
     @app.after_request
     def _add(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.endpoint != "static":
+        given = {name.lower() for name, _ in response.headers}
+        for lower, header in _LOWER.items():
+            if lower not in given:  # asking the headers themselves goes through all of them
+                response.headers.add(*header)
+        if "cache-control" not in given and request.endpoint != "static":
             kept = request.blueprint in PUBLIC and response.status_code == 200
-            response.headers.setdefault("Cache-Control", "no-cache" if kept else "no-store")
+            response.headers.add("Cache-Control", "no-cache" if kept else "no-store")
         return response

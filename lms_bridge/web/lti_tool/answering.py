@@ -15,6 +15,7 @@ _POLICY = (
     "form-action {targets}; frame-ancestors {frames}"
 )
 ANYWHERE = "*"
+_COOKIE = "Secure; HttpOnly; Path=/; SameSite=None; Partitioned"
 
 
 def page(
@@ -32,12 +33,15 @@ def page(
 
 
 def framed(response: Response, *, frames: str, targets: str = "'self'") -> Response:
-    policy = _POLICY.format(targets=targets, frames=frames)
-    response.headers["Content-Security-Policy"] = policy
-    # The platform's page opens the launch, and may be told when it is over.
-    response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(
+        {
+            "Content-Security-Policy": _POLICY.format(targets=targets, frames=frames),
+            # The platform's page opens the launch, and may be told when it is over.
+            "Cross-Origin-Opener-Policy": "unsafe-none",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+    )
     return response
 
 
@@ -61,16 +65,8 @@ def sources(addresses: Iterable[str]) -> str:
 def set_cookie(response: AnyResponse, name: str, value: str, seconds: int) -> None:
     """For use inside a frame of the platform's page (traps 16): partitioned, hence the browser
     gives it back only under the same platform."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        path="/",
-        secure=True,
-        httponly=True,
-        samesite="None",
-        partitioned=True,
-    )
+    # Both are words of our own, with nothing to be quoted in them.
+    response.headers.add("Set-Cookie", f"{name}={value}; Max-Age={seconds}; {_COOKIE}")
 
 
 def drop_cookie(response: AnyResponse, name: str) -> None:

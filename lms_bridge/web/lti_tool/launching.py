@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.tool.request import cookie_name
 from lms_bridge.lti.tool.tool import AskStorage
+from lms_bridge.web.forms import sent_form
 from lms_bridge.web.lti_tool import linking
 from lms_bridge.web.lti_tool.answering import drop_cookie, framed, frames_of, page
 from lms_bridge.web.lti_tool.hosting import hosted
@@ -21,16 +22,17 @@ def add_to(pages: Blueprint) -> None:
 def launch() -> ResponseReturnValue:
     """The authentication response (LTI Core 1.3, section 5.1.3)."""
     here = hosted()
-    found = here.tool.finish(request.form, request.cookies)
+    form = sent_form()
+    found = here.tool.finish(form, request.cookies)
     if isinstance(found, AskStorage):
-        return page("ask.html", ask=found, id_token=request.form.get("id_token", ""))
+        return page("ask.html", ask=found, id_token=form.get("id_token", ""))
     if found.selection is not None:
         response = linking.offer(found, found.selection)
     else:
         response = make_response(here.on_launch(found, here.tool))
     if "Content-Security-Policy" not in response.headers:
         framed(response, frames=frames_of(found))
-    drop_cookie(response, cookie_name(request.form["state"], secure=here.tool.secure))
+    drop_cookie(response, cookie_name(form["state"], secure=here.tool.secure))
     return response
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import Blueprint, jsonify, redirect, request, url_for
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as Redirect
 
 from lms_bridge.lti.tool.login import Begun, again
+from lms_bridge.web.forms import sent_form
 from lms_bridge.web.lti_tool.answering import page, set_cookie
 from lms_bridge.web.lti_tool.hosting import the_tool
 
 PROBE = "lti-probe"
 PROBE_SECONDS = 60
 CHECKED = "checked"
+PLAIN = "text/plain; charset=utf-8"
 
 
 def add_to(pages: Blueprint) -> None:
@@ -28,7 +30,7 @@ def add_to(pages: Blueprint) -> None:
 
 def login() -> ResponseReturnValue:
     """Login initiation (LTI Core 1.3, section 5.1.1), by GET or POST."""
-    given = request.form if request.method == "POST" else request.args
+    given = sent_form() if request.method == "POST" else request.args
     if _is_framed(given) and request.cookies.get(PROBE) is None:
         return _probe(given)
     tool = the_tool()
@@ -62,7 +64,8 @@ def _probe(given: Mapping[str, str]) -> ResponseReturnValue:
 
 
 def _sent(begun: Begun) -> Redirect:
-    return redirect(begun.address, 302)
+    """Without the page that Flask's redirections have, which nobody sees."""
+    return Response(status=302, headers={"Location": begun.address}, content_type=PLAIN)
 
 
 def _stored(begun: Begun, given: Mapping[str, str]) -> Redirect:
