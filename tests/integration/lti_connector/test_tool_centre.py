@@ -1,0 +1,319 @@
+"""A centre whose LMS is a tool: from the choice of its resources to results, over real HTTP."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lms_bridge.domain.model import Centre, Flow, Kind, Offering
+from lms_bridge.domain.policy import Policy
+from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Party, Status
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.launching import start_deep_linking, start_launch
+from lms_bridge.store import centres, lti_courses, lti_services
+from lms_bridge.store.offerings import add_offerings, offerings_by_code
+from tests.fakes.academy import sample_person
+from tests.integration.lti_connector.world import LtiNights
+from tests.integration.lti_platform.world import BROWSER, Tool, World, add_tool, form_of, world_on
+
+CENTRE = Centre("LTI", "Sample centre of LTI", "africa", "lti", sample=True)
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass
+class Chain:
+    """The served bridge, a centre whose LMS is a tool, and nights between it and an Academy."""
+
+    world: World
+    party: Party
+    night: LtiNights
+
+    @property
+    def tool(self) -> Tool:
+        return self.world.tool
+
+    def ask(self, **more: Any) -> dict[str, Any]:
+        """The claims of a request to choose new offerings of the centre."""
+        login = start_deep_linking(
+            self.world.room, "", person="operator", browser=BROWSER, centre="LTI", **more
+        )
+        answer = self.world.authenticate(self.world.auth_request(login))
+        return self.world.read(form_of(answer.text)["id_token"])
+
+    def choose(self, *items: dict[str, Any]) -> str:
+        """Answers such a request with these items; gives the page that is shown."""
+        settings = self.ask()[lti.DEEP_LINKING_SETTINGS]
+        now = int(time.time())
+        answer = {
+            "iss": self.party.client_id,
+            "aud": self.world.address,
+            "iat": now,
+            "exp": now + 60,
+            "nonce": secrets.token_hex(8),
+            lti.MESSAGE_TYPE: lti.DEEP_LINKING_RESPONSE,
+            lti.LTI_VERSION: lti.VERSION,
+            lti.DEPLOYMENT_ID: "dep-1",
+            lti.DL_DATA: settings["data"],
+            lti.CONTENT_ITEMS: list(items),
+        }
+        body = f"JWT={self.tool.sign(answer)}".encode()
+        page = self.world.call("POST", settings["deep_link_return_url"], "-", body, **FORM)
+        assert page.status_code == 200, page.text
+        return page.text
+
+    def item(self, number: int, **more: Any) -> dict[str, Any]:
+        return {
+            "type": "ltiResourceLink",
+            "title": f"Course {number}",
+            "url": f"{self.tool.address}/launch?course={number}",
+            "custom": {"course": str(number)},
+            "lineItem": {"scoreMaximum": 20, "resourceId": f"c-{number}"},
+            "available": {"startDateTime": "2026-05-04T08:00:00Z"},
+            **more,
+        }
+
+    def code(self, title: str) -> str:
+        (found,) = [code for code in self.night.codes().values() if self.offering(code)[1] == title]
+        return found
+
+    def offering(self, code: str) -> tuple[int, str, str]:
+        """(id, title, status)"""
+        with self.world.bridge.database.reading() as tx:
+            id_, record = offerings_by_code(tx, [code])[code]
+        return id_, record.title, record.status
+
+    def members(self, code: str) -> list[str]:
+        """Whom the tool is told of."""
+        address = endpoints.memberships(self.world.address, self.offering(code)[0])
+        answer = self.world.call("GET", address)
+        assert answer.status_code == 200, answer.text
+        return [each["user_id"] for each in answer.json()["members"] if each["status"] == "Active"]
+
+    def launch(self, learner: str, code: str) -> dict[str, Any]:
+        self.world.party = self.party
+        return self.world.launch(learner, code)
+
+
+@pytest.fixture
+def chain(database_address: str) -> Iterator[Chain]:
+    with world_on(database_address) as world:
+        with world.bridge.database.writing() as tx:
+            centres.add(tx, CENTRE, world.bridge.vault.lock(""))
+        party = add_tool(world.room, world.tool, centre="LTI")
+        world.tool.client_id = party.client_id
+        night = LtiNights(world.bridge.database, centre=CENTRE)
+        night.open_centre = lambda: world.bridge.open_centre(CENTRE)
+        yield Chain(world, party, night)
+
+
+def test_from_the_choice_to_the_result(chain: Chain) -> None:
+    night = chain.night
+    assert "become offerings" in chain.choose(chain.item(1), chain.item(2))
+    night.good_night()
+    code = chain.code("Course 1")
+    assert sorted(night.academy.catalogue.values()) == ["Course 1", "Course 2"]
+
+    night.academy.register("LTI", code, sample_person(1), key="r1")
+    report = night.good_night()
+    assert report.counts["enrolment.create.acknowledged"] == 1
+    (enrolment,) = night.links("centre:LTI", Kind.ENROLMENT)
+    assert enrolment.external_id.endswith("/SAMPLE-1")
+    assert enrolment.external_id.startswith("lti-")
+    assert chain.members(code) == ["SAMPLE-1"]
+
+    claims = chain.launch("SAMPLE-1", code)
+    assert claims[lti.TARGET_LINK_URI] == f"{chain.tool.address}/launch?course=1"
+    assert claims[lti.CUSTOM]["course"] == "1"
+    assert claims[lti.CONTEXT]["id"] == code
+    line_item = claims[lti.AGS_ENDPOINT]["lineitem"]
+    told = chain.world.call("GET", line_item).json()
+    assert (told["scoreMaximum"], told["resourceId"]) == (20, "c-1")
+
+    score = chain.world.score(userId="SAMPLE-1", scoreGiven=0)
+    assert chain.world.call("POST", f"{line_item}/scores", body=score).status_code == 204
+    night.good_night((Flow.RESULTS,))
+    result = night.academy.results[code, "SAMPLE-1"]
+    assert (result["score"], result["scale_max"], result["completed"]) == ("0", "20", True)
+
+    night.academy.change("r1", "withdrawn")
+    report = night.good_night()
+    assert ("enrolment", "remove", "acknowledged") in night.items(report)
+    assert chain.members(code) == []
+    with pytest.raises(LtiRefused):
+        start_launch(chain.world.room, "SAMPLE-1", code, browser=BROWSER)
+
+
+def test_the_request_tells_of_the_centre_and_of_no_gradebook(chain: Chain) -> None:
+    claims = chain.ask()
+    assert claims[lti.CONTEXT]["id"] == "centre:LTI"
+    assert claims[lti.CONTEXT]["title"] == CENTRE.name
+    assert lti.AGS_ENDPOINT not in claims
+    assert lti.NRPS_SERVICE not in claims
+
+
+def test_fields_of_an_offering(chain: Chain) -> None:
+    described = {
+        "itu_level": "Advanced",
+        "itu_modality": "Online self-paced",
+        "itu_languages": "en; fr",
+        "itu_price": "150.00",
+    }
+    no_date = {"available": {}, "title": "Undated"}
+    chain.choose(
+        chain.item(1, title="Spectre &amp; r&eacute;glementation", text="<p>What it is</p>"),
+        chain.item(2, **no_date),
+        chain.item(3, title="Any time", available={}, custom={"course": "3", **described}),
+        chain.item(4, title=""),
+        chain.item(5, title="Bad", custom={"course": "5", "itu_level": "Guru"}),
+        chain.item(
+            6,
+            title="Handed in",
+            available={},
+            submission={"startDateTime": "2026-06-01T00:00:00+0200", "endDateTime": None},
+        ),
+    )
+    chain.night.night()
+    with chain.world.bridge.database.reading() as tx:
+        records = offerings_by_code(tx, chain.night.codes().values())
+    found = {record.title: record for _, record in records.values()}
+    assert {title: record.status for title, record in found.items()} == {
+        "Spectre & réglementation": "published",
+        "Undated": "planned",
+        "Any time": "published",
+        "Handed in": "published",
+    }
+    assert str(found["Spectre & réglementation"].starts_at) == "2026-05-04 08:00:00+00:00"
+    assert str(found["Handed in"].starts_at) == "2026-05-31 22:00:00+00:00"
+    assert found["Spectre & réglementation"].description == "<p>What it is</p>"
+    described_one = found["Any time"]
+    assert (described_one.level, described_one.languages) == ("advanced", ("en", "fr"))
+    assert described_one.currency == "USD"
+    reasons = sorted(chain.night.quarantined().values())
+    assert reasons == ["invalid-record", "invalid-record"]
+
+
+def test_chosen_again_it_is_the_same_offering(chain: Chain) -> None:
+    night = chain.night
+    chain.choose(chain.item(1))
+    night.good_night()
+    code = chain.code("Course 1")
+    night.academy.register("LTI", code, sample_person(1))
+    night.good_night()
+    before = chain.launch("SAMPLE-1", code)[lti.RESOURCE_LINK]
+    renewed = {"custom": {"course": "1", "itu_level": "advanced"}, "title": "Course 1, renewed"}
+    chain.choose(chain.item(1, **renewed, lineItem={"scoreMaximum": 50, "resourceId": "c-1"}))
+    night.good_night()
+    assert chain.offering(code)[1] == "Course 1, renewed"
+    assert len(night.codes()) == 1
+    claims = chain.launch("SAMPLE-1", code)
+    assert claims[lti.RESOURCE_LINK]["id"] == before["id"]
+    assert claims[lti.RESOURCE_LINK]["title"] == "Course 1, renewed"
+    told = chain.world.call("GET", claims[lti.AGS_ENDPOINT]["lineitem"]).json()
+    assert told["scoreMaximum"] == 50
+
+
+def test_of_two_tools_that_one_is_launched_that_was_chosen_from(chain: Chain) -> None:
+    second = add_tool(chain.world.room, chain.tool, centre="LTI", client_id="second")
+    first, chain.party = chain.party, second
+    login = start_deep_linking(
+        chain.world.room, "", person="o", browser=BROWSER, centre="LTI", party_id=second.id
+    )
+    assert login.fields["client_id"] == "second"
+    with chain.world.bridge.database.writing() as tx:
+        item = {**_kept("Of the second"), "address": f"{chain.tool.address}/launch?of=second"}
+        lti_courses.choose(tx, second.id, {"lti-second": item}, chain.world.room.now())
+    chain.night.good_night()
+    code = chain.code("Of the second")
+    chain.night.academy.register("LTI", code, sample_person(1))
+    chain.night.good_night()
+    login = start_launch(chain.world.room, "SAMPLE-1", code, browser=BROWSER)
+    assert login.fields["client_id"] == "second"
+    assert login.fields["target_link_uri"].endswith("?of=second")
+    assert first.id < second.id
+
+
+def _kept(title: str) -> dict[str, Any]:
+    names = ("description", "target", "label", "tag", "resource_id", "ends_at")
+    return {
+        **dict.fromkeys(names, ""),
+        "title": title,
+        "custom": {},
+        "maximum": None,
+        "starts_at": "2026-05-04",
+    }
+
+
+def test_an_offering_that_came_by_another_way_is_served_too(chain: Chain) -> None:
+    with chain.world.bridge.database.writing() as tx:
+        add_offerings(tx, [Offering("LTI-own", "LTI", "", "From a file")])
+    chain.night.academy.register("LTI", "LTI-own", sample_person(1))
+    chain.night.good_night()
+    (enrolment,) = chain.night.links("centre:LTI", Kind.ENROLMENT)
+    assert enrolment.external_id == "LTI-own/SAMPLE-1"
+    assert chain.members("LTI-own") == ["SAMPLE-1"]
+    claims = chain.launch("SAMPLE-1", "LTI-own")
+    assert claims[lti.TARGET_LINK_URI] == chain.party.target_link_uri
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.DISABLED])
+def test_without_an_active_tool_nothing_is_acknowledged(chain: Chain, status: Status) -> None:
+    night = chain.night
+    chain.choose(chain.item(1))
+    night.good_night()
+    night.academy.register("LTI", chain.code("Course 1"), sample_person(1))
+    chain.world.party = chain.party
+    chain.world.change_party(status=status)
+    report = night.night()
+    assert [error.code for _, error in report.errors] == ["no-tool"]
+    assert list(night.codes()) != []  # what was chosen stays an offering
+    (enrolment,) = night.links("centre:LTI", Kind.ENROLMENT)
+    assert enrolment.acknowledged == b""
+    chain.world.change_party(status=Status.ACTIVE)
+    report = night.good_night()
+    assert report.counts["enrolment.create.acknowledged"] == 1
+
+
+def test_removals_wait_for_a_person(chain: Chain) -> None:
+    night = chain.night
+    chain.choose(chain.item(1))
+    night.good_night()
+    code = chain.code("Course 1")
+    for number in range(6):
+        night.academy.register("LTI", code, sample_person(number), key=f"r{number}")
+    night.good_night()
+    night.policy = Policy()
+    for number in range(5):
+        night.academy.forget(f"r{number}")
+    assert night.night().status == "held"
+    assert len(chain.members(code)) == 6
+    night.decide(approve=True)
+    report = night.night()
+    assert ("enrolment", "remove", "acknowledged") in night.items(report)
+    assert chain.members(code) == ["SAMPLE-5"]
+
+
+def test_a_dry_run_tells_and_keeps_nothing(chain: Chain) -> None:
+    chain.choose(chain.item(1))
+    before = chain.night.contents()
+    report = chain.night.run(dry=True)
+    states = {(change["kind"], change["state"]) for change in report.changes}
+    assert states >= {("offering", "taken in"), ("offering", "would be sent")}
+    assert chain.night.contents() == before
+
+
+def test_another_centres_tool_sees_nothing_of_it(chain: Chain) -> None:
+    chain.choose(chain.item(1))
+    chain.night.good_night()
+    id_ = chain.offering(chain.code("Course 1"))[0]
+    chain.world.tool.client_id = chain.world.party.client_id  # the tool of centre ONE
+    answer = chain.world.call("GET", endpoints.memberships(chain.world.address, id_))
+    assert answer.status_code == 404
+    with chain.world.bridge.database.reading() as tx:
+        assert not lti_services.resources(tx, offering_id=id_)
