@@ -16,6 +16,7 @@ from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Centre
 from lms_bridge.reference import reference
+from lms_bridge.registry import connector
 from lms_bridge.store import centres
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,7 +69,7 @@ def _fields(command: Command) -> Command:
 def add(
     bridge: Bridge, /, code: str, token_env: str | None, token_stdin: bool, **fields: Any
 ) -> None:
-    """Adds a centre. Asks for the LMS's token, which is kept encrypted."""
+    """Adds a centre. Asks for the LMS's token, which is kept encrypted; LTI needs none."""
     typed = Typed(**fields)
     blank = Centre(code=code.strip(), name="", region="", connector="moodle")
     centre, problems = centre_of(typed, blank)
@@ -77,7 +78,7 @@ def add(
     secret = source.read() if source.named else _ANYTHING
     problems += problems_of(centre, secret, bridge)
     if not problems and not source.named:
-        secret = ask()
+        secret = "" if connector(centre.connector, "centre").needs_lti else ask()
         problems = problems_of(centre, secret, bridge)
     if problems:
         raise SettingsInvalid(problems)
