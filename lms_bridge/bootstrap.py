@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -14,8 +14,12 @@ from lms_bridge.domain.errors import NotFound, SettingsInvalid
 from lms_bridge.domain.model import ACADEMY, Centre, Flow
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Access, Connector, Limits
+from lms_bridge.lti.chain.gradebooks import LIMITS as GRADEBOOK_LIMITS
+from lms_bridge.lti.chain.gradebooks import gradebooks
 from lms_bridge.lti.peering import Peering
+from lms_bridge.lti.platform.canonical import take_in_scores
 from lms_bridge.lti.room import Room, open_room
+from lms_bridge.lti.tool.connections import Connections
 from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
 from lms_bridge.secrets import Vault
@@ -28,21 +32,27 @@ from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.sync.run import Order, Report, Runner
 from lms_bridge.sync.work import Progress, silent
 
+SCORES = "scores"
+"""What begins a run that sends scores on."""
+
 
 @dataclass(frozen=True)
 class Bridge:
-    """Everything that commands, pages and jobs need. ``room`` is what both sides of LTI share: one
-    per process, made without looking at the database or the network."""
+    """Everything that commands, pages and jobs need. ``room`` is what both sides of LTI share, and
+    ``connections`` the ways to platforms' services: one of each per process, made without looking
+    at the database or the network."""
 
     settings: Settings
     database: Database
     vault: Vault
     heartbeat: Heartbeat
     room: Room = field(init=False, repr=False, compare=False)
+    connections: Connections = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         room = open_room(self.settings, self.database, self.vault)
         object.__setattr__(self, "room", room)  # the dataclass is frozen for everybody else
+        object.__setattr__(self, "connections", Connections(room, GRADEBOOK_LIMITS))
 
     # ---- centres -----------------------------------------------------------------------
 
@@ -114,11 +124,27 @@ class Bridge:
     def runner(self, progress: Progress = silent) -> Runner:
         return Runner(
             database=self.database,
-            open_peers=lambda centre: Peers(self.open_centre(centre), self.open_academy()),
+            open_peers=lambda centre: self.peers(centre, self.open_centre(centre)),
             keeping=self.heartbeat.keeping,
             lease_seconds=self.settings.sync.lease_seconds,
             progress=progress,
         )
+
+    def peers(self, centre: Centre, lms: object) -> Peers:
+        """The systems of a run of this centre, whose LMS is opened already."""
+        books = gradebooks(self.room, self.connections, centre.code)
+        return Peers(lms, self.open_academy(), books, take_in_scores)
+
+    def send_scores(self, code: str) -> Report:
+        """Takes in the scores that tools sent about a centre's offerings, and sends all results on
+        that are known. The centre's LMS is not asked for anything.
+
+        Raises:
+            NotFound: there is no such centre.
+        """
+        order = self.order(self.centre(code), (Flow.RESULTS,), trigger=SCORES, full=False)
+        runner = replace(self.runner(), open_peers=lambda centre: self.peers(centre, None))
+        return runner.run(order)
 
     def order(
         self,
@@ -155,6 +181,7 @@ class Bridge:
 
     def close(self) -> None:
         self.heartbeat.close()
+        self.connections.close()
         self.room.close()
         self.database.close()
 

@@ -98,6 +98,8 @@ class Lti:
     id_token_seconds: int = 300
     access_token_seconds: int = 3600
     login_seconds: int = 600
+    open_before_hours: float = 0.0
+    open_after_days: float = 30.0
     launch_link_hours: float = 24.0
     invitation_hours: float = 168.0
     key_days: float = 90.0

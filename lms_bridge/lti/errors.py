@@ -7,15 +7,23 @@ docs/lti.md explains it. Neither ever holds anything of a token, a name or an ad
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from lms_bridge.domain.errors import Refused
+from lms_bridge.domain.model import Offering
 
 
 class LtiRefused(Refused):
     """A message of another system that the bridge does not accept.
 
     ``status`` is the HTTP status that fits. ``detail`` is for the log alone: a claim's name, an
-    error's code, never a value that was sent.
+    error's code, never a value that was sent. ``offering`` is what it is about, where a learner
+    meets it, and ``opens`` or ``closed`` the time that counts, where it is one.
     """
+
+    offering: Offering | None = None
+    opens: datetime | None = None
+    closed: datetime | None = None
 
     def __init__(
         self,

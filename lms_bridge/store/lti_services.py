@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, exists, func, insert, or_, select, update
 
-from lms_bridge.domain.model import EnrolmentStatus, Kind, Learner, Offering
+from lms_bridge.domain.model import Enrolment, Kind, Learner, Offering
 from lms_bridge.domain.wanted import IN_COURSE
 from lms_bridge.store.links import chunks
 from lms_bridge.store.lti_tables import line_item, resource, score, subject
@@ -180,6 +180,8 @@ _PLACE = (
         enrolment.c.learner_id,
         enrolment.c.offering_id,
         enrolment.c.status,
+        enrolment.c.starts_at,
+        enrolment.c.ends_at,
         *(learner.c[f.name] for f in _LEARNER),
         *(offering.c[f.name] for f in _OFFERING),
     )
@@ -193,13 +195,15 @@ _PLACE = (
 
 def place(
     tx: Connection, academy_id: str, code: str
-) -> tuple[int, int, EnrolmentStatus, Learner, Offering] | None:
-    """(learner id, offering id, status, learner, offering) in one query: it is every launch's."""
+) -> tuple[int, int, Enrolment, Learner, Offering] | None:
+    """(learner id, offering id, enrolment, learner, offering) in one query: it is every
+    launch's."""
     row = tx.execute(_PLACE, {"academy_id": academy_id, "offering": code}).first()
     if row is None:
         return None
-    split = 3 + len(_LEARNER)
-    return row[0], row[1], row[2], Learner(*row[3:split]), Offering(*row[split:])
+    split = 5 + len(_LEARNER)
+    own = Enrolment(academy_id, code, *row[2:5])
+    return row[0], row[1], own, Learner(*row[5:split]), Offering(*row[split:])
 
 
 # ---- rosters ---------------------------------------------------------------------------

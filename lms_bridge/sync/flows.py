@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -37,28 +37,36 @@ from lms_bridge.sync.results import take_in_results
 from lms_bridge.sync.take import overtaken
 from lms_bridge.sync.target import Target
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget
+from lms_bridge.sync.wants import want_in_gradebooks
 from lms_bridge.sync.work import Work
 
 TakeIn = Callable[[Connection, Work, Snapshot], None]
+Act = Callable[[Connection, Work], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The two outside systems of a run, opened: objects with some of the ports."""
+    """The two outside systems of a run, opened: objects with some of the ports. Besides, the
+    gradebooks that results go to, by names for people; and what takes in scores that were sent to
+    the bridge and have not become results yet."""
 
     centre: object
     academy: object
+    gradebooks: Mapping[str, Target] = field(default_factory=dict)
+    take_in_scores: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage of a flow: a feed that is read and taken in, or a target that is pushed to."""
+    """One stage of a flow: a feed that is read and taken in, a target that is pushed to, or
+    something else that is done in one transaction."""
 
     name: str
     feed: Feed | None = None
     reading: Callable[[], Reading] | None = None
     take_in: TakeIn | None = None
     target: Target | None = None
+    act: Act | None = None
 
 
 def run_step(work: Work, step: Step) -> None:
@@ -71,6 +79,10 @@ def run_step(work: Work, step: Step) -> None:
     work.progress(work.centre.code, step.name, 0, 0)
     if step.target is not None:
         push(work, step.target)
+        return
+    if step.act is not None:
+        with work.writing() as tx:
+            step.act(tx, work)
         return
     snapshot = read_step(work, step)
     if snapshot is None or step.take_in is None:
@@ -133,6 +145,9 @@ def try_steps(work: Work, steps: list[Step]) -> None:
         for step, snapshot in snapshots:
             if step.take_in is not None:
                 step.take_in(tx, work, snapshot)
+        for step in steps:
+            if step.act is not None:
+                step.act(tx, work)
         ask_about_conflicts(tx, work)
         for step in steps:
             if step.target is not None:
@@ -212,8 +227,10 @@ def enrolment_steps(work: Work, peers: Peers) -> list[Step]:
 
 
 def result_steps(work: Work, peers: Peers) -> list[Step]:
-    """Grades and completions in, and out to the Academy."""
+    """Grades and completions in, and out to the Academy and to gradebooks."""
     steps = []
+    if peers.take_in_scores is not None:
+        steps.append(Step("scores taken in", act=peers.take_in_scores))
     if isinstance(peers.centre, ReadsResults):
         feed = _feed(work, work.centre.system, Kind.RESULT, "source", exhaustive=False)
         reads = peers.centre
@@ -227,6 +244,10 @@ def result_steps(work: Work, peers: Peers) -> list[Step]:
         )
     if isinstance(peers.academy, WritesResults):
         steps.append(Step("results sent", target=ResultTarget(peers.academy)))
+    if peers.gradebooks:
+        steps.append(Step("gradebooks compared", act=want_in_gradebooks))
+    for name, gradebook in peers.gradebooks.items():
+        steps.append(Step(f"results sent to {name}", target=gradebook))
     return steps
 
 

@@ -40,7 +40,7 @@ LOOK_LASTS = 300.0
 """Seconds for which a look at a roster counts as the state before the bridge wrote anything."""
 
 
-class _Plain:
+class Plain:
     """What most targets do: nothing is looked for, nothing is remembered, removals are sent."""
 
     def look(self, orders: Sequence[Order]) -> Look:
@@ -63,7 +63,7 @@ class _Plain:
 
 
 @dataclass
-class OfferingTarget(_Plain):
+class OfferingTarget(Plain):
     """The Academy's catalogue."""
 
     peer: WritesOfferings
@@ -90,7 +90,7 @@ class OfferingTarget(_Plain):
 
 
 @dataclass
-class ResultTarget(_Plain):
+class ResultTarget(Plain):
     """The Academy's register of results. A result waits until the Academy knows the offering."""
 
     peer: WritesResults
@@ -119,7 +119,7 @@ class ResultTarget(_Plain):
 
 
 @dataclass
-class EnrolmentTarget(_Plain):
+class EnrolmentTarget(Plain):
     """A centre's courses. An enrolment waits for its course and for its learner's account."""
 
     peer: WritesEnrolments

@@ -17,9 +17,11 @@ from lms_bridge.domain.wanted import (
     offering_document,
     result_document,
 )
-from lms_bridge.store import enrolments, learners, target_links
+from lms_bridge.store import enrolments, learners, lti_visits, results, target_links
 from lms_bridge.store.enrolments import StoredEnrolment
+from lms_bridge.store.lti_visits import gradebook_system
 from lms_bridge.store.tables import EMPTY
+from lms_bridge.sync.work import Work
 
 GONE_HASH = digest(GONE)
 
@@ -71,13 +73,39 @@ def want_changed_learners(tx: Connection, records: Mapping[int, Learner]) -> Non
 
 
 def want_results(tx: Connection, centre: str, records: Mapping[int, Result]) -> None:
-    target_links.want(
-        tx,
-        [
-            _row(ACADEMY, Kind.RESULT, centre, record_id, result_document(record))
-            for record_id, record in records.items()
-        ],
-    )
+    """The Academy is to hold these results, and so is every gradebook of a platform that their
+    learners came from. Where that is the Academy's own, the result goes there by its gradebook
+    alone, unless it was sent the other way before: what it holds is kept up to date."""
+    gradebooks = lti_visits.gradebooks_of(tx, records)
+    at_home = [id_ for id_, found in gradebooks.items() if any(not code for _, code in found)]
+    there = target_links.wanted_hashes(tx, ACADEMY, Kind.RESULT, at_home)
+    climbing = {
+        id_ for id_ in at_home if id_ not in there or not (there[id_][1] != EMPTY or there[id_][2])
+    }
+    rows = [
+        _row(ACADEMY, Kind.RESULT, centre, record_id, result_document(record))
+        for record_id, record in records.items()
+        if record_id not in climbing
+    ]
+    target_links.want(tx, rows + _in_gradebooks(centre, records, gradebooks))
+
+
+def want_in_gradebooks(tx: Connection, work: Work) -> None:
+    """Results that were there before their learners came from a platform go to its gradebook."""
+    ids = lti_visits.unwanted(tx, work.centre.code)
+    records = {id_: record for id_, (_, record) in results.results(tx, ids).items()}
+    gradebooks = lti_visits.gradebooks_of(tx, records)
+    target_links.want(tx, _in_gradebooks(work.centre.code, records, gradebooks))
+
+
+def _in_gradebooks(
+    centre: str, records: Mapping[int, Result], gradebooks: Mapping[int, list[tuple[int, str]]]
+) -> list[dict[str, Any]]:
+    return [
+        _row(gradebook_system(party), Kind.RESULT, centre, id_, result_document(records[id_]))
+        for id_, found in gradebooks.items()
+        for party, _ in found
+    ]
 
 
 def want_enrolments_of(tx: Connection, centre: str, changed: Mapping[int, Offering]) -> None:

@@ -11,17 +11,42 @@ from lms_bridge.cli.lti.common import find, privacy_options
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti import deciding
+from lms_bridge.lti.parties import PersonId
+from lms_bridge.lti.platform.launching import WINDOW
 
 
 @click.command()
 @click.argument("number", type=int)
 @privacy_options
+@click.option(
+    "--learner-id",
+    type=click.Choice(["sub", "sourced-id"]),
+    help="By what a platform names learners: its own id of them (the Academy's platform: the "
+    "Academy's id; a centre's LMS: the account that the bridge knows), or the Academy's id as the "
+    "id of the register (lis person_sourcedid).",
+)
+@click.option(
+    "--opens-in",
+    type=click.Choice(["window", "place"]),
+    help="Where a tool opens: in a window of its own, as its pages allow no frame, or in place.",
+)
 @with_bridge
-def approve(bridge: Bridge, /, number: int, **privacy: bool | None) -> None:
+def approve(
+    bridge: Bridge,
+    /,
+    number: int,
+    learner_id: str | None,
+    opens_in: str | None,
+    **privacy: bool | None,
+) -> None:
     """Lets a connection be used, and says which personal data go along."""
     party = find(bridge, number)
     chosen = {name: value for name, value in privacy.items() if value is not None}
     party = replace(party, privacy=replace(party.privacy, **chosen))
+    if learner_id is not None:
+        party = replace(party, person_id=PersonId(learner_id.replace("-", "_")))
+    if opens_in is not None:
+        party = replace(party, opens_in=WINDOW if opens_in == WINDOW else "")
     with bridge.database.writing() as tx:
         deciding.approve(tx, party)
     say(f"Connection {number} is active.")

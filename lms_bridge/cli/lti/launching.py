@@ -8,8 +8,6 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import Refused
-from lms_bridge.domain.model import Flow
-from lms_bridge.lti.platform.canonical import TRIGGER, take_in_scores
 from lms_bridge.lti.platform.launching import start_launch
 from lms_bridge.lti.platform.links import choice_link, make_link
 
@@ -52,7 +50,11 @@ def choose(bridge: Bridge, offering: str, centre: str, connection: int) -> None:
 @click.argument("centre")
 @with_bridge
 def take_scores(bridge: Bridge, centre: str) -> None:
-    """Takes in scores that came while a run of CENTRE was under way."""
-    order = bridge.order(bridge.centre(centre), (Flow.RESULTS,), trigger=TRIGGER)
-    report = bridge.runner().run(order, take_in_scores)
-    say(f"{sum(report.counts.values())} result(s) taken in ({report.status}).")
+    """Takes in the scores that tools sent about offerings of CENTRE, and sends results on. The
+    clock does the same; this is for those who do not want to wait."""
+    report = bridge.send_scores(centre)
+    taken = sum(number for key, number in report.counts.items() if key.endswith(".taken in"))
+    sent = sum(number for key, number in report.counts.items() if key.endswith(".acknowledged"))
+    say(f"{taken} result(s) taken in, {sent} sent on ({report.status}).")
+    for stage, error in report.errors:
+        say(f"{stage}: {error}")

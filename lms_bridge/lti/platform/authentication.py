@@ -42,11 +42,12 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationAnswer:
-    """The form that the browser posts to the tool."""
+    """The form that the browser posts to the tool. ``frames`` are sources that may frame it."""
 
     redirect_uri: str
     id_token: str = field(repr=False)
     state: str = field(repr=False)
+    frames: str = ""
 
 
 def authenticate(room: Room, given: Mapping[str, str], browser: str) -> AuthenticationAnswer:
@@ -62,7 +63,7 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
         record = _record(room, tx, party, hint, given.get("lti_message_hint", ""), browser)
     seconds = room.settings.login_seconds
     with room.database.writing() as tx:
-        launch = _launch(tx, party, record, nonce)
+        launch = _launch(tx, room, party, record, nonce)
         if room.once.seen(NONCE, f"{party.client_id} {nonce}", seconds, tx):
             raise LtiRefused(
                 "auth-nonce-used", "This launch was answered already. Please start again."
@@ -73,7 +74,9 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
         kept = {"offering": launch.offering_id, "party": party.id}
         room.once.put(DEEP_LINKING, launch.data, kept, seconds * 6)
     token = room.keyring.sign(id_token_claims(room, launch))
-    return AuthenticationAnswer(given["redirect_uri"], token, given.get("state", ""))
+    return AuthenticationAnswer(
+        given["redirect_uri"], token, given.get("state", ""), record.get("frames", "")
+    )
 
 
 def _client(tx: Connection, given: Mapping[str, str]) -> Party:
@@ -138,11 +141,13 @@ def _record(
     return record
 
 
-def _launch(tx: Connection, party: Party, record: Mapping[str, Any], nonce: str) -> Launch:
+def _launch(
+    tx: Connection, room: Room, party: Party, record: Mapping[str, Any], nonce: str
+) -> Launch:
     """What holds now: a place may have been lost since the launch began."""
     if record["message"] == DEEP_LINKING_REQUEST:
         return _choosing(tx, party, record, nonce)
-    place = places.open_place(tx, record["learner"], record["offering"])
+    place = places.open_place(tx, room, record["learner"], record["offering"])
     subject = subjects.subjects(tx, party, {place.learner_id: place.learner})
     return Launch(
         party,

@@ -22,8 +22,6 @@ from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.sync.wants import want_results
 from lms_bridge.sync.work import Work, changed_fields
 
-TRIGGER = "scores"
-
 
 @dataclass(frozen=True, slots=True)
 class _About:
@@ -37,31 +35,30 @@ class _About:
         return {row.id: row.digest for row in self.rows}
 
 
-def take_in_scores(work: Work) -> None:
-    """Takes in all scores of a centre that are still to be: for ``Runner.run(order, act)``."""
-    with work.writing() as tx:
-        pending = lti_services.pending_scores(tx, work.centre.code)
-        abouts = list(_abouts(tx, [(row.offering_id, row.learner_id) for row in pending]))
-        known = results.results_of(tx, [about.enrolment.id for about in abouts])
-        new: list[tuple[int, Result]] = []
-        changed: dict[int, Result] = {}
-        for about in abouts:
-            id_, before = known.get(about.enrolment.id, (0, None))
-            record = _result(about, before)
-            if before is None and (record.score is not None or record.completed):
-                new.append((about.enrolment.id, record))
-            elif before is not None and before != record:
-                changed[id_] = record
-                fields = changed_fields(document(before), document(record))
-                _note(work, Action.UPDATE, id_, record, fields)
-        results.change_results(tx, changed)
-        for (_, record), id_ in zip(new, results.add_results(tx, new), strict=True):
+def take_in_scores(tx: Connection, work: Work) -> None:
+    """Takes in all scores of a centre that are still to be."""
+    pending = lti_services.pending_scores(tx, work.centre.code)
+    abouts = list(_abouts(tx, [(row.offering_id, row.learner_id) for row in pending]))
+    known = results.results_of(tx, [about.enrolment.id for about in abouts])
+    new: list[tuple[int, Result]] = []
+    changed: dict[int, Result] = {}
+    for about in abouts:
+        id_, before = known.get(about.enrolment.id, (0, None))
+        record = _result(about, before)
+        if before is None and (record.score is not None or record.completed):
+            new.append((about.enrolment.id, record))
+        elif before is not None and before != record:
             changed[id_] = record
-            _note(work, Action.CREATE, id_, record, None)
-        want_results(tx, work.centre.code, changed)
-        _remember(tx, work, changed)
-        for about in abouts:
-            lti_services.scores_taken(tx, about.taken)
+            fields = changed_fields(document(before), document(record))
+            _note(work, Action.UPDATE, id_, record, fields)
+    results.change_results(tx, changed)
+    for (_, record), id_ in zip(new, results.add_results(tx, new), strict=True):
+        changed[id_] = record
+        _note(work, Action.CREATE, id_, record, None)
+    want_results(tx, work.centre.code, changed)
+    _remember(tx, work, changed)
+    for about in abouts:
+        lti_services.scores_taken(tx, about.taken)
 
 
 def _abouts(tx: Connection, pairs: list[tuple[int, int]]) -> Iterable[_About]:
@@ -72,8 +69,13 @@ def _abouts(tx: Connection, pairs: list[tuple[int, int]]) -> Iterable[_About]:
 
 
 def _result(about: _About, before: Result | None) -> Result:
-    """The main line item's score; else the newest of the others. What is not fully graded leaves
-    an earlier score as it is (AGS 2.0, section 3.4.7); progress counts all the same."""
+    """The main line item's score; else the newest of the others.
+
+    What is fully graded says how things stand: of the score, and of the completion, which it takes
+    back where it says so (AGS 2.0, sections 3.4.5 and 3.4.6: of progress, too, the latest counts).
+    What is not leaves both as they are (tools send it whenever a course is opened again), except
+    that a completion counts at once.
+    """
     main = [row for row in about.rows if row.main] or about.rows
     row = main[0]
     enrolment = about.enrolment.record
@@ -83,6 +85,8 @@ def _result(about: _About, before: Result | None) -> Result:
         values |= {"score": row.given, "graded_at": row.at.replace(microsecond=0)}
         if row.given is not None:
             values |= {"scale_min": 0 * row.maximum, "scale_max": row.maximum}
+        if row.activity != COMPLETED:
+            values |= {"completed": False, "completed_at": None}
     if row.activity == COMPLETED and not record.completed:
         values |= {"completed": True, "completed_at": row.at.replace(microsecond=0)}
     return Result(enrolment.learner, enrolment.offering, **values)

@@ -17,12 +17,15 @@ from lms_bridge.lti import parties
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform import places, resources
+from lms_bridge.lti.platform.places import Place
+from lms_bridge.lti.platform.resources import Resource
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
 from lms_bridge.store import lti_courses, lti_services, offerings
 
 LAUNCH = "launch"
 LINK = "launch-link"
+WINDOW = "window"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,20 @@ class LoginInitiation:
 
     address: str
     fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A learner's way into an offering: the place, the tool that serves it, and the link there."""
+
+    place: Place
+    party: Party
+    resource: Resource
+
+    @property
+    def wants_window(self) -> bool:
+        """Whether the tool's pages cannot be shown inside a frame."""
+        return (self.resource.target or self.party.opens_in) == WINDOW
 
 
 def start_launch(
@@ -51,18 +68,40 @@ def start_launch(
         LtiRefused: the learner may not go there now, or no tool serves the offering.
     """
     with room.database.writing() as tx:
-        place = places.open_place(tx, learner, offering)
-        party = _tool_for(tx, place.offering_id, place.offering.centre, party_id)
-        resource = resources.of_offering(tx, party, place.offering_id, place.offering, room.now())
-    target = resource.address or party.target_link_uri
+        opening = opening_of(tx, room, learner, offering, party_id)
+        return initiate(tx, room, opening, browser=browser, return_address=return_address)
+
+
+def opening_of(
+    tx: Connection, room: Room, learner: str, offering: str, party_id: int = 0
+) -> Opening:
+    """Raises LtiRefused when the learner may not go there now, or no tool serves the offering."""
+    place = places.open_place(tx, room, learner, offering)
+    party = tool_for(tx, place.offering_id, place.offering.centre, party_id)
+    resource = resources.of_offering(tx, party, place.offering_id, place.offering, room.now())
+    return Opening(place, party, resource)
+
+
+def initiate(
+    tx: Connection,
+    room: Room,
+    opening: Opening,
+    *,
+    browser: str,
+    return_address: str = "",
+    frames: str = "",
+) -> LoginInitiation:
+    """``frames`` are the sources that may frame what follows, beside our own pages."""
     record = {
         "message": RESOURCE_LINK_REQUEST,
-        "learner": learner,
-        "offering": offering,
-        "resource": resource.id,
+        "learner": opening.place.learner.academy_id,
+        "offering": opening.place.offering.code,
+        "resource": opening.resource.id,
         "return": return_address,
+        "frames": frames,
     }
-    return _initiate(room, party, record, target, browser)
+    target = opening.resource.address or opening.party.target_link_uri
+    return _initiate(room, opening.party, record, target, browser, tx)
 
 
 def start_deep_linking(
@@ -83,12 +122,12 @@ def start_deep_linking(
     """
     with room.database.reading() as tx:
         if centre:
-            party = _tool_for(tx, 0, centre, party_id)
+            party = tool_for(tx, 0, centre, party_id)
         else:
             found = offerings.offerings_by_code(tx, [offering]).get(offering)
             if found is None:
                 raise LtiRefused("offering-unknown", "There is no such offering.", status=404)
-            party = _tool_for(tx, found[0], found[1].centre, party_id)
+            party = tool_for(tx, found[0], found[1].centre, party_id)
     if not party.deep_link_uri:
         raise LtiRefused("no-deep-linking", "This tool does not offer resources to choose from.")
     record = {"message": DEEP_LINKING_REQUEST, "person": person}
@@ -97,7 +136,12 @@ def start_deep_linking(
 
 
 def _initiate(
-    room: Room, party: Party, record: Mapping[str, Any], target: str, browser: str
+    room: Room,
+    party: Party,
+    record: Mapping[str, Any],
+    target: str,
+    browser: str,
+    tx: Connection | None = None,
 ) -> LoginInitiation:
     hint, message = secrets.token_urlsafe(24), secrets.token_urlsafe(12)
     record = {
@@ -107,7 +151,7 @@ def _initiate(
         "hint": message,
         "browser": browser_digest(browser),
     }
-    room.once.put(LAUNCH, hint, record, room.settings.login_seconds)
+    room.once.put(LAUNCH, hint, record, room.settings.login_seconds, tx)
     fields = {
         "iss": room.address,
         "target_link_uri": target,
@@ -124,7 +168,17 @@ def browser_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest() if secret else ""
 
 
-def _tool_for(tx: Connection, offering_id: int, centre: str, party_id: int) -> Party:
+def is_served(tx: Connection, offering: str) -> bool:
+    """Whether an active tool serves the offering of that code."""
+    found = offerings.offerings_by_code(tx, [offering]).get(offering)
+    try:
+        return found is not None and bool(tool_for(tx, found[0], found[1].centre))
+    except LtiRefused:
+        return False
+
+
+def tool_for(tx: Connection, offering_id: int, centre: str, party_id: int = 0) -> Party:
+    """Raises LtiRefused when no active tool serves the offering."""
     tools = [each for each in parties.all_parties(tx, Side.TOOL) if each.status is Status.ACTIVE]
     linked = [row.party_id for row in lti_services.resources(tx, offering_id=offering_id)]
     if not linked and (chosen := lti_courses.chosen_for(tx, offering_id, centre)) is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+from sqlalchemy import Connection
+
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking
 from lms_bridge.lti.room import Room
@@ -11,9 +13,17 @@ from lms_bridge.lti.room import Room
 
 def make_link(room: Room, start: dict[str, str | int]) -> str:
     """The address; ``start`` is what the launch begins with."""
-    token = secrets.token_urlsafe(24)
-    room.once.put(LINK, token, start, room.settings.launch_link_hours * 3600)
+    token = new_token(room, start, room.settings.launch_link_hours * 3600)
     return f"{room.address}{endpoints.LAUNCH}/{token}"
+
+
+def new_token(
+    room: Room, start: dict[str, str | int], seconds: float, tx: Connection | None = None
+) -> str:
+    """The secret at the end of a link's address, which is good for so long."""
+    token = secrets.token_urlsafe(24)
+    room.once.put(LINK, token, start, seconds, tx)
+    return token
 
 
 def choice_link(
@@ -27,5 +37,10 @@ def choice_link(
     """
     # Says now what is wrong.
     start_deep_linking(room, offering, person=person, party_id=party_id, centre=centre)
-    start = {"person": person, "offering": offering, "party": party_id, "centre": centre}
+    start: dict[str, str | int] = {
+        "person": person,
+        "offering": offering,
+        "party": party_id,
+        "centre": centre,
+    }
     return make_link(room, start)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.web.lti_platform import machine, pages, services
+from lms_bridge.web.lti_platform import machine, pages, services, taking
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:
     """Adds the platform side to an application."""
-    del bridge
+    taking.add_to(app, bridge)
     app.register_blueprint(pages.pages)
     app.register_blueprint(machine.machine)
     app.register_blueprint(services.services)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
     Response,
     current_app,
     make_response,
-    redirect,
     render_template,
     request,
 )
@@ -24,15 +23,14 @@ from lms_bridge.lti.platform import deep_linking, endpoints
 from lms_bridge.lti.platform.authentication import authenticate
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
 from lms_bridge.web.headers import POLICY
+from lms_bridge.web.lti_platform.browsers import COOKIE, browser_secret, send_to_tool
 from lms_bridge.web.lti_platform.parts import given, the_room
 from lms_bridge.web.lti_platform.refusals import as_page
 
 pages = Blueprint("lti_platform", __name__, template_folder="templates")
 pages.register_error_handler(LtiRefused, as_page)
-COOKIE = "lms_bridge_launch"
 ANCESTORS_SECONDS = 60.0
 _ANCESTORS = "lms_bridge.lti_ancestors"
-LAUNCH_COOKIE_SECONDS = 86_400
 
 
 @pages.get(f"{endpoints.LAUNCH}/<token>")
@@ -59,7 +57,7 @@ def use_link(token: str) -> Answer:
     link = room.once.take(LINK, token)
     if link is None:
         raise _link_gone()
-    browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
+    browser = browser_secret()
     if link.get("person"):
         login = start_deep_linking(
             room,
@@ -71,22 +69,14 @@ def use_link(token: str) -> Answer:
         )
     else:
         login = start_launch(
-            room, link["learner"], link["offering"], party_id=link["party"], browser=browser
+            room,
+            link["learner"],
+            link["offering"],
+            party_id=link["party"],
+            browser=browser,
+            return_address=link.get("return", ""),
         )
-    mark = "&" if urlsplit(login.address).query else "?"
-    answer = redirect(f"{login.address}{mark}{urlencode(login.fields)}", 303)
-    secure = room.address.startswith("https:")
-    answer.set_cookie(
-        COOKIE,
-        browser,
-        max_age=LAUNCH_COOKIE_SECONDS,
-        path="/lti/",
-        httponly=True,
-        secure=secure,
-        samesite="None" if secure else "Lax",  # tools post across sites; http is for trials
-        partitioned=secure,
-    )
-    return answer
+    return send_to_tool(login, browser)
 
 
 def _link_gone() -> LtiRefused:
@@ -103,10 +93,11 @@ def authentication() -> Response:
     """1EdTech Security Framework 1.1, section 5.1.1.2: both methods."""
     answer = authenticate(the_room(), given(), request.cookies.get(COOKIE, ""))
     nonce = secrets.token_urlsafe(16)
+    frames = answer.frames or _ancestors()
     page = make_response(render_template("lti/form.html", answer=answer, nonce=nonce))
     page.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; base-uri 'none'; "
-        f"form-action {_where(answer.redirect_uri)}; frame-ancestors {_ancestors()}"
+        f"form-action {_where(answer.redirect_uri)}; frame-ancestors {frames}"
     )
     # The tool has to see where the form comes from: without, its Origin would be "null".
     page.headers["Referrer-Policy"] = "strict-origin"

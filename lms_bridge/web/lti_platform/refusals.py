@@ -9,6 +9,7 @@ from flask import Response, jsonify, make_response, render_template, request
 
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform.granting import oauth_error
+from lms_bridge.web.headers import POLICY
 
 _log = structlog.get_logger(__name__)
 
@@ -23,8 +24,13 @@ def noted(error: LtiRefused) -> str:
 
 
 def as_page(error: LtiRefused) -> tuple[Response, int]:
-    page = render_template("lti/refused.html", error=error, reference=noted(error))
-    return make_response(page), error.status
+    page = make_response(render_template("lti/refused.html", error=error, reference=noted(error)))
+    # A launch may be inside any platform's frame, and there is nothing to click here.
+    page.headers["Content-Security-Policy"] = POLICY.replace(
+        "frame-ancestors 'none'", "frame-ancestors *"
+    )
+    page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
+    return page, error.status
 
 
 def as_json(error: LtiRefused) -> tuple[Response, int]:

@@ -16,7 +16,7 @@ from lms_bridge.lti.platform.granting import Access, access
 from lms_bridge.lti.platform.services import Page
 from lms_bridge.web.lti_platform.parts import given, the_room
 from lms_bridge.web.lti_platform.refusals import as_json
-from lms_bridge.web.lti_platform.taking import take_in_soon
+from lms_bridge.web.lti_platform.taking import send_soon
 
 services = Blueprint("lti_services", __name__, url_prefix=endpoints.SERVICES)
 services.register_error_handler(LtiRefused, as_json)
@@ -92,7 +92,7 @@ def post_score(offering: int, item: int) -> Response:
     body = request.get_data(cache=False)
     centre = scores.post(the_room(), _access(lti.SCORE), offering, item, body)
     if centre:
-        take_in_soon(centre)
+        send_soon(centre)
     return Response(status=204)
 
 

@@ -21,7 +21,7 @@ from lms_bridge.web.lti_tool.hosting import OnLaunch, host, new_blueprint
 __all__ = ["OnLaunch", "add_to"]
 
 
-def add_to(app: Flask, bridge: Bridge, on_launch: OnLaunch = arriving.show) -> None:
+def add_to(app: Flask, bridge: Bridge, on_launch: OnLaunch = arriving.arrive) -> None:
     """Adds everything under ``/lti/tool/``; launches of resource links go to ``on_launch``."""
     host(app, bridge, on_launch)
     pages = new_blueprint()

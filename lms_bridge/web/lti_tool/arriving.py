@@ -1,54 +1,68 @@
-"""What a launch shows until something else is made of it: where from, as whom, which offering."""
+"""What a launch of a resource link leads to: a learner goes on into the tool that serves the
+offering; everybody else, and learners of links without an offering, see where they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import structlog
+from flask import request
+from flask.typing import ResponseReturnValue
 
-from flask import Response
-from sqlalchemy import bindparam, select
-
-from lms_bridge.lti.tool.deep_linking import OFFERING
+from lms_bridge.domain.model import Offering
+from lms_bridge.lti.chain import arriving
+from lms_bridge.lti.chain.going import From, Onward, go_on, is_served
 from lms_bridge.lti.tool.launch import Launch
+from lms_bridge.lti.tool.message import STORED_SECRET
 from lms_bridge.lti.tool.tool import Tool
-from lms_bridge.store.tables import offering
+from lms_bridge.web.languages import speak
+from lms_bridge.web.lti_platform.browsers import browser_secret, send_to_tool
+from lms_bridge.web.lti_platform.taking import send_soon
 from lms_bridge.web.lti_tool.answering import frames_of, page
 
+_log = structlog.get_logger(__name__)
 
-def show(launch: Launch, tool: Tool) -> Response:
+
+def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
+    speak(launch.locale)
+    if not launch.is_learner:
+        return _show(launch, tool)
+    came = From(
+        browser_secret(),
+        frames_of(launch),
+        framed=request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame"),
+        # The platform's storage is asked only where the cookie of the login did not come back.
+        keeps_cookies=not request.form.get(STORED_SECRET),
+    )
+    onward = go_on(tool.room, tool.party_of(launch), launch, came)
+    if onward is None:
+        _log.warning("launch without offering", code="link-without-offering")
+        return _show(launch, tool)
+    if onward.result_waits:
+        send_soon(onward.offering.centre)
+    if onward.login is None:
+        return _in_window(launch, tool, onward)
+    return send_to_tool(onward.login, came.browser)
+
+
+def _show(launch: Launch, tool: Tool) -> ResponseReturnValue:
+    with tool.room.database.reading() as tx:
+        offering = arriving.offering_of(tx, launch)
     return page(
         "arrived.html",
         frames=frames_of(launch),
         launch=launch,
-        offering=offering_of(launch, tool),
+        offering=offering,
+        served=offering is not None and is_served(tool.room, offering),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """An offering, as far as the page shows it."""
-
-    code: str
-    title: str
-
-
-_BY_CODE = select(offering.c.code, offering.c.title).where(offering.c.code == bindparam("wanted"))
-
-
-def offering_of(launch: Launch, tool: Tool) -> Named | None:
-    """The offering that the link names; else the one that the course is called after."""
-    with tool.room.database.reading() as tx:
-        for code in _codes(launch):
-            row = tx.execute(_BY_CODE, {"wanted": code}).first()
-            if row is not None:
-                return Named(row.code, row.title)
-    return None
-
-
-def _codes(launch: Launch) -> Iterator[str]:
-    named = launch.custom.get(OFFERING, "")
-    if named:
-        yield named
-        return  # a link that names an offering means no other
-    if launch.context is not None:
-        yield from filter(None, (launch.context.section, launch.context.label))
+def _in_window(launch: Launch, tool: Tool, onward: Onward) -> ResponseReturnValue:
+    """One button, for the tool cannot be shown in here, or the browser keeps no cookies here."""
+    offering: Offering = onward.offering
+    return page(
+        "onward.html",
+        frames=frames_of(launch),
+        # The button leads to the tool in the end, and browsers hold that to the policy, too.
+        targets="'self' https:" if tool.secure else "'self' https: http:",
+        offering=offering,
+        token=onward.token,
+    )

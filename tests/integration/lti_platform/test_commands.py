@@ -111,7 +111,7 @@ def test_links(world: World, cli: Cli) -> None:
         moved = requests.post(address, timeout=5, allow_redirects=False)
         assert moved.headers["Location"].startswith(world.party.initiate_login_uri)
         assert requests.post(address, timeout=5).status_code == 404
-    assert "no place" in cli("lti", "launch-link", "acad-5", "OFF-1", code=2)
+    assert "not registered for this course" in cli("lti", "launch-link", "acad-5", "OFF-1", code=2)
     assert "no such" in cli("lti", "launch-link", "acad-1", "OFF-9", code=2)
     cli("lti", "choose", "OFF-3", code=2)
 

@@ -13,6 +13,7 @@ from lms_bridge.lti.parties import Privacy, Status
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launching import LINK
 from tests.integration.lti_platform.world import World, code_of, form_of
+from tests.peers.browser import Browser
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -104,17 +105,20 @@ def test_a_launch_link(world: World) -> None:
         LINK, "the-link", {"learner": "acad-1", "offering": "OFF-1", "party": 0}, 60
     )
     address = f"{world.address}{endpoints.LAUNCH}/the-link"
-    session = requests.Session()
-    assert session.get(address, timeout=5).status_code == 200
-    assert session.get(address, timeout=5).status_code == 200  # a look does not use it up
-    moved = session.post(address, timeout=5, allow_redirects=False)
-    assert moved.status_code == 303
-    parts = urlsplit(moved.headers["Location"])
-    fields = {name: texts[0] for name, texts in parse_qs(parts.query).items()}
+    browser = Browser()
+    assert browser.get(address).status == 200
+    assert browser.get(address).status == 200  # a look does not use it up
+    moved = browser.post(address, {}, follow=False)
+    assert moved.status == 303
+    (cookie,) = browser.set_cookies
+    for part in ("HttpOnly", "Secure", "SameSite=None", "Partitioned", "Path=/lti/"):
+        assert part in cookie
+    fields = {name: texts[0] for name, texts in parse_qs(urlsplit(moved.goes_to).query).items()}
     login = replace(world.start(), fields=fields)
     request = world.auth_request(login)
-    answer = session.get(world.address + endpoints.AUTHENTICATION, params=request, timeout=5)
-    assert answer.status_code == 200
-    assert session.post(address, timeout=5).status_code == 404
+    authentication = f"{world.address}{endpoints.AUTHENTICATION}"
+    assert browser.post(authentication, request).status == 200
+    assert browser.post(address, {}).status == 404
     elsewhere = requests.get(address, timeout=5)
     assert (elsewhere.status_code, code_of(elsewhere)) == (404, "launch-link-gone")
+    browser.close()

@@ -19,6 +19,14 @@ from tests.integration.lti_platform.world import World, code_of
 
 
 def result_of(world: World, learner: str = "acad-1", offering: str = "OFF-1") -> Result | None:
+    """What became of all scores that came."""
+    world.settle()
+    return stored_result_of(world, learner, offering)
+
+
+def stored_result_of(
+    world: World, learner: str = "acad-1", offering: str = "OFF-1"
+) -> Result | None:
     pair = (world.ids[offering], world.ids[learner])
     with world.bridge.database.reading() as tx:
         id_ = enrolments.enrolment_ids(tx, [pair])[pair]
@@ -221,10 +229,10 @@ def test_a_score_while_a_run_is_under_way_is_not_lost(world: World) -> None:
     with world.bridge.database.writing() as tx:
         leases.take(tx, "run:ONE", "somebody else", now, 60)
     assert world.call("POST", address, body=world.score()).status_code == 204
-    assert result_of(world) is None
+    assert stored_result_of(world) is None
     with world.bridge.database.writing() as tx:
         leases.take(tx, "run:ONE", "somebody else", now - timedelta(hours=1), 1)
-    until(lambda: result_of(world) is not None)
+    until(lambda: stored_result_of(world) is not None)
 
 
 def test_the_scores_of_a_tools_own_item_count_where_the_main_one_has_none(world: World) -> None:

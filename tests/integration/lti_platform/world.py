@@ -35,6 +35,8 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.tables import metadata
 from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.web import create_app
+from lms_bridge.web.lti_platform.taking import Sender
+from tests.integration.lti_platform.waiting import until
 
 BROWSER = "the-learners-browser"
 KEYS = [RSAKey.generate_key(2048) for _ in range(3)]
@@ -97,7 +99,12 @@ class World:
     address: str
     tool: Tool
     party: Party
+    sender: Sender
     ids: dict[str, int] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        """Returns once the scores that came were sent on."""
+        until(lambda: self.sender.idle)
 
     # ---- launches ------------------------------------------------------------------------
 
@@ -347,6 +354,6 @@ def world_on(database_address: str) -> Iterator[World]:
         party = add_tool(room, tool)
         tool.client_id = party.client_id
         try:
-            yield World(bridge, room, address, tool, party, ids)
+            yield World(bridge, room, address, tool, party, app.extensions["lti_scores"], ids)
         finally:
             bridge.close()

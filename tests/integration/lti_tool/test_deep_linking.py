@@ -136,7 +136,9 @@ def test_a_link_opens_its_offering(filled: Site, registered: Platform, browser: 
     form = registered.answer(
         begun.goes_to,
         filled.address,
-        lambda claims: claims[f"{LTI}custom"].update(offering=code),
+        lambda claims: claims.update(
+            {f"{LTI}custom": {"offering": code}, f"{LTI}roles": ["Instructor"]}
+        ),
     )
     page = filled.launch(browser, form)
     assert "About this offering" in page.text

@@ -61,17 +61,36 @@ def post_score(connector: Connector, line_item: str, score: Score) -> Delivery:
         [vocabulary.SCORE],
         body=_grade(score),
         content_type=SCORE_TYPE,
-        returns=(400, 404, 409, 412, 422),
+        returns=(400, 403, 404, 409, 410, 412, 422),
     )
     if answer.status in (409, 412) or _finds_it_old(answer):
         return Delivery.OLDER
     if answer.status >= 400:
-        raise RecordRefused(
-            "score-refused",
-            f"The platform did not take a score (status {answer.status}).",
-            "Is the person still in the course, and the line item still there?",
-        )
+        raise _refusal(answer.status)
     return Delivery.TAKEN
+
+
+NOT_FOUND = "score-not-found"
+
+
+def _refusal(status: int) -> RecordRefused:
+    if status in (404, 410):
+        return RecordRefused(
+            NOT_FOUND,
+            f"The platform does not find where a score belongs (status {status}).",
+            "Is the person still in the course, and the column still in its gradebook?",
+        )
+    if status == 403:
+        return RecordRefused(
+            "score-forbidden",
+            "The platform does not let the bridge write a score (status 403).",
+            "Is the tool allowed to send scores there, and the person still in the course?",
+        )
+    return RecordRefused(
+        "score-refused",
+        f"The platform did not take a score (status {status}).",
+        "Is the person still in the course?",
+    )
 
 
 def _finds_it_old(answer: Response) -> bool:
