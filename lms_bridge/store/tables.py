@@ -141,9 +141,13 @@ offering = Table(
     # The catalogue is gone through in the order of ids, inside one of these two.
     Index(
         "ix_offering_listed",
-        *("listed", "id", "status", "centre", "modality", "level", "starts_at", "ends_at"),
+        *("listed", "id", "status", "centre", "modality", "level"),
+        *("starts_at", "ends_at", "revision"),
     ),
-    Index("ix_offering_centre", "centre", "id", "listed", "status", "modality", "level"),
+    Index(
+        "ix_offering_centre",
+        *("centre", "id", "listed", "status", "modality", "level", "revision"),
+    ),
 )
 
 offering_tag = Table(

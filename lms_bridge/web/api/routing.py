@@ -112,7 +112,7 @@ def route(
         if body is not None:
             inner = blueprint.arguments(body, location="json", example=example)(inner)
         if query is not None:
-            inner = blueprint.arguments(query, location="query")(inner)
+            inner = blueprint.arguments(query(), location="query")(inner)
         inner = blueprint.response(status, answer, example=shown_example)(inner)
         inner = _guarded(inner, entry)
         inner = blueprint.doc(

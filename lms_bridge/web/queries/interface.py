@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, and_, select
+from sqlalchemy import Column, Connection, Row, Select, Table, and_, bindparam, func, select
 
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import ACADEMY, Kind
@@ -30,6 +31,7 @@ from lms_bridge.store.tables import (
     unmatched,
 )
 from lms_bridge.store.tags import Tag, tag_key
+from lms_bridge.store.types import Utc
 
 Rows = Sequence[Row[Any]]
 Reach = Collection[str] | None
@@ -63,56 +65,83 @@ def _within(query: Select[Any], column: Column[Any], reach: Reach) -> Select[Any
 
 
 def catalogue(tx: Connection, asked: Asked, after: int, most: int) -> Rows:
-    """Offerings that the public may see. Each row: id, then the fields of a list's entry."""
-    return _offerings(tx, asked, after, most, _SHOWN)
+    """(id, revision) of offerings that the public may see."""
+    return _offerings(tx, asked, after, most, None, public=True)
 
 
 def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> Rows:
-    """All offerings within reach, whatever their status."""
-    return _offerings(
-        tx, asked, after, most, *([] if reach is None else [offering.c.centre.in_(list(reach))])
+    """(id, revision) of all offerings within reach, whatever their status."""
+    return _offerings(tx, asked, after, most, reach, public=False)
+
+
+def in_list(tx: Connection, ids: Collection[int]) -> Rows:
+    """Each row: id, revision, then the fields of a list's entry."""
+    columns = (offering.c.id, offering.c.revision, *(offering.c[name] for name in IN_LIST))
+    return tx.execute(select(*columns).where(offering.c.id.in_(list(ids)))).all()
+
+
+def _offerings(
+    tx: Connection, asked: Asked, after: int, most: int, reach: Reach, *, public: bool
+) -> Rows:
+    values = {name: asked[name] for name in _FILTERS if asked.get(name)}
+    words = asked.get("text", "").split()[:8]
+    query = _query(tuple(values), len(words), reach is not None, public)
+    for name, value in values.items():
+        values[name] = tag_key(value) if name in _TAGS else value
+    values |= {f"word_{place}": _like(word) for place, word in enumerate(words)}
+    if reach is not None:
+        values["reach"] = list(reach)
+    return tx.execute(query, {**values, "after": after, "most": most}).all()
+
+
+_TAGS = {"topic": Tag.TOPIC, "language": Tag.LANGUAGE}
+_FILTERS: Mapping[str, Any] = {
+    **{
+        name: offering.c[name] == bindparam(name, type_=offering.c[name].type)
+        for name in ("centre", "modality", "level", "status")
+    },
+    # Not by an index on the centre: the rows would have to be sorted by their ids again.
+    "region": offering.c.centre.concat("").in_(
+        select(centre.c.code).where(centre.c.region == bindparam("region"))
+    ),
+    "starts_from": offering.c.starts_at >= bindparam("starts_from", type_=Utc()),
+    "starts_to": offering.c.starts_at <= bindparam("starts_to", type_=Utc()),
+    "modified_since": offering.c.changed_at >= bindparam("modified_since", type_=Utc()),
+    **dict.fromkeys(_TAGS),
+}
+
+
+@lru_cache(maxsize=1000)
+def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Select[Any]:
+    """Made once for each set of filters: making costs more than asking. All that it touches is
+    in one index: the rows themselves are long."""
+    where = [_FILTERS[name] for name in names if name not in _TAGS]
+    if public:
+        where.append(_SHOWN)
+    if within:
+        where.append(offering.c.centre.in_(bindparam("reach", expanding=True)))
+    where.extend(
+        func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
+        for place in range(words)
     )
-
-
-def _offerings(tx: Connection, asked: Asked, after: int, most: int, *where: Any) -> Rows:
-    """The ids are found inside an index, and only the page's rows are then read: they are long."""
-    tags = [
-        (Tag.TOPIC, asked.get("topic")),
-        (Tag.LANGUAGE, asked.get("language")),
-    ]
-    query = select(offering.c.id).where(*where, *_filters(asked))
+    query = select(offering.c.id, offering.c.revision).where(*where)
     order: Any = offering.c.id
-    for kind, value in tags:
-        if value:
+    for name in names:
+        if name in _TAGS:
             tag = offering_tag.alias()
             query = query.join(tag, tag.c.offering_id == offering.c.id).where(
-                tag.c.kind == kind, tag.c.value == tag_key(value)
+                tag.c.kind == _TAGS[name], tag.c.value == bindparam(name)
             )
             order = tag.c.offering_id
-    found = query.where(order > after).order_by(order).limit(most).subquery()
-    columns = [offering.c.id, *(offering.c[name] for name in IN_LIST)]
-    rows = select(*columns).join(found, found.c.id == offering.c.id).order_by(offering.c.id)
-    return tx.execute(rows).all()
+    return query.where(order > bindparam("after")).order_by(order).limit(bindparam("most"))
 
 
-def _filters(asked: Asked) -> list[Any]:
-    names = ("centre", "modality", "level", "status")
-    where: list[Any] = [offering.c[name] == asked[name] for name in names if asked.get(name)]
-    if asked.get("region"):
-        # Not by an index on the centre: the rows would have to be sorted by their ids again.
-        of_region = select(centre.c.code).where(centre.c.region == asked["region"])
-        where.append(offering.c.centre.concat("").in_(of_region))
-    if asked.get("starts_from"):
-        where.append(offering.c.starts_at >= asked["starts_from"])
-    if asked.get("starts_to"):
-        where.append(offering.c.starts_at <= asked["starts_to"])
-    if asked.get("modified_since"):
-        where.append(offering.c.changed_at >= asked["modified_since"])
-    where.extend(
-        offering.c.title.icontains(word, autoescape=True)
-        for word in asked.get("text", "").split()[:8]
-    )
-    return where
+def _like(word: str) -> str:
+    """The pattern of a word anywhere. SQLite folds the case of ASCII letters only."""
+    escaped = word.lower()
+    for mark in "/%_":
+        escaped = escaped.replace(mark, f"/{mark}")
+    return f"%{escaped}%"
 
 
 def one_offering(tx: Connection, code: str) -> Row[Any] | None:

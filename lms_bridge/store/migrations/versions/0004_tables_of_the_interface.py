@@ -115,9 +115,9 @@ def upgrade() -> None:
     with op.batch_alter_table('offering', schema=None) as batch_op:
         batch_op.add_column(sa.Column('changed_at', sa.DateTime(timezone=True), server_default='1970-01-01 00:00:00', nullable=False))
         batch_op.add_column(sa.Column('revision', sa.Integer(), server_default='1', nullable=False))
-        batch_op.create_index('ix_offering_centre', ['centre', 'id', 'listed', 'status', 'modality', 'level'], unique=False)
+        batch_op.create_index('ix_offering_centre', ['centre', 'id', 'listed', 'status', 'modality', 'level', 'revision'], unique=False)
         batch_op.create_index(batch_op.f('ix_offering_changed_at'), ['changed_at'], unique=False)
-        batch_op.create_index('ix_offering_listed', ['listed', 'id', 'status', 'centre', 'modality', 'level', 'starts_at', 'ends_at'], unique=False)
+        batch_op.create_index('ix_offering_listed', ['listed', 'id', 'status', 'centre', 'modality', 'level', 'starts_at', 'ends_at', 'revision'], unique=False)
 
     with op.batch_alter_table('result', schema=None) as batch_op:
         batch_op.add_column(sa.Column('changed_at', sa.DateTime(timezone=True), server_default='1970-01-01 00:00:00', nullable=False))

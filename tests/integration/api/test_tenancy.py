@@ -1,0 +1,214 @@
+"""Nobody reaches what is not theirs: every route with every foreign thing.
+
+The cases are made of the application's own map of routes: a new route is among them by itself, and
+fails here until it says how its path is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+
+from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.domain.model import EnrolmentStatus, Kind, Result
+from lms_bridge.store import holds, learners, reports, results, tables
+from lms_bridge.store.tables import unmatched
+from lms_bridge.web.api import routing
+from lms_bridge.web.api.registrations import CSV
+from lms_bridge.web.api.replies import JSON
+from lms_bridge.web.api.routing import ENTRIES, Entry
+from tests.integration.api.test_registrations import person
+from tests.integration.api.world import NOW, World, enrol, open_world
+
+HIDDEN = (403, 404)
+BODIES: dict[str, Any] = {
+    "register_learner": person("SPY-1"),
+    "apply_learner": person("SPY-1"),
+    "match_learner": {"create": True},
+    "put_result": {"score": 1},
+}
+CATALOGUE = {"show_offering", "show_centre"}
+"""What everybody may see of what is published."""
+
+
+@dataclass(frozen=True)
+class Things:
+    """One of everything, of one centre."""
+
+    centre: str
+    codes: tuple[str, ...]
+    registration: int
+    hold: int
+    run: int
+    unmatched: int
+
+    def paths(self, entry: Entry) -> Iterator[str]:
+        """The addresses of a route with these things in it; none for a list."""
+        kind = entry.rule.strip("/").partition("/")[0]
+        if "<code>" in entry.rule:
+            for code in self.codes if kind == "offerings" else (self.centre,):
+                yield entry.rule.replace("<code>", code)
+        elif "number>" in entry.rule:
+            numbers = {
+                "registrations": self.registration,
+                "holds": self.hold,
+                "runs": self.run,
+                "unmatched": self.unmatched,
+            }
+            start, end = entry.rule.index("<"), entry.rule.index(">") + 1
+            yield f"{entry.rule[:start]}{numbers[kind]}{entry.rule[end:]}"
+        else:
+            assert "<" not in entry.rule, f"{entry.rule}: whose things are these?"
+
+
+def things(world: World, centre: str) -> Things:
+    number = enrol(world, f"{centre}-open", f"{centre}-L1", EnrolmentStatus.ENROLLED)
+    with world.bridge.database.writing() as tx:
+        person = learners.learners_by_academy_id(tx, [f"{centre}-L1"])[f"{centre}-L1"]
+        results.add_results(tx, [(number, Result(f"{centre}-L1", f"{centre}-open"))])
+        run = reports.start_run(tx, centre, "offerings", "command", NOW)
+        reports.finish_run(tx, run, "done", {}, NOW)
+        hold, _ = holds.ask(
+            tx,
+            centre=centre,
+            system=f"centre:{centre}",
+            kind=Kind.OFFERING,
+            reason=holds.REMOVALS,
+            record_ids=[world.ids[f"{centre}-open"]],
+            out_of=1,
+            run_id=run,
+            at=NOW,
+        )
+        made = insert(unmatched).values(
+            centre=centre, learner_id=person[0], suggestions=[], reason="x", since=NOW
+        )
+        waiting: int = tx.execute(made.returning(unmatched.c.id)).scalar_one()
+    return Things(centre, (f"{centre}-open", f"{centre}-planned"), number, hold, run, waiting)
+
+
+@pytest.fixture(scope="module")
+def places(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any
+) -> Iterator[tuple[World, dict[str, Things]]]:
+    path = tmp_path_factory.mktemp("tenancy") / "bridge.sqlite3"
+    path.write_bytes(sqlite_template.read_bytes())
+    world = open_world(f"sqlite:///{path}")
+    yield world, {centre: things(world, centre) for centre in ("ONE", "TWO", "FAR")}
+    world.bridge.close()
+
+
+def send(client: FlaskClient, entry: Entry, path: str, token: str) -> Any:
+    name = entry.endpoint.partition(".")[2]
+    more: dict[str, Any] = {}
+    if CSV in entry.media:
+        more = {"data": b"id,email,given_name\nSPY-1,spy@example.org,x\n", "content_type": CSV}
+    elif JSON in entry.media:
+        more = {"json": BODIES.get(name, {})}
+    head = {"Authorization": f"Bearer {token}"} if token else {}
+    return client.open(f"/api/v1{path}", method=entry.method, headers=head, **more)
+
+
+ONE_THING = [entry for entry in ENTRIES.values() if "<" in entry.rule]
+LISTS = [entry for entry in ENTRIES.values() if "<" not in entry.rule]
+
+
+@pytest.mark.parametrize("entry", ONE_THING, ids=lambda entry: entry.endpoint)
+@pytest.mark.parametrize(
+    ("reach", "foreign"),
+    [(Reach("ONE"), "TWO"), (Reach("ONE"), "FAR"), (Reach(region="africa"), "FAR")],
+    ids=str,
+)
+def test_every_route_with_every_foreign_thing(
+    places: tuple[World, dict[str, Things]], entry: Entry, reach: Reach, foreign: str
+) -> None:
+    world, owned = places
+    scopes = [scope for scope in Scope if reach.centre == "" or scope is not Scope.REVIEW_OFFERINGS]
+    token = world.token(*scopes, reach=reach)
+    before = everything(world)
+    paths = list(owned[foreign].paths(entry))
+    assert paths
+    for path in paths:
+        answer = send(world.client, entry, path, token)
+        if entry.endpoint.partition(".")[2] in CATALOGUE and "planned" not in path:
+            assert answer.status_code == 200
+            assert "Sample Coordinator" not in answer.get_data(as_text=True)
+        else:
+            assert answer.status_code in HIDDEN, (path, answer.get_json())
+            assert foreign not in answer.get_data(as_text=True)
+    assert everything(world) == before
+
+
+@pytest.mark.parametrize("entry", ONE_THING, ids=lambda entry: entry.endpoint)
+def test_one_s_own_is_found(places: tuple[World, dict[str, Things]], entry: Entry) -> None:
+    """The same requests with one's own things are not refused for whose they are: so the test
+    above means something."""
+    world, owned = places
+    token = world.token()
+    for path in owned["ONE"].paths(entry):
+        answer = send(world.client, entry, path, token)
+        assert answer.status_code not in (*HIDDEN, 401, 405, 500), (path, answer.get_json())
+
+
+@pytest.mark.parametrize("entry", LISTS, ids=lambda entry: entry.endpoint)
+def test_lists_hold_nothing_foreign(places: tuple[World, dict[str, Things]], entry: Entry) -> None:
+    world, _ = places
+    token = world.token(reach=Reach("ONE"))
+    public = entry.scope is None
+    for query in ("", "?centre=FAR", "?view=mine", "?view=mine&centre=FAR", "?status=all"):
+        answer = world.ask(entry.method, f"{entry.rule}{query}", token)
+        if answer.status_code == 422:
+            continue  # not a query of this list
+        assert answer.status_code == 200
+        text = answer.get_data(as_text=True)
+        assert "planned" not in text.replace("ONE-planned", "").replace('"planned"', "")
+        if not public or "mine" in query:
+            assert "FAR" not in text
+            assert "TWO" not in text
+
+
+@pytest.mark.parametrize("entry", list(ENTRIES.values()), ids=lambda entry: entry.endpoint)
+def test_without_a_token_and_without_its_scope(
+    places: tuple[World, dict[str, Things]], entry: Entry
+) -> None:
+    world, owned = places
+    others = [scope for scope in Scope if scope is not entry.scope]
+    other = world.token(*others)
+    for path in [*owned["ONE"].paths(entry)] or [entry.rule]:
+        if entry.scope is None:
+            assert send(world.client, entry, path, "").status_code in (200, 404)
+        else:
+            assert send(world.client, entry, path, "").status_code == 401
+            assert send(world.client, entry, path, other).status_code == 403
+
+
+def test_every_route_of_the_application_is_among_them(
+    places: tuple[World, dict[str, Things]],
+) -> None:
+    world, _ = places
+    rules = {
+        (rule.endpoint, rule.rule)
+        for rule in world.client.application.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+    }
+    open_to_all = {
+        ("api_docs.show", "/api/docs"),
+        ("api_docs.show_openapi", "/api/v1/openapi.json"),
+    }
+    assert rules - open_to_all == {
+        (entry.endpoint, f"/api{routing.VERSION}{entry.rule}") for entry in ENTRIES.values()
+    }
+
+
+def everything(world: World) -> list[Any]:
+    """All rows that a foreigner could have changed."""
+    with world.bridge.database.reading() as tx:
+        return [
+            tx.execute(table.select()).all()
+            for name, table in tables.metadata.tables.items()
+            if name not in ("api_token", "lti_once")
+        ]
