@@ -1,7 +1,8 @@
-"""Launches from the sample Academy that land on the bridge's own page."""
+"""Launches from the sample Academy that end at the bridge: no tool goes on from there."""
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.integration.browser.conftest import NewWorld
@@ -9,6 +10,11 @@ from tests.integration.browser.walking import launched, launched_here, sign_in
 from tests.integration.browser.world import LEARNER, STRICT, World
 
 TITLE = "Spectre & réglementation"
+
+
+@pytest.fixture
+def sites(new_world: NewWorld) -> World:
+    return new_world(with_tool=False)
 
 
 def test_new_tab(tab: Page, sites: World) -> None:
@@ -27,7 +33,7 @@ def test_inside_the_academys_page(tab: Page, sites: World) -> None:
 
 
 def test_platform_storage(tab: Page, new_world: NewWorld) -> None:
-    sites = new_world(host=STRICT, offers_storage=True)
+    sites = new_world(with_tool=False, host=STRICT, offers_storage=True)
     sign_in(tab, sites, LEARNER)
     frame = launched_here(tab)
     expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
@@ -35,7 +41,7 @@ def test_platform_storage(tab: Page, new_world: NewWorld) -> None:
 
 def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
     """Where a browser keeps nothing for a page inside another, and the platform does not either."""
-    sites = new_world(host=STRICT)
+    sites = new_world(with_tool=False, host=STRICT)
     sign_in(tab, sites, LEARNER)
     frame = launched_here(tab)
     expect(frame.get_by_role("heading", name="Open in a window of its own")).to_be_visible()
@@ -43,3 +49,19 @@ def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
         frame.get_by_role("link", name="Open the course in a new window").click()
     page = opened.value
     expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
+
+
+def test_two_tabs_at_once(tab: Page, sites: World) -> None:
+    """Both logins are under way before either is answered; the later one is answered first."""
+    sign_in(tab, sites, LEARNER)
+    script = f"{sites.academy.address}/static/send.js"
+    tab.context.route(script, lambda route: route.abort())
+    try:
+        pages = [launched(tab), launched(tab)]
+        for page in pages:
+            expect(page.get_by_role("button", name="Go on")).to_be_visible()
+        for page in reversed(pages):
+            page.get_by_role("button", name="Go on").click()
+            expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
+    finally:
+        tab.context.unroute(script)

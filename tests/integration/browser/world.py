@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lms_bridge.bootstrap import Bridge
+from lms_bridge.domain.document import document
 from lms_bridge.lti import parties, vocabulary
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.room import Room, open_room
@@ -21,9 +22,11 @@ from lms_bridge.simulators.lti import (
     serve,
     serving,
 )
+from lms_bridge.store import offerings
 from lms_bridge.web import create_app
 from tests.integration.browser.certificates import Certificates
 from tests.integration.lti_platform.world import Late, make_bridge, seed
+from tests.integration.web.filling import publish
 
 ACADEMY, STRICT = "academy.example", "strict.example"
 BRIDGE, CENTRE = "bridge.example", "centre.example"
@@ -51,9 +54,14 @@ class World:
 
 @contextmanager
 def world(
-    database: str, certificates: Certificates, host: str = ACADEMY, *, offers_storage: bool = False
+    database: str,
+    certificates: Certificates,
+    host: str = ACADEMY,
+    *,
+    offers_storage: bool = False,
+    with_tool: bool = True,
 ) -> Iterator[World]:
-    """``host`` is where the Academy lives."""
+    """``host`` is where the Academy lives. Without its tool, the centre's offerings end here."""
     academy = SamplePlatform("Sample Academy", offers_storage=offers_storage)
     centre, late = SampleTool("Sample centre"), Late()
     with ExitStack() as stack:
@@ -66,12 +74,25 @@ def world(
         late.app = create_app(bridge)
         room = open_room(bridge.settings, bridge.database, bridge.vault)
         ids = seed(bridge.database)
-        tool = _connect(bridge, room, academy, centre)
+        _publish(bridge)
+        tool = _connect(
+            bridge, room, academy, centre, Status.ACTIVE if with_tool else Status.DISABLED
+        )
         _fill(academy)
         yield World(academy, centre, bridge, room, tool, ids)
 
 
-def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: SampleTool) -> Party:
+def _publish(bridge: Bridge) -> None:
+    """The Academy holds every offering, so that the catalogue shows them."""
+    with bridge.database.writing() as tx:
+        for code in ("ONE", "TWO"):
+            for id_, record in offerings.offerings_of(tx, code).items():
+                publish(tx, id_, record, document(record))
+
+
+def _connect(
+    bridge: Bridge, room: Room, academy: SamplePlatform, centre: SampleTool, status: Status
+) -> Party:
     """Each side knows the other; gives the centre's tool as the bridge knows it."""
     platform = Party(
         Side.PLATFORM,
@@ -98,7 +119,7 @@ def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: Sample
         target_link_uri=f"{centre.address}/launch",
         deep_link_uri=f"{centre.address}/launch",
         scopes=vocabulary.SCOPES,
-        status=Status.ACTIVE,
+        status=status,
         private_addresses=True,
     )
     with bridge.database.writing() as tx:
