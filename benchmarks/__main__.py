@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import growing, postgresql, quiet, rates
+from benchmarks import feeds, growing, postgresql, quiet, rates
 from benchmarks.places import Place
 from benchmarks.report import Row, keep, machine, show
 from benchmarks.world import World
 
-PARTS = ("enrolling", "quiet", "changed", "postgresql")
+PARTS = ("enrolling", "quiet", "changed", "postgresql", "feeds")
 
 
 def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
@@ -42,6 +42,9 @@ def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
     if "postgresql" in parts:
         _say("PostgreSQL")
         rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth // 2 or 1))
+    if "feeds" in parts:
+        _say("feeds")
+        rows += feeds.feeds(folder / "feeds")
     return rows
 
 

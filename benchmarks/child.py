@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from benchmarks.bridge import Sources
+from benchmarks.catalogue import fill
 from benchmarks.enrolling import Moodle, bridge_rate
 from benchmarks.night import only_parse, run_night
 from benchmarks.seeding import seed
@@ -48,11 +49,16 @@ def _enrol(given: Arguments) -> Any:
     return asdict(bridge_rate(site, site.places(), Path(given["folder"])))
 
 
+def _catalogue(given: Arguments) -> Any:
+    return fill(given["address"], given["many"])
+
+
 STEPS: dict[str, Callable[[Arguments], Any]] = {
     "seed": _seed,
     "night": _night,
     "parse": _parse,
     "enrol": _enrol,
+    "catalogue": _catalogue,
 }
 
 

@@ -12,8 +12,8 @@ import orjson
 from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
 from connectors.embedded import Embedded
 from connectors.moodle.courses import offering
-from connectors.moodle.options import FIELDS
 from connectors.moodle.rosters import has_role
+from lms_bridge.domain.custom import ITU_FIELDS
 from lms_bridge.domain.ports import (
     Account,
     Answer,
@@ -81,7 +81,7 @@ class MoodleBytes:
 
 def _offerings(values: Sequence[Any]) -> Iterator[Raw]:
     for row in values[0]["courses"]:
-        yield offering(row, FIELDS, "https://lms.example.org")
+        yield offering(row, ITU_FIELDS, "https://lms.example.org")
 
 
 def _people(scope: str, values: Sequence[Any]) -> Iterator[Raw]:

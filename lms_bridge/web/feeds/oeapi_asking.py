@@ -18,8 +18,8 @@ from lms_bridge.web.queries.feeds import Asked
 from lms_bridge.web.queries.oeapi import Wanted
 
 _PAGED = ("pageSize", "pageNumber", "consumer", "q", "teachingLanguage", "sort")
-_OF_COURSES = (*_PAGED, "primaryCode", "level", "modeOfDelivery")
-_OF_OFFERINGS = (
+OF_COURSES = (*_PAGED, "primaryCode", "level", "modeOfDelivery")
+OF_OFFERINGS = (
     *_PAGED,
     *("primaryCode", "modeOfDelivery", "resultExpected", "offeringType", "since", "until"),
 )
@@ -79,7 +79,7 @@ def wanted_courses(orders: Collection[str]) -> Wanted:
     Raises:
         Refused: a parameter, or the value of one, that the specification does not have.
     """
-    check_names(*_OF_COURSES)
+    check_names(*OF_COURSES)
     none = request.args.get("level", LEVEL) != LEVEL  # no other level has any course
     return Wanted(
         asked=_asked(),
@@ -92,7 +92,7 @@ def wanted_courses(orders: Collection[str]) -> Wanted:
 def wanted_offerings(orders: Collection[str]) -> Wanted:
     """The same of a list of offerings: by the specification, of those that start from today on
     where no other day is named."""
-    check_names(*_OF_OFFERINGS)
+    check_names(*OF_OFFERINGS)
     expected = request.args.get("resultExpected", "true")
     if expected not in ("true", "false"):
         raise _refused("resultExpected", "true, false")

@@ -7,6 +7,7 @@ import io
 import socket
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,8 @@ from flask import Flask
 from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.feeds.ids import giver_id
 from lms_bridge.web import feeds
+from lms_bridge.web.feeds import oeapi_asking
+from lms_bridge.web.queries.feeds import Asked
 from tests.integration.feeds.world import PRIVATE, World, full, meeting, plain
 
 BLUEPRINTS = [part.routes for part in (feeds.streams, feeds.files, feeds.sitemaps, feeds.oeapi)]
@@ -145,3 +148,11 @@ def test_a_fault_of_the_database_is_told_before_the_answer_begins(
     break_offerings(world)
     response = world.get("/catalogue.ics", 503)
     assert "BEGIN" not in response.text
+
+
+def test_every_route_and_parameter_is_told_of() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "feeds.md").read_text(encoding="utf-8")
+    for rule in ROUTES:
+        assert f"`{rule.replace('<int:', '<')}`" in told, rule
+    for name in (*Asked.__slots__, *oeapi_asking.OF_COURSES, *oeapi_asking.OF_OFFERINGS):
+        assert f"`{name}`" in told or name == "consumer", name
