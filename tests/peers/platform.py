@@ -55,6 +55,8 @@ class Platform:
     withdrawn: bool = False
     refuses_tokens: bool = False
     wait_seconds: float = 0.0
+    down: bool = False
+    gone: set[int] = field(default_factory=set)
     configuration: dict[str, Any] = field(default_factory=dict)
     registered: dict[str, Any] = field(default_factory=dict)
     shows_configuration_to: str = ""
@@ -172,11 +174,15 @@ def _items(platform: Platform) -> Response | tuple[Response, int]:
     return jsonify(body), 201
 
 
-def _score(platform: Platform) -> tuple[str, int]:
-    sent = request.get_json(force=True)
-    if sent["userId"] == "nobody":
+def _score(platform: Platform, number: int) -> tuple[str, int]:
+    sent = {**request.get_json(force=True), "item": number}
+    if sent["userId"] == "nobody" or number in platform.gone:
         return "", 404
-    newest = [each for each in platform.scores if each["userId"] == sent["userId"]]
+    newest = [
+        each
+        for each in platform.scores
+        if each["userId"] == sent["userId"] and each["item"] == number
+    ]
     if newest and newest[-1]["timestamp"] >= sent["timestamp"]:
         return "[]", 409
     platform.scores.append(sent)
@@ -226,6 +232,8 @@ def application(platform: Platform) -> Flask:
     @app.before_request
     def _note() -> tuple[str, int] | None:
         platform.asked.append(f"{request.method} {request.full_path}")
+        if platform.down:
+            return "", 503
         open_to_all = ("/jwks", "/token", "/auth", "/configuration", "/register")
         if request.path not in open_to_all:
             token = request.headers.get("Authorization", "")
@@ -247,7 +255,9 @@ def application(platform: Platform) -> Flask:
     app.add_url_rule("/configuration", "configuration", lambda: _configuration(platform))
     app.add_url_rule("/register", "register", lambda: _register(platform), methods=["POST"])
     item = "/Items/<int:number>/lineitem"
-    app.add_url_rule(f"{item}/scores", "score", lambda number: _score(platform), methods=["POST"])
+    app.add_url_rule(
+        f"{item}/scores", "score", lambda number: _score(platform, number), methods=["POST"]
+    )
     app.add_url_rule(f"{item}/results", "results", lambda number: _results(platform))
 
     @app.put(item)

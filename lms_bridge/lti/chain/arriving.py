@@ -17,14 +17,15 @@ from lms_bridge.lti.tool.deep_linking import OFFERING
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.store import learners, links, offerings
 
-_TELL = "Please tell the operator of the bridge, with the code below."
+_TELL = "Please tell the operator of the bridge."
 
 
-def offering_of(tx: Connection, launch: Launch) -> Offering | None:
-    """The offering that the link names; else the one that the course is called after."""
+def offering_of(tx: Connection, launch: Launch) -> tuple[int, Offering] | None:
+    """The offering that the link names; else the one that the course is called after. With the id
+    of its row."""
     codes = list(_codes(launch))
     found = offerings.offerings_by_code(tx, codes) if codes else {}
-    return next((found[code][1] for code in codes if code in found), None)
+    return next((found[code] for code in codes if code in found), None)
 
 
 def _codes(launch: Launch) -> Iterator[str]:

@@ -47,12 +47,11 @@ def go_on(room: Room, party: Party, launch: Launch, came: From) -> Onward | None
         LtiRefused: the bridge does not know the learner, the learner may not go there now, or no
             tool serves the offering.
     """
-    with room.database.reading() as tx:
-        offering = arriving.offering_of(tx, launch)
-        if offering is None:
-            return None
-        with _about(offering):
-            learner = arriving.academy_id_of(tx, party, launch)
+    offering = visits.offering_from(room, party, launch)
+    if offering is None:
+        return None
+    with _about(offering), room.database.reading() as tx:
+        learner = arriving.academy_id_of(tx, party, launch)
     with _about(offering), room.database.writing() as tx:
         opening = launching.opening_of(tx, room, learner, offering.code)
         waits = visits.record(tx, party, launch, opening.place, room.now())

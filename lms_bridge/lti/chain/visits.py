@@ -6,27 +6,44 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.lti.chain import arriving
 from lms_bridge.lti.parties import Party
 from lms_bridge.lti.platform.places import Place
+from lms_bridge.lti.room import Room
 from lms_bridge.lti.tool.launch import Grading, Launch
 from lms_bridge.lti.vocabulary import SCORE
 from lms_bridge.store import lti_visits, target_links
 from lms_bridge.store.lti_visits import Visit, Visited, gradebook_system
 
+LONGEST_ADDRESS = 2000
+
+
+def offering_from(room: Room, party: Party, launch: Launch) -> Offering | None:
+    """The offering that a launch is for. The course that it comes from is kept, whoever comes, and
+    whether they may go on: its roster tells who is enrolled."""
+    with room.database.reading() as tx:
+        found = arriving.offering_of(tx, launch)
+        news = _new_course(tx, party, launch, found[0]) if found else None
+    if news is not None:
+        with room.database.writing() as tx:
+            lti_visits.keep_course(tx, news, room.now())
+    return found[1] if found else None
+
+
+def _new_course(tx: Connection, party: Party, launch: Launch, offering_id: int) -> Visited | None:
+    context = launch.context
+    # A course with an address that cannot be kept has no roster for the bridge.
+    if context is None or len(launch.memberships) > LONGEST_ADDRESS:
+        return None
+    title = (context.title or context.label)[:500]
+    course = Visited(party.id, offering_id, context.id, title, launch.memberships)
+    return None if lti_visits.is_known(tx, course) else course
+
 
 def record(tx: Connection, party: Party, launch: Launch, place: Place, now: datetime) -> bool:
     """Keeps where the learner comes from; writes only what is new. Gives whether a result waits
     for what was new: the learner's score goes to a column that was not known, or not as it is."""
-    if launch.context is not None:
-        visited = Visited(
-            party.id,
-            place.offering_id,
-            launch.context.id,
-            launch.context.title or launch.context.label,
-            launch.memberships,
-        )
-        lti_visits.keep_course(tx, visited, now)
     known = lti_visits.find(tx, party.id, place.offering_id, place.learner_id)
     visit = _visit(party, launch, place, known)
     if visit == known:

@@ -1,0 +1,256 @@
+"""One click at a platform: the learner lands in the tool that serves the offering."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from lms_bridge.domain.model import Kind
+from lms_bridge.lti import parties
+from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.parties import PersonId, Status
+from lms_bridge.lti.platform import endpoints
+from lms_bridge.store.links import insert_links
+from tests.integration.lti_chain.chain import Chain
+from tests.peers.browser import Browser
+from tests.peers.platform import AGS, LTI, Platform, running
+
+
+def test_one_click(either_chain: Chain) -> None:
+    chain = either_chain
+    page = chain.click()
+    assert page.status == 303
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    claims = chain.arrive(page)
+    assert claims["iss"] == chain.world.address
+    assert claims["sub"] == "acad-1"
+    assert claims[lti.ROLES] == [lti.LEARNER]
+    assert claims[lti.CONTEXT]["id"] == "OFF-1"
+    back = claims[lti.LAUNCH_PRESENTATION]["return_url"]
+    assert back == f"{chain.academy.address}/course"
+    (visit,) = chain.visits()
+    assert visit.party_id == chain.party.id
+    assert visit.learner_id == chain.world.ids["acad-1"]
+    assert visit.offering_id == chain.world.ids["OFF-1"]
+    assert visit.subject == "acad-1"
+    assert visit.line_item == f"{chain.academy.address}/Items/6/lineitem?type_id=1"
+    with chain.world.bridge.database.reading() as tx:
+        (course,) = tx.exec_driver_sql("select context, title, memberships from lti_course").all()
+    assert tuple(course) == ("5", "Spectre & réglementation", f"{chain.academy.address}/Members")
+
+
+def test_a_second_click_writes_nothing_new(chain: Chain) -> None:
+    chain.launch()
+    before, counts = chain.visits(), chain.world.counts()
+    chain.launch()
+    assert chain.visits() == before
+    assert chain.world.counts() == counts
+
+
+def test_two_tabs_at_once_and_one_cookie(chain: Chain) -> None:
+    first, second = chain.click(), chain.click()
+    ours = [line for line in chain.browser.set_cookies if line.startswith("lms_bridge_launch=")]
+    assert len({line.partition(";")[0] for line in ours}) == 1
+    assert chain.arrive(second)[lti.CONTEXT]["id"] == "OFF-1"
+    assert chain.arrive(first)[lti.CONTEXT]["id"] == "OFF-1"
+    for _ in range(3):
+        chain.launch()
+    (kept,) = [each for each in chain.browser.cookies.values() if each]
+    assert [name for name in kept if name != "lti-probe"] == ["lms_bridge_launch"]
+
+
+def test_the_rest_comes_from_the_same_browser(chain: Chain) -> None:
+    page = chain.click()
+    other = Browser()
+    answer = other.post(chain.world.address + endpoints.AUTHENTICATION, chain.request_of(page))
+    assert (answer.status, answer.code) == (403, "auth-other-browser")
+    other.close()
+    chain.arrive(page)
+
+
+def test_a_launch_replayed(chain: Chain) -> None:
+    address, browser = chain.world.address, chain.browser
+    begun = browser.post(f"{address}/lti/tool/login", chain.academy.login(address), follow=False)
+    form = chain.academy.answer(begun.goes_to, address, _is("acad-1"))
+    first = browser.post(f"{address}/lti/tool/launch", form, follow=False)
+    again = browser.post(f"{address}/lti/tool/launch", form, follow=False)
+    assert (again.status, again.code) == (400, "state-unknown")
+    request = chain.request_of(first)
+    assert browser.post(address + endpoints.AUTHENTICATION, request).status == 200
+    once_more = browser.post(address + endpoints.AUTHENTICATION, request)
+    assert (once_more.status, once_more.code) == (400, "auth-login-gone")
+
+
+def _is(learner: str) -> Any:
+    def change(claims: dict[str, Any]) -> None:
+        claims["sub"] = learner
+        claims[f"{LTI}custom"] = {"offering": "OFF-1"}
+
+    return change
+
+
+def test_a_course_named_after_its_offering(chain: Chain) -> None:
+    def change(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}custom"] = {}
+        claims[f"{LTI}context"]["label"] = "OFF-1"
+
+    assert chain.launch(change=change)[lti.CONTEXT]["id"] == "OFF-1"
+
+
+def test_a_platform_without_grades_or_course(chain: Chain) -> None:
+    def change(claims: dict[str, Any]) -> None:
+        del claims[f"{AGS}claim/endpoint"], claims[f"{LTI}context"]
+
+    assert chain.launch(change=change)["sub"] == "acad-1"
+    (visit,) = chain.visits()
+    assert (visit.line_item, visit.line_items, visit.scopes) == ("", "", ())
+
+
+# ---- who it is ---------------------------------------------------------------------------
+
+
+def test_by_the_id_of_the_register(chain: Chain) -> None:
+    chain.change_party(person_id=PersonId.SOURCED_ID)
+
+    def change(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}lis"] = {"person_sourcedid": "acad-2"}
+
+    assert chain.launch("4711", change=change)["sub"] == "acad-2"
+    nameless = chain.click("acad-1")
+    assert (nameless.status, nameless.code) == (403, "person-unnamed")
+
+
+def test_never_by_an_email_address(chain: Chain) -> None:
+    def change(claims: dict[str, Any]) -> None:
+        claims["email"] = "l1@example.org"
+
+    page = chain.click("stranger", change=change)
+    assert (page.status, page.code) == (403, "person-unknown")
+    assert "Spectre &amp; réglementation" in page.text
+    assert chain.visits() == []
+
+
+def test_a_centres_own_accounts(chain: Chain) -> None:
+    row = {"system": "centre:ONE", "kind": Kind.LEARNER, "centre": "ONE", "external_id": "17"}
+    with chain.world.bridge.database.writing() as tx:
+        insert_links(tx, [{**row, "record_id": chain.world.ids["acad-1"], "scope": ""}])
+    with running(Platform()) as moodle, running(Platform()) as second:
+        chain.add_platform(moodle, centre="ONE")
+        assert chain.launch("17", platform=moodle)["sub"] == "acad-1"
+        assert chain.click("acad-1", platform=moodle).code == "person-unknown"
+        party = chain.add_platform(second, centre="TWO", client_id="client-2")
+        second.client_id = "client-2"
+        assert chain.click("17", platform=second).code == "person-unknown"
+        # Two platforms of one centre: the one's account 17 is not the other's.
+        with chain.world.bridge.database.writing() as tx:
+            parties.change(tx, replace(party, centre="ONE"))
+        third = Browser()
+        assert chain.click("17", platform=moodle, browser=third).code == "person-ambiguous"
+        third.close()
+
+
+@pytest.mark.parametrize("role", ["Instructor", "Administrator", "Mentor"])
+def test_only_learners_are_launched(chain: Chain, role: str) -> None:
+    def change(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}roles"] = [role]
+
+    page = chain.click(change=change)
+    assert page.status == 200
+    assert "opens the course at its training centre for learners" in page.text
+    assert chain.visits() == []
+    chain.world.change_party(status=Status.DISABLED)
+    assert "No learning system is connected" in chain.click(change=change).text
+
+
+def test_links_without_an_offering(chain: Chain) -> None:
+    page = chain.click(course="OFF-9")
+    assert (page.status, page.code) == (200, "link-without-offering")
+
+
+def test_a_tool_that_is_not_connected(chain: Chain) -> None:
+    assert chain.click(course="OFF-3").code == "no-tool"  # the tool is another centre's
+    chain.world.change_party(status=Status.DISABLED)
+    page = chain.click()
+    assert (page.status, page.code) == (404, "no-tool")
+    assert "Spectre &amp; réglementation" in page.text
+    assert chain.visits() == []
+
+
+def test_nothing_personal_is_logged(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    chain.launch()
+    chain.click("stranger-77")
+    for word in ("acad-1", "stranger-77", "Ada", "ada@example.org", "Ln1"):
+        assert word not in caplog.text
+
+
+# ---- windows -----------------------------------------------------------------------------
+
+
+def test_inside_a_frame(chain: Chain) -> None:
+    page = chain.click(frame=True)
+    cookie = [line for line in chain.browser.set_cookies if line.startswith("lms_bridge_launch=")]
+    for part in ("HttpOnly", "Secure", "SameSite=None", "Partitioned"):
+        assert part in cookie[-1]
+    answer = chain.browser.post(
+        chain.world.address + endpoints.AUTHENTICATION, chain.request_of(page)
+    )
+    policy = answer.headers["Content-Security-Policy"]
+    assert chain.academy.address in policy.partition("frame-ancestors")[2]
+
+
+@pytest.mark.parametrize("by", ["link", "tool"])
+def test_a_tool_that_allows_no_frame(chain: Chain, by: str) -> None:
+    if by == "tool":
+        chain.world.change_party(opens_in="window")
+    else:
+        chain.launch()
+        with chain.world.bridge.database.writing() as tx:
+            tx.exec_driver_sql("update lti_resource set target = 'window'")
+    assert chain.click().status == 303  # outside of a frame it just opens
+    page = chain.click(frame=True)
+    _opens_in_window(chain, page)
+
+
+def _opens_in_window(chain: Chain, page: Any) -> None:
+    assert page.status == 200
+    assert 'target="_blank"' in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert chain.academy.address in policy.partition("frame-ancestors")[2]
+    window = Browser()  # nothing of the frame is known there
+    moved = window.post(_action(chain, page), {}, follow=False)
+    claims = chain.arrive(moved, window)
+    assert claims["sub"] == "acad-1"
+    assert claims[lti.LAUNCH_PRESENTATION]["return_url"] == f"{chain.academy.address}/course"
+    again = window.post(_action(chain, page), {}, follow=False)
+    assert (again.status, again.code) == (404, "launch-link-gone")
+    window.close()
+
+
+def _action(chain: Chain, page: Any) -> str:
+    return chain.world.address + urlsplit(page.forms[-1].action).path
+
+
+def test_a_browser_that_keeps_no_cookies_in_frames(chain: Chain) -> None:
+    """The platform's own storage proves who it is; the rest needs a window."""
+    address, browser = chain.world.address, Browser()
+    given = {**chain.academy.login(address), "lti_storage_target": "_parent"}
+    begun = browser.post(f"{address}/lti/tool/login", given, follow=False)
+    data = _data(begun.text)
+    form = chain.academy.answer(data["address"], address, _is("acad-1"))
+    browser.cookies.clear()
+    asked = browser.post(f"{address}/lti/tool/launch", form, follow=False)
+    page = browser.submit(asked, stored_secret=data["secret"], stored_nonce=data["nonce"])
+    _opens_in_window(chain, page)
+    browser.close()
+
+
+def _data(page: str) -> dict[str, str]:
+    return {name: html.unescape(text) for name, text in re.findall(r'data-(\w+)="([^"]*)"', page)}
