@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
@@ -72,6 +73,20 @@ class _Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no typ
     def _register_error_handlers(self) -> None:
         """The application has one handler for all errors."""
 
+    def _register_responses(self) -> None:
+        """Whatever the status, an error is a problem document."""
+        self.spec.components.schema("Problem", _PROBLEM)
+        problem = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _EXAMPLE}
+        response = {"description": "A problem.", "content": {MEDIA_TYPE: problem}}
+        for name in ("DEFAULT_ERROR", *(status.name for status in HTTPStatus)):
+            self.spec.components.response(name, response, lazy=True)
+
+    def _register_etag_headers(self) -> None:
+        """Told of in words of our own."""
+
+    def _register_pagination_header(self) -> None:
+        """Pages have a cursor in their body."""
+
 
 def add_to(app: Flask) -> None:
     """Registers the routes, and makes the document of them once."""
@@ -91,7 +106,6 @@ def add_to(app: Flask) -> None:
     for kind in kinds:
         api.register_field(*kind)
     api.ma_plugin.converter.add_attribute_function(_described)
-    _replace_default_error(spec)
     for name, described in _PARAMETERS.items():
         schema = {"schema": {"type": "string"}}
         spec.components.parameter(name, "header", {"in": "header", **described, **schema})
@@ -109,15 +123,6 @@ def openapi(app: Flask) -> bytes:
     """The document as JSON."""
     made: bytes = app.extensions[_NAME]
     return made
-
-
-def _replace_default_error(spec: Any) -> None:
-    spec.components.responses_lazy.pop("DEFAULT_ERROR", None)
-    spec.components.schema("Problem", _PROBLEM)
-    content = {
-        MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _EXAMPLE}
-    }
-    spec.components.responses["DEFAULT_ERROR"] = {"description": "A problem.", "content": content}
 
 
 def _described(_: Any, field: Any, *, ret: dict[str, Any], **__: Any) -> dict[str, Any]:

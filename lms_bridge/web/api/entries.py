@@ -29,12 +29,12 @@ _Kept = dict[tuple[int, int], bytes]
 def of_page(tx: Connection, found: interface.Rows) -> list[bytes]:
     """The entries of the offerings found, each given as (id, revision)."""
     kept: _Kept = current_app.extensions.setdefault(_NAME, {})
-    keys: list[tuple[int, int]] = [(row[0], row[1]) for row in found]
+    keys: list[tuple[int, int]] = [(row.id, row.revision) for row in found]
     entries = {key: kept[key] for key in keys if key in kept}
     missing = [key for key in keys if key not in entries]
     if missing:
         made = {
-            (row[0], row[1]): entry(row)
+            (row.id, row.revision): entry(row)
             for row in interface.in_list(tx, [key[0] for key in missing])
         }
         entries |= made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from lms_bridge.domain.errors import Refused
 VERSION = 1
 """Raised when the same record is shown in another form: copies of the old form are outdated."""
 JSON = "application/json"
+_TAG = re.compile(rf'(?<!/)"{VERSION}-([0-9]{{1,9}})"')
+"""A strong tag of a revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,12 @@ def wanted_revision() -> int | None:
     Raises:
         Refused: it names something that is no revision of ours: whatever was read, it changed.
     """
-    given = request.headers.get("If-Match", "").strip()
-    if not given or given == "*":
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
         return None
-    for tag in request.if_match.as_set(include_weak=False):
-        version, _, number = tag.partition("-")
-        if version == str(VERSION) and number.isdecimal() and len(number) < 10:
-            return int(number)
+    found = _TAG.search(given)
+    if found is not None:
+        return int(found[1])
     raise Refused("changed-meanwhile", "If-Match names no state of this record that there was.")
 
 
