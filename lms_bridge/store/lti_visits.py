@@ -94,12 +94,17 @@ _COURSE = select(course.c.title, course.c.memberships).where(
 )
 
 
+def is_known(tx: Connection, course: Visited) -> bool:
+    """Whether a platform's course is kept, and all that the platform tells of it."""
+    key = {f"{name}_is": getattr(course, name) for name in _COURSE_KEY}
+    known = tx.execute(_COURSE, key).first()
+    return known is not None and tuple(known) == (course.title, course.memberships)
+
+
 def keep_course(tx: Connection, new: Visited, now: datetime) -> None:
-    """Adds a platform's course, or renews what the platform told of it; writes only news."""
+    """Adds a platform's course, or renews what the platform told of it."""
     row = {name: getattr(new, name) for name in Visited.__slots__}
-    known = tx.execute(_COURSE, {f"{name}_is": row[name] for name in _COURSE_KEY}).first()
-    if known is None or tuple(known) != (new.title, new.memberships):
-        upsert(tx, course, [{**row, "at": now}], _COURSE_KEY, ["title", "memberships", "at"])
+    upsert(tx, course, [{**row, "at": now}], _COURSE_KEY, ["title", "memberships", "at"])
 
 
 # ---- gradebooks ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.model import Offering
-from lms_bridge.lti.chain import arriving
+from lms_bridge.lti.chain import visits
 from lms_bridge.lti.chain.going import From, Onward, go_on, is_served
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.message import STORED_SECRET
@@ -44,8 +44,7 @@ def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
 
 
 def _show(launch: Launch, tool: Tool) -> ResponseReturnValue:
-    with tool.room.database.reading() as tx:
-        offering = arriving.offering_of(tx, launch)
+    offering = visits.offering_from(tool.room, tool.party_of(launch), launch)
     return page(
         "arrived.html",
         frames=frames_of(launch),
