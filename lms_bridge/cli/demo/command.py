@@ -16,9 +16,11 @@ from lms_bridge.cli import exits
 from lms_bridge.cli.db import upgrade_tables
 from lms_bridge.cli.demo import registrations
 from lms_bridge.cli.demo.folder import Folder
+from lms_bridge.cli.demo.launches import LaunchSites
 from lms_bridge.cli.demo.samples import SampleCentre, read_samples
 from lms_bridge.cli.demo.sites import Sites
 from lms_bridge.cli.demo.summary import show_summary, show_work
+from lms_bridge.cli.demo.walking import walk
 from lms_bridge.cli.output import say
 from lms_bridge.cli.progress import watching
 from lms_bridge.cli.serve import at, stay_up
@@ -27,6 +29,7 @@ from lms_bridge.cli.summary import line_of
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Flow
 from lms_bridge.settings import Settings
+from lms_bridge.simulators.lti.serving import HOST
 from lms_bridge.simulators.moodle import SERVICE_TOKEN
 from lms_bridge.store import centres
 from lms_bridge.sync.run import Report
@@ -54,14 +57,24 @@ def demo(
     A second demo goes on where the first one ended, and finds that nothing is left to do.
     """
     folder = Folder(path)
-    settings = at(folder.settings(session.environment), host, port)
-    if not once:
-        settings = _with_free_port(settings, named=port is not None)
+    settings = _addressed(folder.settings(session.environment), once, host, port)
     logs.set_up("warning" if once else settings.log.level, as_json=settings.log.json)
     with folder.locked():
         if fresh or not folder.is_ready:  # one that was cut off begins anew
             folder.clear()
         _show(folder, settings, once)
+
+
+def _addressed(settings: Settings, once: bool, host: str | None, port: int | None) -> Settings:
+    """Where the pages are, and by which address the sample sites know the bridge."""
+    from lms_bridge.web.listening import address_of, free_port
+
+    if once:  # served for the launch alone
+        settings = at(settings, HOST, free_port(HOST))
+    else:
+        settings = _with_free_port(at(settings, host, port), named=port is not None)
+    own = address_of(settings.web.host, settings.web.port)
+    return replace(settings, lti=replace(settings.lti, address=own))
 
 
 def _with_free_port(settings: Settings, *, named: bool) -> Settings:
@@ -81,8 +94,10 @@ def _show(folder: Folder, settings: Settings, once: bool) -> None:
     samples = read_samples()
     upgrade_tables(settings)
     sites = Sites(folder.sites, samples)
+    launches = LaunchSites(folder.sites, samples)
     with ExitStack() as stack:
         addresses = stack.enter_context(sites.served())
+        stack.enter_context(launches.served())
         say(
             f"{len(samples)} sample centres, each with a simulated Moodle on this machine; "
             f"everything is kept in {folder.path}."
@@ -90,11 +105,14 @@ def _show(folder: Folder, settings: Settings, once: bool) -> None:
         with open_bridge(settings) as bridge:
             _keep_centres(bridge, samples, addresses)
             failed = _first_night(folder, bridge, samples, sites)
+            shown = launches.connect(bridge)
+            if once and not walk(bridge, launches, shown):
+                failed = exits.SOME_FAILED
         sites.keep()
         folder.mark_ready()
         if once:
             click.get_current_context().exit(failed)
-        say()
+        say(f"\nOpen {launches.academy.address}/ , be {shown.learner.name}, and press Launch.")
         stay_up(settings)
 
 

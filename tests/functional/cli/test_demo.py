@@ -46,11 +46,11 @@ def _enrolments(said: str) -> int:
     return sum(int(row[2]) for row in rows)
 
 
-def _until(process: subprocess.Popen[str], words: str) -> None:
+def _until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
-            return
+            return line
     pytest.fail(f"the demo ended without saying {words}")
 
 
@@ -64,6 +64,7 @@ def test_twice(tmp_path: Path) -> None:
     assert "changes carried out" in first
     assert "\x1b" not in first
     assert "@example.org" not in first
+    assert "Done: the score 70 % is in the Academy's gradebook." in first
 
     second = _once(tmp_path)
     assert "Nothing to do: no record differs, neither here nor there." in second
@@ -71,6 +72,7 @@ def test_twice(tmp_path: Path) -> None:
     assert " new" not in second
     assert " sent" not in second
     assert "quarantined: hours is not a number." in second
+    assert "Done: the score 70 % is in the Academy's gradebook." in second
 
     assert "changes carried out" in _once(tmp_path, "--fresh")
 
@@ -111,10 +113,36 @@ def test_only_what_was_changed_is_carried_out(tmp_path: Path) -> None:
     assert "Done: 2 changes carried out." in said
 
 
+def test_every_hop_of_the_launch_is_told_and_one_that_fails_too(tmp_path: Path) -> None:
+    said = _once(tmp_path)
+    learner = re.search(r"^Sample Learner 1(\d\d) is enrolled in", said, re.MULTILINE)
+    assert learner is not None
+    hops = said.partition("4. One click")[2]
+    for site in ("Sample Academy: says who it is", "the bridge: says who it is", "tool: sends"):
+        assert site in hops
+    path = tmp_path / "data/demo/registrations.csv"
+    rows = path.read_text(encoding="utf-8-sig").splitlines()
+    path.write_text(
+        "".join(
+            (row.replace(",enrolled,", ",withdrawn,") if f"sample-1{learner[1]}" in row else row)
+            + "\n"
+            for row in rows
+        ),
+        encoding="utf-8",
+    )
+    process = _start(tmp_path, "--once")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "The launch failed: the answer was 403" in said
+    assert "LTI/place-withdrawn" in said
+
+
 def test_the_pages_stay_up_until_told_to_stop(tmp_path: Path) -> None:
     port = free_port()
     process = _start(tmp_path, "--port", str(port))
     try:
+        academy = _until(process, "and press Launch.").split()[1]
+        assert "Who are you?" in requests.get(academy, timeout=10).text
         _until(process, f"http://127.0.0.1:{port}")
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
         second = _start(tmp_path, "--once")
