@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    literal_column,
     or_,
     select,
 )
@@ -27,6 +26,7 @@ from lms_bridge.store.links import chunks
 from lms_bridge.store.offerings import offerings
 from lms_bridge.store.tables import EMPTY, centre, course, item, link, offering, offering_tag
 from lms_bridge.store.tags import Tag, tag_key
+from lms_bridge.store.target_links import PENDING
 from lms_bridge.web.queries.catalogue import holds_word
 
 PAGE = 500
@@ -38,16 +38,14 @@ _OF_WITHDRAWN = frozenset(
 """What is still told of an offering that the catalogue no longer shows: enough to call it off, and
 nothing that may have been written into it since."""
 _AT_ACADEMY = and_(link.c.system == ACADEMY, link.c.kind == Kind.OFFERING)
-_SHOWN = and_(_AT_ACADEMY, link.c.acknowledged.not_in([EMPTY, _GONE_HASH]))
-_WITHDRAWN = and_(_AT_ACADEMY, link.c.acknowledged == _GONE_HASH)
-_CANCELLED = and_(_WITHDRAWN, offering.c.status == OfferingStatus.CANCELLED)
-
-OF_CATALOGUE: ColumnElement[bool] = literal_column(
-    "(item.system = 'academy' AND item.kind = 'offering')"
+_EVER_SHOWN = and_(_AT_ACADEMY, link.c.acknowledged != EMPTY)
+_SHOWN = and_(_EVER_SHOWN, link.c.acknowledged != _GONE_HASH)
+_SHOWN_OR_CANCELLED = and_(
+    _EVER_SHOWN,
+    or_(link.c.acknowledged != _GONE_HASH, offering.c.status == OfferingStatus.CANCELLED),
 )
-"""Items about what the Academy shows."""
-_TAKEN_IN = item.c.state.in_(["acknowledged", "found there", "left alone", "source wins"])
-"""Items after which the Academy's catalogue shows something else than before."""
+_TAKEN_IN = ("acknowledged", "found there", "left alone", "source wins")
+"""States of items after which the Academy's catalogue shows something else than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +64,24 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How new the catalogue is: ``mark`` changes with anything that the feeds show."""
+    """How new the catalogue is: ``mark`` changes with anything that the feeds show. ``at`` is when
+    that last was; None while it is not certain, because the Academy has not acknowledged all."""
 
     at: datetime | None
     mark: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry stands in the order of changes."""
+
+    changed_at: datetime
+    record_id: int
+
+
 def givers(tx: Connection) -> dict[str, Giver]:
     """{code: centre} of those of whom the catalogue shows anything, or ever did."""
-    ever = and_(_AT_ACADEMY, link.c.record_id == offering.c.id, link.c.acknowledged != EMPTY)
+    ever = and_(_EVER_SHOWN, link.c.record_id == offering.c.id)
     columns = (centre.c[name] for name in Giver.__slots__)
     rows = tx.execute(
         select(*columns).where(
@@ -87,13 +94,20 @@ def givers(tx: Connection) -> dict[str, Giver]:
 
 
 def state(tx: Connection, centres: Mapping[str, Giver]) -> State:
-    """How new the catalogue is."""
-    query = select(item.c.id, item.c.at).where(OF_CATALOGUE).order_by(item.c.id.desc()).limit(1)
-    last = tx.execute(query).first()
+    """How new the catalogue is.
+
+    What the feeds show becomes another when a record changes, and once more when the Academy
+    acknowledges that: then it is no longer among those that wait.
+    """
     changed = tx.scalar(select(func.max(offering.c.changed_at)))
+    waiting = tx.execute(
+        select(func.count(), func.sum(link.c.record_id)).where(
+            link.c.centre.in_(list(centres)), _AT_ACADEMY, PENDING
+        )
+    ).one()
     shown = sorted((each.code, each.name, each.region, each.country) for each in centres.values())
-    mark = digest([last.id if last else 0, changed.isoformat() if changed else "", shown])
-    return State(last.at if last else changed, mark.hex())
+    parts = [changed.isoformat() if changed else "", waiting[0], int(waiting[1] or 0), shown]
+    return State(None if waiting[0] else changed, digest(parts).hex())
 
 
 def entries(
@@ -107,7 +121,7 @@ def entries(
 ) -> list[Entry]:
     """The next entries in the order of their numbers; with ``cancelled`` also what was called off
     after it had been shown."""
-    shown = or_(_SHOWN, _CANCELLED) if cancelled else _SHOWN
+    shown = _SHOWN_OR_CANCELLED if cancelled else _SHOWN
     query = narrowed(_rows(), centres, asked).where(shown, link.c.record_id > after)
     return _entries(tx, centres, query.order_by(link.c.record_id).limit(most))
 
@@ -129,33 +143,24 @@ def entries_with(
 
 
 def changes(
-    tx: Connection, centres: Mapping[str, Giver], asked: Asked, *, before: int, most: int
-) -> list[tuple[int, Entry]]:
-    """(number of the change, entry), the newest first; each entry once, by its last change.
-    ``before`` is the number of the last one that was seen, or 0."""
-    later = item.alias("later")
-    query = (
-        narrowed(_rows(item.c.id, item.c.at), centres, asked)
-        .join(item, item.c.record_id == link.c.record_id)
-        .where(
-            or_(_SHOWN, _WITHDRAWN),
-            OF_CATALOGUE,
-            _TAKEN_IN,
-            ~exists().where(
-                later.c.kind == Kind.OFFERING,
-                later.c.record_id == item.c.record_id,
-                later.c.system == ACADEMY,
-                later.c.state.in_(_TAKEN_IN.right.value),
-                later.c.id > item.c.id,
-            ),
+    tx: Connection, centres: Mapping[str, Giver], asked: Asked, *, before: Place | None, most: int
+) -> list[tuple[Place, Entry]]:
+    """(place in the order, entry) of what the catalogue shows or ever showed, what changed last
+    first. ``before`` is the place of the last one that was seen."""
+    query = narrowed(_rows(), centres, asked).where(_EVER_SHOWN)
+    if before is not None:
+        query = query.where(
+            or_(
+                offering.c.changed_at < before.changed_at,
+                and_(offering.c.changed_at == before.changed_at, offering.c.id < before.record_id),
+            )
         )
-    )
-    if before:
-        query = query.where(item.c.id < before)
-    rows = tx.execute(query.order_by(item.c.id.desc()).limit(most)).all()
-    at = {row.record_id: row[-1] for row in rows}
-    found = _made(tx, centres, rows, at)
-    return [(row[-2], each) for row, each in zip(rows, found, strict=True)]
+    rows = tx.execute(
+        query.order_by(offering.c.changed_at.desc(), offering.c.id.desc()).limit(most)
+    ).all()
+    found = _made(tx, centres, rows)
+    places = (Place(row.changed_at, row.record_id) for row in rows)
+    return list(zip(places, found, strict=True))
 
 
 def part_starts(tx: Connection, size: int) -> Sequence[int]:
@@ -236,8 +241,7 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _entries(tx: Connection, centres: Mapping[str, Giver], query: Select[Any]) -> list[Entry]:
-    rows = tx.execute(query).all()
-    return _made(tx, centres, rows, _taken_in(tx, [row.record_id for row in rows]))
+    return _made(tx, centres, tx.execute(query).all())
 
 
 def _taken_in(tx: Connection, numbers: Sequence[int]) -> dict[int, datetime]:
@@ -250,7 +254,7 @@ def _taken_in(tx: Connection, numbers: Sequence[int]) -> dict[int, datetime]:
                 item.c.kind == Kind.OFFERING,
                 item.c.record_id.in_(chunk),
                 item.c.system == ACADEMY,
-                _TAKEN_IN,
+                item.c.state.in_(_TAKEN_IN),
             )
             .group_by(item.c.record_id)
         )
@@ -258,12 +262,10 @@ def _taken_in(tx: Connection, numbers: Sequence[int]) -> dict[int, datetime]:
     return found
 
 
-def _made(
-    tx: Connection, centres: Mapping[str, Giver], rows: Iterable[Any], at: Mapping[int, datetime]
-) -> list[Entry]:
+def _made(tx: Connection, centres: Mapping[str, Giver], rows: Sequence[Any]) -> list[Entry]:
     """The acknowledged document decides. Where it is not whole (the target was seen to hold
     something else, or holds nothing any more), the bridge's own record fills it up."""
-    rows = list(rows)
+    at = _taken_in(tx, [row.record_id for row in rows])
     partial = [row.record_id for row in rows if _WHOLE - (row.held_document or {}).keys()]
     records = offerings(tx, partial)
     made = []

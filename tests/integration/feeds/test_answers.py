@@ -97,6 +97,26 @@ def test_a_copy_is_kept_until_something_changes(lite: World, rule: str) -> None:
     assert changed.headers["ETag"] != first.headers["ETag"]
 
 
+def test_what_the_academy_has_not_acknowledged_is_not_shown_and_makes_no_copy_stale(
+    world: World,
+) -> None:
+    world.publish(plain(1))
+    path = "/catalogue.csv"
+    tags = [world.get(path).headers["ETag"]]
+    world.wish("EUR-1", title="Another title")
+    waiting = world.get(path)
+    assert "Another title" not in waiting.text
+    assert "Last-Modified" not in waiting.headers  # it would be that of what is yet to come
+    tags.append(waiting.headers["ETag"])
+    world.acknowledge("EUR-1")
+    known = {"If-None-Match": waiting.headers["ETag"]}
+    shown = world.get(path, headers=known)
+    assert "Another title" in shown.text
+    assert "Last-Modified" in shown.headers
+    tags.append(shown.headers["ETag"])
+    assert len(set(tags)) == 3
+
+
 def test_another_question_is_another_copy(lite: World) -> None:
     lite.publish(full())
     tags = {lite.get(f"/catalogue.ics{q}").headers["ETag"] for q in ("", "?centre=AFR")}

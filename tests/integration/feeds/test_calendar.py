@@ -85,7 +85,7 @@ def test_a_change_is_a_new_revision_of_the_same_event(world: World) -> None:
     assert before.keys() == after.keys()
     for uid, event in after.items():
         assert event["SEQUENCE"] > before[uid]["SEQUENCE"]
-        assert event["LAST-MODIFIED"].dt - before[uid]["LAST-MODIFIED"].dt == timedelta(minutes=1)
+        assert event["LAST-MODIFIED"].dt - before[uid]["LAST-MODIFIED"].dt == timedelta(minutes=2)
         assert event["DTSTAMP"].dt == event["LAST-MODIFIED"].dt
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import feedparser
+import pytest
 
 from lms_bridge.domain.model import OfferingStatus
 from tests.integration.feeds.world import World, full, plain
@@ -73,6 +74,11 @@ def test_pages_lead_through_everything(world: World) -> None:
         pages += 1
     assert pages == 3
     assert len(seen) == len(set(seen)) == 250
+
+
+@pytest.mark.parametrize("before", ["x", "1", "1.x", "-1.1", "99999999999999999999.1"])
+def test_no_such_page(lite: World, before: str) -> None:
+    lite.get(f"/catalogue.atom?before={before}", 400)
 
 
 def test_what_is_gone_leaves_a_tombstone(world: World) -> None:

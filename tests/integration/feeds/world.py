@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,8 +29,9 @@ from lms_bridge.secrets import Vault
 from lms_bridge.settings import load
 from lms_bridge.store import centres, links, offerings, reports, target_links
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import link
+from lms_bridge.store.tables import link, offering
 from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.wants import want_offerings
 from lms_bridge.web import create_app
 from tests.peers.serving import free_socket, serving
 
@@ -111,15 +112,29 @@ class World:
             rows = [_link(id_, record) for id_, record in zip(ids, records, strict=True)]
             links.insert_links(tx, rows)
             self._note(tx, ids, "create")
+            self._date(tx, ids)
 
     def change(self, code: str, **fields: Any) -> datetime:
         """A published offering becomes another one, and the Academy acknowledges it; what is no
         longer public it takes out. Gives the time."""
+        self.wish(code, **fields)
+        return self.acknowledge(code)
+
+    def wish(self, code: str, **fields: Any) -> None:
+        """A published offering becomes another one; the Academy does not know yet."""
         with self.database.writing() as tx:
             id_, before = offerings.offerings_by_code(tx, [code])[code]
             now = replace(before, **fields)
             offerings.change_offerings(tx, {id_: now})
-            document = offering_document(now)
+            want_offerings(tx, {id_: now})
+            self._now += timedelta(minutes=1)
+            self._date(tx, [id_])
+
+    def acknowledge(self, code: str) -> datetime:
+        """The Academy acknowledges an offering as it is now. Gives the time."""
+        with self.database.writing() as tx:
+            id_, record = offerings.offerings_by_code(tx, [code])[code]
+            document = offering_document(record)
             target_links.set_acknowledged(tx, self._link_id(tx, id_), document)
             self._note(tx, [id_], "remove" if document == GONE else "update")
         return self._now
@@ -152,6 +167,10 @@ class World:
         self._now += timedelta(minutes=1)
         for id_ in record_ids:
             self.note(tx, id_, system=ACADEMY, state="acknowledged", action=action)
+
+    def _date(self, tx: Any, record_ids: Sequence[int]) -> None:
+        chosen = offering.c.id.in_(record_ids)
+        tx.execute(offering.update().where(chosen).values(changed_at=self._now))
 
     def _link_id(self, tx: Any, record_id: int) -> int:
         row = tx.execute(link.select().where(link.c.record_id == record_id)).one()
