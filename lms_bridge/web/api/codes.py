@@ -46,7 +46,6 @@ CODES: Mapping[str, Code] = {
     "no-such-hold": Code(404, "There is no such hold"),
     "no-such-person": Code(404, "Nobody of that number waits to be matched"),
     "no-such-run": Code(404, "There is no such run"),
-    "no-such-record": Code(404, "There is no such record"),
     "not-waiting": Code(404, "Nobody of that id waits to be matched"),
     # ---- lives and rules
     "offering-not-now": Code(409, "The offering's status does not allow this"),
