@@ -26,6 +26,7 @@ from lms_bridge.jobs import ticks
 from lms_bridge.jobs.election import Election
 from lms_bridge.jobs.engine import Engine
 from lms_bridge.jobs.schedule import Job, jobs_of
+from lms_bridge.jobs.upkeep import Upkeep
 from lms_bridge.store import centres
 from lms_bridge.sync.work import utc_now
 
@@ -71,6 +72,7 @@ class Clock:
         )
         self._jobs: dict[str, Job] = {}
         self._reviewed: datetime | None = None
+        self._upkeep = Upkeep(bridge)
 
     @property
     def elected(self) -> bool:
@@ -184,6 +186,7 @@ class Clock:
             self._submit(job, ticks.RESUMED)
         for job in late:
             self.fire(job.id)
+        self._upkeep.do(now)
 
     def _schedule(self, jobs: dict[str, Job]) -> None:
         """Changes APScheduler's jobs to these; those that are the same stay as they are."""

@@ -69,12 +69,15 @@ class Once:
             return not self._alone.put(digest, purpose, {}, now, until)
         return not once.put(tx, digest, purpose, {}, now, until)
 
-    def _purge(self) -> None:
-        if time.monotonic() - self._purged < PURGE_SECONDS:
-            return
+    def purge(self) -> None:
+        """Forgets what has expired."""
         self._purged = time.monotonic()
         with self._database.writing() as tx:
             once.purge(tx, self._now())
+
+    def _purge(self) -> None:
+        if time.monotonic() - self._purged >= PURGE_SECONDS:
+            self.purge()
 
 
 def _after(now: datetime, seconds: float) -> datetime:

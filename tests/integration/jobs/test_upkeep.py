@@ -1,0 +1,94 @@
+"""What the elected process does every hour: keys change with age, expired records go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+
+from lms_bridge.jobs.clock import Clock
+from lms_bridge.lti.room import Room, open_room
+from lms_bridge.store.lti_tables import once
+from tests.integration.jobs.playing import FakeBridge, Recorder, Time
+
+NewClock = Callable[[FakeBridge, Recorder], Clock]
+NewBridge = Callable[..., FakeBridge]
+
+
+@pytest.fixture
+def bridges(database_address: str, new_bridge: NewBridge, time: Time) -> list[FakeBridge]:
+    """Two processes of one bridge, whose LTI lives by the test's time, too."""
+    first, second = new_bridge(database_address), new_bridge(database_address)
+    for bridge in (first, second):
+        room = open_room(bridge.settings, bridge.database, first.vault, now=time)
+        object.__setattr__(bridge, "room", room)
+    return [first, second]
+
+
+def kids(room: Room) -> list[str]:
+    return [each.kid for each in room.keyring.facts()]
+
+
+def records(bridge: FakeBridge) -> int:
+    with bridge.database.reading() as tx:
+        return tx.scalar(select(func.count()).select_from(once)) or 0
+
+
+def test_keys_change_by_the_clock(
+    bridges: list[FakeBridge], new_clock: NewClock, time: Time
+) -> None:
+    clocks = [new_clock(bridge, Recorder()) for bridge in bridges]
+
+    def live(**span: float) -> None:
+        time.go(**span)
+        for clock in clocks:
+            clock.beat()
+
+    live(minutes=1)
+    (first,) = kids(bridges[0].room)
+    assert [clock.elected for clock in clocks] == [True, False]
+    days = bridges[0].settings.lti.key_days
+    for _ in range(3):
+        live(days=days / 3 - 0.5)
+    assert kids(bridges[1].room) == [first]  # not before its time
+    live(days=2)
+    assert len(kids(bridges[1].room)) == 2
+    live(minutes=61)
+    live(minutes=61)
+    assert len(kids(bridges[0].room)) == 2  # once, whoever asks
+    signed = bridges[1].room.keyring.sign({"a": 1})
+    published = {key["kid"] for key in bridges[0].room.keyring.public_set()["keys"]}
+    assert published == set(kids(bridges[0].room))
+    assert signed.count(".") == 2
+
+
+def test_expired_records_go_every_hour(
+    bridges: list[FakeBridge], new_clock: NewClock, time: Time
+) -> None:
+    bridge = bridges[0]
+    clock = new_clock(bridge, Recorder())
+    time.go(minutes=1)
+    clock.beat()
+    bridge.room.once.put("test", "short", {}, 60)
+    bridge.room.once.put("test", "long", {}, 86_400)
+    time.go(minutes=30)
+    clock.beat()
+    assert records(bridge) == 2  # an hour has not passed
+    time.go(minutes=31)
+    clock.beat()
+    assert records(bridge) == 1
+    assert bridge.room.once.look("test", "long") == {}
+
+
+def test_who_stands_by_keeps_nothing_up(
+    bridges: list[FakeBridge], new_clock: NewClock, time: Time
+) -> None:
+    first, second = (new_clock(bridge, Recorder()) for bridge in bridges)
+    time.go(minutes=1)
+    first.beat()
+    bridges[1].room.once.put("test", "short", {}, 60)
+    time.go(seconds=80)
+    first.beat()  # renews its lease
+    second.beat()
+    assert records(bridges[1]) == 1
