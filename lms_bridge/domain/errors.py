@@ -27,6 +27,7 @@ optionally a ``remedy``. Neither ever holds a token, a person's name or an e-mai
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -77,12 +78,34 @@ class CircuitOpen(RetryLater):
     """So many requests failed in a row that this one was not sent."""
 
 
-class RecordRefused(BridgeError):
-    """One record cannot be used; ``field`` names the part at fault where it is known."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one field of a record. ``message`` goes on from the field's name ("is not
+    a date ..."), ``code`` is stable, ``allowed`` are the values that would do, where there is a
+    list of them."""
 
-    def __init__(self, code: str, message: str, remedy: str = "", *, field: str = "") -> None:
+    field: str
+    code: str
+    message: str
+    allowed: tuple[str, ...] = ()
+
+
+class RecordRefused(BridgeError):
+    """One record cannot be used; ``field`` names the part at fault where it is known, and
+    ``problems`` all of them where a schema told."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        field: str = "",
+        problems: Sequence[Problem] = (),
+    ) -> None:
         super().__init__(code, message, remedy)
         self.field = field
+        self.problems = tuple(problems)
 
 
 class StopRun(BridgeError):

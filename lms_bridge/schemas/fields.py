@@ -14,9 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import nh3
-from marshmallow import ValidationError, fields
+from marshmallow import fields
 
 from lms_bridge.domain.document import plain
+from lms_bridge.schemas.complaints import complaint
 
 LONGEST_TEXT = 100_000
 """Characters in the longest text field; a page of a book has some 3,000."""
@@ -30,9 +31,9 @@ _SPACE = re.compile(r"\s+")
 
 def _text(value: object) -> str:
     if isinstance(value, (bool, Mapping, list)) or not isinstance(value, (str, int, float)):
-        raise ValidationError("is not a text")
+        raise complaint("is not a text", "not-a-text")
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValidationError("is not a text")
+        raise complaint("is not a text", "not-a-text")
     return unicodedata.normalize("NFC", _CONTROL.sub("", str(value)))
 
 
@@ -51,9 +52,9 @@ class Line(fields.Field[str]):
             text = html.unescape(nh3.clean(text, tags=set()))
         text = _SPACE.sub(" ", text).strip()
         if len(text) > self.longest:
-            raise ValidationError(f"is longer than {self.longest} characters")
+            raise complaint(f"is longer than {self.longest} characters", "too-long")
         if self.required and not text:
-            raise ValidationError("is empty")
+            raise complaint("is empty", "empty")
         return text
 
 
@@ -65,7 +66,7 @@ class RichText(fields.Field[str]):
     ) -> str:
         text = _text(value)
         if len(text) > LONGEST_TEXT:
-            raise ValidationError(f"is longer than {LONGEST_TEXT:,} characters")
+            raise complaint(f"is longer than {LONGEST_TEXT:,} characters", "too-long")
         return nh3.clean(text).strip() if "<" in text else text.strip()
 
 
@@ -91,8 +92,8 @@ class Choice(_Plain, fields.Field[StrEnum]):
             return None
         found = self._by_key.get(_choice_key(_text(value)))
         if found is None:
-            allowed = ", ".join(member.value for member in self._by_key.values())
-            raise ValidationError(f"is not one of: {allowed}")
+            listed = ", ".join(self.choices)
+            raise complaint(f"is not one of: {listed}", "not-one-of", allowed=self.choices)
         return found
 
 
@@ -112,9 +113,9 @@ class Lines(_Plain, fields.Field[tuple[str, ...]]):
     ) -> tuple[str, ...]:
         items = value.split(";") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
-            raise ValidationError("is not a list of texts")
+            raise complaint("is not a list of texts", "not-a-list")
         if len(items) > self._most:
-            raise ValidationError(f"has more than {self._most} entries")
+            raise complaint(f"has more than {self._most} entries", "too-many")
         line = Line()
         texts = (line.deserialize(item) for item in items)
         return tuple(dict.fromkeys(text for text in texts if text))
@@ -134,18 +135,18 @@ class Amount(_Plain, fields.Field[Decimal]):
         if isinstance(value, str) and not value.strip() and self.allow_none:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-            raise ValidationError("is not a number")
+            raise complaint("is not a number", "not-a-number")
         try:
             number = Decimal(str(value).strip())
         except InvalidOperation:
-            raise ValidationError("is not a number") from None
+            raise complaint("is not a number", "not-a-number") from None
         if not number.is_finite():
-            raise ValidationError("is not a number")
+            raise complaint("is not a number", "not-a-number")
         if not self._least <= number <= self._most:
-            raise ValidationError(f"is not between {self._least} and {self._most}")
+            raise complaint(f"is not between {self._least} and {self._most}", "out-of-range")
         exponent = number.normalize().as_tuple().exponent
         if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
-            raise ValidationError(f"has more than {MOST_DECIMALS} decimals")
+            raise complaint(f"has more than {MOST_DECIMALS} decimals", "out-of-range")
         return number + 0  # minus zero is zero
 
 
@@ -169,7 +170,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValidationError("is not a time zone such as Africa/Nairobi") from None
+        raise complaint("is not a time zone such as Africa/Nairobi", "no-such-zone") from None
 
 
 class Moment(_Plain, fields.Field[datetime]):
@@ -177,7 +178,8 @@ class Moment(_Plain, fields.Field[datetime]):
 
     A date, or a time without an offset, is meant in the record's own time zone (``time_zone`` of
     the record, else the default given by the schema). ``end_of_day`` says that a plain date means
-    its last second, so that a day never shifts.
+    its last second, so that a day never shifts. Of a local time that comes twice the first is
+    meant; a schema with ``exact_times`` refuses it instead.
     """
 
     def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
@@ -189,19 +191,19 @@ class Moment(_Plain, fields.Field[datetime]):
     ) -> Any:
         if value in (0, "", "0") and value is not False:  # Moodle writes "no date" as 0
             if not self.allow_none:
-                raise ValidationError("is empty")
+                raise complaint("is empty", "empty")
             return None
         try:
             moment = self._moment(value, data or {})
         except OverflowError:
-            raise ValidationError("is not a date between 1990 and 2100") from None
+            raise complaint("is not a date between 1990 and 2100", "not-a-date") from None
         if not EARLIEST <= moment <= LATEST:
-            raise ValidationError("is not a date between 1990 and 2100")
+            raise complaint("is not a date between 1990 and 2100", "not-a-date")
         return moment
 
     def _moment(self, value: object, data: Mapping[str, Any]) -> datetime:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise ValidationError("is not a date")
+            raise complaint("is not a date", "not-a-date")
         if not isinstance(value, str) or value.strip().isdecimal():
             return _from_seconds(float(value))
         text = value.strip()
@@ -211,14 +213,23 @@ class Moment(_Plain, fields.Field[datetime]):
                 return self._day(datetime.combine(date.fromisoformat(text), clock), data)
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise ValidationError("is not a date such as 2026-03-31") from None
+            raise complaint("is not a date such as 2026-03-31", "not-a-date") from None
         return moment.astimezone(UTC) if moment.tzinfo else self._time(moment, data)
 
     def _time(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
         local = self._zone(data)
         moment = naive.replace(tzinfo=local).astimezone(UTC)
         if moment.astimezone(local).replace(tzinfo=None) != naive:
-            raise ValidationError("is a time that the clocks of its zone skip")
+            raise complaint("is a time that the clocks of its zone skip", "time-skipped")
+        if getattr(self.parent, "exact_times", False):
+            again = naive.replace(tzinfo=local, fold=1).astimezone(UTC)
+            if again != moment:
+                first, second = (each.astimezone(local).isoformat() for each in (moment, again))
+                raise complaint(
+                    f"comes twice, as the clocks of its zone go back: write {first} or {second}",
+                    "time-ambiguous",
+                    allowed=(first, second),
+                )
         return moment
 
     def _day(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
@@ -228,7 +239,7 @@ class Moment(_Plain, fields.Field[datetime]):
         local = self._zone(data)
         moment = naive.replace(tzinfo=local, fold=int(self._end_of_day)).astimezone(UTC)
         if moment.astimezone(local).date() != naive.date():
-            raise ValidationError("is a day that its zone skips")
+            raise complaint("is a day that its zone skips", "time-skipped")
         return moment
 
     def _zone(self, data: Mapping[str, Any]) -> ZoneInfo:
@@ -239,5 +250,5 @@ class Moment(_Plain, fields.Field[datetime]):
 
 def _from_seconds(seconds: float) -> datetime:
     if math.isnan(seconds):
-        raise ValidationError("is not a date")
+        raise complaint("is not a date", "not-a-date")
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

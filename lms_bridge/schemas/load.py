@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError
 
-from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.errors import Problem, RecordRefused
+from lms_bridge.schemas.complaints import INVALID, Complaint
 
 UNREADABLE = "problem"
 """The field by which a reader says that a record cannot be read, and why (a row of a file)."""
@@ -29,24 +30,32 @@ def load(schema: Schema, fields: Mapping[str, object]) -> Any:
         return schema.load(dict(fields))
     except ValidationError as error:
         problems = list(_problems(error.messages, ""))
-        listed = "; ".join(f"{name} {complaint}" for name, complaint in problems)
-        first = problems[0][0] if problems else ""
-        raise RecordRefused("invalid-record", f"{listed}.", field=first) from None
+        listed = "; ".join(f"{each.field} {each.message}" for each in problems)
+        first = problems[0].field if problems else ""
+        raise RecordRefused(
+            "invalid-record", f"{listed}.", field=first, problems=problems
+        ) from None
     except RecursionError:
         raise RecordRefused("too-deep", "The record is nested too deeply.") from None
 
 
-def _problems(messages: Any, prefix: str) -> Any:
+_IN_OUR_WORDS = {
+    "Missing data for required field.": Complaint("is missing", "missing"),
+    "Field may not be null.": Complaint("is empty", "empty"),
+    "Not a valid string.": Complaint("is not a text", "not-a-text"),
+    "Not a valid list.": Complaint("is not a list", "not-a-list"),
+    "Invalid input type.": Complaint("is not a set of fields", "not-a-record"),
+}
+
+
+def _problems(messages: Any, prefix: str) -> Iterator[Problem]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
             yield from _problems(inner, f"{prefix}.{name}" if prefix else str(name))
         return
     for message in messages if isinstance(messages, list) else [messages]:
-        complaint = {
-            "Missing data for required field.": "is missing",
-            "Field may not be null.": "is empty",
-            "Not a valid string.": "is not a text",
-            "Not a valid list.": "is not a list",
-            "Invalid input type.": "is not a set of fields",
-        }.get(str(message), str(message))
-        yield prefix, complaint
+        said = _IN_OUR_WORDS.get(str(message), message)
+        if isinstance(said, Complaint):
+            yield Problem(prefix, said.code, str(said), said.allowed)
+        else:
+            yield Problem(prefix, INVALID, str(said))

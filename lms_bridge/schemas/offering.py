@@ -8,7 +8,6 @@ from typing import Any
 from marshmallow import (
     EXCLUDE,
     Schema,
-    ValidationError,
     fields,
     post_load,
     pre_load,
@@ -22,6 +21,7 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     RegistrationType,
 )
+from lms_bridge.schemas.complaints import complaint
 from lms_bridge.schemas.fields import Amount, Choice, Line, Lines, Moment, RichText, Zone
 from lms_bridge.schemas.parts import StrictInteger
 
@@ -47,7 +47,7 @@ class MeetingSchema(LocalSchema):
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_: Any) -> None:
         if data["ends_at"] <= data["starts_at"]:
-            raise ValidationError("is not after the start", "ends_at")
+            raise complaint("is not after the start", "wrong-order", "ends_at")
 
     @post_load
     def _made(self, data: dict[str, Any], **_: Any) -> Meeting:
@@ -127,10 +127,10 @@ class OfferingSchema(LocalSchema):
 
 def _between(number: int, least: int, most: int) -> None:
     if not least <= number <= most:
-        raise ValidationError(f"is not between {least} and {most}")
+        raise complaint(f"is not between {least} and {most}", "out-of-range")
 
 
-def _not_before(data: dict[str, Any], first: str, last: str, complaint: str) -> None:
+def _not_before(data: dict[str, Any], first: str, last: str, text: str) -> None:
     opens, closes = data.get(first), data.get(last)
     if opens and closes and closes < opens:
-        raise ValidationError(complaint, last)
+        raise complaint(text, "wrong-order", last)
