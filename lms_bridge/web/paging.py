@@ -46,8 +46,12 @@ class Paging:
 
 def asked_number(name: str) -> int:
     """The number that the address gives under a name; nonsense is zero."""
-    text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+    return number_in(request.args.get(name, ""), digits=18)
+
+
+def number_in(text: str, *, digits: int = 6) -> int:
+    """The number that a text is, of so many digits at most; nonsense is zero."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else 0
 
 
 def asked_page() -> int:

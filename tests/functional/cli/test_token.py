@@ -1,0 +1,36 @@
+"""Tokens from the command line."""
+
+from __future__ import annotations
+
+import json
+
+from tests.functional.cli.conftest import Cli
+
+
+def test_a_token_from_its_making_to_its_end(alpha: Cli) -> None:
+    made = alpha(
+        *("token", "create", "Sample schedule", "--centre", "ALPHA", "--days", "30"),
+        *("--scope", "offerings:read", "--scope", "offerings:write"),
+    ).stdout
+    text = made.splitlines()[0]
+    assert text.startswith("lmsb_")
+    assert "only now" in made
+    (told,) = json.loads(alpha("token", "list", "--json").stdout)
+    assert (told["centre"], told["status"]) == ("ALPHA", "active")
+    assert told["scopes"] == ["offerings:read", "offerings:write"]
+    assert text[18:] not in alpha("token", "list").stdout
+    alpha("token", "revoke", told["token"])
+    assert "revoked" in alpha("token", "list").stdout
+
+
+def test_what_is_refused(alpha: Cli) -> None:
+    for wrong in (
+        ("--centre", "NONE", "--scope", "offerings:read"),
+        ("--region", "atlantis", "--scope", "offerings:read"),
+        ("--centre", "ALPHA", "--scope", "offerings:review"),
+        ("--scope", "everything"),
+        (),
+    ):
+        alpha("token", "create", "Sample", *wrong, code=2)
+    alpha("token", "revoke", "nobodys", code=2)
+    assert "no token yet" in alpha("token", "list").stdout
