@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from lms_bridge.store.reports import quarantine_of
 from tests.fakes.nights import sample_centre
 from tests.integration.lti_connector.world import Connected, LtiNights
 from tests.peers.rosters import person
+
+RECORDED = Path(__file__).parents[2] / "recordings" / "lti" / "lti-moodle-as-platform.json"
 
 
 @pytest.fixture
@@ -175,6 +179,19 @@ def test_a_whole_name_will_do(night: LtiNights, connected: Connected) -> None:
     night.good_night()
     (there,) = night.lms.people.values()
     assert there.stable_id == "SAMPLE-1"
+
+
+def test_the_roster_of_a_real_moodle(night: LtiNights, connected: Connected) -> None:
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    (whole,) = [
+        each["body"]["members"]
+        for each in recorded
+        if each.get("what") == "nrps" and each["url"].endswith("/memberships")
+    ]
+    one, _ = courses(night)
+    connected.platform.courses[one] = whole
+    night.good_night()
+    assert roster(night) == {(one, f"acad-{number}"): "active" for number in range(3)}
 
 
 def test_people_may_be_known_by_the_platforms_own_id(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from lms_bridge.domain.model import Centre, Flow, Kind, Offering
+from lms_bridge.domain.model import Centre, Kind, Offering
 from lms_bridge.domain.policy import Policy
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
@@ -19,8 +20,10 @@ from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launching import start_deep_linking, start_launch
 from lms_bridge.store import centres, lti_courses, lti_services
 from lms_bridge.store.offerings import add_offerings, offerings_by_code
+from lms_bridge.store.tables import enrolment, learner, lease, result
 from tests.fakes.academy import sample_person
 from tests.integration.lti_connector.world import LtiNights
+from tests.integration.lti_platform.waiting import until
 from tests.integration.lti_platform.world import BROWSER, Tool, World, add_tool, form_of, world_on
 
 CENTRE = Centre("LTI", "Sample centre of LTI", "africa", "lti", sample=True)
@@ -96,9 +99,22 @@ class Chain:
         assert answer.status_code == 200, answer.text
         return [each["user_id"] for each in answer.json()["members"] if each["status"] == "Active"]
 
-    def launch(self, learner: str, code: str) -> dict[str, Any]:
+    def results(self) -> list[tuple[str, int, int, bool]]:
+        """(learner, score, highest score, completed)"""
+        query = select(
+            learner.c.academy_id, result.c.score, result.c.scale_max, result.c.completed
+        ).select_from(result.join(enrolment).join(learner))
+        with self.world.bridge.database.reading() as tx:
+            return [tuple(row) for row in tx.execute(query)]
+
+    def is_busy(self) -> bool:
+        """Whether a run of the centre is under way: scores are taken in by one of their own."""
+        with self.world.bridge.database.reading() as tx:
+            return tx.execute(select(lease).where(lease.c.name == "run:LTI")).first() is not None
+
+    def launch(self, who: str, code: str) -> dict[str, Any]:
         self.world.party = self.party
-        return self.world.launch(learner, code)
+        return self.world.launch(who, code)
 
 
 @pytest.fixture
@@ -138,9 +154,10 @@ def test_from_the_choice_to_the_result(chain: Chain) -> None:
 
     score = chain.world.score(userId="SAMPLE-1", scoreGiven=0)
     assert chain.world.call("POST", f"{line_item}/scores", body=score).status_code == 204
-    night.good_night((Flow.RESULTS,))
-    result = night.academy.results[code, "SAMPLE-1"]
-    assert (result["score"], result["scale_max"], result["completed"]) == ("0", "20", True)
+    until(lambda: chain.results() != [] and not chain.is_busy())
+    assert chain.results() == [("SAMPLE-1", 0, 20, True)]
+    (sent,) = night.links("academy", Kind.RESULT)
+    assert sent.centre == "LTI"
 
     night.academy.change("r1", "withdrawn")
     report = night.good_night()
