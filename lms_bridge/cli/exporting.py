@@ -13,13 +13,13 @@ from typing import BinaryIO, cast
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.files.records import Records, offering_rows, registration_rows, result_rows
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.ports import Raw
 from lms_bridge.schemas.csv import write_offerings, write_registrations, write_results
 from lms_bridge.store import centres
+from lms_bridge.sync.files.records import Records, offering_rows, registration_rows, result_rows
 
 Write = Callable[[BinaryIO, Iterable[Raw]], int]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import document
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Offering, OfferingStatus
+from lms_bridge.domain.plan import Plan
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.offering import OfferingSchema
@@ -29,16 +30,46 @@ def offering_code(centre: str, external_id: str) -> str:
     return f"{centre}-{base64.b32encode(hashed).decode().lower()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a snapshot's records are once read. ``before`` {record id: offering as it is known},
+    ``records`` {external id: (what changed, the offering it is to be)}."""
+
+    before: dict[int, Offering]
+    records: dict[str, tuple[Changed, Offering]]
+    refused: list[tuple[Changed, RecordRefused]]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of them. ``ids`` {external id: record id}."""
+
+    plan: Plan
+    ids: dict[str, int]
+
+
 def take_in_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
     """Applies what a centre's catalogue shows: creates, updates, and takes off the list what it
     no longer holds; or holds the plan."""
+    found = read_offerings(tx, work, snapshot, OfferingSchema(default_zone=work.centre.time_zone))
+    refuse(tx, work, snapshot, found.refused)
+    apply_offerings(tx, work, snapshot, found)
+
+
+def read_offerings(tx: Connection, work: Work, snapshot: Snapshot, schema: OfferingSchema) -> Read:
+    """The records of a snapshot, through the schema."""
     before = offerings.offerings(
         tx,
         [changed.known.record_id for changed in snapshot.changed if changed.known]
         + [known.record_id for known in snapshot.vanished.values()],
     )
-    loaded, refused = _load(tx, work, snapshot, before)
-    refuse(tx, work, snapshot, refused)
+    loaded, refused = _load(tx, work, snapshot, before, schema)
+    return Read(before, loaded, refused)
+
+
+def apply_offerings(tx: Connection, work: Work, snapshot: Snapshot, found: Read) -> Applied | None:
+    """Carries the plan out; None when it is held, and nothing was changed."""
+    loaded, before = found.records, found.before
     listed = {
         key: known.record_id
         for key, known in snapshot.vanished.items()
@@ -57,7 +88,7 @@ def take_in_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
         listed,
     )
     if made is None:
-        return
+        return None
     ids = _apply(tx, work, snapshot, loaded, before)
     removed = {
         listed[change.key]: replace(before[listed[change.key]], listed=False)
@@ -83,12 +114,16 @@ def take_in_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
         list(snapshot.vanished.values()),
         loaded.keys(),
     )
+    return Applied(made, ids)
 
 
 def _load(
-    tx: Connection, work: Work, snapshot: Snapshot, before: dict[int, Offering]
+    tx: Connection,
+    work: Work,
+    snapshot: Snapshot,
+    before: dict[int, Offering],
+    schema: OfferingSchema,
 ) -> tuple[dict[str, tuple[Changed, Offering]], list[tuple[Changed, RecordRefused]]]:
-    schema = OfferingSchema(default_zone=work.centre.time_zone)
     loaded: dict[str, tuple[Changed, Offering]] = {}
     refused: list[tuple[Changed, RecordRefused]] = []
     named = offerings.offerings_by_code(

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-
-from sqlalchemy import Connection
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.files.rows import FileRows
-from lms_bridge.cli.files.same import differing
 from lms_bridge.domain.errors import IncompleteRead
 from lms_bridge.domain.model import Flow, Kind
+from lms_bridge.sync.files.same import differing
 from lms_bridge.sync.importing import Share, take_in_file
 from lms_bridge.sync.run import DONE, HELD, PARTIAL, Order, Report
-from lms_bridge.sync.work import Lease, Work
+from lms_bridge.sync.trial import trial_of
 
 FLOWS = {Kind.OFFERING: Flow.OFFERINGS, Kind.ENROLMENT: Flow.ENROLMENTS, Kind.RESULT: Flow.RESULTS}
-
-
-class Trial(Work):
-    """Work whose transactions are undone at their end."""
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with self.database.trying() as tx:
-            yield tx
-            self.keep_audit(tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +57,7 @@ def _run(bridge: Bridge, order: Order, kind: Kind, share: Share, whole: bool) ->
 
 def _try(bridge: Bridge, order: Order, kind: Kind, share: Share, whole: bool) -> Report:
     began = time.monotonic()
-    work = Trial(bridge.database, order.centre, order.policy, Lease("", "", 0.0), dry=True)
+    work = trial_of(bridge.database, order.centre, order.policy)
     take_in_file(work, kind, share, whole=whole)
     refused = any(number for key, number in work.counts.items() if key.endswith(".quarantined"))
     return Report(

@@ -1,0 +1,1 @@
+"""Files and pushed schedules: records as rows, and rows that say nothing new."""
