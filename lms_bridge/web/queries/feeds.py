@@ -122,8 +122,12 @@ def entries(
     """The next entries in the order of their numbers; with ``cancelled`` also what was called off
     after it had been shown."""
     shown = _SHOWN_OR_CANCELLED if cancelled else _SHOWN
-    query = narrowed(_rows(), centres, asked).where(shown, link.c.record_id > after)
-    return _entries(tx, centres, query.order_by(link.c.record_id).limit(most))
+    place = link.c.record_id
+    query = narrowed(_joined(select(place)), centres, asked).where(shown, place > after)
+    # The numbers first: whole rows, of which a filter may find many, are never sorted.
+    numbers = tx.scalars(query.order_by(place).limit(most)).all()
+    rows = _rows().where(shown, place.in_(numbers)).order_by(place)
+    return _entries(tx, centres, rows)
 
 
 def entry(tx: Connection, centres: Mapping[str, Giver], code: str) -> Entry | None:

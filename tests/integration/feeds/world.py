@@ -148,7 +148,8 @@ class World:
     def add_unseen(self, *records: Offering) -> None:
         """Offerings that the Academy knows nothing of yet."""
         with self.database.writing() as tx:
-            offerings.add_offerings(tx, records)
+            ids = offerings.add_offerings(tx, records)
+            want_offerings(tx, dict(zip(ids, records, strict=True)))
 
     def get(self, path: str, status: int = 200, **options: Any) -> requests.Response:
         response = requests.get(self.address + path, timeout=60, **options)
