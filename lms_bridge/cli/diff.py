@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lms_bridge.cli.output import clean, say, shortened
+from lms_bridge.domain.model import system_label
 
 LONGEST = 60
 _SIGNS = {"create": "+", "update": "~", "remove": "-", "read": "!", "conflict": "!"}
@@ -32,7 +33,8 @@ def show_items(
 
 def _headline(item: Mapping[str, Any], sign: str, names: Mapping[tuple[str, int], str]) -> str:
     name = names.get((item["kind"], item["record_id"] or 0)) or clean(item["external_id"])
-    where = f" ({clean(item['external_id'])} at {item['system']})" if item["external_id"] else ""
+    at = system_label(item["system"])
+    where = f" ({clean(item['external_id'])} at {at})" if item["external_id"] else ""
     return f"{sign} {item['kind']} {name or 'new'}: {item['action']}, {item['state']}{where}"
 
 

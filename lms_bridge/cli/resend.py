@@ -12,7 +12,7 @@ from lms_bridge.cli.naming import names_of
 from lms_bridge.cli.output import clean, say, table, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.domain.model import ACADEMY, Kind, centre_system
+from lms_bridge.domain.model import Kind, system_label
 from lms_bridge.store import enrolments, learners, offerings, results, target_links
 from lms_bridge.sync import decisions
 
@@ -82,7 +82,7 @@ def _show_failing(bridge: Bridge, code: str) -> None:
         [
             (
                 f"{row.kind} {names.get((Kind(row.kind), row.record_id), row.record_id)}",
-                row.system,
+                system_label(row.system),
                 row.attempts,
                 when(row.next_attempt),
                 clean(row.error),
@@ -141,5 +141,5 @@ def _send_again(bridge: Bridge, code: str, chosen: Mapping[Kind, Sequence[int]])
     """What the targets acknowledged of these records is no longer taken for granted."""
     with bridge.database.writing() as tx:
         for kind, ids in chosen.items():
-            for system in (centre_system(code), ACADEMY):
+            for system in target_links.systems_of(tx, code, kind, ids):
                 target_links.send_again(tx, system, kind, ids)

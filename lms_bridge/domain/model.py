@@ -126,6 +126,22 @@ def centre_system(code: str) -> str:
     return f"centre:{code}"
 
 
+GRADEBOOK = "lti:"
+
+
+def gradebook_system(connection: int) -> str:
+    """The name under which links to the gradebook of an LTI platform are kept, by the number of
+    its connection."""
+    return f"{GRADEBOOK}{connection}"
+
+
+def system_label(system: str) -> str:
+    """What people call a system."""
+    if system.startswith(GRADEBOOK):
+        return f"gradebook of connection {system.removeprefix(GRADEBOOK)}"
+    return system
+
+
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """One session of an offering: UTC times, and a room or an address."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, exists, select, update
 
+from lms_bridge.bootstrap import SCORES
 from lms_bridge.jobs.schedule import Job
 from lms_bridge.store import reports
 from lms_bridge.store.rows import upsert
@@ -63,6 +64,7 @@ def still_going(tx: Connection, job: Job, now: datetime) -> bool:
             run.c.centre == job.centre,
             run.c.status == "running",
             run.c.flows == _flows(job),
+            run.c.trigger != SCORES,  # which reads nothing
             exists().where(lease.c.name == f"run:{job.centre}", lease.c.expires_at > now),
         )
     ).first()

@@ -20,19 +20,12 @@ from sqlalchemy import (
     update,
 )
 
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import GRADEBOOK, Kind
 from lms_bridge.store.links import chunks
 from lms_bridge.store.lti_tables import course, party, visit
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import enrolment, link, offering, result
 from lms_bridge.store.types import Utc
-
-GRADEBOOK = "lti:"
-
-
-def gradebook_system(party_id: int) -> str:
-    """The name under which links to a platform's gradebook are kept."""
-    return f"{GRADEBOOK}{party_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from lms_bridge.domain.document import Document, digest
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store.links import KEY, chunks
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, link
@@ -346,6 +346,13 @@ def systems_that_want(
         )
         found.extend((row[0], row[1], row[2]) for row in rows)
     return found
+
+
+def systems_of(tx: Connection, centre: str, kind: Kind, record_ids: Iterable[int]) -> Iterable[str]:
+    """The targets that records of a centre may be at: its LMS, the Academy, and gradebooks."""
+    wanting = systems_that_want(tx, kind, record_ids)
+    found = {system for _, system, of_centre in wanting if of_centre == centre}
+    return sorted(found | {centre_system(centre), ACADEMY})
 
 
 def adopt(tx: Connection, system: str, kind: Kind, record_id: int, external_id: str) -> None:

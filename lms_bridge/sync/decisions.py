@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.model import ACADEMY, Kind, centre_system
+from lms_bridge.domain.model import Kind, centre_system
 from lms_bridge.store import holds, learners, links, target_links
 from lms_bridge.store.database import Database
 
@@ -85,5 +85,5 @@ def resend(database: Database, centre: str, kind: Kind, record_ids: list[int]) -
 
 def keep_resend(tx: Connection, centre: str, kind: Kind, record_ids: list[int]) -> None:
     """The same as a part of a transaction."""
-    for system in (centre_system(centre), ACADEMY):
+    for system in target_links.systems_of(tx, centre, kind, record_ids):
         target_links.try_again(tx, system, kind, record_ids)

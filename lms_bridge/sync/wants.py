@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import digest
-from lms_bridge.domain.model import ACADEMY, Kind, Learner, Offering, Result, centre_system
+from lms_bridge.domain.model import (
+    ACADEMY,
+    Kind,
+    Learner,
+    Offering,
+    Result,
+    centre_system,
+    gradebook_system,
+)
 from lms_bridge.domain.wanted import (
     GONE,
     REMOVED,
@@ -19,7 +27,6 @@ from lms_bridge.domain.wanted import (
 )
 from lms_bridge.store import enrolments, learners, lti_visits, results, target_links
 from lms_bridge.store.enrolments import StoredEnrolment
-from lms_bridge.store.lti_visits import gradebook_system
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.work import Work
 

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from lms_bridge import __version__
 from lms_bridge.bootstrap import Bridge
+from lms_bridge.domain.model import system_label
 from lms_bridge.logs import redacted_text
 from lms_bridge.reference import reference
 
@@ -178,6 +179,7 @@ def add_to(app: Flask, bridge: Bridge) -> None:
         run_status=status,
         value=value,
         redacted=redacted_text,
+        system=system_label,
         number=lambda many: f"{many:,}",
     )
     app.jinja_env.globals.update(label=label, took=took, version=__version__, reference=reference())

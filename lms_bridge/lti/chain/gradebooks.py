@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.model import Kind, Offering, Result
+from lms_bridge.domain.model import Kind, Offering, Result, gradebook_system
 from lms_bridge.domain.ports import Done, Failed, Limits, Order, Outcomes
 from lms_bridge.domain.wanted import result_document
 from lms_bridge.lti import parties
@@ -24,7 +24,7 @@ from lms_bridge.lti.room import Room
 from lms_bridge.lti.tool.connections import Connections
 from lms_bridge.lti.tool.services.scores import NOT_FOUND, Score, post_score
 from lms_bridge.store import enrolments, lti_visits, offerings, results
-from lms_bridge.store.lti_visits import Column, gradebook_system
+from lms_bridge.store.lti_visits import Column
 from lms_bridge.store.target_links import Pending
 from lms_bridge.sync.target import Draft, Look
 from lms_bridge.sync.targets import Plain

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.model import Kind, Offering, gradebook_system
 from lms_bridge.lti.chain import arriving
 from lms_bridge.lti.parties import Party
 from lms_bridge.lti.platform.places import Place
@@ -14,7 +14,7 @@ from lms_bridge.lti.room import Room
 from lms_bridge.lti.tool.launch import Grading, Launch
 from lms_bridge.lti.vocabulary import SCORE
 from lms_bridge.store import lti_visits, target_links
-from lms_bridge.store.lti_visits import Visit, Visited, gradebook_system
+from lms_bridge.store.lti_visits import Visit, Visited
 
 LONGEST_ADDRESS = 2000
 
