@@ -112,7 +112,7 @@ def _show(folder: Folder, settings: Settings, once: bool) -> None:
         folder.mark_ready()
         if once:
             click.get_current_context().exit(failed)
-        say(f"\nOpen {launches.academy.address}/ , be {shown.learner.name}, and press Launch.")
+        say(f"\nOpen {launches.academy.address} as {shown.learner.name}, and press Launch.")
         stay_up(settings)
 
 

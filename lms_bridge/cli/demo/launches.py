@@ -151,13 +151,14 @@ class LaunchSites:
         outside = next(each for each in sample.learners if each.academy_id not in inside)
         people = [_person(self._place.learner), _person(outside)]
         self.academy.add_people([*people, COORDINATOR])
-        for course in sample.courses:
+        for course in sorted(sample.courses, key=lambda each: each.code != self._course):
             offering = by_course.get(course.code)
             if offering is None or (course.begun and course.days):
                 continue  # the bad record, what is not published, and what is over
             everybody = tuple(person.id for person in people)
             self.academy.add_course(Course(offering.code, offering.title, everybody))
-            self.academy.add_link(offering.code, "Go to the course", {"offering": offering.code})
+            title = f"{offering.title}, at {sample.centre.name}"
+            self.academy.add_link(offering.code, title, {"offering": offering.code})
 
     @property
     def _course(self) -> str:
@@ -176,7 +177,8 @@ class LaunchSites:
     def _restore(self) -> None:
         if self._file.is_file():
             for item, person, score in json.loads(self._file.read_text(encoding="utf-8")):
-                self.academy.scores[item, person] = Score(**score)
+                if item in self.academy.line_items:  # content that was chosen is not kept
+                    self.academy.scores[item, person] = Score(**score)
 
 
 def _first_open(samples: Sequence[SampleCentre]) -> tuple[SampleCentre, Place]:

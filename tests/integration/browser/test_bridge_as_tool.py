@@ -1,49 +1,39 @@
-"""Launches from the sample Academy that end at the bridge: no tool goes on from there."""
+"""Launches from the sample Academy that end at the bridge: links without an offering."""
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.integration.browser.conftest import NewWorld
 from tests.integration.browser.walking import launched, launched_here, sign_in
-from tests.integration.browser.world import LEARNER, STRICT, World
-
-TITLE = "Spectre & réglementation"
-
-
-@pytest.fixture
-def sites(new_world: NewWorld) -> World:
-    return new_world(with_tool=False)
+from tests.integration.browser.world import LEARNER, STRICT, TO_THE_BRIDGE, World
 
 
 def test_new_tab(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
-    page = launched(tab)
+    page = launched(tab, TO_THE_BRIDGE)
     expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
-    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
 
 
 def test_inside_the_academys_page(tab: Page, sites: World) -> None:
     """Third-party cookies are blocked in this browser."""
     sign_in(tab, sites, LEARNER)
-    frame = launched_here(tab)
+    frame = launched_here(tab, TO_THE_BRIDGE)
     expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
-    expect(frame.get_by_role("heading", name=TITLE)).to_be_visible()
 
 
 def test_platform_storage(tab: Page, new_world: NewWorld) -> None:
-    sites = new_world(with_tool=False, host=STRICT, offers_storage=True)
+    sites = new_world(host=STRICT, offers_storage=True)
     sign_in(tab, sites, LEARNER)
-    frame = launched_here(tab)
+    frame = launched_here(tab, TO_THE_BRIDGE)
     expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
 
 
 def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
     """Where a browser keeps nothing for a page inside another, and the platform does not either."""
-    sites = new_world(with_tool=False, host=STRICT)
+    sites = new_world(host=STRICT)
     sign_in(tab, sites, LEARNER)
-    frame = launched_here(tab)
+    frame = launched_here(tab, TO_THE_BRIDGE)
     expect(frame.get_by_role("heading", name="Open in a window of its own")).to_be_visible()
     with tab.context.expect_page() as opened:
         frame.get_by_role("link", name="Open the course in a new window").click()
@@ -57,7 +47,7 @@ def test_two_tabs_at_once(tab: Page, sites: World) -> None:
     script = f"{sites.academy.address}/static/send.js"
     tab.context.route(script, lambda route: route.abort())
     try:
-        pages = [launched(tab), launched(tab)]
+        pages = [launched(tab, TO_THE_BRIDGE), launched(tab, TO_THE_BRIDGE)]
         for page in pages:
             expect(page.get_by_role("button", name="Go on")).to_be_visible()
         for page in reversed(pages):

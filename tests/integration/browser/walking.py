@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from playwright.sync_api import FrameLocator, Page
 
 from lms_bridge.simulators.lti import Person
-from tests.integration.browser.world import World
-
-LINK = "Spectrum at the centre"
+from tests.integration.browser.world import TO_THE_CENTRE, World
 
 
 def sign_in(tab: Page, sites: World, person: Person) -> None:
@@ -18,19 +14,14 @@ def sign_in(tab: Page, sites: World, person: Person) -> None:
     tab.get_by_role("heading", name="My courses").wait_for()
 
 
-def launched(tab: Page, title: str = LINK) -> Page:
+def launched(tab: Page, title: str = TO_THE_CENTRE) -> Page:
     """The new tab that the launch opens."""
     with tab.context.expect_page() as opened:
         tab.get_by_role("link", name=f"Launch {title} in a new tab").click()
     return opened.value
 
 
-def launched_here(tab: Page, title: str = LINK) -> FrameLocator:
+def launched_here(tab: Page, title: str = TO_THE_CENTRE) -> FrameLocator:
     """The frame of the Academy's page that the launch opens in."""
     tab.get_by_role("link", name=f"Launch {title} in this page").click()
     return tab.frame_locator(f'iframe[title="{title}"]')
-
-
-def address_in_frame(tab: Page) -> str:
-    """Where the frame is, without query."""
-    return re.sub(r"\?.*", "", tab.frames[-1].url)

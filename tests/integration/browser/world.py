@@ -32,6 +32,8 @@ ACADEMY, STRICT = "academy.example", "strict.example"
 BRIDGE, CENTRE = "bridge.example", "centre.example"
 PROBE = "probe.example"
 HOSTS = (ACADEMY, STRICT, BRIDGE, CENTRE, PROBE)
+TO_THE_CENTRE, TO_THE_BRIDGE = "Spectrum at the centre", "About the bridge"
+"""Links of the course A-1: to the offering OFF-1, and to none."""
 CLIENT, DEPLOYMENT = "bridge-at-the-academy", "1"
 LEARNER = Person("acad-1", "Sample", "Learner 1", "acad-1@example.org")
 WAITING = Person("acad-4", "Sample", "Learner 4", "acad-4@example.org")
@@ -42,7 +44,7 @@ PEOPLE = (LEARNER, WAITING, STRANGER, TEACHER)
 
 @dataclass
 class World:
-    """The three sites, with the offering OFF-1 in the Academy's course A-1."""
+    """The three sites, connected."""
 
     academy: SamplePlatform
     centre: SampleTool
@@ -59,9 +61,8 @@ def world(
     host: str = ACADEMY,
     *,
     offers_storage: bool = False,
-    with_tool: bool = True,
 ) -> Iterator[World]:
-    """``host`` is where the Academy lives. Without its tool, the centre's offerings end here."""
+    """``host`` is where the Academy lives."""
     academy = SamplePlatform("Sample Academy", offers_storage=offers_storage)
     centre, late = SampleTool("Sample centre"), Late()
     with ExitStack() as stack:
@@ -75,9 +76,7 @@ def world(
         room = open_room(bridge.settings, bridge.database, bridge.vault)
         ids = seed(bridge.database)
         _publish(bridge)
-        tool = _connect(
-            bridge, room, academy, centre, Status.ACTIVE if with_tool else Status.DISABLED
-        )
+        tool = _connect(bridge, room, academy, centre)
         _fill(academy)
         yield World(academy, centre, bridge, room, tool, ids)
 
@@ -90,9 +89,7 @@ def _publish(bridge: Bridge) -> None:
                 publish(tx, id_, record, document(record))
 
 
-def _connect(
-    bridge: Bridge, room: Room, academy: SamplePlatform, centre: SampleTool, status: Status
-) -> Party:
+def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: SampleTool) -> Party:
     """Each side knows the other; gives the centre's tool as the bridge knows it."""
     platform = Party(
         Side.PLATFORM,
@@ -119,7 +116,7 @@ def _connect(
         target_link_uri=f"{centre.address}/launch",
         deep_link_uri=f"{centre.address}/launch",
         scopes=vocabulary.SCOPES,
-        status=status,
+        status=Status.ACTIVE,
         private_addresses=True,
     )
     with bridge.database.writing() as tx:
@@ -152,4 +149,5 @@ def _fill(academy: SamplePlatform) -> None:
     academy.add_people(PEOPLE)
     everybody = tuple(person.id for person in PEOPLE if not person.teaches)
     academy.add_course(Course("A-1", "Spectrum, a sample course", everybody))
-    academy.add_link("A-1", "Spectrum at the centre", {"offering": "OFF-1"})
+    academy.add_link("A-1", TO_THE_CENTRE, {"offering": "OFF-1"})
+    academy.add_link("A-1", TO_THE_BRIDGE)
