@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
 from benchmarks.lti.loading import CONNECTIONS, Script, followed, post, run
-from benchmarks.lti.platform import Platform, platform
+from benchmarks.lti.platform import COURSE, Platform, platform
+from benchmarks.lti.serving import seconds_of_work
 from benchmarks.lti.tools import BRIDGE, CORE, PLAIN, TOOLS, Tool
 from benchmarks.report import Row
 
-LAUNCHES, ROUNDS, WARM_UP = 600, 5, 100
+LAUNCHES, ROUNDS, WARM_UP = 200, 15, 100
 LEAST_OF_PLAIN, LEAST_OF_CORE = 4.0, 1.0
 
 
@@ -53,14 +54,22 @@ def launch_all(tool: Tool, platform: Platform, visits: Sequence[Visit]) -> float
     ]
     pairs = zip(visits, forms, strict=True)
     seconds += run(address, (each.launch(tool, form) for each, form in pairs))
-    if not all(b"Ada Example" in each.page for each in visits):
+    if not all(COURSE.encode() in each.page for each in visits):
         raise RuntimeError(f"{tool.name}: a launch did not arrive: {visits[0].page[:500]!r}")
     return seconds
 
 
+@dataclass
+class Measured:
+    """One tool's rounds: launches a second, and milliseconds of CPU time for each launch."""
+
+    rates: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
 def rates(folder: Path, names: Sequence[str] = tuple(TOOLS), rounds: int = ROUNDS) -> list[Row]:
     """All tools in turn, in rounds; the ratios are those of the same round."""
-    found: dict[str, list[float]] = {name: [] for name in names}
+    found = {name: Measured() for name in names}
     with ExitStack() as stack:
         sender = stack.enter_context(platform())
         tools = [stack.enter_context(TOOLS[name](sender, folder)) for name in names]
@@ -68,22 +77,28 @@ def rates(folder: Path, names: Sequence[str] = tuple(TOOLS), rounds: int = ROUND
             launch_all(tool, sender, [Visit() for _ in range(WARM_UP)])
         for _ in range(rounds):
             for tool in tools:
+                before = seconds_of_work(tool.server.process)
                 seconds = launch_all(tool, sender, [Visit() for _ in range(LAUNCHES)])
-                found[tool.name].append(LAUNCHES / seconds)
+                worked = seconds_of_work(tool.server.process) - before
+                found[tool.name].rates.append(LAUNCHES / seconds)
+                found[tool.name].cpu.append(worked / LAUNCHES * 1e3)
     return [_row(name, found) for name in names]
 
 
-def _row(name: str, found: dict[str, list[float]]) -> Row:
-    rate = f"{median(found[name]):,.0f}/s, rounds {min(found[name]):,.0f}-{max(found[name]):,.0f}"
+def _row(name: str, found: dict[str, Measured]) -> Row:
+    own, ours = found[name], found.get(BRIDGE)
+    rate = f"{median(own.rates):,.0f}/s, rounds {min(own.rates):,.0f}-{max(own.rates):,.0f}"
+    rate += f", {median(own.cpu):.2f} ms CPU each"
     what = f"Launches, 1 worker, {CONNECTIONS} connections: {name}"
-    if name == BRIDGE or BRIDGE not in found:
-        return Row(what, rate, raw={"rates": found[name]})
-    ratio = median(ours / theirs for ours, theirs in zip(found[BRIDGE], found[name], strict=True))
+    if ours is None or own is ours:
+        return Row(what, rate, raw=asdict(own))
+    ratio = median(a / b for a, b in zip(ours.rates, own.rates, strict=True))
+    of_cpu = median(own.cpu) / median(ours.cpu)
     least = {PLAIN: LEAST_OF_PLAIN, CORE: LEAST_OF_CORE}.get(name)
     return Row(
         what,
-        f"{rate}; the bridge {ratio:.2f} x",
+        f"{rate}; the bridge {ratio:.2f} x, by CPU time {of_cpu:.2f} x",
         "" if least is None else f"the bridge >= {least} x",
         None if least is None else ratio >= least,
-        {"rates": found[name]},
+        asdict(own),
     )

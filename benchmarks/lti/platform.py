@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lms_bridge.lti import vocabulary
 
 CLIENT, DEPLOYMENT, KID = "benchmark-client", "1", "benchmark-key"
+COURSE = "Spectrum management"
+"""What every tool shows when a launch has arrived."""
 _ROLE = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
 
 
@@ -82,11 +84,11 @@ class Platform:
             vocabulary.LTI_VERSION: vocabulary.VERSION,
             vocabulary.TARGET_LINK_URI: target,
             vocabulary.ROLES: [_ROLE],
-            vocabulary.RESOURCE_LINK: {"id": "17", "title": "Spectrum management"},
+            vocabulary.RESOURCE_LINK: {"id": "17", "title": COURSE},
             vocabulary.CONTEXT: {
                 "id": "5",
                 "label": "CRS-2",
-                "title": "Spectrum management",
+                "title": COURSE,
                 "type": ["http://purl.imsglobal.org/vocab/lis/v2/course#CourseOffering"],
             },
             vocabulary.CUSTOM: {"offering": "CRS-2"},

@@ -81,6 +81,15 @@ def workers_memory(process: int) -> float:
     return max(_resident(each) for each in _children(process))
 
 
+def seconds_of_work(process: int) -> float:
+    """The CPU time that a process and those below it have had so far."""
+    ticks = 0
+    for each in (process, *_children(process)):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _children(process: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{process}/task").iterdir():

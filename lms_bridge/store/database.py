@@ -135,8 +135,10 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A writer takes the lock at once: a reader that turns writer could not be made to wait.
-        writing = connection.get_execution_options().get("writing", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        if connection.get_execution_options().get("writing", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # which waits for nobody: without SQLAlchemy's layers, for there are many of them
+            connection.connection.cursor().execute("BEGIN")
 
     return engine
 

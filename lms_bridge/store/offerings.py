@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from lms_bridge.domain.model import Offering
 from lms_bridge.store.links import chunks
@@ -15,6 +15,8 @@ from lms_bridge.store.tables import course, offering
 from lms_bridge.store.tags import add_tags, replace_tags
 
 _OFFERING = [offering.c[f.name] for f in fields(Offering)]
+# Every launch asks for one: putting the question together costs more than its answer.
+_BY_CODE = select(offering.c.id, *_OFFERING).where(offering.c.code == bindparam("code_is"))
 
 
 def _offering(row: Any) -> Offering:
@@ -35,6 +37,11 @@ def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[i
         rows = tx.execute(select(offering.c.id, *_OFFERING).where(offering.c.code.in_(chunk)))
         found.update((row.code, (row.id, _offering(row))) for row in rows)
     return found
+
+
+def offering_by_code(tx: Connection, code: str) -> tuple[int, Offering] | None:
+    row = tx.execute(_BY_CODE, {"code_is": code}).first()
+    return None if row is None else (row[0], _offering(row))
 
 
 def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:

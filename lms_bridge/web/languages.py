@@ -6,6 +6,7 @@ translation is shown in English.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
@@ -17,6 +18,8 @@ from lms_bridge.bootstrap import Bridge
 FOLDER = Path(__file__).parent / "translations"
 LANGUAGES = ("en", "ar", "es", "fr", "ru", "zh")
 """The six official languages of the United Nations, which the Academy publishes in."""
+LONGEST = 35
+"""No language tag that anybody needs is longer (RFC 5646, section 4.4.1)."""
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:
@@ -37,8 +40,11 @@ def speak(locale: str) -> None:
     g.reader_language = locale
 
 
+@lru_cache(256)
 def known(locale: str) -> str:
     """Our language of a locale's name; "" where we do not have it."""
+    if len(locale) > LONGEST:
+        return ""
     try:
         found = Locale.parse(locale.replace("-", "_")).language if locale else ""
     except (ValueError, UnknownLocaleError):

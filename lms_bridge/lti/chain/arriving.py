@@ -23,9 +23,8 @@ _TELL = "Please tell the operator of the bridge."
 def offering_of(tx: Connection, launch: Launch) -> tuple[int, Offering] | None:
     """The offering that the link names; else the one that the course is called after. With the id
     of its row."""
-    codes = list(_codes(launch))
-    found = offerings.offerings_by_code(tx, codes) if codes else {}
-    return next((found[code] for code in codes if code in found), None)
+    found = (offerings.offering_by_code(tx, code) for code in _codes(launch))
+    return next(filter(None, found), None)
 
 
 def _codes(launch: Launch) -> Iterator[str]:

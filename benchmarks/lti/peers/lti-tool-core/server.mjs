@@ -64,8 +64,8 @@ app.post('/login', async (request, response) => {
 app.post('/launch', async (request, response) => {
   const claims = await tool.verifyLaunch(request.body.id_token, request.body.state)
   await tool.createSession(claims)
-  const name = claims.name.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  response.send(`<!doctype html><title>Arrived</title><p>${name}`)
+  const course = claims['https://purl.imsglobal.org/spec/lti/claim/context'].title
+  response.send(`<!doctype html><title>Arrived</title><p>${course.replaceAll('<', '&lt;')}`)
 })
 
 app.listen(port, '127.0.0.1')

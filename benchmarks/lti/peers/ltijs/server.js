@@ -59,8 +59,8 @@ lti.setup('a key of the benchmarks', { plugin: new Memory() }, {
 })
 
 lti.onConnect(async (token, request, response) => {
-  const name = token.userInfo.name.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  return response.send(`<!doctype html><title>Arrived</title><p>${name}`)
+  const course = token.platformContext.context.title
+  return response.send(`<!doctype html><title>Arrived</title><p>${course.replaceAll('<', '&lt;')}`)
 })
 
 async function main () {

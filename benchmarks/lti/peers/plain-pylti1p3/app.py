@@ -62,4 +62,5 @@ def launch() -> Response:
     if storage is not None:
         message.set_public_key_caching(storage)
     data = message.get_launch_data()
-    return Response(f"<!doctype html><title>Arrived</title><p>{escape(data['name'])}")
+    course = data["https://purl.imsglobal.org/spec/lti/claim/context"]["title"]
+    return Response(f"<!doctype html><title>Arrived</title><p>{escape(course)}")
