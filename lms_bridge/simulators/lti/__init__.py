@@ -11,6 +11,7 @@ others. All their people and courses are samples. ::
 from lms_bridge.simulators.lti.platform import SamplePlatform
 from lms_bridge.simulators.lti.platform.state import Course, Link, Person, Score, Tool
 from lms_bridge.simulators.lti.serving import serve, serving
+from lms_bridge.simulators.lti.signing import Signer
 from lms_bridge.simulators.lti.tool import SampleTool
 from lms_bridge.simulators.lti.tool.state import Landing, Platform
 
@@ -23,6 +24,7 @@ __all__ = [
     "SamplePlatform",
     "SampleTool",
     "Score",
+    "Signer",
     "Tool",
     "serve",
     "serving",

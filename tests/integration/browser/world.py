@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.document import document
@@ -18,6 +19,7 @@ from lms_bridge.simulators.lti import (
     Platform,
     SamplePlatform,
     SampleTool,
+    Signer,
     Tool,
     serve,
     serving,
@@ -42,6 +44,13 @@ TEACHER = Person("teacher-1", "Sample", "Coordinator", "teacher-1@example.org", 
 PEOPLE = (LEARNER, WAITING, STRANGER, TEACHER)
 
 
+@cache
+def _signer(host: str) -> Signer:
+    """Made once for each site: making a key takes longer than a launch."""
+    del host
+    return Signer()
+
+
 @dataclass
 class World:
     """The three sites, connected."""
@@ -63,8 +72,10 @@ def world(
     offers_storage: bool = False,
 ) -> Iterator[World]:
     """``host`` is where the Academy lives."""
-    academy = SamplePlatform("Sample Academy", offers_storage=offers_storage)
-    centre, late = SampleTool("Sample centre"), Late()
+    academy = SamplePlatform(
+        "Sample Academy", offers_storage=offers_storage, signer=_signer(ACADEMY)
+    )
+    centre, late = SampleTool("Sample centre", signer=_signer(CENTRE)), Late()
     with ExitStack() as stack:
         secure = certificates.server
         stack.enter_context(serve(academy, name=host, certificate=secure))

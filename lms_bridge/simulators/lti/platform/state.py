@@ -98,7 +98,9 @@ class Begun:
 class PlatformState:
     """``offers_storage``: the tool may keep values in this platform's pages (platform storage)."""
 
-    def __init__(self, name: str, *, offers_storage: bool = False) -> None:
+    def __init__(
+        self, name: str, *, offers_storage: bool = False, signer: Signer | None = None
+    ) -> None:
         self.name = name
         self.address = ""
         self.offers_storage = offers_storage
@@ -108,7 +110,7 @@ class PlatformState:
         self.line_items: dict[str, LineItem] = {}
         self.scores: dict[tuple[str, str], Score] = {}
         self.lock = threading.RLock()
-        self.signer = Signer()
+        self.signer = signer or Signer()
         self.session: requests.Session = new_session()
         self.sign_ins: Once[str] = Once(86_400)
         self.begun: Once[Begun] = Once()

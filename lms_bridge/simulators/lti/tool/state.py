@@ -83,12 +83,12 @@ RESOURCES = (
 class ToolState:
     """``landings`` are kept in the order in which people landed."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, signer: Signer | None = None) -> None:
         self.name = name
         self.address = ""
         self.resources = {each.code: each for each in RESOURCES}
         self.landings: list[Landing] = []
-        self.signer = Signer()
+        self.signer = signer or Signer()
         self.session: requests.Session = new_session()
         self.logins: Once[Login] = Once()
         self.visits: Once[Landing] = Once(DAY)
