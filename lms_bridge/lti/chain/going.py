@@ -71,6 +71,7 @@ def go_on(room: Room, party: Party, launch: Launch, came: From) -> Onward | None
             browser=came.browser,
             return_address=launch.return_address,
             frames=came.frames,
+            framed=came.framed,
         )
     return Onward(offering, login, result_waits=waits)
 

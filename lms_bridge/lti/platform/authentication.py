@@ -159,6 +159,7 @@ def _launch(
         learner=place.learner,
         resource=resources.find(tx, record["resource"]),
         return_address=record["return"],
+        framed=record.get("framed", False),
     )
 
 

@@ -31,7 +31,8 @@ VERSION = version("lms-bridge")
 @dataclass(frozen=True, slots=True)
 class Launch:
     """All that one id_token tells. ``learner`` is None where an operator chooses resources;
-    ``offering_id`` is 0 where these are to become offerings themselves."""
+    ``offering_id`` is 0 where these are to become offerings themselves; ``framed`` says that the
+    launch is inside a platform's frame."""
 
     party: Party
     offering_id: int
@@ -42,6 +43,7 @@ class Launch:
     learner: Learner | None = None
     resource: Resource | None = None
     return_address: str = ""
+    framed: bool = False
     data: str = ""
 
     @property
@@ -114,7 +116,8 @@ def _resource(launch: Launch) -> dict[str, Any]:
     if resource is None:
         raise ValueError("a resource link request has a resource")
     link = {"id": resource.code, "title": resource.title, "description": resource.description}
-    presentation = {"locale": launch.locale, "document_target": resource.target or "window"}
+    target = "iframe" if launch.framed else resource.target or "window"
+    presentation = {"locale": launch.locale, "document_target": target}
     if launch.return_address:
         presentation["return_url"] = launch.return_address
     return {

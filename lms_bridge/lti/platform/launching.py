@@ -90,8 +90,9 @@ def initiate(
     browser: str,
     return_address: str = "",
     frames: str = "",
+    framed: bool = False,
 ) -> LoginInitiation:
-    """``frames`` are the sources that may frame what follows, beside our own pages."""
+    """``frames`` are the sources that may frame what follows, ``framed`` says that one does."""
     record = {
         "message": RESOURCE_LINK_REQUEST,
         "learner": opening.place.learner.academy_id,
@@ -99,6 +100,7 @@ def initiate(
         "resource": opening.resource.id,
         "return": return_address,
         "frames": frames,
+        "framed": framed,
     }
     target = opening.resource.address or opening.party.target_link_uri
     return _initiate(room, opening.party, record, target, browser, tx)

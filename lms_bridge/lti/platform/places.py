@@ -39,7 +39,7 @@ class NotOpen(LtiRefused):
         opens: datetime | None = None,
         closed: datetime | None = None,
     ) -> None:
-        super().__init__(code, *_WORDS[code], status=403)
+        super().__init__(code, *WORDS[code], status=403)
         self.offering = offering
         self.opens, self.closed = opens, closed
 
@@ -57,7 +57,7 @@ _OF_ENROLMENTS: Mapping[EnrolmentStatus, str] = {
     _E.CANCELLED: "place-cancelled",
 }
 _UNPAID = frozenset({_E.REGISTERED, _E.SELECTED, _E.INVOICED})
-_WORDS: Mapping[str, tuple[str, str]] = {
+WORDS: Mapping[str, tuple[str, str]] = {
     "offering-planned": (
         "This course is still being planned.",
         "It opens once it is published; its page at the Academy tells when it begins.",

@@ -18,7 +18,7 @@ from lms_bridge.lti.parties import PersonId, Status
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.store.links import insert_links
 from tests.integration.lti_chain.chain import Chain
-from tests.peers.browser import Browser
+from tests.peers.browser import Browser, Page
 from tests.peers.platform import AGS, LTI, Platform, running
 
 
@@ -204,6 +204,8 @@ def test_inside_a_frame(chain: Chain) -> None:
     )
     policy = answer.headers["Content-Security-Policy"]
     assert chain.academy.address in policy.partition("frame-ancestors")[2]
+    claims = chain.world.read(answer.forms[-1].fields["id_token"])
+    assert claims[lti.LAUNCH_PRESENTATION]["document_target"] == "iframe"
 
 
 @pytest.mark.parametrize("by", ["link", "tool"])
@@ -219,7 +221,7 @@ def test_a_tool_that_allows_no_frame(chain: Chain, by: str) -> None:
     _opens_in_window(chain, page)
 
 
-def _opens_in_window(chain: Chain, page: Any) -> None:
+def _opens_in_window(chain: Chain, page: Page) -> None:
     assert page.status == 200
     assert 'target="_blank"' in page.text
     policy = page.headers["Content-Security-Policy"]
@@ -234,7 +236,7 @@ def _opens_in_window(chain: Chain, page: Any) -> None:
     window.close()
 
 
-def _action(chain: Chain, page: Any) -> str:
+def _action(chain: Chain, page: Page) -> str:
     return chain.world.address + urlsplit(page.forms[-1].action).path
 
 
