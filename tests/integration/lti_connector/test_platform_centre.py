@@ -9,10 +9,12 @@ import pytest
 from lms_bridge.domain.errors import AccessDenied
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.domain.policy import OnConflict
+from lms_bridge.domain.ports import Action, Done, Removal
 from lms_bridge.lti.parties import Party, Status
 from lms_bridge.store.offerings import offerings_by_code
+from lms_bridge.testing.samples import enrolment_order, learner_order
 from tests.fakes.academy import sample_person
-from tests.fakes.nights import NEVER_HOLD
+from tests.fakes.nights import NEVER_HOLD, sample_centre
 from tests.integration.lti_connector.world import Connected, LtiNights
 from tests.peers.rosters import person
 
@@ -217,3 +219,42 @@ def test_a_dry_run_tells_and_keeps_nothing(night: LtiNights, connected: Connecte
         ("enrolment", "taken in"),
     }
     assert night.contents() == before
+
+
+def test_what_is_there_is_never_the_bridges_own(night: LtiNights, connected: Connected) -> None:
+    connected.platform.courses[COURSE] = [person("1"), person("2", status="Inactive")]
+    system = connected.open_centre("platform")
+    orders = [
+        enrolment_order(1, A, "1", again=True),
+        enrolment_order(2, A, "2", again=True),
+        enrolment_order(3, A, "1", action=Action.REMOVE),
+        enrolment_order(4, A, "2", action=Action.REMOVE),
+    ]
+    outcomes = {each.key: each for each in system.write_enrolments(orders, Removal.UNENROL)}
+    people = [learner_order(5, "SAMPLE-1", again=True), learner_order(6, "SAMPLE-9", again=True)]
+    outcomes |= {each.key: each for each in system.write_learners(people)}
+    system.close()
+    told = {
+        key: each.made if isinstance(each, Done) else each.error.code
+        for key, each in outcomes.items()
+    }
+    assert told == {
+        1: False,
+        2: "not-on-roster",
+        3: "still-on-roster",
+        4: False,
+        5: False,
+        6: "not-in-lms",
+    }
+
+
+def test_another_centres_offering_is_not_read(
+    night: LtiNights, connected: Connected, party: Party
+) -> None:
+    elsewhere = replace(connected, centre=sample_centre("OTHER"))
+    elsewhere.add_centre()
+    other = elsewhere.launched(party, elsewhere.add_offering("OTHER-1"), "course-9")
+    connected.platform.courses[other] = [person("1"), person("2")]
+    night.night()
+    assert other not in connected.platform.asked
+    assert accounts(night) == []
