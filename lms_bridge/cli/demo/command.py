@@ -36,7 +36,7 @@ from lms_bridge.sync.run import Report
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the summary; no pages.")
+@click.option("--once", is_flag=True, help="Make a launch, then end; no pages.")
 @click.option("--fresh", is_flag=True, help="Start over with new samples.")
 @click.option(
     "--folder",
@@ -52,7 +52,8 @@ from lms_bridge.sync.run import Report
 def demo(
     session: Session, once: bool, fresh: bool, path: Path, host: str | None, port: int | None
 ) -> None:
-    """Seven sample centres with simulated Moodles, a first nightly sync, then the pages.
+    """Seven sample centres with simulated Moodles and a first nightly sync; then the pages, and a
+    sample Academy to launch from.
 
     A second demo goes on where the first one ended, and finds that nothing is left to do.
     """
