@@ -54,8 +54,8 @@ class Party:
 
     ``issuer`` and ``client_id``: of a platform, its own issuer and the id that it gave the bridge;
     of a tool, an empty issuer and the id that the bridge gave it. ``person_id`` says which claim of
-    a platform's launches names the learner; ``opens_in`` where a tool opens when its link does not
-    say: "" (in place), or ``window`` where its pages allow no frame.
+    a platform's launches names the learner; ``opens_in`` where a tool opens: "" (as each
+    link says), or ``window`` where its pages allow no frame.
     """
 
     side: Side
