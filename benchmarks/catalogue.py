@@ -44,6 +44,8 @@ def fill(address: str, many: int) -> None:
             ids = offerings.add_offerings(tx, records)
             links.insert_links(tx, list(_links(ids, records)))
             reports.add_items(tx, list(_items(ids)))
+            if not first:
+                tx.execute(text("ANALYZE"))  # or PostgreSQL takes the tables for empty
     with database.writing() as tx:
         tx.execute(text("ANALYZE"))
     database.close()

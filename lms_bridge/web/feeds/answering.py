@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from itertools import chain, islice
+from threading import BoundedSemaphore
 
-from flask import Response, request
+from flask import Response, current_app, request
 from werkzeug.http import is_resource_modified
 
 from lms_bridge import __version__
@@ -15,6 +17,9 @@ from lms_bridge.web.queries.feeds import State
 
 _SECONDS = 300
 """How long a copy may be used without asking."""
+_RETRY_SECONDS = 30
+PLACES = "lms_bridge_feeds"
+"""The extension that holds the places for long answers."""
 
 
 def answer(
@@ -35,8 +40,31 @@ def answer(
     etag = response.headers["ETag"]
     if not is_resource_modified(request.environ, etag=etag, last_modified=state.at):
         response.status_code = 304
-    sent = response.status_code == 200 and request.method != "HEAD"
-    response.response = in_blocks(pieces()) if sent else iter(())  # never a length of 0
+    if response.status_code == 304 or request.method == "HEAD":
+        response.response = iter(())  # never a length of 0
+        return response
+    return _with_body(response, in_blocks(pieces()))
+
+
+def _with_body(response: Response, blocks: Generator[bytes]) -> Response:
+    """The answer with its body: a short one as a whole, a long one while it is made.
+
+    A long one holds a thread of the server until its reader has read it. So many at once are let in
+    that slow readers cannot take all threads from everybody else.
+    """
+    begun = list(islice(blocks, 2))
+    if len(begun) < 2:
+        response.set_data(b"".join(begun))
+        return response
+    places: BoundedSemaphore = current_app.extensions[PLACES]
+    if not places.acquire(blocking=False):
+        blocks.close()
+        busy = "Too many long feeds are being read at the moment. Please try again later.\n"
+        retry = {"Retry-After": str(_RETRY_SECONDS), "Cache-Control": "no-store"}
+        return Response(busy, 503, retry, content_type="text/plain; charset=utf-8")
+    response.response = chain(begun, blocks)
+    response.call_on_close(blocks.close)
+    response.call_on_close(places.release)
     return response
 
 

@@ -7,7 +7,7 @@ meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import chain
 
 from lms_bridge.feeds.entry import Entry, Giver
@@ -52,7 +52,7 @@ def _pages(
         after = page[-1].record_id
 
 
-def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def in_blocks(pieces: Iterable[bytes]) -> Generator[bytes]:
     """The same bytes in fewer pieces: each costs the server a call."""
     block = bytearray()
     for piece in pieces:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import io
 import socket
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from flask import Flask
 
 from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.feeds.ids import giver_id
+from lms_bridge.settings import Web
 from lms_bridge.web import feeds
 from lms_bridge.web.feeds import oeapi_asking
 from lms_bridge.web.queries.feeds import Asked
@@ -148,17 +151,39 @@ def test_no_such_offering(lite: World) -> None:
     lite.get("/catalogue.ics?code=EUR-1", 404)
 
 
-def test_a_reader_that_goes_away_holds_no_connection(world: World) -> None:
+@contextmanager
+def slow_readers(world: World, many: int) -> Iterator[None]:
+    """So many readers that have begun to read the whole table and do not go on."""
+    place = urlsplit(world.address)
+    with ExitStack() as stack:
+        for _ in range(many):
+            address = (place.hostname or "", place.port or 0)
+            reader = stack.enter_context(socket.create_connection(address, 30))
+            reader.sendall(b"GET /catalogue.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert b"200 OK" in reader.recv(200)
+        yield
+
+
+def test_a_reader_that_is_slow_or_goes_away_holds_no_connection(world: World) -> None:
     world.publish(*(plain(number, description="long " * 400) for number in range(3000)))
-    address = urlsplit(world.address)
     pool = world.database.engine.pool
-    with socket.create_connection((address.hostname or "", address.port or 0), 30) as reader:
-        reader.sendall(b"GET /catalogue.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert b"200 OK" in reader.recv(200)
+    with slow_readers(world, 1):
         # The server waits for this reader in the midst of the answer; others are served.
         assert pool.checkedout() == 0  # type: ignore[attr-defined]
         assert len(world.get("/catalogue.csv").content) > 6_000_000
     assert pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+def test_slow_readers_do_not_take_all_threads(lite: World) -> None:
+    lite.publish(*(plain(number, description="long " * 400) for number in range(3000)))
+    with slow_readers(lite, Web().threads // 2):
+        busy = lite.get("/catalogue.csv", 503)
+        assert busy.headers["Retry-After"] == "30"
+        assert busy.headers["Cache-Control"] == "no-store"
+        assert "Content-Length" in lite.get("/catalogue.csv?code=EUR-7").headers  # a short one
+    end = time.monotonic() + 30
+    while requests.get(f"{lite.address}/catalogue.csv", timeout=60).status_code == 503:
+        assert time.monotonic() < end, "the places were not given back"
 
 
 def test_a_fault_of_the_database_is_told_before_the_answer_begins(
