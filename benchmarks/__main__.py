@@ -10,11 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks import feeds, growing, postgresql, quiet, rates
+from benchmarks.lti import measuring as lti
 from benchmarks.places import Place
 from benchmarks.report import Row, keep, machine, show
 from benchmarks.world import World
 
-PARTS = ("enrolling", "quiet", "changed", "postgresql", "feeds")
+PARTS = ("enrolling", "quiet", "changed", "postgresql", "feeds", *lti.PARTS)
 
 
 def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
@@ -45,6 +46,9 @@ def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
     if "feeds" in parts:
         _say("feeds")
         rows += feeds.feeds(folder / "feeds")
+    if not set(lti.PARTS).isdisjoint(parts):
+        _say("LTI")
+        rows += lti.measure(folder, parts)
     return rows
 
 

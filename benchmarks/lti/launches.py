@@ -32,28 +32,27 @@ class Visit:
     def login(self, tool: Tool, platform: Platform) -> Script:
         answer = yield post(tool.login, platform.login(tool.launch), self.cookies)
         self.asked = answer.asked()
-        self.cookies.update(answer.cookies())
+        answer.keep_cookies(self.cookies)
         if "state" not in self.asked:
             raise RuntimeError(f"{tool.name}: {answer.status} {answer.body[:500]!r}")
 
-    def launch(self, tool: Tool, form: dict[str, str]) -> Script:
-        first = post(tool.launch, form, self.cookies)
+    def launch(self, tool: Tool, platform: Platform, form: dict[str, str] | None = None) -> Script:
+        first = post(tool.launch, form or self.form(tool, platform), self.cookies)
         self.page = yield from followed(first, tool.launch, self.cookies)
+
+    def form(self, tool: Tool, platform: Platform) -> dict[str, str]:
+        """The platform's answer to the login."""
+        token = platform.id_token(self.asked["nonce"], tool.launch)
+        return {"id_token": token, "state": self.asked["state"]}
 
 
 def launch_all(tool: Tool, platform: Platform, visits: Sequence[Visit]) -> float:
     """The seconds that these launches took the tool."""
     address = tool.server.address
     seconds = run(address, (each.login(tool, platform) for each in visits))
-    forms = [
-        {
-            "id_token": platform.id_token(each.asked["nonce"], tool.launch),
-            "state": each.asked["state"],
-        }
-        for each in visits
-    ]
+    forms = [each.form(tool, platform) for each in visits]
     pairs = zip(visits, forms, strict=True)
-    seconds += run(address, (each.launch(tool, form) for each, form in pairs))
+    seconds += run(address, (each.launch(tool, platform, form) for each, form in pairs))
     if not all(COURSE.encode() in each.page for each in visits):
         raise RuntimeError(f"{tool.name}: a launch did not arrive: {visits[0].page[:500]!r}")
     return seconds

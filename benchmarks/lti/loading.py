@@ -38,9 +38,15 @@ class Answer:
         """The parameters of the address that it redirects to."""
         return dict(parse_qsl(urlsplit(self.header("Location")).query))
 
-    def cookies(self) -> dict[str, str]:
-        pairs = (line.partition(";")[0].partition("=") for line in self.headers("Set-Cookie"))
-        return {name: value for name, _, value in pairs}
+    def keep_cookies(self, kept: dict[str, str]) -> None:
+        """What a browser does with the cookies of an answer: it keeps them, or lets them go."""
+        for line in self.headers("Set-Cookie"):
+            pair, _, rest = line.partition(";")
+            name, _, value = pair.partition("=")
+            if "max-age=0;" in f"{rest.lower()};".replace(" ", ""):
+                kept.pop(name, None)
+            else:
+                kept[name] = value
 
 
 Script = Generator[bytes, Answer, None]
@@ -73,9 +79,10 @@ def followed(
     """
     answer = yield first
     while answer.status in (301, 302, 303, 307):
-        cookies.update(answer.cookies())
+        answer.keep_cookies(cookies)
         address = urljoin(address, answer.header("Location"))
         answer = yield get(address, cookies)
+    answer.keep_cookies(cookies)
     if answer.status != 200:
         raise RuntimeError(f"{address} answered {answer.status}: {answer.body[:500]!r}")
     return answer.body

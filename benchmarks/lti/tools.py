@@ -41,7 +41,7 @@ def bridge(platform: Platform, folder: Path) -> Iterator[Tool]:
     """``lms-bridge serve`` with its default settings, without the clock."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    store = f"sqlite:///{folder / 'bridge.db'}"
+    store = database_in(folder)
     database = Database(store)
     migrate.upgrade(database)
     with database.writing() as tx:
@@ -57,6 +57,11 @@ def bridge(platform: Platform, folder: Path) -> Iterator[Tool]:
     command = [sys.executable, "-m", "lms_bridge", "serve", "--port", str(port)]
     with served(command, port, folder, environment) as server:
         yield Tool(BRIDGE, server, f"{address}/lti/tool/login", f"{address}/lti/tool/launch")
+
+
+def database_in(folder: Path) -> str:
+    """The address of the bridge's database."""
+    return f"sqlite:///{folder / 'bridge.db'}"
 
 
 def _party(platform: Platform) -> Party:
