@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from lms_bridge.domain.lifecycle import is_dated, registration_end
@@ -53,6 +54,7 @@ def check_offering(
         *_what_is_missing(offering),
         *_length(offering),
         *_registration(offering),
+        *_meetings(offering),
         *_lead(offering, rules, now),
         *_topics(offering, areas),
     ]
@@ -98,6 +100,15 @@ def _registration(offering: Offering) -> Iterator[RuleFinding]:
             "registration-closes-late",
             "Registration closes no later than the course starts.",
             "registration_closes",
+        )
+
+
+def _meetings(offering: Offering) -> Iterator[RuleFinding]:
+    # Groups may be taught side by side: it is told of, and not refused.
+    meetings = sorted(offering.meetings, key=lambda each: each.starts_at)
+    if any(later.starts_at < earlier.ends_at for earlier, later in pairwise(meetings)):
+        yield RuleFinding(
+            "meetings-overlap", "Meetings of the course overlap.", "meetings", warning=True
         )
 
 

@@ -58,6 +58,24 @@ def by_external_id(
     return found
 
 
+def of_centre(
+    tx: Connection, system: str, kind: Kind, centre: str, external_ids: Iterable[str]
+) -> dict[str, Known]:
+    """The same where ids are each centre's own: two may use one for different records."""
+    found: dict[str, Known] = {}
+    for chunk in chunks(external_ids):
+        rows = tx.execute(
+            select(*KNOWN).where(
+                link.c.system == system,
+                link.c.kind == kind,
+                link.c.external_id.in_(chunk),
+                link.c.centre == centre,
+            )
+        )
+        found.update((row.external_id, Known(*row)) for row in rows)
+    return found
+
+
 def external_ids(
     tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
 ) -> dict[int, str]:

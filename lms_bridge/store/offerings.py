@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from lms_bridge.domain.model import Offering
 from lms_bridge.store.links import chunks
@@ -42,6 +42,23 @@ def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[i
 def offering_by_code(tx: Connection, code: str) -> tuple[int, Offering] | None:
     row = tx.execute(_BY_CODE, {"code_is": code}).first()
     return None if row is None else (row[0], _offering(row))
+
+
+def codes(tx: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """{record id: code}"""
+    found: dict[int, str] = {}
+    for chunk in chunks(ids):
+        rows = tx.execute(select(offering.c.id, offering.c.code).where(offering.c.id.in_(chunk)))
+        found.update((row.id, row.code) for row in rows)
+    return found
+
+
+def state_of(tx: Connection, centre: str) -> tuple[int, int]:
+    """How many offerings a centre has, and the sum of their revisions: together they change
+    whenever one of them does, since none is ever deleted."""
+    counted = select(func.count(), func.coalesce(func.sum(offering.c.revision), 0))
+    row = tx.execute(counted.where(offering.c.centre == centre)).one()
+    return row[0], int(row[1])
 
 
 def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:

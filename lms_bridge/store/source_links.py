@@ -35,6 +35,19 @@ def in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, K
     return {known.external_id: known for known in (Known(*row) for row in rows)}
 
 
+def shown_of(tx: Connection, system: str, kind: Kind, centre: str) -> list[Known]:
+    """All records of a centre that the source is known to hold."""
+    rows = tx.execute(
+        select(*KNOWN).where(
+            link.c.system == system,
+            link.c.kind == kind,
+            link.c.centre == centre,
+            link.c.source_hash != EMPTY,
+        )
+    )
+    return [Known(*row) for row in rows]
+
+
 def count_shown(tx: Connection, system: str, kind: Kind, centre: str) -> int:
     """How many of a centre's records the source is known to hold."""
     shown = (

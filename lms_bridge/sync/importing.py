@@ -98,10 +98,14 @@ def _leave_to_owners(tx: Connection, snapshot: Snapshot) -> None:
         if owners.get(record_id, FILES) == FILES:
             kept.append(changed)
             continue
-        error = RecordRefused(
-            "owned-elsewhere",
-            "This offering comes from the centre's LMS.",
-            "Change it there: the next sync brings the change.",
-        )
+        error = owned_elsewhere()
         snapshot.refused.append((changed.raw, changed.scope, changed.source_hash, error))
     snapshot.changed = kept
+
+
+def owned_elsewhere() -> RecordRefused:
+    return RecordRefused(
+        "owned-elsewhere",
+        "This offering comes from the centre's LMS.",
+        "Change it there: the next sync brings the change.",
+    )

@@ -136,7 +136,7 @@ def _load(
         if known is None and external_id in named:  # a file may use the bridge's own codes
             known = named[external_id][1]
         if known is not None and known.centre != work.centre.code:
-            refused.append((changed, _another_centres()))
+            refused.append((changed, another_centres()))
             continue
         code = known.code if known else offering_code(work.centre.code, external_id)
         try:
@@ -160,7 +160,7 @@ def _acted_on(
     return {known[record_id].code: known[record_id].status for record_id in lives.lives(tx, known)}
 
 
-def _another_centres() -> RecordRefused:
+def another_centres() -> RecordRefused:
     return RecordRefused("another-centre", "This offering belongs to another centre.", field="id")
 
 

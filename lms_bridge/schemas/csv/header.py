@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from lms_bridge.domain.errors import NotUnderstood
-from lms_bridge.schemas.csv.tables import Column, Table
+from lms_bridge.schemas.csv.tables import Column, Table, header_key
 
 # A file without a header has a person's data in its first line, which no error may hold: only
 # what looks like a column's name is repeated.
@@ -23,7 +24,7 @@ def header_columns(cells: Sequence[str], table: Table) -> list[Column]:
     if not any(found):
         raise _error(table, "csv-no-header", "names none of the columns in its first line.")
     unknown = [
-        _shown(cell, place)
+        _shown(cell, place) + _meant(cell, table)
         for place, (cell, column) in enumerate(zip(cells, found, strict=True), start=1)
         if column is None
     ]
@@ -45,6 +46,11 @@ def _shown(cell: str, place: int) -> str:
     if not name:
         return f"number {place}, which has no name"
     return f'"{name}"' if _NAME_LIKE.fullmatch(name) else f"number {place}"
+
+
+def _meant(cell: str, table: Table) -> str:
+    near = get_close_matches(header_key(cell), table.names, n=2)
+    return f" (meant: {' or '.join(near)}?)" if near else ""
 
 
 def _error(table: Table, code: str, problem: str) -> NotUnderstood:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,16 @@ from lms_bridge.schemas.csv.text import Text, opened
 from lms_bridge.schemas.load import UNREADABLE
 
 
+class Trouble(StrEnum):
+    """Why a row cannot be read."""
+
+    NOT_CSV = "not-csv"
+    CELLS = "wrong-number-of-cells"
+    NO_ID = "no-id"
+    REPEATED = "duplicate-id"
+    ENCODING = "wrong-encoding"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row. ``number`` is the one that a spreadsheet shows: the header is row 1.
@@ -25,7 +36,8 @@ class Row:
     schema refuses, so that the row is quarantined and never counts as removed. ``known`` is False
     where it cannot even be said which record the row is about: then no record may be taken for
     removed because the file does not show it. ``stray`` rows, which include those, stand for no
-    record; their external id is ``row <number>``.
+    record; their external id is ``row <number>``. ``trouble`` is the kind of the problem, and
+    ``repeats`` the id that an earlier row has.
 
     Of the rows before it a reading keeps the ids alone, to find those that repeat one.
     """
@@ -35,6 +47,8 @@ class Row:
     problem: str = ""
     known: bool = True
     stray: bool = False
+    trouble: Trouble | None = None
+    repeats: str = ""
 
 
 def read_offerings(source: str | Path | BinaryIO, *, time_zone: str = "") -> Iterator[Row]:
@@ -76,10 +90,13 @@ def _rows(source: str | Path | BinaryIO, table: Table, time_zone: str) -> Iterat
             except csv.Error as error:
                 # Never the reader's own message alone: which rows an open quotation mark swallowed
                 # is unknown, hence "known=False".
-                yield _stray(number, table, f"is not CSV ({_plain(error)})")
+                problem = f"is not CSV ({_plain(error)})"
+                yield _stray(number, table, Trouble.NOT_CSV, problem)
                 continue
             if any(cell.strip() for cell in cells):
-                yield _row(number, cells, columns, _Context(table, text, time_zone, seen))
+                row = _row(number, cells, columns, _Context(table, text, time_zone, seen))
+                if row.raw.external_id not in table.remarks:
+                    yield row
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +110,25 @@ class _Context:
 def _row(number: int, cells: Sequence[str], columns: Sequence[Column], at: _Context) -> Row:
     if len(cells) != len(columns):
         problem = f"has {len(cells)} cells where the header has {len(columns)}"
-        return _stray(number, at.table, problem)
+        return _stray(number, at.table, Trouble.CELLS, problem)
     named = {c.name: cell for c, cell in zip(columns, cells, strict=True)}
     identity = [restored(named[name]).strip() for name in at.table.identity]
     if not all(identity):
         empty = at.table.identity[identity.index("")]
-        return _stray(number, at.table, f'has nothing in the column "{empty}"')
+        problem = f'has nothing in the column "{empty}"'
+        return _stray(number, at.table, Trouble.NO_ID, problem)
     if any(at.text.damaged(part) for part in identity):
-        return _stray(number, at.table, at.text.damage)
+        return _stray(number, at.table, Trouble.ENCODING, at.text.damage)
     external_id = "/".join(identity)
     if external_id in at.seen:
         # The first row stands for the record: this one is shown under its own number.
-        return _stray(number, at.table, "repeats the id of an earlier row", known=True)
+        problem = "repeats the id of an earlier row"
+        return _stray(number, at.table, Trouble.REPEATED, problem, repeats=external_id)
     at.seen.add(external_id)
     if at.text.damaged("".join(cells)):
         name = next(name for name, cell in named.items() if at.text.damaged(cell))
         problem = f'{at.text.damage}, in the column "{name}"'
-        return _refused(number, external_id, at.table, problem)
+        return _refused(number, external_id, at.table, Trouble.ENCODING, problem)
     return Row(number, Raw(external_id, _fields(named, columns, at.time_zone)))
 
 
@@ -131,14 +150,15 @@ def _fields(
     return fields
 
 
-def _stray(number: int, table: Table, problem: str, *, known: bool = False) -> Row:
-    row = _refused(number, f"row {number}", table, problem)
-    return Row(row.number, row.raw, row.problem, known=known, stray=True)
+def _stray(number: int, table: Table, trouble: Trouble, problem: str, *, repeats: str = "") -> Row:
+    row = _refused(number, f"row {number}", table, trouble, problem)
+    return replace(row, known=bool(repeats), stray=True, repeats=repeats)
 
 
-def _refused(number: int, external_id: str, table: Table, problem: str) -> Row:
+def _refused(number: int, external_id: str, table: Table, trouble: Trouble, problem: str) -> Row:
     text = f"Row {number} {problem}."
-    return Row(number, Raw(external_id, {UNREADABLE: text, **table.refused}), text)
+    raw = Raw(external_id, {UNREADABLE: text, **table.refused})
+    return Row(number, raw, text, trouble=trouble)
 
 
 def _plain(error: csv.Error) -> str:

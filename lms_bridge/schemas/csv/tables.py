@@ -37,6 +37,7 @@ class Table:
     ``identity`` are the columns that together name a row; joined with ``/`` they are the external
     id. ``required`` are the columns that the header must have. ``refused`` are field values that
     the table's schema never takes: they stand in for those of a row that cannot be read.
+    ``remarks`` are the ids of rows that are there for people, and not looked at.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Table:
     identity: tuple[str, ...]
     required: tuple[str, ...]
     refused: Mapping[str, object] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ OFFERINGS = Table(
     ),
     identity=("id",),
     required=("id", "title"),
+    remarks=("#allowed", "#sample"),
 )
 """A schedule or a catalogue. ``id`` is the external id; the other columns are the fields of
 ``OfferingSchema``; ``centre`` is written into a catalogue and ignored in a schedule."""

@@ -11,6 +11,7 @@ from lms_bridge.web.api import offerings as offerings
 from lms_bridge.web.api import operations as operations
 from lms_bridge.web.api import registrations as registrations
 from lms_bridge.web.api import results as results
+from lms_bridge.web.api import schedule as schedule
 from lms_bridge.web.api.problems import PREFIX
 
 

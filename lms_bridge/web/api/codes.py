@@ -22,6 +22,8 @@ CODES: Mapping[str, Code] = {
     "no-such-address": Code(404, "There is nothing at this address"),
     "method-not-possible": Code(405, "This address does not take that method"),
     "too-large": Code(413, "The request is too large"),
+    "too-many-rows": Code(413, "The schedule has too many rows"),
+    "wrong-encoding": Code(422, "The text is not UTF-8"),
     "wrong-media-type": Code(415, "The request is not in a format that is taken here"),
     "bad-cursor": Code(422, "The cursor is not one that was given out"),
     "file-unreadable": Code(422, "The file cannot be read"),
@@ -76,6 +78,7 @@ RULES: Mapping[str, str] = {
     "self-paced-ends": "A self-paced course has no fixed end (a warning).",
     "direct-with-seats": "Direct registration has no limit of seats.",
     "registration-closes-late": "Registration closes no later than the course starts.",
+    "meetings-overlap": "Meetings of the course overlap (a warning).",
     "lead-time": "The course starts sooner than rules.lead_days from now (a warning).",
     "topic-outside-areas": "No topic is one of the centre's priority areas (a warning).",
     "too-few-courses": "The centre gives fewer courses in a year than rules.courses_per_year "
