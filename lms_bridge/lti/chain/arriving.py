@@ -36,21 +36,39 @@ def _codes(launch: Launch) -> Iterator[str]:
         yield from filter(None, (launch.context.section, launch.context.label))
 
 
-def academy_id_of(tx: Connection, party: Party, launch: Launch) -> str:
-    """The Academy's id of the learner who comes from a platform.
+def academy_id_of(tx: Connection, party: Party, launch: Launch, offering: Offering) -> str:
+    """The Academy's id of the learner who comes from a platform to an offering.
 
     Raises:
-        LtiRefused: the platform does not name the learner in the way that was agreed on, or
-            nobody is known by that name.
+        LtiRefused: the platform does not name the learner in the way that was agreed on, nobody
+            is known by that name, or it may not vouch for whoever it is.
     """
     if party.person_id is PersonId.SOURCED_ID:
-        return _registered(tx, launch.person.stable_id)
+        academy_id, learner_id = _registered(tx, launch.person.stable_id)
+        _check_vouching(tx, party, learner_id, offering)
+        return academy_id
     if not party.centre:
-        return _registered(tx, launch.person.id)
+        return _registered(tx, launch.person.id)[0]
     return _of_account(tx, party, launch.person.id)
 
 
-def _registered(tx: Connection, academy_id: str) -> str:
+def _check_vouching(tx: Connection, party: Party, learner_id: int, offering: Offering) -> None:
+    """The Academy's platform vouches for everybody. A centre's says who comes to its own courses;
+    to those of others it brings only people whom the bridge knows to have an account there:
+    else any centre could pass for any learner."""
+    if party.centre in ("", offering.centre):
+        return
+    if not links.external_ids(tx, centre_system(party.centre), Kind.LEARNER, [learner_id]):
+        raise LtiRefused(
+            "person-elsewhere",
+            "This learning system cannot vouch for you in another centre's course.",
+            "Please open the course from the Academy.",
+            status=403,
+        )
+
+
+def _registered(tx: Connection, academy_id: str) -> tuple[str, int]:
+    """With the id of the row."""
     if not academy_id:
         raise LtiRefused(
             "person-unnamed",
@@ -58,9 +76,10 @@ def _registered(tx: Connection, academy_id: str) -> str:
             _TELL,
             status=403,
         )
-    if "\x00" in academy_id or not learners.learners_by_academy_id(tx, [academy_id]):
+    found = learners.learners_by_academy_id(tx, [academy_id]).get(academy_id)
+    if found is None:
         raise _unknown()
-    return academy_id
+    return academy_id, found[0]
 
 
 def _of_account(tx: Connection, party: Party, account: str) -> str:

@@ -51,7 +51,7 @@ def go_on(room: Room, party: Party, launch: Launch, came: From) -> Onward | None
     if offering is None:
         return None
     with _about(offering), room.database.reading() as tx:
-        learner = arriving.academy_id_of(tx, party, launch)
+        learner = arriving.academy_id_of(tx, party, launch, offering)
     with _about(offering), room.database.writing() as tx:
         opening = launching.opening_of(tx, room, learner, offering.code)
         waits = visits.record(tx, party, launch, opening.place, room.now())

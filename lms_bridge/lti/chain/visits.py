@@ -65,11 +65,16 @@ def _column(visit: Visit) -> tuple[str, str, str]:
     return visit.line_item, visit.line_items, visit.subject
 
 
+def _kept(address: str) -> str:
+    """No gradebook is at an address that cannot be kept."""
+    return address if len(address) <= LONGEST_ADDRESS else ""
+
+
 def _visit(party: Party, launch: Launch, place: Place, known: Visit | None) -> Visit:
     grading = launch.grading or Grading()
     takes_scores = SCORE in grading.scopes or not grading.scopes
-    line_items = grading.line_items if takes_scores else ""
-    line_item = grading.line_item if takes_scores else ""
+    line_items = _kept(grading.line_items) if takes_scores else ""
+    line_item = _kept(grading.line_item) if takes_scores else ""
     if not line_item and known is not None and known.line_items == line_items:
         line_item = known.line_item  # which the bridge found, or made
     return Visit(

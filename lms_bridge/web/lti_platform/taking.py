@@ -11,10 +11,8 @@ from collections.abc import Callable
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.domain.errors import BridgeError
 from lms_bridge.sync.run import BUSY
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +50,7 @@ class Sender:
             try:
                 if not self._try(centre):
                     _log.info("scores left to the clock: the centre is busy", centre=centre)
-            except (BridgeError, SQLAlchemyError) as error:
+            except Exception as error:  # later scores are to be sent on all the same
                 _log.warning("scores not sent on", centre=centre, error=type(error).__name__)
 
     def _was_asked(self, centre: str) -> bool:

@@ -156,6 +156,24 @@ def test_a_centres_own_accounts(chain: Chain) -> None:
         third.close()
 
 
+def test_a_centre_does_not_vouch_for_others_people(chain: Chain) -> None:
+    """By the Academy's ids a centre could pass for any learner in another centre's course."""
+    with running(Platform(client_id="client-2")) as elsewhere:
+        by = {"centre": "TWO", "client_id": "client-2", "person_id": PersonId.SOURCED_ID}
+        chain.add_platform(elsewhere, **by)
+
+        def change(claims: dict[str, Any]) -> None:
+            claims[f"{LTI}lis"] = {"person_sourcedid": "acad-1"}
+
+        page = chain.click("5", platform=elsewhere, change=change)
+        assert (page.status, page.code) == (403, "person-elsewhere")
+        assert chain.visits() == []
+        row = {"system": "centre:TWO", "kind": Kind.LEARNER, "centre": "TWO", "external_id": "5"}
+        with chain.world.bridge.database.writing() as tx:
+            insert_links(tx, [{**row, "record_id": chain.world.ids["acad-1"], "scope": ""}])
+        assert chain.launch("5", platform=elsewhere, change=change)["sub"] == "acad-1"
+
+
 @pytest.mark.parametrize("role", ["Instructor", "Administrator", "Mentor"])
 def test_only_learners_are_launched(chain: Chain, role: str) -> None:
     def change(claims: dict[str, Any]) -> None:
