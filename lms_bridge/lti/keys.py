@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -22,10 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from lms_bridge.lti.tokens import ALGORITHM
+from lms_bridge.lti.tokens import ALGORITHM, signed
 from lms_bridge.secrets import Vault
 from lms_bridge.store import lti
 from lms_bridge.store.database import Database
@@ -51,7 +49,7 @@ class _Ring:
 
     state: tuple[int, int]
     kid: str
-    signing: RSAKey
+    signing: rsa.RSAPrivateKey
     public: dict[str, RSAKey]
     published: dict[str, dict[str, Any]]
     facts: tuple[KeyFacts, ...]
@@ -81,14 +79,13 @@ class Keyring:
         self._lock = threading.Lock()
         self._ring: _Ring | None = None
         self._looked = 0.0
-        self._parsed: dict[str, RSAKey] = {}
+        self._parsed: dict[str, rsa.RSAPrivateKey] = {}
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """A compact token of these claims, signed with RS256 by the newest key."""
         ring = self._current(self._refresh)
         header = {"alg": ALGORITHM, "typ": typ, "kid": ring.kid}
-        payload = orjson.dumps(dict(claims))
-        return jws.serialize_compact(header, payload, ring.signing, algorithms=[ALGORITHM])
+        return signed(header, dict(claims), ring.signing)
 
     def public_set(self) -> dict[str, Any]:
         """The JSON Web Key Set: the key that signs, and older ones whose signatures still count."""
@@ -181,9 +178,9 @@ def _bare(jwk: Mapping[str, Any]) -> dict[str, str | list[str]]:
     return {name: jwk[name] for name in ("kty", "n", "e")}
 
 
-def _parsed(pem: str) -> RSAKey:
+def _parsed(pem: str) -> rsa.RSAPrivateKey:
     # Our own key, which the vault has authenticated: the costly primality checks add nothing.
     private = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(private, rsa.RSAPrivateKey):
         raise TypeError("the stored key is no RSA key")
-    return RSAKey.import_key(private)
+    return private

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import RSAKey
 
@@ -109,6 +110,16 @@ def _header(token: str) -> dict[str, Any]:
     if "crit" in header or "b64" in header:
         raise LtiRefused("token-critical")
     return header
+
+
+def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: RSAPrivateKey) -> str:
+    """A compact token (RFC 7515, section 7.1) with the algorithm RS256."""
+    text = f"{_encoded(orjson.dumps(header))}.{_encoded(orjson.dumps(claims))}"
+    return f"{text}.{_encoded(key.sign(text.encode(), _PADDING, _HASH))}"
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _decoded(part: str) -> bytes:

@@ -94,7 +94,9 @@ def authentication() -> Response:
     answer = authenticate(the_room(), given(), request.cookies.get(COOKIE, ""))
     nonce = secrets.token_urlsafe(16)
     frames = answer.frames or _ancestors()
-    page = make_response(render_template("lti/form.html", answer=answer, nonce=nonce))
+    # Flask's own way also asks who may see operations, of which this page shows nothing.
+    form = current_app.jinja_env.get_template("lti/form.html")
+    page = make_response(form.render(answer=answer, nonce=nonce))
     page.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; base-uri 'none'; "
         f"form-action {_where(answer.redirect_uri)}; frame-ancestors {frames}"
