@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, delete, select
 
 from lms_bridge.domain.model import Kind, centre_system
 from lms_bridge.store.lti_tables import chosen, course, party
@@ -46,6 +46,11 @@ def choose(
         for code, item in items.items()
     ]
     upsert(tx, chosen, rows, ["code"], ["party_id", "item"])
+
+
+def unchoose(tx: Connection, code: str) -> None:
+    """Forgets a chosen resource. What launches open of it stays."""
+    tx.execute(delete(chosen).where(chosen.c.code == code))
 
 
 def chosen_of(tx: Connection, centre: str) -> Sequence[_Row]:

@@ -5,7 +5,7 @@ import click
 from lms_bridge.cli.lti.adding import add_tool
 from lms_bridge.cli.lti.deciding import approve, reject
 from lms_bridge.cli.lti.inviting import connect_link, invite, invite_platform
-from lms_bridge.cli.lti.launching import choose, launch_link, take_scores
+from lms_bridge.cli.lti.launching import choose, launch_link, take_scores, unchoose
 from lms_bridge.cli.lti.showing import list_, show
 
 
@@ -17,6 +17,6 @@ def lti() -> None:
 
 for command in (
     *(list_, show, connect_link, invite, invite_platform, approve, reject, add_tool),
-    *(launch_link, choose, take_scores),
+    *(launch_link, choose, unchoose, take_scores),
 ):
     lti.add_command(command)

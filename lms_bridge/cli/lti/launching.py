@@ -1,4 +1,4 @@
-"""`lms-bridge lti launch-link`, `choose` and `take-scores`."""
+"""`lms-bridge lti launch-link`, `choose`, `unchoose` and `take-scores`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import click
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
-from lms_bridge.domain.errors import Refused
+from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.lti.platform.launching import start_launch
 from lms_bridge.lti.platform.links import choice_link, make_link
+from lms_bridge.store import lti_courses, offerings
 
 
 @click.command("launch-link")
@@ -44,6 +45,20 @@ def choose(bridge: Bridge, offering: str, centre: str, connection: int) -> None:
         bridge.centre(centre)
     room = bridge.room
     say(choice_link(room, offering, person="operator", party_id=connection, centre=centre))
+
+
+@click.command("unchoose")
+@click.argument("offering")
+@with_bridge
+def unchoose(bridge: Bridge, offering: str) -> None:
+    """Takes back the choice that OFFERING was made of: the next run takes it off the list."""
+    with bridge.database.writing() as tx:
+        id_, record = offerings.offerings_by_code(tx, [offering]).get(offering, (0, None))
+        found = lti_courses.chosen_for(tx, id_, record.centre) if record else None
+        if found is None:
+            raise NotFound("not-chosen", f'No chosen resource became the offering "{offering}".')
+        lti_courses.unchoose(tx, found.code)
+    say(f"{offering} is taken off the list with the next run of its centre.")
 
 
 @click.command("take-scores")

@@ -23,6 +23,7 @@ from lms_bridge.store.offerings import add_offerings, offerings_by_code
 from lms_bridge.store.tables import enrolment, learner, lease, result
 from tests.fakes.academy import sample_person
 from tests.integration.lti_connector.world import LtiNights
+from tests.integration.lti_platform.test_commands import Cli
 from tests.integration.lti_platform.waiting import until
 from tests.integration.lti_platform.world import BROWSER, Tool, World, add_tool, form_of, world_on
 
@@ -234,6 +235,22 @@ def test_chosen_again_it_is_the_same_offering(chain: Chain) -> None:
     assert claims[lti.RESOURCE_LINK]["title"] == "Course 1, renewed"
     told = chain.world.call("GET", claims[lti.AGS_ENDPOINT]["lineitem"]).json()
     assert told["scoreMaximum"] == 50
+
+
+def test_a_choice_is_taken_back(chain: Chain) -> None:
+    night = chain.night
+    chain.choose(chain.item(1), chain.item(2))
+    night.good_night()
+    code = chain.code("Course 1")
+    cli = Cli(chain.world)
+    cli("lti", "unchoose", code)
+    cli("lti", "unchoose", code, code=2)
+    cli("lti", "unchoose", "OFF-1", code=2)
+    night.good_night()
+    assert list(night.academy.catalogue.values()) == ["Course 2"]
+    chain.choose(chain.item(1))
+    night.good_night()
+    assert night.academy.catalogue[code] == "Course 1"
 
 
 def test_of_two_tools_that_one_is_launched_that_was_chosen_from(chain: Chain) -> None:
