@@ -11,7 +11,7 @@ from lms_bridge.feeds.addresses import Addresses
 from lms_bridge.feeds.entry import Giver
 from lms_bridge.reference import reference
 from lms_bridge.web.bridging import the_bridge
-from lms_bridge.web.queries.feeds import Asked
+from lms_bridge.web.queries.asked import Asked
 
 _LONGEST = 500
 

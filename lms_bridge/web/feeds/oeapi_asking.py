@@ -14,7 +14,7 @@ from lms_bridge.domain.model import Modality
 from lms_bridge.feeds.languages import two_letters
 from lms_bridge.feeds.oeapi import DELIVERY, LEVEL, PAGE_SIZES
 from lms_bridge.sync.work import utc_now
-from lms_bridge.web.queries.feeds import Asked
+from lms_bridge.web.queries.asked import Asked
 from lms_bridge.web.queries.oeapi import Wanted
 
 _PAGED = ("pageSize", "pageNumber", "consumer", "q", "teachingLanguage", "sort")

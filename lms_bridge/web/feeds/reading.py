@@ -12,7 +12,8 @@ from itertools import chain
 
 from lms_bridge.feeds.entry import Entry, Giver
 from lms_bridge.store.database import Database
-from lms_bridge.web.queries.feeds import PAGE, Asked, entries
+from lms_bridge.web.queries.asked import Asked
+from lms_bridge.web.queries.feeds import PAGE, entries
 
 _BLOCK = 64 * 1024
 

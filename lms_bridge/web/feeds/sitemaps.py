@@ -11,7 +11,7 @@ from lms_bridge.web.feeds.answering import answer
 from lms_bridge.web.feeds.asking import addresses
 from lms_bridge.web.feeds.reading import all_entries
 from lms_bridge.web.queries import feeds as queries
-from lms_bridge.web.queries.feeds import Asked
+from lms_bridge.web.queries.asked import Asked
 
 routes = Blueprint("sitemaps", __name__)
 

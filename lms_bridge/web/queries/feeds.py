@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Select,
     and_,
@@ -24,10 +23,9 @@ from lms_bridge.domain.wanted import GONE
 from lms_bridge.feeds.entry import Entry, Giver, public_offering
 from lms_bridge.store.links import chunks
 from lms_bridge.store.offerings import offerings
-from lms_bridge.store.tables import EMPTY, centre, course, item, link, offering, offering_tag
-from lms_bridge.store.tags import Tag, tag_key
+from lms_bridge.store.tables import EMPTY, centre, course, item, link, offering
 from lms_bridge.store.target_links import PENDING
-from lms_bridge.web.queries.catalogue import holds_word
+from lms_bridge.web.queries.asked import Asked, narrowed
 
 PAGE = 500
 _GONE_HASH = digest(GONE)
@@ -46,20 +44,6 @@ _SHOWN_OR_CANCELLED = and_(
 )
 _TAKEN_IN = ("acknowledged", "found there", "left alone", "source wins")
 """States of items after which the Academy's catalogue shows something else than before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a reader asks for; an empty text asks for everything."""
-
-    region: str = ""
-    centre: str = ""
-    modality: str = ""
-    level: str = ""
-    topic: str = ""
-    language: str = ""
-    text: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,42 +159,6 @@ def part_starts(tx: Connection, size: int) -> Sequence[int]:
         select(placed.c.record_id).where(placed.c.place % size == 0).order_by(placed.c.record_id)
     )
     return [0, *rows]
-
-
-def narrowed(query: Select[Any], centres: Mapping[str, Giver], asked: Asked) -> Select[Any]:
-    """The query for those offerings alone that are asked for."""
-    if asked.region:
-        codes = [code for code, each in centres.items() if each.region == asked.region]
-        query = query.where(offering.c.centre.in_(codes))
-    for column, wanted in (
-        (offering.c.centre, asked.centre),
-        (offering.c.modality, asked.modality),
-        (offering.c.level, asked.level),
-        (offering.c.code, asked.code),
-    ):
-        if wanted:
-            query = query.where(column == wanted)
-    if asked.topic:
-        query = query.where(tagged(Tag.TOPIC, asked.topic))
-    if asked.language:
-        query = query.where(
-            or_(tagged(Tag.LANGUAGE, asked.language), tagged(Tag.LANGUAGE, asked.language, "-"))
-        )
-    for word in asked.text.split()[:8]:
-        query = query.where(holds_word(word))
-    return query
-
-
-def tagged(kind: Tag, value: str, then: str = "") -> ColumnElement[bool]:
-    """Whether an offering has a tag; with ``then``, one that goes on after the value and this."""
-    key = tag_key(value)
-    is_it = (
-        offering_tag.c.value.startswith(key + then, autoescape=True)
-        if then
-        else offering_tag.c.value == key
-    )
-    has = select(offering_tag.c.offering_id).where(offering_tag.c.kind == kind, is_it)
-    return offering.c.id.in_(has)
 
 
 def shown_rows(*columns: Any) -> Select[Any]:

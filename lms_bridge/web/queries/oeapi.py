@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_
 from lms_bridge.domain.model import Modality
 from lms_bridge.feeds.entry import Entry, Giver
 from lms_bridge.store.tables import course, link, offering
-from lms_bridge.web.queries.feeds import Asked, entries_with, narrowed, shown_rows
+from lms_bridge.web.queries.asked import Asked, narrowed
+from lms_bridge.web.queries.feeds import entries_with, shown_rows
 
 OFFERING_ORDERS: Mapping[str, ColumnElement[Any]] = {
     "offeringId": link.c.record_id,

@@ -21,7 +21,7 @@ from lms_bridge.feeds.ids import giver_id
 from lms_bridge.settings import Web
 from lms_bridge.web import feeds
 from lms_bridge.web.feeds import oeapi_asking
-from lms_bridge.web.queries.feeds import Asked
+from lms_bridge.web.queries.asked import Asked
 from tests.integration.feeds.world import PRIVATE, World, full, meeting, plain
 
 BLUEPRINTS = [part.routes for part in (feeds.streams, feeds.files, feeds.sitemaps, feeds.oeapi)]
