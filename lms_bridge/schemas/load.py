@@ -31,7 +31,7 @@ def load(schema: Schema, given: Mapping[str, object]) -> Any:
     try:
         return schema.load(dict(given))
     except ValidationError as error:
-        problems = list(_problems(error.messages, "", schema))
+        problems = _said_once(list(_problems(error.messages, "", schema)))
         listed = "; ".join(f"{each.field} {each.message}" for each in problems)
         first = problems[0].field if problems else ""
         raise RecordRefused(
@@ -65,6 +65,14 @@ def _problems(messages: Any, prefix: str, schema: Schema) -> Iterator[Problem]:
             yield Problem(prefix, said.code, str(said), said.allowed)
         else:
             yield Problem(prefix, INVALID, str(said))
+
+
+def _said_once(problems: list[Problem]) -> list[Problem]:
+    """A time zone that does not exist is told of where it stands, not with each of its times."""
+    zones = [each.field for each in problems if each.field.rpartition(".")[2] == "time_zone"]
+    return [
+        each for each in problems if not zones or each.code != "no-such-zone" or each.field in zones
+    ]
 
 
 def _unknown(path: str, schema: Schema) -> Problem:
