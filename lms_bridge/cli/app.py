@@ -20,6 +20,7 @@ from lms_bridge.cli.output import printable
 from lms_bridge.cli.person import person
 from lms_bridge.cli.resend import resend
 from lms_bridge.cli.run import run
+from lms_bridge.cli.schedule import schedule
 from lms_bridge.cli.serve import serve, worker
 from lms_bridge.cli.session import Session
 from lms_bridge.cli.settings import settings
@@ -80,6 +81,7 @@ for command in (
     person,
     resend,
     run,
+    schedule,
     serve,
     settings,
     sync,

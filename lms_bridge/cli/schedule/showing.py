@@ -1,0 +1,58 @@
+"""A push's answer, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lms_bridge.cli.diff import LONGEST
+from lms_bridge.cli.output import clean, say, shortened
+
+_COLOURS = {"created": "green", "updated": "yellow", "held": "yellow", "refused": "red"}
+
+
+def show(answer: Mapping[str, Any]) -> None:
+    """Rows that are refused or warned about, every change in a trial, and what it came to."""
+    for row in answer["rows"]:
+        lines = list(_lines(row, whole=answer["dry_run"]))
+        if lines or (answer["dry_run"] and row["outcome"] != "unchanged"):
+            name = f" {clean(row['id'])}" if row["id"] else ""
+            say(f"Row {row['row']}{name}: {row['outcome']}", _COLOURS.get(row["outcome"]))
+        for line in lines:
+            say(f"    {line}")
+    for ended in answer["ended"]:
+        say(f"{clean(ended['id'])} ({ended['code']}): {_ENDINGS[ended['outcome']]}", "red")
+    for note in answer["notes"]:
+        say(clean(note), "red")
+    say(clean(answer["summary"]["message"]))
+    if answer["hold"]:
+        say(f"Look at it: lms-bridge hold show {answer['hold']}")
+
+
+_ENDINGS = {
+    "ended": "no longer named: ended",
+    "held": "no longer named: would end",
+    "kept": "no longer named: stays, as was decided",
+}
+
+
+def _lines(row: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
+    for problem in row["problems"]:
+        message = clean(problem["message"])
+        yield f"{clean(problem['field'])} {message}" if problem["field"] else message
+    for warning in row["warnings"]:
+        yield clean(f"note: {warning['message']}")
+    for change in row["changes"] if whole else ():
+        before, after = (_text(change[side]) for side in ("before", "after"))
+        arrow = f"{before} -> " if before else ""
+        yield f"{clean(change['field'])}: {arrow}{after or '(empty)'}"
+
+
+def _text(value: object) -> str:
+    if value in (None, "", []):
+        return ""
+    if isinstance(value, list):
+        return shortened("; ".join(_text(each) for each in value), LONGEST)
+    if isinstance(value, Mapping):
+        return " ".join(_text(each) for each in value.values())
+    return shortened(clean(value), LONGEST)
