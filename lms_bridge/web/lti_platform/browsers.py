@@ -1,4 +1,8 @@
-"""The browser that a launch is bound to: one secret in one cookie, however many launches."""
+"""The browser that a launch is bound to: one secret in one cookie, however many launches.
+
+Several tabs may begin a browser's first launches at once. Each then gets a secret; they do not
+overwrite each other, for a cookie is named after its secret, and each launch goes on with its own.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,29 @@ from urllib.parse import urlencode, urlsplit
 from flask import redirect, request
 from werkzeug.wrappers import Response as Answer
 
-from lms_bridge.lti.platform.launching import LoginInitiation
+from lms_bridge.lti.platform.launching import LoginInitiation, browser_digest
 from lms_bridge.web.access import is_loopback
 from lms_bridge.web.lti_platform.parts import the_room
 
 COOKIE = "lms_bridge_launch"
+"""The beginning of its name."""
 COOKIE_SECONDS = 86_400
-_LONGEST = 200
+_LONGEST, _MOST = 200, 8
+
+
+def held_secrets() -> list[str]:
+    """What this browser holds already: nearly always one secret."""
+    found = [
+        text
+        for name, text in request.cookies.items()
+        if name == COOKIE or name.startswith(f"{COOKIE}_")
+    ]
+    return [text for text in found if 0 < len(text) <= _LONGEST][:_MOST]
 
 
 def browser_secret() -> str:
     """What this browser holds already, or a new one to be kept there."""
-    held = request.cookies.get(COOKIE, "")
-    return held if 0 < len(held) <= _LONGEST else secrets.token_urlsafe(24)
+    return next(iter(held_secrets()), "") or secrets.token_urlsafe(24)
 
 
 def send_to_tool(login: LoginInitiation, browser: str) -> Answer:
@@ -32,7 +46,7 @@ def send_to_tool(login: LoginInitiation, browser: str) -> Answer:
     # http from this machine alone; other http is for trials in a window of its own.
     trusted = _is_trustworthy(the_room().address)
     answer.set_cookie(
-        COOKIE,
+        f"{COOKIE}_{browser_digest(browser)[:8]}",
         browser,
         max_age=COOKIE_SECONDS,
         path="/lti/",

@@ -12,7 +12,6 @@ from flask import (
     current_app,
     make_response,
     render_template,
-    request,
 )
 from werkzeug.wrappers import Response as Answer
 
@@ -20,16 +19,17 @@ from lms_bridge.lti import parties
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Side
 from lms_bridge.lti.platform import deep_linking, endpoints
-from lms_bridge.lti.platform.authentication import authenticate
+from lms_bridge.lti.platform.authentication import AuthenticationAnswer, authenticate
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
 from lms_bridge.web.headers import POLICY
-from lms_bridge.web.lti_platform.browsers import COOKIE, browser_secret, send_to_tool
+from lms_bridge.web.lti_platform.browsers import browser_secret, held_secrets, send_to_tool
 from lms_bridge.web.lti_platform.parts import given, the_room
 from lms_bridge.web.lti_platform.refusals import as_page
 
 pages = Blueprint("lti_platform", __name__, template_folder="templates")
 pages.register_error_handler(LtiRefused, as_page)
 ANCESTORS_SECONDS = 60.0
+_OTHER_BROWSER = "auth-other-browser"
 _ANCESTORS = "lms_bridge.lti_ancestors"
 
 
@@ -91,7 +91,7 @@ def _link_gone() -> LtiRefused:
 @pages.route(endpoints.AUTHENTICATION, methods=["GET", "POST"])
 def authentication() -> Response:
     """1EdTech Security Framework 1.1, section 5.1.1.2: both methods."""
-    answer = authenticate(the_room(), given(), request.cookies.get(COOKIE, ""))
+    answer = _authenticated(given())
     nonce = secrets.token_urlsafe(16)
     frames = answer.frames or _ancestors()
     # Flask's own way also asks who may see operations, of which this page shows nothing.
@@ -106,6 +106,19 @@ def authentication() -> Response:
     page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
     page.headers["Cache-Control"] = "no-store"
     return page
+
+
+def _authenticated(asked: dict[str, str]) -> AuthenticationAnswer:
+    """With the one of the browser's secrets that the launch was begun with; a request that is
+    refused uses nothing up."""
+    *others, last = held_secrets() or [""]
+    for secret in others:
+        try:
+            return authenticate(the_room(), asked, secret)
+        except LtiRefused as error:
+            if error.code != _OTHER_BROWSER:
+                raise
+    return authenticate(the_room(), asked, last)
 
 
 @pages.post(endpoints.DEEP_LINKING)

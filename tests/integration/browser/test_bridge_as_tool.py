@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.integration.browser.conftest import NewWorld
-from tests.integration.browser.walking import launched, launched_here, sign_in
+from tests.integration.browser.walking import held_answers, launched, launched_here, sign_in
 from tests.integration.browser.world import LEARNER, STRICT, TO_THE_BRIDGE, World
 
 
@@ -44,14 +44,10 @@ def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
 def test_two_tabs_at_once(tab: Page, sites: World) -> None:
     """Both logins are under way before either is answered; the later one is answered first."""
     sign_in(tab, sites, LEARNER)
-    script = f"{sites.academy.address}/static/send.js"
-    tab.context.route(script, lambda route: route.abort())
-    try:
+    with held_answers(tab, sites):
         pages = [launched(tab, TO_THE_BRIDGE), launched(tab, TO_THE_BRIDGE)]
         for page in pages:
             expect(page.get_by_role("button", name="Go on")).to_be_visible()
         for page in reversed(pages):
             page.get_by_role("button", name="Go on").click()
             expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
-    finally:
-        tab.context.unroute(script)

@@ -13,7 +13,7 @@ from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.simulators.lti import Person
 from lms_bridge.store import offerings
 from tests.integration.browser.conftest import NewWorld
-from tests.integration.browser.walking import launched, launched_here, sign_in
+from tests.integration.browser.walking import held_answers, launched, launched_here, sign_in
 from tests.integration.browser.world import LEARNER, STRANGER, STRICT, TEACHER, WAITING, World
 
 TITLE = "Spectre & réglementation"
@@ -63,11 +63,27 @@ def test_inside_the_academys_page(tab: Page, sites: World) -> None:
     _grade_is(tab, sites, "70 of 100")
 
 
+def test_two_tabs_at_once(tab: Page, sites: World) -> None:
+    """Both wait for the Academy's answer, and go on together."""
+    sign_in(tab, sites, LEARNER)
+    with held_answers(tab, sites):
+        pages = [launched(tab), launched(tab)]
+        for page in pages:
+            expect(page.get_by_role("button", name="Go on")).to_be_visible()
+        for page in reversed(pages):
+            page.get_by_role("button", name="Go on").click(no_wait_after=True)
+        for page in pages:
+            _landed(page, sites)
+    _scored(pages[0], 70)
+    _grade_is(tab, sites, "70 of 100")
+
+
 def test_zero_is_a_score_and_a_regrade_travels(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab)
     _scored(page, 0)
     _grade_is(tab, sites, "0 of 100")
+    _scored(page, 70)
     _scored(page, 100)
     _grade_is(tab, sites, "100 of 100")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.sync_api import FrameLocator, Page
 
 from lms_bridge.simulators.lti import Person
@@ -25,3 +28,14 @@ def launched_here(tab: Page, title: str = TO_THE_CENTRE) -> FrameLocator:
     """The frame of the Academy's page that the launch opens in."""
     tab.get_by_role("link", name=f"Launch {title} in this page").click()
     return tab.frame_locator(f'iframe[title="{title}"]')
+
+
+@contextmanager
+def held_answers(tab: Page, sites: World) -> Iterator[None]:
+    """The Academy's answers to logins wait for a click, as in a browser without scripts."""
+    script = f"{sites.academy.address}/static/send.js"
+    tab.context.route(script, lambda route: route.abort())
+    try:
+        yield
+    finally:
+        tab.context.unroute(script)
