@@ -101,6 +101,8 @@ course = Table(
     UniqueConstraint("centre", "code"),
 )
 
+_LOOKED_AT = ("status", "starts_at", "ends_at")
+
 offering = Table(
     "offering",
     metadata,
@@ -138,16 +140,13 @@ offering = Table(
     Column("meetings", Meetings, nullable=False),
     *_changes(),
     Index("ix_offering_centre_starts_at", "centre", "starts_at"),
-    # The catalogue is gone through in the order of ids, inside one of these two.
-    Index(
-        "ix_offering_listed",
-        *("listed", "id", "status", "centre", "modality", "level"),
-        *("starts_at", "ends_at", "revision"),
+    # The catalogue is gone through in the order of ids, inside one of these.
+    *(
+        Index(f"ix_offering_{first}", *(first, "listed", "id", "centre", second, *_LOOKED_AT))
+        for first, second in (("modality", "level"), ("level", "modality"))
     ),
-    Index(
-        "ix_offering_centre",
-        *("centre", "id", "listed", "status", "modality", "level", "revision"),
-    ),
+    Index("ix_offering_listed", *("listed", "id", "centre", "modality", "level", *_LOOKED_AT)),
+    Index("ix_offering_centre", *("centre", "id", "listed", "modality", "level", *_LOOKED_AT)),
 )
 
 offering_tag = Table(

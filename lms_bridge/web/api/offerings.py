@@ -25,7 +25,7 @@ from lms_bridge.store import centres
 from lms_bridge.store import offerings as store
 from lms_bridge.sync.offering_acts import OfferingAct, act_on_offering, newest_areas
 from lms_bridge.sync.work import Work, utc_now
-from lms_bridge.web.api import entries, replies
+from lms_bridge.web.api import kept_pages, replies
 from lms_bridge.web.api.acting import change
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.centres import shown_findings
@@ -80,11 +80,14 @@ def list_offerings(asked: dict[str, Any]) -> Response:
     with the_bridge().database.reading() as tx:
         if own:
             rows = interface.mine(tx, asked, after, most + 1, caller().centres(tx))
-        else:
-            rows = interface.catalogue(tx, asked, after, most + 1)
-        items = entries.of_page(tx, rows[:most])
-    last = rows[most - 1][0] if len(rows) > most else None
-    return replies.tagged(entries.body(items, last))
+            return replies.tagged(kept_pages.page_of(rows, most))
+        page = kept_pages.pages().page(
+            tx,
+            tuple(asked.items()),
+            lambda: interface.catalogue(tx, asked, after, most + 1),
+            most,
+        )
+    return kept_pages.sent(page)
 
 
 @route("/offerings/<code>", scope=None, answer=ShownOffering, tag="offerings")

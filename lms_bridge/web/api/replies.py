@@ -48,20 +48,20 @@ def shown(document: Mapping[str, Any], revision: int | None = None) -> Response:
     """An answer to a reader, or 304 where the reader has it already. Without a revision the tag
     is made of the answer's bytes."""
     body = orjson.dumps(document)
-    tag = tag_of(revision) if revision is not None else _hash(body)
+    tag = tag_of(revision) if revision is not None else hashed(body)
     return tagged(body, tag)
 
 
 def tagged(body: bytes, tag: str = "") -> Response:
     """The same for an answer that is made already."""
     response = Response(body, mimetype=JSON)
-    response.set_etag(tag or _hash(body))
+    response.set_etag(tag or hashed(body))
     response.make_conditional(request)
     return response
 
 
-def _hash(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=12).hexdigest()
+def hashed(body: bytes) -> str:
+    return f"{VERSION}-{hashlib.blake2b(body, digest_size=12).hexdigest()}"
 
 
 def wanted_revision() -> int | None:

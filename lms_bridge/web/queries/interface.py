@@ -9,7 +9,18 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Select, Table, and_, bindparam, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import ACADEMY, Kind
@@ -43,7 +54,8 @@ IN_LIST = tuple(ShownOfferingInList().fields)
 
 _SHOWN = and_(
     offering.c.listed,
-    offering.c.status.in_(PUBLIC),
+    # Written out: parameters of a list are put together anew with every question.
+    offering.c.status.in_([literal_column(f"'{word}'") for word in sorted(PUBLIC)]),
     select(link.c.id)
     .where(
         link.c.system == ACADEMY,
@@ -65,19 +77,22 @@ def _within(query: Select[Any], column: Column[Any], reach: Reach) -> Select[Any
 
 
 def catalogue(tx: Connection, asked: Asked, after: int, most: int) -> Rows:
-    """(id, revision) of offerings that the public may see."""
+    """Offerings that the public may see. Each row: id, then the fields of a list's entry."""
     return _offerings(tx, asked, after, most, None, public=True)
 
 
 def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> Rows:
-    """(id, revision) of all offerings within reach, whatever their status."""
+    """The same of all offerings within reach, whatever their status."""
     return _offerings(tx, asked, after, most, reach, public=False)
 
 
-def in_list(tx: Connection, ids: Collection[int]) -> Rows:
-    """Each row: id, revision, then the fields of a list's entry."""
-    columns = (offering.c.id, offering.c.revision, *(offering.c[name] for name in IN_LIST))
-    return tx.execute(select(*columns).where(offering.c.id.in_(list(ids)))).all()
+def state(tx: Connection) -> tuple[object, ...]:
+    """Another value once anything that a list of offerings shows may have changed: every change
+    of an offering tells its time, and what the Academy acknowledged leaves an item."""
+    return tuple(tx.exec_driver_sql(_STATE).one())
+
+
+_STATE = "SELECT (SELECT max(changed_at) FROM offering), (SELECT max(id) FROM item)"
 
 
 def _offerings(
@@ -113,8 +128,8 @@ _FILTERS: Mapping[str, Any] = {
 
 @lru_cache(maxsize=1000)
 def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Select[Any]:
-    """Made once for each set of filters: making costs more than asking. All that it touches is
-    in one index: the rows themselves are long."""
+    """Made once for each set of filters: making costs more than asking. The ids are found inside
+    an index, and only the page's rows are then read: they are long."""
     where = [_FILTERS[name] for name in names if name not in _TAGS]
     if public:
         where.append(_SHOWN)
@@ -124,7 +139,7 @@ def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Se
         func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
         for place in range(words)
     )
-    query = select(offering.c.id, offering.c.revision).where(*where)
+    query = select(offering.c.id).where(*where)
     order: Any = offering.c.id
     for name in names:
         if name in _TAGS:
@@ -133,7 +148,11 @@ def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Se
                 tag.c.kind == _TAGS[name], tag.c.value == bindparam(name)
             )
             order = tag.c.offering_id
-    return query.where(order > bindparam("after")).order_by(order).limit(bindparam("most"))
+    found = query.where(order > bindparam("after")).order_by(order).limit(bindparam("most"))
+    page = found.subquery()
+    columns = (offering.c.id, *(offering.c[name] for name in IN_LIST))
+    rows = select(*columns).join(page, page.c.id == offering.c.id)
+    return rows.order_by(offering.c.id)
 
 
 def _like(word: str) -> str:

@@ -115,9 +115,11 @@ def upgrade() -> None:
     with op.batch_alter_table('offering', schema=None) as batch_op:
         batch_op.add_column(sa.Column('changed_at', sa.DateTime(timezone=True), server_default='1970-01-01 00:00:00', nullable=False))
         batch_op.add_column(sa.Column('revision', sa.Integer(), server_default='1', nullable=False))
-        batch_op.create_index('ix_offering_centre', ['centre', 'id', 'listed', 'status', 'modality', 'level', 'revision'], unique=False)
+        batch_op.create_index('ix_offering_centre', ['centre', 'id', 'listed', 'modality', 'level', 'status', 'starts_at', 'ends_at'], unique=False)
+        batch_op.create_index('ix_offering_modality', ['modality', 'listed', 'id', 'centre', 'level', 'status', 'starts_at', 'ends_at'], unique=False)
+        batch_op.create_index('ix_offering_level', ['level', 'listed', 'id', 'centre', 'modality', 'status', 'starts_at', 'ends_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_offering_changed_at'), ['changed_at'], unique=False)
-        batch_op.create_index('ix_offering_listed', ['listed', 'id', 'status', 'centre', 'modality', 'level', 'starts_at', 'ends_at', 'revision'], unique=False)
+        batch_op.create_index('ix_offering_listed', ['listed', 'id', 'centre', 'modality', 'level', 'status', 'starts_at', 'ends_at'], unique=False)
 
     with op.batch_alter_table('result', schema=None) as batch_op:
         batch_op.add_column(sa.Column('changed_at', sa.DateTime(timezone=True), server_default='1970-01-01 00:00:00', nullable=False))
@@ -142,7 +144,7 @@ def _fill() -> None:
         tx.execute(sa.update(table).values(changed_at=now))
     offering = sa.table('offering', *(sa.column(name) for name in ('id', 'topics', 'languages')))
     tag = sa.table('offering_tag', *(sa.column(name) for name in ('kind', 'value', 'offering_id')))
-    rows = []
+    rows: list[dict[str, object]] = []
     for row in tx.execute(sa.select(offering)):
         for kind, values in (('topic', row.topics), ('language', row.languages)):
             texts = json.loads(values) if isinstance(values, (str, bytes)) else values
@@ -166,6 +168,8 @@ def downgrade() -> None:
 
     with op.batch_alter_table('offering', schema=None) as batch_op:
         batch_op.drop_index('ix_offering_listed')
+        batch_op.drop_index('ix_offering_modality')
+        batch_op.drop_index('ix_offering_level')
         batch_op.drop_index(batch_op.f('ix_offering_changed_at'))
         batch_op.drop_index('ix_offering_centre')
         batch_op.drop_column('revision')

@@ -1,0 +1,87 @@
+"""Pages of the catalogue, made once for as long as nothing changes.
+
+Finding fifty offerings and making their JSON costs many times what sending it does, and most
+readers look at the same first pages. A process keeps the pages that it made, each with the state of
+the database that it was made of: once anything changed, it is made anew.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+import orjson
+from flask import Response, current_app
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import plain
+from lms_bridge.web.api import replies
+from lms_bridge.web.queries import interface
+
+MOST = 500
+"""Pages that a process keeps; each has some 30 kilobytes."""
+LONGEST_SECONDS = 30.0
+"""No page is kept longer: on PostgreSQL two changes may come to light in another order than that of
+their times."""
+_NAME = "lms_bridge_pages"
+_FORM = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it is sent, and what it was made of."""
+
+    body: bytes
+    tag: str
+    state: tuple[object, ...]
+    made_at: float
+
+    def holds(self, state: tuple[object, ...]) -> bool:
+        return self.state == state and time.monotonic() - self.made_at < LONGEST_SECONDS
+
+
+class Pages:
+    """The pages of one process."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Page] = {}
+        self._lock = threading.Lock()
+
+    def page(
+        self, tx: Connection, key: Hashable, read: Callable[[], interface.Rows], most: int
+    ) -> Page:
+        """The page of that key; made, where it is not kept or may be out of date, of what
+        ``read`` finds: one row more than ``most`` where another page follows."""
+        state = interface.state(tx)
+        kept = self._kept.get(key)
+        if kept is not None and kept.holds(state):
+            return kept
+        body = page_of(read(), most)
+        made = Page(body, replies.hashed(body), state, time.monotonic())
+        with self._lock:
+            self._kept[key] = made
+            if len(self._kept) > MOST:
+                del self._kept[next(iter(self._kept))]  # the oldest
+        return made
+
+
+def pages() -> Pages:
+    found = current_app.extensions.setdefault(_NAME, Pages())
+    if not isinstance(found, Pages):
+        raise RuntimeError("something else stands in the pages' place")
+    return found
+
+
+def page_of(rows: interface.Rows, most: int) -> bytes:
+    """A page of offerings as JSON: what the schema would make of them (a test holds the two
+    together), in a tenth of the time."""
+    names = interface.IN_LIST
+    items: list[dict[str, object]] = [dict(zip(names, row[1:], strict=True)) for row in rows[:most]]
+    last = rows[most - 1][0] if len(rows) > most else None
+    return orjson.dumps(replies.page(items, last), plain, _FORM)
+
+
+def sent(page: Page) -> Response:
+    return replies.tagged(page.body, page.tag)
