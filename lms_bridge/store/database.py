@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
 
@@ -75,29 +75,28 @@ class Database:
     def at_once(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """One statement that is a transaction of its own, straight to the driver; gives its row."""
         given = statement.given(values)
-        with self._turn, self._driver(statement) as connection:
+        try:
+            with self._turn:
+                rows = self._given_to_driver(statement.text, given)
+        except self.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's, as everywhere else
+            raise OperationalError(statement.text, None, error, hide_parameters=True) from None
+        return statement.row(rows[0]) if rows else None
+
+    def _given_to_driver(self, text: str, given: Any) -> Sequence[Any]:
+        connection = self.engine.raw_connection()
+        try:
             cursor = connection.cursor()
-            cursor.execute(statement.text, given)
-            rows = cursor.fetchall()
+            cursor.execute(text, given)
+            rows: Sequence[Any] = cursor.fetchall()
             cursor.close()
             if not self.embedded:  # SQLite's driver begins no transaction: it is over by itself
                 connection.commit()
-        return statement.row(rows[0]) if rows else None
-
-    @contextmanager
-    def _driver(self, statement: Prepared) -> Iterator[PoolProxiedConnection]:
-        """A connection as the driver has it; errors are SQLAlchemy's, as everywhere else."""
-        try:
-            connection = self.engine.raw_connection()
-            try:
-                yield connection
-            except BaseException:
-                connection.invalidate()
-                raise
-            finally:
-                connection.close()
-        except self.dialect.loaded_dbapi.Error as error:
-            raise OperationalError(statement.text, None, error, hide_parameters=True) from None
+        except BaseException:
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
+        return rows
 
     def close(self) -> None:
         self.engine.dispose()

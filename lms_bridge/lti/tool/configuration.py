@@ -26,8 +26,7 @@ def registration_of(party: Party) -> Registration:
         Registration()
         .set_issuer(party.issuer)
         .set_client_id(party.client_id)
-        # PyLTI1p3 puts a question mark after it: a query of its own is added at the end.
-        .set_auth_login_url(party.authorization_endpoint.partition("?")[0])
+        .set_auth_login_url(party.authorization_endpoint)
         .set_auth_token_url(party.token_endpoint)
         .set_key_set_url(party.jwks_uri)
     )

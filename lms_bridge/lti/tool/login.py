@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from pylti1p3.oidc_login import OIDCLogin
 from pylti1p3.redirect import Redirect
@@ -64,9 +65,6 @@ class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
         """Raises LtiRefused, with a code for each thing that is missing or wrong."""
         address = self._prepare_redirect_url(launch_address)
         party = self._party()
-        query = urlsplit(party.authorization_endpoint).query
-        if query:  # PyLTI1p3 loses it
-            address += f"&{query}"
         cookies, nonce = self._cookie_service, self._session_service.nonce
         self._session_service.keep(
             self._state,
@@ -109,18 +107,40 @@ class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
             )
         return registration_of(party)
 
+    def _prepare_redirect_url(self, launch_url: str) -> str:
+        """The authentication request (Security Framework 1.1, section 5.1.1.2). PyLTI1p3 puts it
+        together anew for each login, and loses a query that the endpoint has of its own."""
+        self.validate_oidc_login()
+        party = self._party()
+        self._state, nonce = f"state-{fresh()}", fresh()  # as PyLTI1p3 begins it
+        self._cookie_service.set_cookie(self._state, self._state)
+        self._session_service.save_nonce(nonce)
+        always = _always(party.authorization_endpoint, party.client_id, launch_url)
+        hint = quote_plus(self._request.get_param("login_hint"))
+        address = f"{always}&state={self._state}&nonce={nonce}&login_hint={hint}"
+        message = self._request.get_param("lti_message_hint")
+        return f"{address}&lti_message_hint={quote_plus(message)}" if message else address
+
     def get_redirect(self, url: str) -> Redirect[str]:
         raise NotImplementedError  # the web's business
 
-    def _get_uuid(self) -> str:
-        self._state = f"state-{fresh()}"  # as PyLTI1p3 begins it
-        return self._state.removeprefix("state-")
-
-    def _generate_nonce(self) -> str:
-        return fresh()
-
     def _party(self) -> Party:
         return usable(self._tool_config.party)
+
+
+@lru_cache(1024)
+def _always(endpoint: str, client_id: str, launch_address: str) -> str:
+    """What is the same in all requests to one platform."""
+    fixed = {
+        "scope": "openid",
+        "response_type": "id_token",
+        "response_mode": "form_post",
+        "prompt": "none",
+        "client_id": client_id,
+        "redirect_uri": launch_address,
+    }
+    mark = "&" if urlsplit(endpoint).query else "?"
+    return f"{endpoint.rstrip('?')}{mark}{urlencode(fixed)}"
 
 
 def usable(party: Party | None) -> Party:
