@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import feeds, growing, postgresql, quiet, rates
+from benchmarks import feeds, growing, interface, postgresql, quiet, rates
 from benchmarks.lti import measuring as lti
 from benchmarks.places import Place
 from benchmarks.report import Row, keep, machine, show
 from benchmarks.world import World
 
-PARTS = ("enrolling", "quiet", "changed", "postgresql", "feeds", *lti.PARTS)
+_APART = {"feeds": feeds.feeds, "interface": interface.interface}
+"""Parts that need nothing of the others: each is given a folder of its own."""
+PARTS = ("enrolling", "quiet", "changed", "postgresql", *_APART, *lti.PARTS)
 
 
 def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
@@ -43,9 +45,9 @@ def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
     if "postgresql" in parts:
         _say("PostgreSQL")
         rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth // 2 or 1))
-    if "feeds" in parts:
-        _say("feeds")
-        rows += feeds.feeds(folder / "feeds")
+    for name in [name for name in _APART if name in parts]:
+        _say(name)
+        rows += _APART[name](folder / name)
     if not set(lti.PARTS).isdisjoint(parts):
         _say("LTI")
         rows += lti.measure(folder, parts)
