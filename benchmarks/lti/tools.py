@@ -20,6 +20,7 @@ from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
 
 BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
+GUNICORN = "PyLTI1p3 on gunicorn"
 CORE, LTIJS = "@lti-tool/core", "ltijs"
 
 
@@ -127,6 +128,7 @@ def _node(script: str) -> Callable[[Path, int], list[str]]:
 TOOLS: dict[str, Start] = {
     BRIDGE: bridge,
     PLAIN: _peer(PLAIN, "plain-pylti1p3", _granian),
+    GUNICORN: _peer(GUNICORN, "plain-pylti1p3", _gunicorn),
     KEPT: _peer(KEPT, "plain-pylti1p3", _granian),
     CORE: _peer(CORE, "lti-tool-core", _node("server.mjs")),
     LTIJS: _peer(LTIJS, "ltijs", _node("server.js")),
