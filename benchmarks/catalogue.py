@@ -39,7 +39,7 @@ def fill(address: str, many: int) -> None:
             name, region = f"Sample centre {number}", regions[number % len(regions)]
             centres.add(tx, Centre(f"C{number:02}", name, region, "files", sample=True), b"")
     for first in range(0, many, AT_ONCE):
-        records = [_offering(number) for number in range(first, min(first + AT_ONCE, many))]
+        records = [sample_offering(number) for number in range(first, min(first + AT_ONCE, many))]
         with database.writing() as tx:
             ids = offerings.add_offerings(tx, records)
             links.insert_links(tx, list(_links(ids, records)))
@@ -51,7 +51,8 @@ def fill(address: str, many: int) -> None:
     database.close()
 
 
-def _offering(number: int) -> Offering:
+def sample_offering(number: int) -> Offering:
+    """One of the offerings, by its number."""
     starts = _START + timedelta(days=number % 1_000)
     length = 1 + number % 30
     meetings = [

@@ -20,6 +20,7 @@ from benchmarks.bridge import Sources
 from benchmarks.catalogue import fill
 from benchmarks.enrolling import Moodle, bridge_rate
 from benchmarks.night import only_parse, run_night
+from benchmarks.pushing import only_load, push_memory, push_twice
 from benchmarks.seeding import seed
 from benchmarks.world import World
 
@@ -59,6 +60,9 @@ STEPS: dict[str, Callable[[Arguments], Any]] = {
     "parse": _parse,
     "enrol": _enrol,
     "catalogue": _catalogue,
+    "load": lambda given: only_load(**given),
+    "push": lambda given: push_twice(**given),
+    "push_memory": lambda given: push_memory(**given),
 }
 
 

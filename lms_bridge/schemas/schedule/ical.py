@@ -36,6 +36,8 @@ def read_ical(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
     for line in _unfolded(octets):
         for event in place.goes_on(line):
             yield _row(event, time_zone)
+    if not place.began:
+        raise _no_calendar("It does not begin with BEGIN:VCALENDAR")
     for event in place.ends():
         yield _row(event, time_zone)
     if place.parts:
@@ -49,6 +51,7 @@ class _Place:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.events = 0
+        self.began = False
         self._event: _Event | None = None
 
     def goes_on(self, line: bytes) -> Iterator[_Event]:
@@ -59,6 +62,7 @@ class _Place:
             if (key, part) != (b"BEGIN", "VCALENDAR"):
                 raise _no_calendar("It does not begin with BEGIN:VCALENDAR")
             self.parts.append(part)
+            self.began = True
         elif key == b"BEGIN":
             if part in EVENTS:
                 yield from self.ends()

@@ -26,6 +26,8 @@ View = Callable[..., Response]
 SMALL = 64 * 1024
 """Bytes of a request that says what is to be done with one record."""
 VERSION = "/v1"
+NUMBER = "<int(max=2147483647):number>"
+"""The part of an address that is a record's number."""
 
 
 blueprint = flask_smorest.Blueprint("api", __name__, url_prefix=f"/api{VERSION}")
@@ -158,6 +160,9 @@ def _check_body(entry: Entry) -> None:
     if request.mimetype not in entry.media:
         raise UnsupportedMediaType
     if (request.content_length or 0) > entry.most_bytes:
+        raise too_large(entry.most_bytes)
+    # Without a told length the library reads as much as may be, and says nothing of the rest.
+    if request.content_length is None and len(request.get_data(cache=True)) >= entry.most_bytes:
         raise too_large(entry.most_bytes)
 
 

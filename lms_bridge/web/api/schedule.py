@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from flask import Response, request
 from sqlalchemy import Connection
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.access import Scope
@@ -31,7 +30,7 @@ from lms_bridge.web.api.acting import change, done_once
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.centres import no_such_centre
 from lms_bridge.web.api.replies import Reply
-from lms_bridge.web.api.routing import route, too_large
+from lms_bridge.web.api.routing import route
 from lms_bridge.web.bridging import the_bridge
 
 _TAG = "schedule"
@@ -118,7 +117,7 @@ def _add(method: str, name: str, meaning: str) -> None:
         bridge = the_bridge()
         with bridge.database.reading() as tx:
             centre = caller().check_reach(tx, code, no_such_centre())
-        body = Body(_octets(), request.mimetype, centre.time_zone)
+        body = Body(request.get_data(cache=True), request.mimetype, centre.time_zone)
         given = Push(body, scan(body), method == "PUT")
         if asked["dry_run"]:
             return done_once(lambda claim: _try(bridge, centre, given, claim))
@@ -127,14 +126,6 @@ def _add(method: str, name: str, meaning: str) -> None:
 
 _add("PUT", "put_schedule", "Pushes a whole schedule: what it leaves out has ended")
 _add("PATCH", "patch_schedule", "Pushes some offerings, and leaves the others as they are")
-
-
-def _octets() -> bytes:
-    """The body; one without a told length is read no further than it may go."""
-    try:
-        return request.get_data(cache=True)
-    except RequestEntityTooLarge:
-        raise too_large(MOST_BYTES) from None
 
 
 def _take_in(tx: Connection, work: Work, bridge: Bridge, push: Push) -> Reply:

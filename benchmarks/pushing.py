@@ -1,0 +1,124 @@
+"""Pushing a schedule, and what it is compared with: each in a process of its own."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import orjson
+from cryptography.fernet import Fernet
+from sqlalchemy import insert
+
+from lms_bridge.bootstrap import Bridge, build
+from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.domain.model import Centre, Flow, Offering
+from lms_bridge.schemas.load import load
+from lms_bridge.schemas.schedule import CSV, JSON, Body, PushedOfferingSchema
+from lms_bridge.settings import load as load_settings
+from lms_bridge.store import tokens
+from lms_bridge.store.database import Database
+from lms_bridge.store.rows import columns
+from lms_bridge.store.tables import offering
+from lms_bridge.sync.schedule.pushing import Push, take_in_push
+from lms_bridge.sync.schedule.scanning import scan
+from lms_bridge.sync.work import Work, utc_now
+from lms_bridge.web import create_app
+
+CENTRE = Centre("C00", "Sample centre", "africa", "files", time_zone="Africa/Nairobi", sample=True)
+
+
+def only_load(address: str, body: str) -> dict[str, float]:
+    """CPU seconds of loading the rows, given as objects, and of one bulk insertion of them."""
+    rows = orjson.loads(Path(body).read_bytes())
+    began = time.process_time()
+    schema = PushedOfferingSchema(default_zone=CENTRE.time_zone)
+    records = []
+    for number, row in enumerate(rows):
+        row.pop("id")
+        records.append(Offering(code=f"C00-{number}", centre="C00", **load(schema, row)))
+    database = Database(address)
+    with database.writing() as tx:
+        tx.execute(insert(offering), [columns(record) for record in records])
+    seconds = time.process_time() - began
+    database.close()
+    return {"load": seconds}
+
+
+def push_twice(address: str, body: str) -> dict[str, float]:
+    """CPU seconds of a push through the interface, and of the same again."""
+    bridge = _bridge(address)
+    client = create_app(bridge).test_client()
+    token = _token(bridge)
+    octets = Path(body).read_bytes()
+    seconds = []
+    for expected in ("created", "unchanged"):
+        began = time.process_time()
+        answer = client.put(
+            "/api/v1/centres/C00/schedule",
+            data=octets,
+            content_type=CSV if body.endswith("csv") else JSON,
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        seconds.append(time.process_time() - began)
+        summary = orjson.loads(answer.data)["summary"]
+        if summary[expected] != summary["rows"] or not summary["rows"]:
+            raise RuntimeError(f"the push went wrong: {summary}")
+    bridge.close()
+    return {"first": seconds[0], "again": seconds[1]}
+
+
+def push_memory(address: str, body: str) -> float:
+    """MB that a push takes at most, beyond what there was with the body in memory."""
+    bridge = _bridge(address)
+    octets = Path(body).read_bytes()
+    media = CSV if body.endswith("csv") else JSON
+    _push(bridge, Body(b"id,title\n", CSV, "UTC"))  # what is imported on first use is not counted
+    before = _peak()
+    made = _push(bridge, Body(octets, media, CENTRE.time_zone))
+    # JSON is decoded as a whole, which is the body once more.
+    again = len(octets) if media == JSON else 0
+    beyond = _peak() - before - again
+    if not made:
+        raise RuntimeError("the push had no answer")
+    bridge.close()
+    return beyond / 1_000_000
+
+
+def _push(bridge: Bridge, body: Body) -> bytes:
+    push, made = Push(body, scan(body), whole=True), []
+
+    def act(work: Work) -> None:
+        with work.writing() as tx:
+            answer = take_in_push(tx, work, push, bridge.settings.rules)
+            made.append(orjson.dumps(answer.document()))
+
+    report = bridge.runner().run(bridge.order(CENTRE, (Flow.OFFERINGS,)), act)
+    if report.status != "done":
+        raise RuntimeError(f"the push went wrong: {report.errors}")
+    return made[0]
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _bridge(address: str) -> Bridge:
+    environment = {
+        "LMS_BRIDGE_STORE__ADDRESS": address,
+        "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
+    }
+    return build(load_settings(environment))
+
+
+def _token(bridge: Bridge) -> str:
+    with bridge.database.writing() as tx:
+        _, text = tokens.create(
+            tx,
+            purpose="sample",
+            reach=Reach("C00"),
+            scopes=[Scope.WRITE_OFFERINGS],
+            at=utc_now(),
+            by="benchmark",
+        )
+    return text
