@@ -194,6 +194,7 @@ def test_scores(connector: Connector, platform: Platform) -> None:
     assert post_score(connector, *_score(platform)) is Delivery.TAKEN
     (sent,) = platform.scores
     assert sent == {
+        "item": 6,
         "userId": "4",
         "scoreGiven": 15.5,
         "scoreMaximum": 20,
