@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 NAMED = "LMS_BRIDGE_TEST_CHROMIUM"
 USUAL = ("/usr/bin/chromium", "chromium", "chromium-browser")
@@ -70,6 +70,7 @@ def running(folder: Path, cookieless: str, *others: str) -> Iterator[BrowserCont
             timeout=60_000,
         )
         context.set_default_timeout(WAIT_MILLISECONDS)
+        expect.set_options(timeout=WAIT_MILLISECONDS)
         try:
             yield context
         finally:
