@@ -140,7 +140,7 @@ def bridge_rate(site: Moodle, places: Sequence[Place], folder: Path) -> Sent:
 
 def _timed(bridge: Bridge, centre: Centre, expected: int) -> Sent:
     cpu, began = time.process_time(), time.perf_counter()
-    (report,) = bridge.run_all([bridge.order(centre, (Flow.ENROLMENTS,))])
+    (report,) = bridge.run_all([bridge.request(centre, (Flow.ENROLMENTS,))])
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     done = report.counts.get("enrolment.create.acknowledged", 0)
     if done != expected:

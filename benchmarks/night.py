@@ -37,7 +37,7 @@ def run_night(address: str, sources: Sources, centres: int) -> Night:
     """The nightly run of all centres: all flows, everything read and compared."""
     bridge = measured_bridge(address, sources)
     written = RowsWritten(bridge.database) if bridge.database.embedded else None
-    orders = [bridge.order(centre_of(number)) for number in range(centres)]
+    orders = [bridge.request(centre_of(number)) for number in range(centres)]
     began, cpu = time.perf_counter(), time.process_time()
     reports = bridge.run_all(orders)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - began

@@ -93,7 +93,7 @@ def _push(bridge: Bridge, body: Body) -> bytes:
             answer = take_in_push(tx, work, push, bridge.settings.rules)
             made.append(orjson.dumps(answer.document()))
 
-    report = bridge.runner().run(bridge.order(CENTRE, (Flow.OFFERINGS,)), act)
+    report = bridge.runner().run(bridge.request(CENTRE, (Flow.OFFERINGS,)), act)
     if report.status != "done":
         raise RuntimeError(f"the push went wrong: {report.errors}")
     return made[0]

@@ -44,7 +44,7 @@ def seed(address: str, folder: Path, world: World, numbers: Iterable[int]) -> No
         write_answers(folder, world, number)
         with bridge.database.writing() as tx:
             centres.add(tx, centre, b"")
-        (report,) = bridge.run_all([bridge.order(centre, (Flow.OFFERINGS,))])
+        (report,) = bridge.run_all([bridge.request(centre, (Flow.OFFERINGS,))])
         if report.status != "done":
             raise RuntimeError(f"seeding: {report.status} {report.errors}")
         _seed_people(bridge, centre)

@@ -53,7 +53,7 @@ def _address(folder: Path) -> str:
 
 
 def _night(bridge: MeasuredBridge) -> None:
-    (report,) = bridge.run_all([bridge.order(centre_of(0))])
+    (report,) = bridge.run_all([bridge.request(centre_of(0))])
     if report.status != "done":
         raise RuntimeError(f"verifying: {report.status} {report.counts} {report.errors}")
 

@@ -29,7 +29,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.migrate import check_up_to_date
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.sync.run import Order, Report, Runner
+from lms_bridge.sync.run import Report, Runner, RunRequest
 from lms_bridge.sync.work import Progress, silent
 
 SCORES = "scores"
@@ -142,11 +142,11 @@ class Bridge:
         Raises:
             NotFound: there is no such centre.
         """
-        order = self.order(self.centre(code), (Flow.RESULTS,), trigger=SCORES, full=False)
+        request = self.request(self.centre(code), (Flow.RESULTS,), trigger=SCORES, full=False)
         runner = replace(self.runner(), open_peers=lambda centre: self.peers(centre, None))
-        return runner.run(order)
+        return runner.run(request)
 
-    def order(
+    def request(
         self,
         centre: Centre,
         flows: tuple[Flow, ...] = tuple(Flow),
@@ -154,23 +154,27 @@ class Bridge:
         trigger: str = "command",
         full: bool = True,
         dry: bool = False,
-    ) -> Order:
-        return Order(centre, self.policy_of(centre), flows, trigger, full, dry)
+    ) -> RunRequest:
+        return RunRequest(centre, self.policy_of(centre), flows, trigger, full, dry)
 
     def run_all(
         self,
-        orders: list[Order],
+        requests: list[RunRequest],
         progress: Progress = silent,
         each: Callable[[Report], None] = lambda report: None,
     ) -> list[Report]:
         """Runs several centres side by side, each told to ``each`` as it ends. Dry runs go one by
         one: each holds the database's writing turn while it works."""
         runner = self.runner(progress)
-        at_once = 1 if any(order.dry for order in orders) else self.settings.sync.centres_at_once
+        at_once = (
+            1 if any(request.dry for request in requests) else self.settings.sync.centres_at_once
+        )
         reports: list[Report] = []
         with ThreadPoolExecutor(at_once, thread_name_prefix="run") as pool:
             try:
-                for future in as_completed([pool.submit(runner.run, order) for order in orders]):
+                for future in as_completed(
+                    [pool.submit(runner.run, request) for request in requests]
+                ):
                     report = future.result()
                     each(report)
                     reports.append(report)

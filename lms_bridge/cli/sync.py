@@ -54,7 +54,7 @@ def sync(
     """
     chosen = _chosen(bridge, codes)
     orders = [
-        bridge.order(
+        bridge.request(
             centre,
             tuple(flow for flow in Flow if not flows or flow in flows),
             full=not changes_only,

@@ -44,10 +44,10 @@ class Execution:
         """Runs one centre and gives the status of its report. Never raises what a person cannot
         mend at this place: it is in the run's report and in the log."""
         try:
-            order = self._bridge.order(
+            request = self._bridge.request(
                 self._bridge.centre(centre), tuple(flows), trigger=trigger, full=full
             )
-            report = self._runner.run(order)
+            report = self._runner.run(request)
         except NotFound:
             _log.warning("run skipped: no such centre", centre=centre)
             return FAILED

@@ -41,7 +41,7 @@ _STEPS: Mapping[Flow, Callable[[Work, Peers], list[Step]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunRequest:
     """What is asked of a run. ``full`` runs read everything and compare with what the targets
     show; the others only follow what changed."""
 
@@ -81,42 +81,42 @@ class Runner:
     progress: Progress = silent
     now: Callable[[], datetime] = utc_now
 
-    def run(self, order: Order, act: Callable[[Work], None] | None = None) -> Report:
+    def run(self, request: RunRequest, act: Callable[[Work], None] | None = None) -> Report:
         """Runs one centre; with ``act``, does that under the centre's lease instead of its flows.
         Never raises for what the other sides do: the report tells."""
         began = time.monotonic()
         work = Work(
             database=self.database,
-            centre=order.centre,
-            policy=order.policy,
-            lease=Lease(f"run:{order.centre.code}", leases.new_holder(), self.lease_seconds),
-            dry=order.dry,
-            full=order.full,
+            centre=request.centre,
+            policy=request.policy,
+            lease=Lease(f"run:{request.centre.code}", leases.new_holder(), self.lease_seconds),
+            dry=request.dry,
+            full=request.full,
             progress=self.progress,
             now=self.now,
         )
-        if order.dry:
-            self._work_through(work, order)
+        if request.dry:
+            self._work_through(work, request)
             return _report(work, began)
         with self.database.writing() as tx:
             lease = work.lease
             if not leases.take(tx, lease.name, lease.holder, work.now(), lease.seconds):
-                return Report(order.centre.code, 0, BUSY, {}, (), (), (), 0.0)
-            reports.end_orphaned_runs(tx, order.centre.code, work.now())
+                return Report(request.centre.code, 0, BUSY, {}, (), (), (), 0.0)
+            reports.end_orphaned_runs(tx, request.centre.code, work.now())
             work.run_id = reports.start_run(
                 tx,
-                order.centre.code,
-                ",".join(order.flows),
-                order.trigger,
+                request.centre.code,
+                ",".join(request.flows),
+                request.trigger,
                 work.now(),
-                order.asked_by,
+                request.asked_by,
             )
         try:
             with self.keeping(work.lease):
                 if act is None:
-                    self._work_through(work, order)
+                    self._work_through(work, request)
                 else:
-                    _guarded(work, order.trigger, lambda: act(work))
+                    _guarded(work, request.trigger, lambda: act(work))
             report = _report(work, began)
             with work.writing() as tx:
                 _finish(tx, work, report)
@@ -129,9 +129,9 @@ class Runner:
             report = _report(work, began)
         return report
 
-    def _work_through(self, work: Work, order: Order) -> None:
+    def _work_through(self, work: Work, request: RunRequest) -> None:
         try:
-            peers = self.open_peers(order.centre)
+            peers = self.open_peers(request.centre)
         except BridgeError as error:
             work.errors.append(("connect", error))
             return
@@ -139,7 +139,7 @@ class Runner:
             work.errors.append(("connect", _defect(error)))
             return
         try:
-            _carry_out(work, order, peers)
+            _carry_out(work, request, peers)
         except LeaseLost:
             raise
         except Exception as error:  # a defect in a connector must not take the others along
@@ -162,9 +162,9 @@ def _defect(error: Exception) -> BridgeError:
     )
 
 
-def _carry_out(work: Work, order: Order, peers: Peers) -> None:
-    flows = [flow for flow in Flow if flow in order.flows]
-    if order.dry:
+def _carry_out(work: Work, request: RunRequest, peers: Peers) -> None:
+    flows = [flow for flow in Flow if flow in request.flows]
+    if request.dry:
         steps = [step for flow in flows for step in _STEPS[flow](work, peers)]
         try_steps(work, steps)
         return

@@ -17,7 +17,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.tables import item, lease, link, metadata, run
 from lms_bridge.sync.decisions import decide_hold
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.run import Order, Report, Runner
+from lms_bridge.sync.run import Report, Runner, RunRequest
 from tests.fakes.academy import FakeAcademy
 from tests.fakes.centre import FakeCentre
 from tests.fakes.steps import KillSwitch
@@ -56,7 +56,7 @@ class Nights:
         )
 
     def run(self, flows: Sequence[Flow] = ALL, **options: Any) -> Report:
-        report = self.runner().run(Order(self.centre, self.policy, tuple(flows), **options))
+        report = self.runner().run(RunRequest(self.centre, self.policy, tuple(flows), **options))
         foul = [error for stage, error in report.errors if stage in self.never]
         assert not foul, foul
         return report

@@ -154,7 +154,7 @@ def _first_night(folder: Folder, bridge: Bridge, samples: list[SampleCentre], si
 def _sync(bridge: Bridge, flows: tuple[Flow, ...]) -> list[Report]:
     with bridge.database.reading() as tx:
         active = centres.all_centres(tx, active_only=True)
-    orders = [bridge.order(centre, flows, trigger="demo") for centre in active]
+    orders = [bridge.request(centre, flows, trigger="demo") for centre in active]
     with watching([centre.code for centre in active]) as watch:
         return bridge.run_all(orders, watch.progress, watch.done)
 

@@ -11,7 +11,7 @@ from lms_bridge.domain.errors import IncompleteRead
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.sync.files.same import differing
 from lms_bridge.sync.importing import Share, take_in_file
-from lms_bridge.sync.run import DONE, HELD, PARTIAL, Order, Report
+from lms_bridge.sync.run import DONE, HELD, PARTIAL, Report, RunRequest
 from lms_bridge.sync.trial import trial_of
 
 FLOWS = {Kind.OFFERING: Flow.OFFERINGS, Kind.ENROLMENT: Flow.ENROLMENTS, Kind.RESULT: Flow.RESULTS}
@@ -40,28 +40,28 @@ def take_in(bridge: Bridge, kind: Kind, rows: FileRows, *, whole: bool, dry: boo
         )
     reports, same = [], 0
     for code, share in sorted(rows.shares.items()):
-        order = bridge.order(bridge.centre(code), (FLOWS[kind],), trigger="import", dry=dry)
+        request = bridge.request(bridge.centre(code), (FLOWS[kind],), trigger="import", dry=dry)
         with bridge.database.reading() as tx:
-            raws = differing(tx, kind, order.centre, share.raws)
+            raws = differing(tx, kind, request.centre, share.raws)
         same += len(share.raws) - len(raws)
         if raws or whole:
-            reports.append(_run(bridge, order, kind, Share(raws), whole))
+            reports.append(_run(bridge, request, kind, Share(raws), whole))
     return Taken(reports, same)
 
 
-def _run(bridge: Bridge, order: Order, kind: Kind, share: Share, whole: bool) -> Report:
-    if order.dry:
-        return _try(bridge, order, kind, share, whole)
-    return bridge.runner().run(order, lambda work: take_in_file(work, kind, share, whole=whole))
+def _run(bridge: Bridge, request: RunRequest, kind: Kind, share: Share, whole: bool) -> Report:
+    if request.dry:
+        return _try(bridge, request, kind, share, whole)
+    return bridge.runner().run(request, lambda work: take_in_file(work, kind, share, whole=whole))
 
 
-def _try(bridge: Bridge, order: Order, kind: Kind, share: Share, whole: bool) -> Report:
+def _try(bridge: Bridge, request: RunRequest, kind: Kind, share: Share, whole: bool) -> Report:
     began = time.monotonic()
-    work = trial_of(bridge.database, order.centre, order.policy)
+    work = trial_of(bridge.database, request.centre, request.policy)
     take_in_file(work, kind, share, whole=whole)
     refused = any(number for key, number in work.counts.items() if key.endswith(".quarantined"))
     return Report(
-        order.centre.code,
+        request.centre.code,
         0,
         HELD if work.held else PARTIAL if refused else DONE,
         dict(work.counts),

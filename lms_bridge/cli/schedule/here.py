@@ -67,9 +67,9 @@ def _in_turn(
             answer = take_in_push(tx, work, push, bridge.settings.rules)
         answers.append(answer)  # only now: what was not committed is not told
 
-    order = bridge.order(centre, (Flow.OFFERINGS,), trigger="push")
+    request = bridge.request(centre, (Flow.OFFERINGS,), trigger="push")
     end = time.monotonic() + bridge.settings.api.wait_seconds
-    while (report := bridge.runner(progress).run(order, act)).status == BUSY:
+    while (report := bridge.runner(progress).run(request, act)).status == BUSY:
         if time.monotonic() >= end:
             raise Overloaded(
                 "centre-busy",

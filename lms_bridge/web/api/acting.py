@@ -14,7 +14,7 @@ from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, StopRun
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.store.kept_answers import Claim
 from lms_bridge.sync.offering_acts import API
-from lms_bridge.sync.run import BUSY, Order
+from lms_bridge.sync.run import BUSY, RunRequest
 from lms_bridge.sync.work import Work
 from lms_bridge.web.api import keys
 from lms_bridge.web.api.callers import caller
@@ -98,7 +98,9 @@ def _under_lease(
                 work.note(kind, API, "change", "refused", error=error)
         done.reply = reply  # only now: what was not committed is not told
 
-    order = Order(centre, bridge.policy_of(centre), (_FLOWS[kind],), API, asked_by=caller().name)
+    order = RunRequest(
+        centre, bridge.policy_of(centre), (_FLOWS[kind],), API, asked_by=caller().name
+    )
     end = time.monotonic() + bridge.settings.api.wait_seconds
     while (report := bridge.runner().run(order, run)).status == BUSY:
         if time.monotonic() >= end:

@@ -30,8 +30,7 @@ from lms_bridge.domain.ports import (
 from lms_bridge.store.database import Database
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.sync.run import Order as RunOrder
-from lms_bridge.sync.run import Runner
+from lms_bridge.sync.run import Runner, RunRequest
 from tests.fakes.nights import NEVER_HOLD, sample_centre
 
 Call = Callable[..., Any]
@@ -113,7 +112,7 @@ def main(socket: int, address: str) -> None:
     peers = Peers(RemoteCentre(call), RemoteAcademy(call))
     heartbeat = Heartbeat(database)
     runner = Runner(database, lambda centre: peers, heartbeat.keeping, 90)
-    report = runner.run(RunOrder(sample_centre(), NEVER_HOLD, tuple(Flow)))
+    report = runner.run(RunRequest(sample_centre(), NEVER_HOLD, tuple(Flow)))
     heartbeat.close()
     database.close()
     parent.send(("ended", report.status))

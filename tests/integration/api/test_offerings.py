@@ -29,7 +29,7 @@ from lms_bridge.store import leases, lives, offerings, reports
 from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.offering_acts import move_on
-from lms_bridge.sync.run import Order
+from lms_bridge.sync.run import RunRequest
 from lms_bridge.web.api.kept_pages import page_of
 from lms_bridge.web.api.offerings import shown_offering
 from lms_bridge.web.queries import interface
@@ -276,7 +276,9 @@ def test_silence_is_no_objection_when_the_clock_comes_by(either: World) -> None:
     def status_after(days_later: int) -> OfferingStatus:
         centre = bridge.centre("ONE")
         runner = replace(bridge.runner(), now=lambda: NOW + days_later * DAY + timedelta(hours=1))
-        report = runner.run(Order(centre, bridge.policy_of(centre), (Flow.ENROLMENTS,)), move_on)
+        report = runner.run(
+            RunRequest(centre, bridge.policy_of(centre), (Flow.ENROLMENTS,)), move_on
+        )
         assert not report.errors
         with bridge.database.reading() as tx:
             return offerings.offerings_by_code(tx, ["ONE-planned"])["ONE-planned"][1].status

@@ -168,7 +168,7 @@ def test_killed_between_the_score_and_the_push(either_chain: Chain) -> None:
 def run_of_results(chain: Chain, **options: Any) -> Any:
     """A run of results as the clock has it."""
     bridge = chain.world.bridge
-    return bridge.runner().run(bridge.order(bridge.centre("ONE"), (Flow.RESULTS,), **options))
+    return bridge.runner().run(bridge.request(bridge.centre("ONE"), (Flow.RESULTS,), **options))
 
 
 def test_killed_after_sending(chain: Chain) -> None:

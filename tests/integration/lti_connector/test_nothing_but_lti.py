@@ -30,7 +30,7 @@ def with_academy_by_lti(bridge: Bridge) -> Iterator[Bridge]:
 
 
 def run(bridge: Bridge) -> Report:
-    report = bridge.runner().run(bridge.order(bridge.centre("ONE")))
+    report = bridge.runner().run(bridge.request(bridge.centre("ONE")))
     assert report.status == "done", (report.errors, report.counts)
     return report
 

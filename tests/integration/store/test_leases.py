@@ -19,7 +19,7 @@ from lms_bridge.store import leases, reports
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import lease, offering
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.run import Order, Runner
+from lms_bridge.sync.run import Runner, RunRequest
 from tests.fakes.nights import NEVER_HOLD, START, Nights
 
 LATER = START + timedelta(seconds=60)
@@ -203,6 +203,6 @@ def test_a_connector_that_cannot_be_opened_gives_the_lease_back(database: Databa
         raise SettingsInvalid(["there is no address"])
 
     runner = Runner(database, closed, lambda lease: nullcontext(), 90)
-    report = runner.run(Order(night.centre, NEVER_HOLD, (Flow.OFFERINGS,)))
+    report = runner.run(RunRequest(night.centre, NEVER_HOLD, (Flow.OFFERINGS,)))
     assert (report.status, [stage for stage, _ in report.errors]) == ("failed", ["connect"])
     assert holder_of(database) is None
