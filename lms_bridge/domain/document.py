@@ -12,6 +12,8 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
+from typing import Any
 
 import orjson
 
@@ -27,12 +29,12 @@ def plain(value: object) -> Json:
     """The JSON value of a field: times as UTC with ``Z``, decimals as normalised text."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
+    if isinstance(value, str):
+        return str(value.value) if isinstance(value, Enum) else value
     if isinstance(value, Enum):
         return str(value.value)
-    if isinstance(value, str):
-        return value
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     if isinstance(value, (list, tuple)):
@@ -40,8 +42,14 @@ def plain(value: object) -> Json:
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        names = _names(type(value))  # type: ignore[arg-type]  # types are hashable
+        return {name: plain(getattr(value, name)) for name in names}
     raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 def document(record: object) -> dict[str, Json]:
@@ -61,6 +69,8 @@ def digest(value: object) -> bytes:
 
 def difference(old: Document, new: Document) -> Difference:
     """``{field: (old, new)}`` of every field whose value differs, in the order of ``new``."""
+    if not old:
+        return {name: (None, value) for name, value in new.items() if value is not None}
     names = [*new, *(name for name in old if name not in new)]
     return {
         name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
