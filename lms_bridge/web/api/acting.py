@@ -110,7 +110,7 @@ def _under_lease(
         raise done.error
     if done.reply is None:
         lost = any(isinstance(error, LeaseLost) for _, error in report.errors)
-        raise _busy(centre) if lost else StopRun("defect", "The change could not be made.")
+        raise _busy(centre) if lost else StopRun("change-failed", "The change failed.")
     return done.reply
 
 

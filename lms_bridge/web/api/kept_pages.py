@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.document import plain
 from lms_bridge.web.api import replies
-from lms_bridge.web.queries import interface
+from lms_bridge.web.queries import offerings as queries
+from lms_bridge.web.queries.interface import Rows
 
 MOST = 500
 """Pages that a process keeps; each has some 30 kilobytes."""
@@ -49,12 +50,10 @@ class Pages:
         self._kept: dict[Hashable, Page] = {}
         self._lock = threading.Lock()
 
-    def page(
-        self, tx: Connection, key: Hashable, read: Callable[[], interface.Rows], most: int
-    ) -> Page:
+    def page(self, tx: Connection, key: Hashable, read: Callable[[], Rows], most: int) -> Page:
         """The page of that key; made, where it is not kept or may be out of date, of what
         ``read`` finds: one row more than ``most`` where another page follows."""
-        state = interface.state(tx)
+        state = queries.state(tx)
         kept = self._kept.get(key)
         if kept is not None and kept.holds(state):
             return kept
@@ -74,10 +73,10 @@ def pages() -> Pages:
     return found
 
 
-def page_of(rows: interface.Rows, most: int) -> bytes:
+def page_of(rows: Rows, most: int) -> bytes:
     """A page of offerings as JSON: what the schema would make of them (a test holds the two
     together), in a tenth of the time."""
-    names = interface.IN_LIST
+    names = queries.IN_LIST
     items: list[dict[str, object]] = [dict(zip(names, row[1:], strict=True)) for row in rows[:most]]
     last = rows[most - 1][0] if len(rows) > most else None
     return orjson.dumps(replies.page(items, last), plain, _FORM)

@@ -32,7 +32,7 @@ from lms_bridge.web.api.centres import shown_findings
 from lms_bridge.web.api.replies import Reply
 from lms_bridge.web.api.routing import route
 from lms_bridge.web.bridging import the_bridge
-from lms_bridge.web.queries import interface
+from lms_bridge.web.queries import offerings as queries
 
 _SCOPES = {
     OfferingAction.SUBMIT: Scope.WRITE_OFFERINGS,
@@ -79,12 +79,12 @@ def list_offerings(asked: dict[str, Any]) -> Response:
         )
     with the_bridge().database.reading() as tx:
         if own:
-            rows = interface.mine(tx, asked, after, most + 1, caller().centres(tx))
+            rows = queries.mine(tx, asked, after, most + 1, caller().centres(tx))
             return replies.tagged(kept_pages.page_of(rows, most))
         page = kept_pages.pages().page(
             tx,
             tuple(asked.items()),
-            lambda: interface.catalogue(tx, asked, after, most + 1),
+            lambda: queries.catalogue(tx, asked, after, most + 1),
             most,
         )
     return kept_pages.sent(page)
@@ -94,7 +94,7 @@ def list_offerings(asked: dict[str, Any]) -> Response:
 def show_offering(code: str) -> Response:
     """One offering. What is not in the catalogue is shown to whom it belongs."""
     with the_bridge().database.reading() as tx:
-        row = interface.one_offering(tx, code)
+        row = queries.one_offering(tx, code)
         if row is None:
             raise no_such_offering()
         record = store.offerings(tx, [row.id])[row.id]
@@ -135,7 +135,7 @@ def reached(tx: Connection, code: str) -> tuple[Offering, Any]:
         NotFound: there is none, as far as the caller may know.
         Refused: the caller may see it in the catalogue, but it is another centre's.
     """
-    row = interface.one_offering(tx, code)
+    row = queries.one_offering(tx, code)
     if row is None:
         raise no_such_offering()
     record = store.offerings(tx, [row.id])[row.id]
@@ -169,7 +169,7 @@ def _add(action: OfferingAction) -> None:
         def do(tx: Connection, work: Work) -> Reply:
             wish = OfferingAct(code, action, given["reason"], revision)
             _, record, found = act_on_offering(tx, work, wish, bridge.settings.rules)
-            row = interface.one_offering(tx, code)
+            row = queries.one_offering(tx, code)
             if row is None:
                 raise no_such_offering()
             body = {

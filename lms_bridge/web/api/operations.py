@@ -1,4 +1,4 @@
-"""Runs and their items; holds; people who wait to be matched; sending again."""
+"""What operators look after: holds, people who wait to be matched, sending again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
-from lms_bridge.logs import redacted_text
 from lms_bridge.schemas.asked import (
     AskedHolds,
     AskedOfCentre,
-    AskedPage,
     MatchSchema,
     NothingSchema,
     ResendSchema,
@@ -23,12 +21,10 @@ from lms_bridge.schemas.asked import (
 from lms_bridge.schemas.shown import (
     ShownDone,
     ShownHold,
-    ShownItem,
-    ShownRun,
     ShownUnmatched,
     page_of,
 )
-from lms_bridge.store import holds, reports, target_links
+from lms_bridge.store import holds, target_links
 from lms_bridge.sync import decisions
 from lms_bridge.sync.offering_acts import API
 from lms_bridge.sync.work import Work
@@ -38,100 +34,12 @@ from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.centres import no_such_centre
 from lms_bridge.web.api.listing import paged
 from lms_bridge.web.api.replies import Reply
-from lms_bridge.web.api.routing import route
+from lms_bridge.web.api.routing import NUMBER, route
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.queries import interface
 from lms_bridge.web.queries.names import names_of
 
-NUMBER = "<int(max=2147483647):number>"
-SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT})
-"""Kinds whose values are shown. Of people and of their results only the fields' names are."""
 DECIDED = "decided"
-
-
-# ---- runs --------------------------------------------------------------------------------------
-
-
-def _no_such_run() -> NotFound:
-    return NotFound("no-such-run", "There is no such run.")
-
-
-@route(
-    "/runs",
-    scope=Scope.READ_OPERATIONS,
-    answer=page_of(ShownRun),
-    query=AskedOfCentre,
-    tag="operations",
-)
-def list_runs(asked: dict[str, Any]) -> Response:
-    """Runs, the newest first: of the clock, of commands, and every change made here."""
-    return paged(
-        asked,
-        lambda tx, before, most, reach: interface.runs(tx, asked, before, most, reach),
-        lambda _, rows: [shown_run(row) for row in rows],
-    )
-
-
-def shown_run(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "number": row.id,
-        **{
-            name: getattr(row, name)
-            for name in ("centre", "flows", "trigger", "asked_by", "status", "counts", "error_code")
-        },
-        "started_at": plain(row.started_at),
-        "finished_at": plain(row.finished_at),
-        "error": redacted_text(row.error),
-    }
-
-
-@route(f"/runs/{NUMBER}", scope=Scope.READ_OPERATIONS, answer=ShownRun, tag="operations")
-def show_run(number: int) -> Response:
-    """One run."""
-    with the_bridge().database.reading() as tx:
-        row = _reached_run(tx, number)
-    return replies.shown(shown_run(row))
-
-
-def _reached_run(tx: Connection, number: int) -> Row[Any]:
-    row = reports.run_row(tx, number)
-    if row is None:
-        raise _no_such_run()
-    caller().check_reach(tx, row.centre, _no_such_run())
-    return row
-
-
-@route(
-    f"/runs/{NUMBER}/items",
-    scope=Scope.READ_OPERATIONS,
-    answer=page_of(ShownItem),
-    query=AskedPage,
-    tag="operations",
-)
-def list_items(asked: dict[str, Any], number: int) -> Response:
-    """What a run did, record by record: before and after."""
-    with the_bridge().database.reading() as tx:
-        _reached_run(tx, number)
-    return paged(
-        asked,
-        lambda tx, after, most, _: interface.items(tx, number, after, most),
-        lambda _, rows: [shown_item(row) for row in rows],
-    )
-
-
-def shown_item(row: Row[Any]) -> dict[str, Any]:
-    shown = row.kind in SHOWN_VALUES
-    values = row.fields
-    if values is not None and not shown:
-        values = dict.fromkeys(values)
-    return {
-        "number": row.id,
-        **{name: getattr(row, name) for name in ("system", "kind", "action", "state", "code")},
-        "external_id": redacted_text(row.external_id),
-        "fields": values,
-        "message": redacted_text(row.message),
-        "at": plain(row.at),
-    }
 
 
 # ---- holds -------------------------------------------------------------------------------------

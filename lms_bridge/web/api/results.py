@@ -22,11 +22,11 @@ from lms_bridge.web.api.centres import shown_findings
 from lms_bridge.web.api.listing import paged
 from lms_bridge.web.api.registrations import reached_registration
 from lms_bridge.web.api.replies import Reply
-from lms_bridge.web.api.routing import route
+from lms_bridge.web.api.routing import NUMBER, route
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.queries import interface
 
-_PATH = "/registrations/<int(max=2147483647):number>/result"
+_PATH = f"/registrations/{NUMBER}/result"
 
 
 def _no_such_result() -> NotFound:

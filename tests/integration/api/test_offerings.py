@@ -32,7 +32,7 @@ from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.run import RunRequest
 from lms_bridge.web.api.kept_pages import page_of
 from lms_bridge.web.api.offerings import shown_offering
-from lms_bridge.web.queries import interface
+from lms_bridge.web.queries import offerings as queries
 from tests.integration.api.world import DAY, NOW, World, enrol, offering
 
 PAGE: dict[str, Any] = {"limit": 50}
@@ -140,7 +140,7 @@ def test_what_is_read_twice_is_sent_once(either: World) -> None:
 def test_a_list_is_to_the_letter_what_the_schema_makes_of_it(either: World) -> None:
     """The fast way and the schema are held together."""
     with either.bridge.database.reading() as tx:
-        rows = interface.catalogue(tx, PAGE, 0, 50)
+        rows = queries.catalogue(tx, PAGE, 0, 50)
         records = offerings.offerings(tx, [row.id for row in rows])
     fast = orjson.loads(page_of(rows, 50))
     schema = ShownOfferingInList()
@@ -324,9 +324,9 @@ def test_a_page_is_found_inside_an_index(world: World, view: str) -> None:
         assert isinstance(raw, sqlite3.Connection)
         raw.set_trace_callback(seen.append)
         if view == "catalogue":
-            interface.catalogue(tx, asked, 0, 51)
+            queries.catalogue(tx, asked, 0, 51)
         else:
-            interface.mine(tx, asked, 0, 51, ["ONE"])
+            queries.mine(tx, asked, 0, 51, ["ONE"])
         raw.set_trace_callback(None)
         steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {seen[-1]}")]
     assert any("COVERING INDEX ix_offering_" in step for step in steps), steps

@@ -19,7 +19,7 @@ from lms_bridge.domain.model import EnrolmentStatus, Kind, Result
 from lms_bridge.store import holds, learners, reports, results, tables
 from lms_bridge.store.tables import unmatched
 from lms_bridge.web.api import routing
-from lms_bridge.web.api.registrations import CSV
+from lms_bridge.web.api.groups import CSV
 from lms_bridge.web.api.replies import JSON
 from lms_bridge.web.api.routing import ENTRIES, Entry
 from tests.integration.api.test_registrations import person
