@@ -235,6 +235,26 @@ def test_when_nobody_can_register(changes: dict[str, object], code: str) -> None
     assert raised.value.code == code
 
 
+@pytest.mark.parametrize(("seats", "taken", "free"), [(2, 1, True), (2, 2, False), (0, 0, False)])
+def test_nobody_is_selected_beyond_the_seats(seats: int, taken: int, free: bool) -> None:
+    place = Place(replace(SAMPLE, seats=seats), taken, NOW)
+    if free:
+        after = move_enrolment(EnrolmentStatus.APPLIED, EnrolmentAction.SELECT, place)
+        assert after is EnrolmentStatus.ENROLLED
+        return
+    with pytest.raises(NotNow) as raised:
+        move_enrolment(EnrolmentStatus.APPLIED, EnrolmentAction.SELECT, place)
+    assert raised.value.code == "no-seat-left"
+
+
+def test_there_is_nothing_to_pay_for_a_free_place() -> None:
+    for price in (None, Decimal(0)):
+        place = Place(replace(SAMPLE, price=price), 0, NOW)
+        with pytest.raises(Refused) as raised:
+            move_enrolment(EnrolmentStatus.SELECTED, EnrolmentAction.INVOICE, place)
+        assert raised.value.code == "offering-is-free"
+
+
 def test_a_certificate_waits_for_the_report() -> None:
     def certify(status: OfferingStatus) -> EnrolmentStatus:
         place = Place(replace(SAMPLE, status=status), 0, NOW)
