@@ -76,6 +76,7 @@ def take_in_file(work: Work, kind: Kind, share: Share, *, whole: bool) -> None:
         digest([whole]),
         exhaustive=True,
         scope_prefix=f"{work.centre.code}:",
+        apart=kind is Kind.OFFERING,
     )
     body = tuple(digest([raw.external_id, raw.fields]) for raw in share.raws)
     answer = Answer("file" if whole else "rows", body, lambda: share.raws, whole)

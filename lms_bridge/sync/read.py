@@ -33,6 +33,7 @@ class Feed:
     The scopes of the others stand alone, and one that cannot be read leaves the rest as it is; so
     does one that says so itself (``alone``), except that no scope counts as ended then.
     The records of feeds that are not ``tracked`` have no links: all of a changed answer counts.
+    ``apart``: the same id under another ``scope_prefix`` is another record (each centre's own).
     ``salt`` changes whenever our own understanding of the answers changes.
     """
 
@@ -43,6 +44,7 @@ class Feed:
     exhaustive: bool
     tracked: bool = True
     scope_prefix: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,11 @@ def _find_moved(tx: Connection, snapshot: Snapshot) -> None:
         return
     strangers = [changed for changed in snapshot.changed if changed.known is None]
     elsewhere = links.by_external_id(
-        tx, feed.system, feed.kind, [changed.raw.external_id for changed in strangers]
+        tx,
+        feed.system,
+        feed.kind,
+        [changed.raw.external_id for changed in strangers],
+        within=feed.scope_prefix if feed.apart else "",
     )
     elsewhere = {key: known for key, known in elsewhere.items() if known.source_hash}
     if not elsewhere:

@@ -1,0 +1,56 @@
+"""Files and pushes are one source, and ids in them are each centre's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from tests.functional.cli.conftest import Cli
+
+_FIRST = "id;title\nS-1;Spectrum\nS-2;Security\n"
+_SECOND = "id;title\nS-1;Waves\nS-2;Security\n"
+
+
+def titles(cli: Cli, centre: str) -> list[str]:
+    written = cli("export", "offerings", "-", "--centre", centre).stdout
+    rows = csv.DictReader(io.StringIO(written.lstrip("\ufeff")))
+    return sorted(row["title"] for row in rows)
+
+
+def test_either_changes_what_the_other_brought(alpha: Cli) -> None:
+    first, second = alpha.file("first.csv", _FIRST), alpha.file("second.csv", _SECOND)
+    alpha("import", "offerings", first, "--centre", "ALPHA", "--whole")
+    pushed = alpha.json("schedule", "push", first, "--centre", "ALPHA", "--whole")
+    assert [each["outcome"] for each in pushed["rows"]] == ["unchanged", "unchanged"]
+    alpha("schedule", "push", second, "--centre", "ALPHA", "--whole")
+    assert titles(alpha, "ALPHA") == ["Security", "Waves"]
+    # the very file that was imported last is not taken for known: something changed since
+    alpha("import", "offerings", first, "--centre", "ALPHA", "--whole")
+    assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
+    less = alpha.file("less.csv", "id;title\nS-1;Spectrum\n")
+    alpha("schedule", "push", less, "--centre", "ALPHA", "--whole")
+    assert titles(alpha, "ALPHA") == ["Spectrum"]
+    alpha("import", "offerings", first, "--centre", "ALPHA", "--whole")
+    assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
+
+
+def test_what_a_file_had_wrong_is_good_once_it_is_pushed(alpha: Cli) -> None:
+    bad = alpha.file("bad.csv", "id;title;level\nS-1;Spectrum;hard\n")
+    alpha("import", "offerings", bad, "--centre", "ALPHA", code=1)
+    assert any(line.startswith('INSERT INTO "quarantine"') for line in alpha.dump())
+    alpha("schedule", "push", alpha.file("first.csv", _FIRST), "--centre", "ALPHA")
+    assert not any(line.startswith('INSERT INTO "quarantine"') for line in alpha.dump())
+
+
+def test_two_centres_import_the_same_ids(alpha: Cli) -> None:
+    alpha(
+        *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
+        *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
+    )
+    path = alpha.file("first.csv", _FIRST)
+    for centre in ("ALPHA", "BETA"):
+        alpha("import", "offerings", path, "--centre", centre)
+        assert titles(alpha, centre) == ["Security", "Spectrum"]
+    alpha("import", "offerings", alpha.file("second.csv", _SECOND), "--centre", "BETA")
+    assert titles(alpha, "BETA") == ["Security", "Waves"]
+    assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
