@@ -86,6 +86,7 @@ def test_application_selection_and_payment(either: World) -> None:
     assert wrong.get_json()["code"] == "wrong-registration"
     with either.bridge.database.reading() as tx:  # who was refused left no trace
         assert tx.scalar(select(func.count()).select_from(learner)) == 2
+        assert tx.scalar(select(func.count()).where(item.c.kind == Kind.LEARNER)) == 2
 
 
 def test_who_names_an_id_is_told_nothing_of_its_owner(either: World) -> None:
