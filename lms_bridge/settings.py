@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -53,6 +54,7 @@ class Academy:
     connector: str = ""
     address: str = ""
     token: str = field(default="", repr=False)
+    events_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,14 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    at_once: int = 32
+    answer_seconds: float = 10.0
+    disable_days: float = 5.0
+    keep_days: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     level: LogLevel = LogLevel.INFO
     json: bool = False
@@ -137,6 +147,7 @@ class Settings:
     web: Web = field(default_factory=Web)
     lti: Lti = field(default_factory=Lti)
     api: Api = field(default_factory=Api)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     rules: Rules = field(default_factory=Rules)
     log: Log = field(default_factory=Log)
 
@@ -154,6 +165,7 @@ SECTIONS: dict[str, type] = {
     "web": Web,
     "lti": Lti,
     "api": Api,
+    "webhooks": Webhooks,
     "rules": Rules,
     "log": Log,
 }
@@ -245,6 +257,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("engine.kind procrastinate needs a store.address on PostgreSQL")
     if settings.lti.address and not settings.lti.address.startswith(("https://", "http://")):
         problems.append("lti.address does not begin with https:// (or http://, for trials)")
+    if settings.academy.events_secret and not _is_signing_secret(settings.academy.events_secret):
+        problems.append("academy.events_secret is not whsec_ and base64 of 24 bytes at least")
     if settings.lti.key_keep_seconds < settings.lti.access_token_seconds:
         problems.append("lti.key_keep_seconds is less than lti.access_token_seconds")
     try:
@@ -264,10 +278,20 @@ def _contradictions(settings: Settings) -> list[str]:
         ("lti", "login_seconds"),
         ("lti", "page_size"),
         ("api", "requests_per_minute"),
+        ("webhooks", "at_once"),
+        ("webhooks", "answer_seconds"),
     ):
         if getattr(getattr(settings, section), name) <= 0:
             problems.append(f"{section}.{name} is not above zero")
     return problems
+
+
+def _is_signing_secret(secret: str) -> bool:
+    """Standard Webhooks specification 1.0, "Signature scheme"."""
+    try:
+        return len(b64decode(secret.removeprefix("whsec_"), validate=True)) >= 24
+    except ValueError:
+        return False
 
 
 def names() -> list[str]:

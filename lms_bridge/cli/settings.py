@@ -20,7 +20,7 @@ from lms_bridge.settings import SECTIONS, Settings
 from lms_bridge.store import migrate
 
 HIDDEN = "(set, not shown)"
-SECRET = frozenset({"secrets.key", "academy.token"})
+SECRET = frozenset({"secrets.key", "academy.token", "academy.events_secret"})
 _SECRET_LIKE = re.compile(r"token|secret|password|key", re.IGNORECASE)
 
 

@@ -23,6 +23,8 @@ from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import ticks
+from lms_bridge.jobs.asked import hand_over
+from lms_bridge.jobs.courier import Courier
 from lms_bridge.jobs.election import Election
 from lms_bridge.jobs.engine import Engine
 from lms_bridge.jobs.schedule import Job, jobs_of
@@ -31,7 +33,9 @@ from lms_bridge.store import centres
 from lms_bridge.sync.work import utc_now
 
 _log = structlog.get_logger(__name__)
-_BEAT = "beat"
+_BEAT, _LOOK = "beat", "look"
+LOOK_SECONDS = 1
+"""How often it is looked for what changed and for runs that were asked for."""
 REVIEW = timedelta(minutes=1)
 """How often the jobs are compared with the centres that there are."""
 
@@ -73,6 +77,7 @@ class Clock:
         self._jobs: dict[str, Job] = {}
         self._reviewed: datetime | None = None
         self._upkeep = Upkeep(bridge)
+        self._courier = Courier(bridge, now)
 
     @property
     def elected(self) -> bool:
@@ -89,6 +94,9 @@ class Clock:
         self._scheduler.add_job(
             self.beat, every, id=_BEAT, next_run_time=datetime.now(UTC), misfire_grace_time=None
         )
+        self._scheduler.add_job(
+            self.look, IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC), id=_LOOK
+        )
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -96,6 +104,7 @@ class Clock:
         ``clock.stop_seconds`` to end before they are cut off between two transactions."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
+        self._courier.close()
         try:
             self._election.resign()
         except SQLAlchemyError as error:  # the lease then ends by itself
@@ -128,6 +137,20 @@ class Clock:
             self._stand_by(was)
         except SQLAlchemyError as error:  # nothing can be claimed without the database either
             _log.error("clock without database", error=type(error).__name__)
+
+    def look(self) -> None:
+        """While elected: hands over runs that events asked for, and tells webhooks what changed."""
+        if not self._election.elected:
+            return
+        try:
+            hand_over(self._bridge.database, self._engine, self._election.fence, self._now())
+        except LeaseLost:
+            self._stand_by(True)
+            return
+        except SQLAlchemyError as error:  # the next look makes it up
+            _log.error("clock without database", error=type(error).__name__)
+            return
+        self._courier.turn()
 
     def fire(self, job_id: str) -> None:
         """Asks for the run of a job, when its due time is not served yet."""

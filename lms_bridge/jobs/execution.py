@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import BridgeError, NotFound
 from lms_bridge.domain.model import Flow
-from lms_bridge.store import leases, reports
+from lms_bridge.jobs.ticks import BY_EVENT
+from lms_bridge.store import asked_runs, leases, reports
 from lms_bridge.sync.run import BUSY, FAILED
 from lms_bridge.sync.work import Lease, utc_now
 
@@ -43,6 +45,26 @@ class Execution:
     def run(self, centre: str, flows: Sequence[Flow], full: bool, trigger: str) -> str:
         """Runs one centre and gives the status of its report. Never raises what a person cannot
         mend at this place: it is in the run's report and in the log."""
+        began = utc_now()
+        status = self._run(centre, flows, full, trigger)
+        if trigger == BY_EVENT:
+            self._keep_outcome(centre, flows, began, status)
+        return status
+
+    def _keep_outcome(
+        self, centre: str, flows: Sequence[Flow], began: datetime, status: str
+    ) -> None:
+        """A run that an event asked for is done, or is to be given to an engine again."""
+        try:
+            with self._bridge.database.writing() as tx:
+                if status == BUSY:
+                    asked_runs.not_served(tx, centre, flows)
+                else:
+                    asked_runs.served(tx, centre, flows, began)
+        except SQLAlchemyError as error:  # it is then run once more
+            _log.error("request not kept", centre=centre, error=type(error).__name__)
+
+    def _run(self, centre: str, flows: Sequence[Flow], full: bool, trigger: str) -> str:
         try:
             request = self._bridge.request(
                 self._bridge.centre(centre), tuple(flows), trigger=trigger, full=full

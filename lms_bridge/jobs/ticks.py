@@ -13,7 +13,7 @@ from lms_bridge.store import reports
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import lease, run, tick
 
-BY_CLOCK, RESUMED = "clock", "resume"
+BY_CLOCK, RESUMED, BY_EVENT = "clock", "resume", "event"
 _AHEAD = timedelta(hours=1)
 """A tick further ahead than this was written while the machine's clock was wrong."""
 

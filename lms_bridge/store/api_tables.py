@@ -1,4 +1,4 @@
-"""The tables of the interface for programs: tokens, kept answers, webhooks."""
+"""The tables of the interface for programs: tokens, kept answers, webhooks, runs asked for."""
 
 from __future__ import annotations
 
@@ -84,6 +84,9 @@ webhook = Table(
     Column("private_addresses", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
     _words("created_by", 100),
+    # Since when nothing got through; why it was switched off.
+    Column("failing_since", Utc),
+    _words("reason"),
 )
 
 webhook_delivery = Table(
@@ -97,17 +100,43 @@ webhook_delivery = Table(
     # Which state of the record it tells of: each is told of once.
     Column("revision", Integer, nullable=False, default=0),
     Column("body", JSON, nullable=False),
+    # Its name at the receiver, the same for every attempt.
+    _words("message", 60),
     Column("created_at", Utc, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("attempted_at", Utc),
     Column("next_attempt", Utc),
     Column("delivered_at", Utc),
     Column("status", Integer, nullable=False, default=0),
     _words("error", 1000),
     UniqueConstraint("webhook_id", "event", "kind", "record_id", "revision"),
+    Index("ix_webhook_delivery_webhook_id", "webhook_id", "id"),
     Index(
         "ix_webhook_delivery_due",
         "next_attempt",
         sqlite_where=text("delivered_at IS NULL"),
         postgresql_where=text("delivered_at IS NULL"),
     ),
+)
+
+untold_change = Table(
+    "untold_change",
+    metadata,
+    # Written in the transaction that changes a record, as long as there is an active webhook.
+    _id(),
+    _words("kind", 12),
+    Column("record_id", Id, nullable=False),
+    # Whether the catalogue showed the offering before.
+    Column("was_shown", Boolean, nullable=False, default=False),
+    Index("ix_untold_change_record", "kind", "record_id"),
+)
+
+asked_run = Table(
+    "asked_run",
+    metadata,
+    Column("centre", String(40), primary_key=True),
+    Column("flows", String(60), primary_key=True),
+    Column("asked_at", Utc, nullable=False),
+    _words("asked_by", 100),
+    Column("submitted_at", Utc),
 )

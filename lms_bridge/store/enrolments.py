@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from lms_bridge.domain.model import Enrolment
+from lms_bridge.domain.model import Enrolment, Kind
+from lms_bridge.store import changes
 from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import insert_many, update_many
 from lms_bridge.store.tables import enrolment, learner, offering
@@ -81,7 +82,7 @@ def enrolment_ids(tx: Connection, pairs: Iterable[tuple[int, int]]) -> dict[tupl
 
 def add_enrolments(tx: Connection, rows: Sequence[tuple[int, int, Enrolment]]) -> list[int]:
     """Rows: (learner id, offering id, record)."""
-    return insert_many(
+    ids = insert_many(
         tx,
         enrolment,
         [
@@ -95,6 +96,8 @@ def add_enrolments(tx: Connection, rows: Sequence[tuple[int, int, Enrolment]]) -
             for learner_id, offering_id, record in rows
         ],
     )
+    changes.note_new(tx, Kind.ENROLMENT, ids)
+    return ids
 
 
 def change_enrolments(tx: Connection, records: Mapping[int, Enrolment]) -> None:
@@ -106,3 +109,4 @@ def change_enrolments(tx: Connection, records: Mapping[int, Enrolment]) -> None:
             for id_, r in records.items()
         ],
     )
+    changes.note_new(tx, Kind.ENROLMENT, list(records))

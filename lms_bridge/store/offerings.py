@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from lms_bridge.domain.model import Offering
+from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.store import changes
 from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import columns, insert_many, update_many
 from lms_bridge.store.tables import course, offering
@@ -72,11 +73,13 @@ def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
     _keep_courses(tx, records)
     ids = insert_many(tx, offering, [columns(record) for record in records])
     add_tags(tx, dict(zip(ids, records, strict=True)))
+    changes.note_new(tx, Kind.OFFERING, ids)
     return ids
 
 
 def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     _keep_courses(tx, list(records.values()))
+    changes.note_changing(tx, records)
     update_many(tx, offering, [{"id": id_, **columns(r)} for id_, r in records.items()])
     replace_tags(tx, records)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from lms_bridge.domain.model import Result
+from lms_bridge.domain.model import Kind, Result
+from lms_bridge.store import changes
 from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import columns, insert_many, update_many
 from lms_bridge.store.tables import enrolment, learner, offering, result
@@ -62,10 +63,13 @@ def _result_columns(record: Result) -> dict[str, Any]:
 
 def add_results(tx: Connection, rows: Sequence[tuple[int, Result]]) -> list[int]:
     """Rows: (enrolment id, record)."""
-    return insert_many(
+    ids = insert_many(
         tx, result, [{"enrolment_id": id_, **_result_columns(record)} for id_, record in rows]
     )
+    changes.note_new(tx, Kind.RESULT, ids)
+    return ids
 
 
 def change_results(tx: Connection, records: Mapping[int, Result]) -> None:
     update_many(tx, result, [{"id": id_, **_result_columns(r)} for id_, r in records.items()])
+    changes.note_new(tx, Kind.RESULT, list(records))

@@ -1,0 +1,116 @@
+"""Webhooks: where events are sent to. Their secrets are kept encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+
+from lms_bridge.domain.access import Reach
+from lms_bridge.domain.events import Event, Webhook
+from lms_bridge.store.api_tables import webhook, webhook_delivery
+from lms_bridge.store.tables import centre
+
+_COLUMNS = [column for column in webhook.c if column.name != "secret"]
+_KNOWN = frozenset(map(str, Event))
+
+
+def _webhook(row: Any) -> Webhook:
+    return Webhook(
+        row.id,
+        row.name,
+        row.address,
+        frozenset(Event(each) for each in row.events if each in _KNOWN),
+        Reach(row.centre, row.region),
+        row.active,
+        row.private_addresses,
+        row.created_at,
+        row.created_by,
+        row.failing_since,
+        row.reason,
+    )
+
+
+def add(tx: Connection, record: Webhook, locked: bytes) -> Webhook:
+    """Adds a webhook with its locked secret, and gives it with its number."""
+    row = {
+        "centre": record.reach.centre,
+        "region": record.reach.region,
+        "name": record.name[:255],
+        "address": record.address,
+        "secret": locked,
+        "events": sorted(record.events),
+        "private_addresses": record.private_addresses,
+        "created_at": record.created_at,
+        "created_by": record.created_by[:100],
+    }
+    return _webhook(tx.execute(insert(webhook).values(row).returning(*_COLUMNS)).one())
+
+
+def all_webhooks(tx: Connection) -> list[Webhook]:
+    return [_webhook(row) for row in tx.execute(select(*_COLUMNS).order_by(webhook.c.id))]
+
+
+def page(tx: Connection, reach: Reach, after: int, most: int) -> list[Webhook]:
+    """Those whose data lie within a reach."""
+    query = select(*_COLUMNS).where(webhook.c.id > after, *within(reach))
+    return [_webhook(row) for row in tx.execute(query.order_by(webhook.c.id).limit(most))]
+
+
+def within(reach: Reach) -> list[ColumnElement[bool]]:
+    """The conditions for webhooks that are told of nothing beyond a reach."""
+    if reach.centre:
+        return [webhook.c.centre == reach.centre]
+    if reach.region:
+        there = select(centre.c.code).where(centre.c.region == reach.region)
+        return [or_(webhook.c.region == reach.region, webhook.c.centre.in_(there))]
+    return []
+
+
+def find(tx: Connection, number: int, reach: Reach | None = None) -> Webhook | None:
+    """A webhook by its number; with ``reach``, one whose data lie within it."""
+    conditions = within(reach) if reach is not None else []
+    row = tx.execute(select(*_COLUMNS).where(webhook.c.id == number, *conditions)).first()
+    return None if row is None else _webhook(row)
+
+
+def secret_of(tx: Connection, number: int) -> bytes:
+    """The locked secret; empty where there is no such webhook."""
+    found: bytes | None = tx.scalar(select(webhook.c.secret).where(webhook.c.id == number))
+    return found or b""
+
+
+def remove(tx: Connection, number: int) -> None:
+    """Removes a webhook, and with it the log of what it was sent."""
+    tx.execute(delete(webhook_delivery).where(webhook_delivery.c.webhook_id == number))
+    tx.execute(delete(webhook).where(webhook.c.id == number))
+
+
+def switch_on(tx: Connection, number: int) -> None:
+    _set(tx, number, active=True, failing_since=None, reason="")
+
+
+def switch_off(tx: Connection, number: int, reason: str) -> None:
+    _set(tx, number, active=False, reason=reason[:255])
+
+
+def note_failing(tx: Connection, number: int, since: datetime | None) -> None:
+    _set(tx, number, failing_since=since)
+
+
+def _set(tx: Connection, number: int, **values: object) -> None:
+    tx.execute(update(webhook).where(webhook.c.id == number).values(**values))
+
+
+def telling(found: Iterable[Webhook], event: Event, centre_code: str, region: str) -> list[Webhook]:
+    """Those of some webhooks that are to be told of an event at a centre of a region."""
+    return [
+        each
+        for each in found
+        if each.active
+        and event in each.events
+        and each.reach.centre in ("", centre_code)
+        and each.reach.region in ("", region)
+    ]

@@ -1,0 +1,151 @@
+"""Adding webhooks and looking after them, as operators and partners ask for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from lms_bridge.addresses import check_address
+from lms_bridge.domain.access import EVERYTHING, Reach
+from lms_bridge.domain.errors import AddressRefused, NotFound, NotNow, Refused
+from lms_bridge.domain.events import Event, Webhook
+from lms_bridge.secrets import Vault
+from lms_bridge.store import centres, deliveries, webhooks
+from lms_bridge.store.database import Database
+from lms_bridge.webhooks.signing import new_secret
+from lms_bridge.webhooks.telling import add_ping
+
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,2000}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The webhook that somebody asks for."""
+
+    name: str
+    address: str
+    events: Sequence[Event] = tuple(Event)
+    reach: Reach = EVERYTHING
+    private_addresses: bool = False
+
+
+def add_webhook(
+    database: Database,
+    vault: Vault,
+    wish: Wish,
+    regions: Sequence[str],
+    *,
+    by: str,
+    at: datetime,
+    private_addresses: bool = False,
+) -> tuple[Webhook, str]:
+    """A new webhook, and the secret that is shown this once. ``private_addresses``: whether every
+    webhook may have them.
+
+    Raises:
+        NotFound: there is no such centre or region.
+        Refused: the address cannot be used, or no event is named.
+    """
+    if not wish.events:
+        raise Refused("no-event", "A webhook needs one event at least.")
+    if wish.reach.centre and wish.reach.region:
+        raise Refused("two-reaches", "A webhook is for a centre or for a region, not for both.")
+    if wish.reach.region and wish.reach.region not in regions:
+        raise NotFound(
+            "no-such-region", "There is no such region.", f"Known: {', '.join(regions)}."
+        )
+    _check(wish.address, wish.private_addresses or private_addresses)
+    secret = new_secret()
+    record = Webhook(
+        0,
+        wish.name.strip(),
+        wish.address,
+        frozenset(wish.events),
+        wish.reach,
+        private_addresses=wish.private_addresses,
+        created_at=at,
+        created_by=by,
+    )
+    with database.writing() as tx:
+        if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
+            raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
+        return webhooks.add(tx, record, vault.lock(secret)), secret
+
+
+def _check(address: str, private_addresses: bool) -> None:
+    if not _VISIBLE.fullmatch(address):
+        raise Refused("address-refused", "The address cannot be read.")
+    try:
+        check_address(address, private_addresses=private_addresses)
+    except AddressRefused as error:
+        raise Refused("address-refused", error.message, error.remedy) from None
+
+
+def no_such_webhook() -> NotFound:
+    return NotFound("no-such-webhook", "There is no such webhook.")
+
+
+def find_webhook(tx: Connection, number: int, reach: Reach = EVERYTHING) -> Webhook:
+    """Raises NotFound when there is none of that number within the reach."""
+    found = webhooks.find(tx, number, reach)
+    if found is None:
+        raise no_such_webhook()
+    return found
+
+
+def remove_webhook(database: Database, number: int, reach: Reach = EVERYTHING) -> None:
+    """Raises NotFound when there is no such webhook."""
+    with database.writing() as tx:
+        find_webhook(tx, number, reach)
+        webhooks.remove(tx, number)
+
+
+def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING) -> None:
+    """Lets a webhook that was switched off be told again of what changes from now on.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    with database.writing() as tx:
+        find_webhook(tx, number, reach)
+        webhooks.switch_on(tx, number)
+
+
+def ping_webhook(database: Database, number: int, at: datetime, reach: Reach = EVERYTHING) -> str:
+    """Asks for a trial; gives the id of its message.
+
+    Raises:
+        NotFound: there is no such webhook.
+        NotNow: it is switched off.
+    """
+    with database.writing() as tx:
+        found = find_webhook(tx, number, reach)
+        _check_active(found)
+        return add_ping(tx, found, at)
+
+
+def resend_delivery(
+    database: Database, number: int, at: datetime, reach: Reach = EVERYTHING
+) -> None:
+    """Sends a delivery once more, whatever came of it.
+
+    Raises:
+        NotFound: there is no such delivery.
+        NotNow: its webhook is switched off.
+    """
+    with database.writing() as tx:
+        row = deliveries.find(tx, number)
+        webhook = None if row is None else webhooks.find(tx, row.webhook_id, reach)
+        if webhook is None:
+            raise NotFound("no-such-delivery", "There is no such delivery.")
+        _check_active(webhook)
+        deliveries.again(tx, number, at)
+
+
+def _check_active(webhook: Webhook) -> None:
+    if not webhook.active:
+        raise NotNow("webhook-off", "The webhook is switched off.", allowed=["enable"])

@@ -1,0 +1,32 @@
+"""Worlds with a receiver beside them, and a courier whose time the tests decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.webhooks.receiver import Receiver, receiving
+from tests.integration.webhooks.world import Post, open_post
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture
+def post(database_address: str, receiver: Receiver) -> Iterator[Post]:
+    """On SQLite, then on PostgreSQL."""
+    made = open_post(database_address, receiver)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def one_post(sqlite_address: str, receiver: Receiver) -> Iterator[Post]:
+    """On SQLite alone, for what does not depend on the database."""
+    made = open_post(sqlite_address, receiver)
+    yield made
+    made.close()
