@@ -24,6 +24,7 @@ from lms_bridge.domain.errors import (
     RulesBroken,
 )
 from lms_bridge.web.api.codes import CODES
+from lms_bridge.web.languages import translated
 
 PREFIX = "/api/"
 DOCUMENTATION = "/api/docs#"
@@ -120,7 +121,7 @@ def document(code: str, status: int, detail: str, remedy: str = "", **more: Any)
     known = CODES.get(code)
     body: dict[str, Any] = {
         "type": f"{DOCUMENTATION}{code}",
-        "title": known.title if known else detail,
+        "title": translated(known.title) if known else detail,
         "status": status,
         "detail": detail,
         "code": code,
