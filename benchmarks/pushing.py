@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 
@@ -74,11 +73,11 @@ def push_memory(address: str, body: str) -> float:
     octets = Path(body).read_bytes()
     media = CSV if body.endswith("csv") else JSON
     _push(bridge, Body(b"id,title\n", CSV, "UTC"))  # what is imported on first use is not counted
-    before = _peak()
+    before = _memory("VmRSS")
     made = _push(bridge, Body(octets, media, CENTRE.time_zone))
     # JSON is decoded as a whole, which is the body once more.
     again = len(octets) if media == JSON else 0
-    beyond = _peak() - before - again
+    beyond = _memory("VmHWM") - before - again
     if not made:
         raise RuntimeError("the push had no answer")
     bridge.close()
@@ -99,8 +98,12 @@ def _push(bridge: Bridge, body: Body) -> bytes:
     return made[0]
 
 
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _memory(which: str) -> int:
+    """Bytes that this process has now, or had at most: unlike the figures of ``resource``, those of
+    what was there before it was started do not count."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith(which))
+    return int(line.split()[1]) * 1024
 
 
 def _bridge(address: str) -> Bridge:

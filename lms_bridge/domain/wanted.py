@@ -6,7 +6,7 @@ to be sent can be derived too: it is whatever differs from what the target ackno
 
 from __future__ import annotations
 
-from lms_bridge.domain.document import Json, document, plain
+from lms_bridge.domain.document import Document, Json, document, plain
 from lms_bridge.domain.model import (
     Enrolment,
     EnrolmentStatus,
@@ -43,12 +43,14 @@ ACTIVE, REMOVED = "active", "removed"
 GONE: dict[str, Json] = {"state": REMOVED}
 
 
-def offering_document(offering: Offering) -> dict[str, Json]:
-    """The offering's own fields; ``state`` says whether the catalogue shows it."""
-    fields = document(offering)
+def offering_document(offering: Offering, made: Document | None = None) -> dict[str, Json]:
+    """The offering's own fields; ``state`` says whether the catalogue shows it. ``made`` is its
+    document, where that is there already."""
+    if not (offering.listed and offering.status in PUBLIC):
+        return dict(GONE)
+    fields = {"state": ACTIVE, **(made or document(offering))}
     fields.pop("listed")
-    shown = offering.listed and offering.status in PUBLIC
-    return {"state": ACTIVE, **fields} if shown else dict(GONE)
+    return fields
 
 
 def learner_document(learner: Learner) -> dict[str, Json]:

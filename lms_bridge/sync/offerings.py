@@ -75,11 +75,12 @@ def apply_offerings(tx: Connection, work: Work, snapshot: Snapshot, found: Read)
         for key, known in snapshot.vanished.items()
         if before[known.record_id].listed
     }
+    documents = {key: document(record) for key, (_, record) in loaded.items()}
     made = make_plan(
         tx,
         work,
         snapshot,
-        {key: document(record) for key, (_, record) in loaded.items()},
+        documents,
         {
             key: document(before[changed.known.record_id])
             for key, (changed, _) in loaded.items()
@@ -105,7 +106,11 @@ def apply_offerings(tx: Connection, work: Work, snapshot: Snapshot, found: Read)
             external_id=change.key,
             fields=change.fields if change.action is Action.UPDATE else None,
         )
-    want_offerings(tx, {ids[key]: record for key, (_, record) in loaded.items()} | removed)
+    want_offerings(
+        tx,
+        {ids[key]: record for key, (_, record) in loaded.items()} | removed,
+        {ids[key]: each for key, each in documents.items()},
+    )
     taken_in(
         tx,
         work,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.document import digest
+from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import (
     ACADEMY,
     Kind,
@@ -33,10 +34,21 @@ from lms_bridge.sync.work import Work
 GONE_HASH = digest(GONE)
 
 
-def want_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
-    """The Academy's catalogue is to show these offerings as they are now."""
+def want_offerings(
+    tx: Connection,
+    records: Mapping[int, Offering],
+    documents: Mapping[int, Document] = MappingProxyType({}),
+) -> None:
+    """The Academy's catalogue is to show these offerings as they are now. ``documents`` are those
+    of the records, as far as they are there already."""
     rows = [
-        _row(ACADEMY, Kind.OFFERING, record.centre, record_id, offering_document(record))
+        _row(
+            ACADEMY,
+            Kind.OFFERING,
+            record.centre,
+            record_id,
+            offering_document(record, documents.get(record_id)),
+        )
         for record_id, record in records.items()
     ]
     _want(tx, ACADEMY, Kind.OFFERING, rows)

@@ -78,7 +78,9 @@ def take_in_push(tx: Connection, work: Work, push: Push, rules: Rules) -> Answer
     for rows in chunks(push.body.rows(), AT_ONCE):
         for each in taking.take(rows):
             answer.add(each)
-        work.progress(code, "schedule", len(answer.rows), push.scan.total)
+        work.keep_audit(tx)  # by and by: its lines are more than the rows themselves
+        work.changes.clear()  # a trial's are in its answers
+        work.progress(code, "schedule", answer.answered, push.scan.total)
     return answer
 
 
