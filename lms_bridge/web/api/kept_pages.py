@@ -7,6 +7,7 @@ the database that it was made of: once anything changed, it is made anew.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -26,6 +27,8 @@ MOST = 500
 LONGEST_SECONDS = 30.0
 """No page is kept longer: on PostgreSQL two changes may come to light in another order than that of
 their times."""
+LOOK_SECONDS = 0.5
+"""For so long nobody looks whether anything changed, but after a change through this process."""
 _NAME = "lms_bridge_pages"
 _FORM = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
@@ -49,11 +52,28 @@ class Pages:
     def __init__(self) -> None:
         self._kept: dict[Hashable, Page] = {}
         self._lock = threading.Lock()
+        self._look: tuple[float, tuple[object, ...]] = (-math.inf, ())
+        self._changed_at = -math.inf
+
+    def changed(self) -> None:
+        """Something changed through this process: its next reader is to see it."""
+        self._changed_at = time.monotonic()
+
+    def at_hand(self, key: Hashable) -> Page | None:
+        """The page of that key, where somebody has just looked whether anything changed."""
+        looked_at, state = self._look
+        old = time.monotonic() - looked_at > LOOK_SECONDS
+        kept = self._kept.get(key)
+        if old or looked_at <= self._changed_at or kept is None or not kept.holds(state):
+            return None
+        return kept
 
     def page(self, tx: Connection, key: Hashable, read: Callable[[], Rows], most: int) -> Page:
         """The page of that key; made, where it is not kept or may be out of date, of what
         ``read`` finds: one row more than ``most`` where another page follows."""
+        began = time.monotonic()
         state = queries.state(tx)
+        self._look = (began, state)
         kept = self._kept.get(key)
         if kept is not None and kept.holds(state):
             return kept

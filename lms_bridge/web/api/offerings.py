@@ -77,16 +77,15 @@ def list_offerings(asked: dict[str, Any]) -> Response:
         raise Refused(
             "scope-missing", f"view=mine needs a token with the scope {Scope.READ_OFFERINGS}."
         )
-    with the_bridge().database.reading() as tx:
-        if own:
+    if own:
+        with the_bridge().database.reading() as tx:
             rows = queries.mine(tx, asked, after, most + 1, caller().centres(tx))
-            return replies.tagged(kept_pages.page_of(rows, most))
-        page = kept_pages.pages().page(
-            tx,
-            tuple(asked.items()),
-            lambda: queries.catalogue(tx, asked, after, most + 1),
-            most,
-        )
+        return replies.tagged(kept_pages.page_of(rows, most))
+    kept, key = kept_pages.pages(), tuple(asked.items())
+    page = kept.at_hand(key)
+    if page is None:
+        with the_bridge().database.reading() as tx:
+            page = kept.page(tx, key, lambda: queries.catalogue(tx, asked, after, most + 1), most)
     return kept_pages.sent(page)
 
 

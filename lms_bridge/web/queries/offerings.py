@@ -28,6 +28,8 @@ _SHOWN = and_(
     offering.c.listed,
     # Written out: parameters of a list are put together anew with every question.
     offering.c.status.in_([literal_column(f"'{word}'") for word in sorted(PUBLIC)]),
+    # Asked of each offering that all else fits: PostgreSQL would make a join of an EXISTS, over
+    # all links there are.
     select(link.c.id)
     .where(
         link.c.system == ACADEMY,
@@ -36,7 +38,9 @@ _SHOWN = and_(
         link.c.acknowledged != EMPTY,
         link.c.acknowledged != digest(GONE),
     )
-    .exists(),
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None),
 )
 """What the public may see: the Academy has acknowledged it, and it is still to be shown."""
 

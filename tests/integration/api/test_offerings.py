@@ -30,6 +30,7 @@ from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.run import RunRequest
+from lms_bridge.web.api import kept_pages
 from lms_bridge.web.api.kept_pages import page_of
 from lms_bridge.web.api.offerings import shown_offering
 from lms_bridge.web.queries import offerings as queries
@@ -355,3 +356,18 @@ def test_a_page_that_was_made_is_made_anew_once_anything_changed(either: World) 
         row = {"run_id": run, "system": ACADEMY, "kind": Kind.OFFERING, "external_id": "", **blank}
         reports.add_items(tx, [{**row, "record_id": 1, "fields": None, "at": NOW}])
     assert codes(either) == ["ONE-apply", "TWO-open"]
+
+
+def test_what_was_changed_here_is_seen_here_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_pages, "LOOK_SECONDS", 3600.0)
+    assert "ONE-open" in codes(world)
+    with world.bridge.database.writing() as tx:
+        renamed = replace(offering("TWO-open"), title="Renamed")
+        offerings.change_offerings(tx, {world.ids["TWO-open"]: renamed})
+    assert "Renamed" not in world.get("/offerings").get_data(as_text=True)  # not looked at yet
+    assert act(world, "ONE-open", "cancel", world.token()).status_code == 200
+    text = world.get("/offerings").get_data(as_text=True)
+    assert "Renamed" in text
+    assert "ONE-open" not in text
