@@ -22,6 +22,7 @@ class Scope(StrEnum):
     READ_OPERATIONS = "operations:read"
     WRITE_OPERATIONS = "operations:write"
     WEBHOOKS = "webhooks"
+    SEND_EVENTS = "events:write"
 
 
 MEANINGS: dict[Scope, str] = {
@@ -37,6 +38,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.READ_OPERATIONS: "see runs, holds and people who wait to be matched",
     Scope.WRITE_OPERATIONS: "decide about holds, match people, send records again",
     Scope.WEBHOOKS: "be told of what changed",
+    Scope.SEND_EVENTS: "tell the bridge that something changed at the Academy",
 }
 NOT_FOR_CENTRES = frozenset({Scope.REVIEW_OFFERINGS})
 """Nobody reviews what is their own."""

@@ -7,6 +7,7 @@ from flask import Flask, Response, g, request
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web.api import centres as centres
 from lms_bridge.web.api import docs, document, limits
+from lms_bridge.web.api import events as events
 from lms_bridge.web.api import groups as groups
 from lms_bridge.web.api import offerings as offerings
 from lms_bridge.web.api import operations as operations
@@ -14,6 +15,7 @@ from lms_bridge.web.api import registrations as registrations
 from lms_bridge.web.api import results as results
 from lms_bridge.web.api import runs as runs
 from lms_bridge.web.api import schedule as schedule
+from lms_bridge.web.api import webhooks as webhooks
 from lms_bridge.web.api.problems import PREFIX
 
 

@@ -30,6 +30,7 @@ CODES: Mapping[str, Code] = {
     # ---- who asks
     "token-missing": Code(401, "A token is needed"),
     "token-refused": Code(401, "The token is not valid"),
+    "signature-refused": Code(401, "The signature is not valid"),
     "scope-missing": Code(403, "The token is not for this"),
     "another-centre": Code(403, "This is another centre's"),
     "too-many-requests": Code(429, "Too many requests"),
@@ -48,6 +49,8 @@ CODES: Mapping[str, Code] = {
     "no-such-hold": Code(404, "There is no such hold"),
     "no-such-person": Code(404, "Nobody of that number waits to be matched"),
     "no-such-run": Code(404, "There is no such run"),
+    "no-such-webhook": Code(404, "There is no such webhook"),
+    "no-such-delivery": Code(404, "There is no such delivery"),
     "not-waiting": Code(404, "Nobody of that id waits to be matched"),
     # ---- lives and rules
     "offering-not-now": Code(409, "The offering's status does not allow this"),
@@ -64,6 +67,12 @@ CODES: Mapping[str, Code] = {
     "not-enrolled": Code(409, "The learner is not in the course"),
     "hold-not-pending": Code(409, "The hold is decided, or outdated"),
     "account-taken": Code(409, "The account is another learner's"),
+    # ---- webhooks
+    "address-refused": Code(422, "Nothing is sent to this address"),
+    "no-event": Code(422, "No event is named that the token may read"),
+    "no-such-region": Code(404, "There is no such region"),
+    "two-reaches": Code(422, "One centre or one region"),
+    "webhook-off": Code(409, "The webhook is switched off"),
     # ---- our own failings
     "defect": Code(500, "Something went wrong"),
     "out-of-order": Code(503, "The database cannot be reached"),

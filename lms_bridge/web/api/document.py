@@ -15,6 +15,7 @@ from lms_bridge.schemas.fields import Amount, Choice, Line, Lines, Moment, RichT
 from lms_bridge.schemas.parts import StrictInteger
 from lms_bridge.web.api.problems import MEDIA_TYPE
 from lms_bridge.web.api.routing import blueprint
+from lms_bridge.webhooks.signing import SIGNATURE
 
 _NAME = "lms_bridge_openapi"
 _PROBLEM = {
@@ -110,6 +111,15 @@ def add_to(app: Flask) -> None:
         schema = {"schema": {"type": "string"}}
         spec.components.parameter(name, "header", {"in": "header", **described, **schema})
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme(
+        "signature",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": SIGNATURE,
+            "description": "Standard Webhooks 1.0, with the Academy's shared secret.",
+        },
+    )
     api.register_blueprint(blueprint)
     document = spec.to_dict()
     document["info"]["description"] = (

@@ -18,7 +18,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import Refused
-from lms_bridge.web.api.callers import let_in
+from lms_bridge.web.api.callers import is_signed, let_in, let_in_signed
 from lms_bridge.web.api.problems import InvalidRequest
 from lms_bridge.web.api.replies import JSON
 
@@ -35,7 +35,8 @@ blueprint = flask_smorest.Blueprint("api", __name__, url_prefix=f"/api{VERSION}"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One route as it was made. ``scope`` is None where everybody may ask."""
+    """One route as it was made. ``scope`` is None where everybody may ask; ``signed`` where the
+    Academy may sign the request instead of showing a token."""
 
     endpoint: str
     method: str
@@ -43,6 +44,7 @@ class Entry:
     scope: Scope | None
     media: tuple[str, ...]
     most_bytes: int
+    signed: bool = False
 
 
 ENTRIES: dict[str, Entry] = {}
@@ -66,6 +68,7 @@ def route(
     example: Mapping[str, Any] | None = None,
     headers: Sequence[str] = (),
     also: Sequence[str] = (),
+    signed: bool = False,
 ) -> Callable[[View], View]:
     """Makes a view a route under ``/api/v1``.
 
@@ -78,7 +81,7 @@ def route(
     def made(view: View) -> View:
         endpoint = name or view.__name__
         formats = tuple(media) or ((JSON,) if body is not None else ())
-        entry = Entry(f"api.{endpoint}", method, rule, scope, formats, most_bytes)
+        entry = Entry(f"api.{endpoint}", method, rule, scope, formats, most_bytes, signed)
         ENTRIES[entry.endpoint] = entry
         described: Any = view
         if body is not None:
@@ -89,7 +92,7 @@ def route(
         described = blueprint.doc(
             operationId=endpoint,
             summary=summary or (view.__doc__ or "").strip().partition("\n")[0].rstrip("."),
-            security=[{"token": []}] if scope is not None else [{}, {"token": []}],
+            security=_security(scope, signed),
             description=f"Scope: `{scope}`." if scope is not None else "Open to everybody.",
             parameters=list(headers),
             **_raw_body(formats if body is None else ()),
@@ -102,6 +105,12 @@ def route(
         return view
 
     return made
+
+
+def _security(scope: Scope | None, signed: bool) -> list[dict[str, list[str]]]:
+    """What the request may show: any one of these."""
+    other: list[dict[str, list[str]]] = [{"signature": []}] if signed else []
+    return [{"token": []}, *other] if scope is not None else [{}, {"token": []}]
 
 
 def _raw_body(formats: Sequence[str]) -> dict[str, Any]:
@@ -121,7 +130,11 @@ def _raw_answer(status: int, formats: Sequence[str]) -> dict[str, Any]:
 def _guarded(view: View, entry: Entry, query: Schema | None, body: Schema | None) -> Any:
     @functools.wraps(view)
     def asked(**parts: Any) -> Response:
-        let_in(entry.scope)
+        if entry.signed and is_signed():
+            request.max_content_length = entry.most_bytes
+            let_in_signed()
+        else:
+            let_in(entry.scope)
         given = []
         if query is not None:
             given.append(_loaded(query, request.args.to_dict()))

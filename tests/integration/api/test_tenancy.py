@@ -7,21 +7,32 @@ fails here until it says how its path is filled.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.domain.model import EnrolmentStatus, Kind, Result
-from lms_bridge.store import holds, learners, reports, results, tables
+from lms_bridge.store import (
+    deliveries,
+    holds,
+    learners,
+    reports,
+    results,
+    tables,
+    webhooks,
+)
+from lms_bridge.store.api_tables import webhook_delivery
 from lms_bridge.store.tables import unmatched
 from lms_bridge.web.api import routing
 from lms_bridge.web.api.groups import CSV
 from lms_bridge.web.api.replies import JSON
 from lms_bridge.web.api.routing import ENTRIES, Entry
+from lms_bridge.webhooks.telling import add_ping
 from tests.integration.api.test_registrations import person
 from tests.integration.api.world import NOW, World, enrol, open_world
 
@@ -46,6 +57,8 @@ class Things:
     hold: int
     run: int
     unmatched: int
+    webhook: int
+    delivery: int
 
     def paths(self, entry: Entry) -> Iterator[str]:
         """The addresses of a route with these things in it; none for a list."""
@@ -59,6 +72,8 @@ class Things:
                 "holds": self.hold,
                 "runs": self.run,
                 "unmatched": self.unmatched,
+                "webhooks": self.webhook,
+                "deliveries": self.delivery,
             }
             start, end = entry.rule.index("<"), entry.rule.index(">") + 1
             yield f"{entry.rule[:start]}{numbers[kind]}{entry.rule[end:]}"
@@ -88,7 +103,18 @@ def things(world: World, centre: str) -> Things:
             centre=centre, learner_id=person[0], suggestions=[], reason="x", since=NOW
         )
         waiting: int = tx.execute(made.returning(unmatched.c.id)).scalar_one()
-    return Things(centre, (f"{centre}-open", f"{centre}-planned"), number, hold, run, waiting)
+        delivery = tell_webhook(tx, centre)
+    codes = f"{centre}-open", f"{centre}-planned"
+    return Things(centre, codes, number, hold, run, waiting, *delivery)
+
+
+def tell_webhook(tx: Connection, centre: str) -> tuple[int, int]:
+    """A webhook of a centre, and something that it was sent."""
+    record = Webhook(0, centre, f"https://{centre}.example.org/", frozenset(Event), Reach(centre))
+    made = webhooks.add(tx, replace(record, created_at=NOW), b"")
+    add_ping(tx, made, NOW)
+    (row,) = deliveries.log(tx, 0, 1, webhook_delivery.c.webhook_id == made.id)
+    return made.id, row.id
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +140,7 @@ def send(client: FlaskClient, entry: Entry, path: str, token: str) -> Any:
 
 
 ONE_THING = [entry for entry in ENTRIES.values() if "<" in entry.rule]
-LISTS = [entry for entry in ENTRIES.values() if "<" not in entry.rule]
+LISTS = [e for e in ENTRIES.values() if "<" not in e.rule and e.method == "GET"]
 
 
 @pytest.mark.parametrize("entry", ONE_THING, ids=lambda entry: entry.endpoint)
@@ -143,7 +169,11 @@ def test_every_route_with_every_foreign_thing(
     assert everything(world) == before
 
 
-@pytest.mark.parametrize("entry", ONE_THING, ids=lambda entry: entry.endpoint)
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in ONE_THING if entry.method != "DELETE"],  # the others need it
+    ids=lambda entry: entry.endpoint,
+)
 def test_one_s_own_is_found(places: tuple[World, dict[str, Things]], entry: Entry) -> None:
     """The same requests with one's own things are not refused for whose they are: so the test
     above means something."""

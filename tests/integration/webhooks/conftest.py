@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.api.world import World, open_world
 from tests.integration.webhooks.receiver import Receiver, receiving
 from tests.integration.webhooks.world import Post, open_post
 
@@ -30,3 +31,11 @@ def one_post(sqlite_address: str, receiver: Receiver) -> Iterator[Post]:
     made = open_post(sqlite_address, receiver)
     yield made
     made.close()
+
+
+@pytest.fixture
+def either(database_address: str) -> Iterator[World]:
+    """A world without a receiver, on SQLite, then on PostgreSQL."""
+    made = open_world(database_address)
+    yield made
+    made.bridge.close()

@@ -1,0 +1,95 @@
+"""What programs say and are shown of webhooks, and the events that they post."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+
+from lms_bridge.domain.events import PING, Event
+from lms_bridge.schemas.fields import Line, Moment
+
+REGISTRATION_CHANGED, OFFERING_CHANGED = "registration.changed", "offering.changed"
+POSTED = (REGISTRATION_CHANGED, OFFERING_CHANGED, PING)
+"""The types of the events that may be posted here."""
+
+
+class WebhookSchema(Schema):
+    """A webhook to be added. Without events: all that the token may read."""
+
+    address = fields.String(
+        required=True,
+        validate=validate.Length(1, 2000),
+        metadata={"description": "Where events are sent to; https, and no address inside a net."},
+    )
+    name = Line(longest=255, load_default="")
+    events = fields.List(
+        fields.String(validate=validate.OneOf([event.value for event in Event])), load_default=list
+    )
+    centre = Line(longest=40, load_default="", metadata={"description": "Of this centre alone."})
+    region = Line(longest=40, load_default="", metadata={"description": "Of this region alone."})
+
+
+class ShownWebhook(Schema):
+    number = fields.Integer()
+    name = fields.String()
+    address = fields.String()
+    events = fields.List(fields.String())
+    centre = fields.String()
+    region = fields.String()
+    active = fields.Boolean()
+    reason = fields.String(metadata={"description": "Why it is switched off."})
+    failing_since = Moment(allow_none=True)
+    created_at = Moment(allow_none=True)
+
+
+class ShownNewWebhook(ShownWebhook):
+    secret = fields.String(metadata={"description": "Shown this once: signatures are made by it."})
+
+
+class ShownDelivery(Schema):
+    number = fields.Integer()
+    message = fields.String(metadata={"description": "The `webhook-id` of every attempt."})
+    event = fields.String()
+    state = fields.String(metadata={"description": "`delivered`, `waiting` or `dead`."})
+    attempts = fields.Integer()
+    status = fields.Integer(metadata={"description": "Of the last answer; 0: there was none."})
+    error = fields.String()
+    data = fields.Dict(keys=fields.String())
+    created_at = Moment()
+    attempted_at = Moment(allow_none=True)
+    next_attempt = Moment(allow_none=True)
+    delivered_at = Moment(allow_none=True)
+
+
+class _EventData(Schema):
+    """What an event is about: an offering by its code, or a whole centre."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    offering = Line(longest=80, load_default="")
+    centre = Line(longest=40, load_default="")
+
+
+class EventSchema(Schema):
+    """An event, in the form of the Standard Webhooks specification."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    type = fields.String(required=True, validate=validate.OneOf(POSTED))
+    data = fields.Nested(_EventData, load_default=dict)
+
+    @validates_schema
+    def _about_something(self, data: dict[str, Any], **_: Any) -> None:
+        about = data["data"]
+        if data["type"] != PING and not (about.get("offering") or about.get("centre")):
+            raise ValidationError("name an offering or a centre", "data")
+
+
+class ShownTaken(Schema):
+    """What an event led to: runs of these centres are asked for."""
+
+    message = fields.String()
+    centres = fields.List(fields.String())

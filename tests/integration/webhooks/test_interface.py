@@ -1,0 +1,119 @@
+"""Webhooks by the interface: what a partner can do, and how far it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.domain.events import NEEDED, Event
+from tests.integration.api.world import ALL
+from tests.integration.webhooks.world import Post
+
+ADDRESS = "https://lms.example.org/hook"
+
+
+def add(post: Post, token: str, code: int = 201, **given: Any) -> Any:
+    answer = post.world.post("/webhooks", token, json={"address": ADDRESS, **given})
+    assert answer.status_code == code, answer.get_json()
+    return answer.get_json()
+
+
+def test_from_adding_to_removing(post: Post) -> None:
+    """The address is one that a partner gives; its receiver is a test's, so it is put in place."""
+    world = post.world
+    token = world.token(Scope.WEBHOOKS, Scope.READ_OFFERINGS, reach=Reach("ONE"))
+    made = add(post, token, name="ours")
+    assert made["secret"].startswith("whsec_")
+    assert (made["centre"], made["active"]) == ("ONE", True)
+    assert made["events"] == ["offering.cancelled", "offering.changed", "offering.published"]
+    path = f"/webhooks/{made['number']}"
+    shown = world.get(path, token).get_json()
+    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    assert world.get("/webhooks", token).get_json()["items"] == [shown]
+    assert "is sent within seconds" in world.post(f"{path}/ping", token).get_json()["message"]
+    (line,) = world.get(f"{path}/deliveries", token).get_json()["items"]
+    assert (line["event"], line["state"], line["attempts"]) == ("ping", "waiting", 0)
+    assert world.post(f"/deliveries/{line['number']}/resend", token).status_code == 200
+    assert world.post(f"{path}/enable", token).status_code == 200
+    assert world.ask("DELETE", path, token).status_code == 200
+    assert world.get(path, token).get_json()["code"] == "no-such-webhook"
+    assert world.get(f"{path}/deliveries", token).status_code == 404
+    resent = world.post(f"/deliveries/{line['number']}/resend", token)
+    assert resent.get_json()["code"] == "no-such-delivery"
+
+
+def test_the_secret_is_not_kept_in_a_cache(one_post: Post) -> None:
+    token = one_post.world.token()
+    answer = one_post.world.post("/webhooks", token, json={"address": ADDRESS})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://lms.example.org/", "https://127.0.0.1/", "https://10.0.0.1/", "https://[::1]/", "x"],
+)
+def test_addresses_that_are_refused(one_post: Post, address: str) -> None:
+    token = one_post.world.token()
+    assert add(one_post, token, 422, address=address)["code"] == "address-refused"
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_nobody_is_told_of_what_they_may_not_read(one_post: Post, event: Event) -> None:
+    others = [scope for scope in ALL if scope is not NEEDED[event]]
+    token = one_post.world.token(*others)
+    assert add(one_post, token, 403, events=[event])["code"] == "scope-missing"
+    assert event not in add(one_post, token)["events"]
+
+
+def test_a_token_that_reads_nothing(one_post: Post) -> None:
+    token = one_post.world.token(Scope.WEBHOOKS)
+    assert add(one_post, token, 422)["code"] == "no-event"
+
+
+def test_no_further_than_the_token_reaches(one_post: Post) -> None:
+    world = one_post.world
+    one, africa = world.token(reach=Reach("ONE")), world.token(reach=Reach(region="africa"))
+    whole = world.token()
+    assert add(one_post, one, 404, centre="TWO")["code"] == "no-such-centre"
+    assert add(one_post, one, 403, region="africa")["code"] == "another-centre"
+    assert add(one_post, africa, 404, centre="FAR")["code"] == "no-such-centre"
+    assert add(one_post, africa, 403, region="europe")["code"] == "another-centre"
+    assert add(one_post, whole, 422, centre="ONE", region="africa")["code"] == "two-reaches"
+    assert add(one_post, whole, 404, region="nowhere")["code"] == "no-such-region"
+    numbers = {
+        "everything": add(one_post, whole)["number"],
+        "africa": add(one_post, africa)["number"],
+        "two": add(one_post, africa, centre="TWO")["number"],
+        "one": add(one_post, one)["number"],
+    }
+
+    def seen(token: str) -> set[int]:
+        return {each["number"] for each in world.get("/webhooks", token).get_json()["items"]}
+
+    assert seen(whole) == set(numbers.values())
+    assert seen(africa) == {numbers["africa"], numbers["two"], numbers["one"]}
+    assert seen(one) == {numbers["one"]}
+
+
+def test_pages(one_post: Post) -> None:
+    world = one_post.world
+    token = world.token()
+    numbers = [add(one_post, token)["number"] for _ in range(5)]
+    found, cursor = [], ""
+    while cursor is not None:
+        page = world.get(f"/webhooks?limit=2&cursor={cursor}", token).get_json()
+        found += [each["number"] for each in page["items"]]
+        cursor = page["next"]
+    assert found == numbers
+    for _ in range(5):
+        world.post(f"/webhooks/{numbers[0]}/ping", token)
+    lines, cursor = [], ""
+    while cursor is not None:
+        path = f"/webhooks/{numbers[0]}/deliveries?limit=2&cursor={cursor}"
+        page = world.get(path, token).get_json()
+        lines += [each["number"] for each in page["items"]]
+        cursor = page["next"]
+    assert lines == sorted(lines, reverse=True)
+    assert len(lines) == 5
