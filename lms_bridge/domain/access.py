@@ -31,7 +31,7 @@ MEANINGS: dict[Scope, str] = {
     Scope.REVIEW_OFFERINGS: "review, object to, publish and close offerings: for the Academy and "
     "its regional focal points",
     Scope.READ_ENROLMENTS: "see registrations, with learners' names and e-mail addresses",
-    Scope.WRITE_ENROLMENTS: "register, select, reject, confirm payments, withdraw; the answers show "
+    Scope.WRITE_ENROLMENTS: "register, select, reject, confirm payments, withdraw; answers show "
     "the registration",
     Scope.READ_RESULTS: "see results",
     Scope.WRITE_RESULTS: "enter results",
