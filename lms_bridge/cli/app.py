@@ -26,6 +26,7 @@ from lms_bridge.cli.session import Session
 from lms_bridge.cli.settings import settings
 from lms_bridge.cli.sync import sync
 from lms_bridge.cli.token import token
+from lms_bridge.cli.webhook import webhook
 from lms_bridge.domain.errors import BridgeError
 
 
@@ -86,6 +87,7 @@ for command in (
     settings,
     sync,
     token,
+    webhook,
     worker,
 ):
     main.add_command(command)
