@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,8 +55,8 @@ class Once:
 
     def look(self, purpose: str, key: str, tx: Connection | None = None) -> dict[str, Any] | None:
         """The record without taking it."""
-        with self._database.reading() if tx is None else nullcontext(tx) as own:
-            return once.look(own, _digest(purpose, key), self._now())
+        digest, now = _digest(purpose, key), self._now()
+        return self._alone.look(digest, now) if tx is None else once.look(tx, digest, now)
 
     def seen(self, purpose: str, key: str, seconds: float, tx: Connection | None = None) -> bool:
         """Whether that key was seen before; it is remembered for so many seconds."""

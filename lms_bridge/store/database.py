@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
@@ -32,6 +31,9 @@ class Database:
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if self.embedded else nullcontext()
         )
+        # Connections to a file do not break, and need no look before each use: as many as there
+        # were statements at once are kept aside for the next ones.
+        self._spare: list[PoolProxiedConnection] = []
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -72,18 +74,29 @@ class Database:
     def dialect(self) -> Dialect:
         return self.engine.dialect
 
-    def at_once(self, statement: Prepared, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """One statement that is a transaction of its own, straight to the driver; gives its row."""
-        given = statement.given(values)
+    def at_once(
+        self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
+    ) -> tuple[Any, ...] | None:
+        """One statement that is a transaction of its own, straight to the driver; gives its first
+        row. ``writing`` says whether it changes anything.
+
+        Raises:
+            OperationalError: the database failed.
+        """
+        ready = statement.ready(self.dialect)
+        given = ready.given(values)
         try:
-            with self._turn:
-                rows = self._given_to_driver(statement.text, given)
-        except self.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's, as everywhere else
-            raise OperationalError(statement.text, None, error, hide_parameters=True) from None
-        return statement.row(rows[0]) if rows else None
+            with self._turn if writing else nullcontext():
+                rows = self._given_to_driver(ready.text, given)
+        except self.dialect.loaded_dbapi.Error as error:
+            ready.failed(error)
+        return ready.row(rows[0]) if rows else None
 
     def _given_to_driver(self, text: str, given: Any) -> Sequence[Any]:
-        connection = self.engine.raw_connection()
+        try:
+            connection = self._spare.pop()
+        except IndexError:
+            connection = self.engine.raw_connection()
         try:
             cursor = connection.cursor()
             cursor.execute(text, given)
@@ -93,12 +106,17 @@ class Database:
                 connection.commit()
         except BaseException:
             connection.invalidate()
+            connection.close()
             raise
-        finally:
+        if self.embedded:
+            self._spare.append(connection)
+        else:
             connection.close()
         return rows
 
     def close(self) -> None:
+        while self._spare:
+            self._spare.pop().close()
         self.engine.dispose()
 
 

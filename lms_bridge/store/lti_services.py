@@ -13,6 +13,7 @@ from lms_bridge.domain.model import Enrolment, Kind, Learner, Offering
 from lms_bridge.domain.wanted import IN_COURSE
 from lms_bridge.store.links import chunks
 from lms_bridge.store.lti_tables import line_item, resource, score, subject
+from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import insert_missing
 from lms_bridge.store.tables import EMPTY, enrolment, item, learner, offering
 
@@ -50,21 +51,26 @@ def learner_of_subject(tx: Connection, centre: str, text: str) -> int | None:
 # ---- resources: the links that people launch -------------------------------------------
 
 
+LINK = ("id", "code", "title", "description", "address", "custom", "target")
+_LINK = [resource.c[name] for name in LINK]
+
+
 def resources(tx: Connection, **equal: object) -> Rows:
     conditions = [resource.c[name] == value for name, value in equal.items()]
     return tx.execute(select(resource).where(*conditions).order_by(resource.c.id)).all()
 
 
-_RESOURCE = (
-    select(resource, func.coalesce(func.min(line_item.c.id), 0).label("line_item_id"))
+_RESOURCE = Prepared(
+    select(*_LINK, func.coalesce(func.min(line_item.c.id), 0))
     .outerjoin(line_item, line_item.c.resource_link_id == resource.c.id)
     .where(resource.c.id == bindparam("id_is"))
     .group_by(resource.c.id)
 )
 
 
-def resource_with_line_item(tx: Connection, resource_id: int) -> Row[Any] | None:
-    return tx.execute(_RESOURCE, {"id_is": resource_id}).first()
+def resource_with_line_item(tx: Connection, resource_id: int) -> tuple[Any, ...] | None:
+    """What ``LINK`` names, and the id of its first line item (0 where it has none)."""
+    return _RESOURCE.first(tx, {"id_is": resource_id})
 
 
 def add_resource(tx: Connection, values: Mapping[str, Any]) -> int:
@@ -175,7 +181,7 @@ def scores_taken(tx: Connection, ids: Mapping[int, bytes]) -> None:
 # ---- places ----------------------------------------------------------------------------
 
 _LEARNER, _OFFERING = fields(Learner), fields(Offering)
-_PLACE = (
+_PLACE = Prepared(
     select(
         enrolment.c.learner_id,
         enrolment.c.offering_id,
@@ -198,7 +204,7 @@ def place(
 ) -> tuple[int, int, Enrolment, Learner, Offering] | None:
     """(learner id, offering id, enrolment, learner, offering) in one query: it is every
     launch's."""
-    row = tx.execute(_PLACE, {"academy_id": academy_id, "offering": code}).first()
+    row = _PLACE.first(tx, {"academy_id": academy_id, "offering": code})
     if row is None:
         return None
     split = 5 + len(_LEARNER)

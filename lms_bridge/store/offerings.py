@@ -10,14 +10,18 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.store import changes
+from lms_bridge.store.database import Database
 from lms_bridge.store.links import chunks
+from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import columns, insert_many, update_many
 from lms_bridge.store.tables import course, offering
 from lms_bridge.store.tags import add_tags, replace_tags
 
 _OFFERING = [offering.c[f.name] for f in fields(Offering)]
 # Every launch asks for one: putting the question together costs more than its answer.
-_BY_CODE = select(offering.c.id, *_OFFERING).where(offering.c.code == bindparam("code_is"))
+_BY_CODE = Prepared(
+    select(offering.c.id, *_OFFERING).where(offering.c.code == bindparam("code_is"))
+)
 
 
 def _offering(row: Any) -> Offering:
@@ -41,7 +45,13 @@ def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[i
 
 
 def offering_by_code(tx: Connection, code: str) -> tuple[int, Offering] | None:
-    row = tx.execute(_BY_CODE, {"code_is": code}).first()
+    row = _BY_CODE.first(tx, {"code_is": code})
+    return None if row is None else (row[0], _offering(row))
+
+
+def offering_with(database: Database, code: str) -> tuple[int, Offering] | None:
+    """The same without a transaction around it."""
+    row = database.at_once(_BY_CODE, {"code_is": code}, writing=False)
     return None if row is None else (row[0], _offering(row))
 
 

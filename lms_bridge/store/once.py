@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Insert, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lms_bridge.store.database import Database
@@ -19,20 +19,20 @@ from lms_bridge.store.types import Utc
 _DIGEST: BindParameter[Any] = bindparam("digest_is")
 _NOW: BindParameter[Any] = bindparam("now", type_=Utc)
 _TAKEN = (once.c.data, once.c.expires_at)
-_TAKE = delete(once).where(once.c.digest == _DIGEST).returning(*_TAKEN)
-_LOOK = select(once.c.data).where(once.c.digest == _DIGEST, once.c.expires_at > _NOW)
+_TAKE = Prepared(delete(once).where(once.c.digest == _DIGEST).returning(*_TAKEN))
+_LOOK = Prepared(select(once.c.data).where(once.c.digest == _DIGEST, once.c.expires_at > _NOW))
 
 
 @cache
-def _put(dialect: str) -> Insert:
+def _put(dialect: str) -> Prepared:
     """Inserts, or takes the place of a record that has expired."""
     kind: Any = sqlite if dialect == "sqlite" else postgresql
     statement = kind.insert(once)
     new = {name: statement.excluded[name] for name in ("purpose", "data", "expires_at")}
-    put: Insert = statement.on_conflict_do_update(
+    put = statement.on_conflict_do_update(
         index_elements=["digest"], set_=new, where=once.c.expires_at <= _NOW
-    ).returning(once.c.digest)
-    return put
+    )
+    return Prepared(put.returning(once.c.digest))
 
 
 def _row(
@@ -42,7 +42,10 @@ def _row(
     return {**record, "now": now}
 
 
-def _valid(data: Any, expires_at: datetime, now: datetime) -> dict[str, Any] | None:
+def _valid(found: tuple[Any, ...] | None, now: datetime) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    data, expires_at = found
     return None if expires_at <= now else dict(data)
 
 
@@ -56,17 +59,16 @@ def put(
 ) -> bool:
     """Inserts unless the record is there already and still valid. True when it was inserted."""
     row = _row(digest, purpose, data, now, expires_at)
-    return tx.execute(_put(tx.dialect.name), row).first() is not None
+    return _put(tx.dialect.name).first(tx, row) is not None
 
 
 def take(tx: Connection, digest: bytes, now: datetime) -> dict[str, Any] | None:
-    row = tx.execute(_TAKE, {"digest_is": digest}).first()
-    return None if row is None else _valid(row.data, row.expires_at, now)
+    return _valid(_TAKE.first(tx, {"digest_is": digest}), now)
 
 
 def look(tx: Connection, digest: bytes, now: datetime) -> dict[str, Any] | None:
-    data = tx.scalar(_LOOK, {"digest_is": digest, "now": now})
-    return None if data is None else dict(data)
+    found = _LOOK.first(tx, {"digest_is": digest, "now": now})
+    return None if found is None else dict(found[0])
 
 
 def purge(tx: Connection, now: datetime) -> None:
@@ -74,13 +76,10 @@ def purge(tx: Connection, now: datetime) -> None:
 
 
 class Alone:
-    """Puts and takes that are a transaction of their own: two for every launch."""
+    """Puts, takes and looks that are a transaction of their own: two for every launch."""
 
     def __init__(self, database: Database) -> None:
-        dialect = database.dialect
         self._database = database
-        self._put = Prepared(_put(dialect.name), (once.c.digest,), dialect)
-        self._take = Prepared(_TAKE, _TAKEN, dialect)
 
     def put(
         self,
@@ -91,11 +90,12 @@ class Alone:
         expires_at: datetime,
     ) -> bool:
         row = _row(digest, purpose, data, now, expires_at)
-        return self._database.at_once(self._put, row) is not None
+        return self._database.at_once(_put(self._database.dialect.name), row) is not None
 
     def take(self, digest: bytes, now: datetime) -> dict[str, Any] | None:
-        found = self._database.at_once(self._take, {"digest_is": digest})
-        if found is None:
-            return None
-        data, expires_at = found
-        return _valid(data, expires_at, now)
+        return _valid(self._database.at_once(_TAKE, {"digest_is": digest}), now)
+
+    def look(self, digest: bytes, now: datetime) -> dict[str, Any] | None:
+        asked = {"digest_is": digest, "now": now}
+        found = self._database.at_once(_LOOK, asked, writing=False)
+        return None if found is None else dict(found[0])

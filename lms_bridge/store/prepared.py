@@ -1,4 +1,4 @@
-"""One statement, put together once and given to the driver as it is.
+"""One statement, put together once for each dialect and given to the driver as it is.
 
 For the few statements that every launch runs: SQLAlchemy's way to a statement costs several times
 what the statement does.
@@ -6,46 +6,82 @@ what the statement does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
-from sqlalchemy import ClauseElement, Column, Dialect
+from sqlalchemy import Connection, Dialect, Insert, Select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 Convert = Callable[[Any], Any]
+Statement = Select[*tuple[Any, ...]] | Insert | ReturningInsert[Any] | ReturningDelete[Any]
 
 
 class Prepared:
-    """A statement of one dialect, with what its values need on their way in and out.
+    """A statement that gives rows: a query, or a change that tells what it changed."""
 
-    Args:
-        returned: the columns of its rows.
-    """
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._ready: dict[str, Ready] = {}
 
-    def __init__(
-        self, statement: ClauseElement, returned: tuple[Column[Any], ...], dialect: Dialect
-    ) -> None:
+    def ready(self, dialect: Dialect) -> Ready:
+        """The statement for this dialect; ours differ in nothing but their names."""
+        found = self._ready.get(dialect.name)
+        if found is None:
+            found = self._ready[dialect.name] = Ready(self._statement, dialect)
+        return found
+
+    def first(self, tx: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Runs it as a part of this transaction, and gives its first row.
+
+        Raises:
+            OperationalError: the database failed.
+        """
+        if not tx.in_transaction():
+            tx.begin()
+        ready = self.ready(tx.dialect)
+        try:
+            cursor = tx.connection.cursor()
+            cursor.execute(ready.text, ready.given(values))
+            row = next(iter(cursor.fetchall()), None)
+            cursor.close()
+        except tx.dialect.loaded_dbapi.Error as error:
+            ready.failed(error)
+        return None if row is None else ready.row(row)
+
+
+class Ready:
+    """A statement of one dialect, with what its values need on their way in and out."""
+
+    def __init__(self, statement: Statement, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
         self.text = str(compiled)
         self._order: list[str] | None = compiled.positiontup
-        types = {name: bind.type for name, bind in compiled.binds.items()}
-        self._in = {name: _in(kind, dialect) for name, kind in types.items()}
-        self._out = [_out(column.type, dialect) for column in returned]
+        names: dict[Any, str] = compiled.bind_names
+        self._in = {name: _in(bind.type, dialect) for bind, name in names.items()}
+        self._own = {name: bind.value for bind, name in names.items() if not bind.required}
+        self._out = [_out(column.type, dialect) for column in statement.exported_columns]
 
     def given(self, values: Mapping[str, Any]) -> Any:
         """The values as the driver takes them: in order, or by name."""
+        values = {**self._own, **values}
         ready = {
             name: values[name] if convert is None else convert(values[name])
             for name, convert in self._in.items()
         }
         return ready if self._order is None else [ready[name] for name in self._order]
 
-    def row(self, found: Any) -> tuple[Any, ...]:
+    def row(self, found: Sequence[Any]) -> tuple[Any, ...]:
         """A row of the driver's, with the types of its columns."""
         return tuple(
             value if convert is None else convert(value)
             for value, convert in zip(found, self._out, strict=True)
         )
+
+    def failed(self, error: Exception) -> NoReturn:
+        """Raises SQLAlchemy's error for one of the driver's, as everywhere else."""
+        raise OperationalError(self.text, None, error, hide_parameters=True) from None
 
 
 def _in(kind: TypeEngine[Any], dialect: Dialect) -> Convert | None:

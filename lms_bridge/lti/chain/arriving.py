@@ -16,14 +16,15 @@ from lms_bridge.lti.parties import Party, PersonId, Side
 from lms_bridge.lti.tool.deep_linking import OFFERING
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.store import learners, links, offerings
+from lms_bridge.store.database import Database
 
 _TELL = "Please tell the operator of the bridge."
 
 
-def offering_of(tx: Connection, launch: Launch) -> tuple[int, Offering] | None:
+def offering_of(database: Database, launch: Launch) -> tuple[int, Offering] | None:
     """The offering that the link names; else the one that the course is called after. With the id
     of its row."""
-    found = (offerings.offering_by_code(tx, code) for code in _codes(launch))
+    found = (offerings.offering_with(database, code) for code in _codes(launch))
     return next(filter(None, found), None)
 
 

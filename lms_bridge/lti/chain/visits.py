@@ -22,13 +22,16 @@ LONGEST_ADDRESS = 2000
 def offering_from(room: Room, party: Party, launch: Launch) -> Offering | None:
     """The offering that a launch is for. The course that it comes from is kept, whoever comes, and
     whether they may go on: its roster tells who is enrolled."""
+    found = arriving.offering_of(room.database, launch)
+    if found is None:
+        return None
+    id_, offering = found
     with room.database.reading() as tx:
-        found = arriving.offering_of(tx, launch)
-        news = _new_course(tx, party, launch, found[0]) if found else None
+        news = _new_course(tx, party, launch, id_)
     if news is not None:
         with room.database.writing() as tx:
             lti_visits.keep_course(tx, news, room.now())
-    return found[1] if found else None
+    return offering
 
 
 def _new_course(tx: Connection, party: Party, launch: Launch, offering_id: int) -> Visited | None:

@@ -126,7 +126,11 @@ def _change(tx: Connection, id_: int, own: Mapping[str, Any], item: Mapping[str,
 
 def find(tx: Connection, resource_id: int) -> Resource | None:
     row = lti_services.resource_with_line_item(tx, resource_id)
-    return None if row is None else _made(row, row.line_item_id)
+    if row is None:
+        return None
+    *link, line_item_id = row
+    values = dict(zip(lti_services.LINK, link, strict=True))
+    return Resource(**values, line_item_id=line_item_id)
 
 
 def by_code(tx: Connection, party: Party, offering_id: int, code: str) -> Resource | None:
@@ -162,10 +166,5 @@ def of_offering(
 
 def _resource(tx: Connection, row: Any) -> Resource:
     coupled = lti_services.line_items(tx, resource_link_id=row.id, most=1)
-    return _made(row, coupled[0].id if coupled else 0)
-
-
-def _made(row: Any, line_item_id: int) -> Resource:
-    names = ("id", "code", "title", "description", "address", "custom", "target")
-    values = {name: row._mapping[name] for name in names}
-    return Resource(**values, line_item_id=line_item_id)
+    values = {name: row._mapping[name] for name in lti_services.LINK}
+    return Resource(**values, line_item_id=coupled[0].id if coupled else 0)
