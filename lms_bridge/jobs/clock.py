@@ -24,7 +24,7 @@ from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import ticks
 from lms_bridge.jobs.asked import hand_over
-from lms_bridge.jobs.courier import Courier
+from lms_bridge.jobs.courier import LOOK_SECONDS, Courier
 from lms_bridge.jobs.election import Election
 from lms_bridge.jobs.engine import Engine
 from lms_bridge.jobs.schedule import Job, jobs_of
@@ -34,8 +34,6 @@ from lms_bridge.sync.work import utc_now
 
 _log = structlog.get_logger(__name__)
 _BEAT, _LOOK = "beat", "look"
-LOOK_SECONDS = 1
-"""How often it is looked for what changed and for runs that were asked for."""
 REVIEW = timedelta(minutes=1)
 """How often the jobs are compared with the centres that there are."""
 

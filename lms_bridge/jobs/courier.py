@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,6 +19,8 @@ from lms_bridge.webhooks.delivering import Postman
 from lms_bridge.webhooks.telling import tell
 
 _log = structlog.get_logger(__name__)
+LOOK_SECONDS = 1
+"""How often it is looked for what changed, and for runs that were asked for."""
 PURGE = timedelta(hours=1)
 
 
@@ -57,6 +61,24 @@ class Courier:
         for number in due:
             key = f"webhook {number}"
             self._pool.add(key, key, partial(self._postman.deliver, number))
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Takes its turns in a thread of its own for as long as the block lasts."""
+        stopped = threading.Event()
+
+        def work() -> None:
+            while not stopped.wait(LOOK_SECONDS):
+                self.turn()
+
+        thread = threading.Thread(target=work, name="courier", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join(LOOK_SECONDS)
+            self.close()
 
     def wait_idle(self, seconds: float) -> bool:
         """Whether everything that was begun ended, at the latest after so many seconds."""

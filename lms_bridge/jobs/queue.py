@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.model import Flow
+from lms_bridge.jobs.courier import Courier
 from lms_bridge.jobs.engine import BUSY_ATTEMPTS, BUSY_SECONDS, key_of
 from lms_bridge.jobs.execution import Execution
 from lms_bridge.jobs.pool import Pool
@@ -92,7 +93,8 @@ class ProcrastinateEngine:
 
 
 def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = True) -> None:
-    """Takes runs from the queue until SIGTERM or SIGINT, or until the queue is empty.
+    """Takes runs from the queue until SIGTERM or SIGINT, or until the queue is empty; tells
+    webhooks meanwhile.
 
     At the end, runs that are going get ``clock.stop_seconds`` before they are cut off between two
     transactions; the clock makes them up.
@@ -116,7 +118,8 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
             )
 
     try:
-        asyncio.run(work())
+        with Courier(bridge).beside():
+            asyncio.run(work())
     finally:
         if not pool.close(0):
             execution.let_go()

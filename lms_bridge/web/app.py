@@ -18,7 +18,16 @@ from lms_bridge.web import (
     lti_tool,
     shown,
 )
-from lms_bridge.web.pages import catalogue, centres, health, overview, runs, tokens, waiting
+from lms_bridge.web.pages import (
+    catalogue,
+    centres,
+    health,
+    overview,
+    runs,
+    tokens,
+    waiting,
+    webhooks,
+)
 
 
 def create_app(bridge: Bridge) -> Flask:
@@ -30,7 +39,7 @@ def create_app(bridge: Bridge) -> Flask:
     app.jinja_env.lstrip_blocks = True
     for part in (bridging, languages, shown, headers, access, errors):
         part.add_to(app, bridge)
-    for page in (overview, catalogue, centres, runs, waiting, tokens, health):
+    for page in (overview, catalogue, centres, runs, waiting, tokens, webhooks, health):
         app.register_blueprint(page.pages)
     feeds.add_to(app, bridge)
     api.add_to(app, bridge)

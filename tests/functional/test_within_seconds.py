@@ -65,8 +65,7 @@ def serving(environment: dict[str, str], folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(PATIENCE)
-            process.stdout.close()
+            process.communicate(timeout=PATIENCE)
 
 
 def seconds_until(true: Callable[[], bool]) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.api.world import World, open_world
+from tests.integration.jobs.conftest import bridge as bridge
+from tests.integration.jobs.conftest import new_bridge as new_bridge
 from tests.integration.webhooks.receiver import Receiver, receiving
 from tests.integration.webhooks.world import Post, open_post
 

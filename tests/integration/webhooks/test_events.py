@@ -124,7 +124,7 @@ def test_bad_signatures(signed_world: World, changes: dict[str, Any]) -> None:
     assert asked(signed_world) == []
 
 
-def signed(given: Any, *secrets: str) -> dict[str, str]:
+def signed(given: Any, *secrets: str) -> dict[str, Any]:
     """The headers of an event that is signed now, with every one of these secrets."""
     at = datetime.now(UTC)
     signatures = " ".join(Signer(secret).sign("m", at, json.dumps(given)) for secret in secrets)
