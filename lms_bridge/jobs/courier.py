@@ -21,6 +21,8 @@ from lms_bridge.webhooks.telling import tell
 _log = structlog.get_logger(__name__)
 LOOK_SECONDS = 1
 """How often it is looked for what changed, and for runs that were asked for."""
+MOST_TELLINGS = 20
+"""Transactions of one turn that tell of changes: the clock has other things to do, too."""
 PURGE = timedelta(hours=1)
 
 
@@ -49,7 +51,9 @@ class Courier:
         try:
             with self._database.reading() as tx:
                 untold = changes.any_untold(tx)
-            while untold:
+            for _ in range(MOST_TELLINGS):
+                if not untold:
+                    break
                 with self._database.writing() as tx:
                     untold = tell(tx, self._now()) > 0
             with self._database.reading() as tx:
