@@ -17,37 +17,28 @@ from sqlalchemy import (
     text,
 )
 
-from lms_bridge.store.tables import Id, metadata
+from lms_bridge.store.tables import Id, metadata, row_id, words
 from lms_bridge.store.types import Texts, Utc
-
-
-def _id() -> Column[int]:
-    return Column("id", Id, primary_key=True, autoincrement=True)
-
-
-def _words(name: str, longest: int = 255) -> Column[str]:
-    return Column(name, String(longest), nullable=False, server_default="", default="")
-
 
 api_token = Table(
     "api_token",
     metadata,
-    _id(),
+    row_id(),
     Column("prefix", String(20), nullable=False, unique=True),
     # SHA-256 of the secret, which has 256 random bits: a slower hash would protect nothing more.
     Column("digest", LargeBinary(32), nullable=False),
-    _words("purpose"),
+    words("purpose"),
     # Whose data it reaches: one centre's, one region's, or (both empty) everybody's.
-    _words("centre", 40),
-    _words("region", 40),
+    words("centre", 40),
+    words("region", 40),
     Column("scopes", Texts, nullable=False),
     # Requests in a minute; 0: as the settings say.
     Column("per_minute", Integer, nullable=False, default=0),
     Column("created_at", Utc, nullable=False),
-    _words("created_by", 100),
+    words("created_by", 100),
     Column("expires_at", Utc),
     Column("revoked_at", Utc),
-    _words("revoked_by", 100),
+    words("revoked_by", 100),
     Column("used_at", Utc),
     # Requests that were given out in a minute (counted from 1970), over all processes.
     Column("minute", BigInteger, nullable=False, default=0),
@@ -62,7 +53,7 @@ api_answer = Table(
     # Of the request that the key came with.
     Column("digest", LargeBinary(32), nullable=False),
     # The request that is at work on it; empty once the answer is there.
-    _words("holder", 200),
+    words("holder", 200),
     Column("status", Integer, nullable=False, default=0),
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False, default=b""),
@@ -72,43 +63,43 @@ api_answer = Table(
 webhook = Table(
     "webhook",
     metadata,
-    _id(),
-    _words("centre", 40),
-    _words("region", 40),
-    _words("name"),
-    _words("address", 2000),
+    row_id(),
+    words("centre", 40),
+    words("region", 40),
+    words("name"),
+    words("address", 2000),
     # Encrypted, unlike a token's: messages are signed with it.
     Column("secret", LargeBinary, nullable=False, default=b""),
     Column("events", Texts, nullable=False),
     Column("active", Boolean, nullable=False, default=True),
     Column("private_addresses", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
-    _words("created_by", 100),
+    words("created_by", 100),
     # Since when nothing got through; why it was switched off.
     Column("failing_since", Utc),
-    _words("reason"),
+    words("reason"),
 )
 
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,
-    _id(),
+    row_id(),
     Column("webhook_id", Id, ForeignKey(webhook.c.id), nullable=False),
-    _words("event", 60),
-    _words("kind", 12),
+    words("event", 60),
+    words("kind", 12),
     Column("record_id", Id, nullable=False),
     # Which state of the record it tells of: each is told of once.
     Column("revision", Integer, nullable=False, default=0),
     Column("body", JSON, nullable=False),
     # Its name at the receiver, the same for every attempt.
-    _words("message", 60),
+    words("message", 60),
     Column("created_at", Utc, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("attempted_at", Utc),
     Column("next_attempt", Utc),
     Column("delivered_at", Utc),
     Column("status", Integer, nullable=False, default=0),
-    _words("error", 1000),
+    words("error", 1000),
     UniqueConstraint("webhook_id", "event", "kind", "record_id", "revision"),
     Index("ix_webhook_delivery_webhook_id", "webhook_id", "id"),
     Index(
@@ -123,8 +114,8 @@ untold_change = Table(
     "untold_change",
     metadata,
     # Written in the transaction that changes a record, as long as there is an active webhook.
-    _id(),
-    _words("kind", 12),
+    row_id(),
+    words("kind", 12),
     Column("record_id", Id, nullable=False),
     # Whether the catalogue showed the offering before.
     Column("was_shown", Boolean, nullable=False, default=False),
@@ -137,6 +128,6 @@ asked_run = Table(
     Column("centre", String(40), primary_key=True),
     Column("flows", String(60), primary_key=True),
     Column("asked_at", Utc, nullable=False),
-    _words("asked_by", 100),
+    words("asked_by", 100),
     Column("submitted_at", Utc),
 )

@@ -16,22 +16,13 @@ from sqlalchemy import (
     text,
 )
 
-from lms_bridge.store.tables import Id, learner, metadata, offering
+from lms_bridge.store.tables import Id, learner, metadata, offering, row_id, words
 from lms_bridge.store.types import Exact, Texts, Utc
-
-
-def _id() -> Column[int]:
-    return Column("id", Id, primary_key=True, autoincrement=True)
-
-
-def _words(name: str, longest: int = 255) -> Column[str]:
-    return Column(name, String(longest), nullable=False, server_default="", default="")
-
 
 key = Table(
     "lti_key",
     metadata,
-    _id(),
+    row_id(),
     Column("kid", String(64), nullable=False, unique=True),
     # PKCS#8, locked with the settings' key.
     Column("private", LargeBinary, nullable=False),
@@ -45,7 +36,7 @@ once = Table(
     "lti_once",
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
-    _words("purpose", 30),
+    words("purpose", 30),
     Column("data", JSON, nullable=False),
     Column("expires_at", Utc, nullable=False, index=True),
 )
@@ -53,28 +44,28 @@ once = Table(
 party = Table(
     "lti_party",
     metadata,
-    _id(),
-    _words("side", 10),
-    _words("centre", 40),
-    _words("name"),
-    _words("issuer"),
-    _words("client_id"),
+    row_id(),
+    words("side", 10),
+    words("centre", 40),
+    words("name"),
+    words("issuer"),
+    words("client_id"),
     Column("deployment_ids", Texts, nullable=False),
-    _words("authorization_endpoint", 2000),
-    _words("token_endpoint", 2000),
-    _words("jwks_uri", 2000),
-    _words("initiate_login_uri", 2000),
+    words("authorization_endpoint", 2000),
+    words("token_endpoint", 2000),
+    words("jwks_uri", 2000),
+    words("initiate_login_uri", 2000),
     Column("redirect_uris", Texts, nullable=False),
-    _words("target_link_uri", 2000),
-    _words("deep_link_uri", 2000),
+    words("target_link_uri", 2000),
+    words("deep_link_uri", 2000),
     Column("custom", JSON, nullable=False),
     Column("scopes", Texts, nullable=False),
     Column("privacy", JSON, nullable=False),
-    _words("status", 10),
+    words("status", 10),
     # Which claim of a platform's launches names the learner.
     Column("person_id", String(12), nullable=False, server_default="sub", default="sub"),
     # Where a tool opens when its link does not say.
-    _words("opens_in", 10),
+    words("opens_in", 10),
     Column("private_addresses", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("side", "issuer", "client_id"),
@@ -84,10 +75,10 @@ party = Table(
 subject = Table(
     "lti_subject",
     metadata,
-    _id(),
-    _words("centre", 40),
+    row_id(),
+    words("centre", 40),
     Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
-    _words("subject"),
+    words("subject"),
     UniqueConstraint("centre", "learner_id"),
     UniqueConstraint("centre", "subject"),
 )
@@ -95,16 +86,16 @@ subject = Table(
 resource = Table(
     "lti_resource",
     metadata,
-    _id(),
+    row_id(),
     Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
     Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
     # What people and tools call it: never our row's number alone.
     Column("code", String(64), nullable=False, unique=True),
-    _words("title", 500),
+    words("title", 500),
     Column("description", Text, nullable=False, default=""),
-    _words("address", 2000),
+    words("address", 2000),
     Column("custom", JSON, nullable=False),
-    _words("target", 10),
+    words("target", 10),
     Column("created_at", Utc, nullable=False),
     Index("ix_lti_resource_offering_id", "offering_id", "party_id"),
 )
@@ -112,14 +103,14 @@ resource = Table(
 line_item = Table(
     "lti_line_item",
     metadata,
-    _id(),
+    row_id(),
     Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
     Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
     Column("resource_link_id", Id, ForeignKey(resource.c.id)),
-    _words("label", 500),
+    words("label", 500),
     Column("score_maximum", Exact, nullable=False),
-    _words("resource_id"),
-    _words("tag"),
+    words("resource_id"),
+    words("tag"),
     # Made by the bridge for the offering as a whole: its scores come before those of any other.
     Column("main", Boolean, nullable=False, default=False),
     Column("starts_at", Utc),
@@ -131,13 +122,13 @@ line_item = Table(
 score = Table(
     "lti_score",
     metadata,
-    _id(),
+    row_id(),
     Column("line_item_id", Id, ForeignKey(line_item.c.id, ondelete="CASCADE"), nullable=False),
     Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
     Column("given", Exact),
     Column("maximum", Exact),
-    _words("activity", 20),
-    _words("grading", 20),
+    words("activity", 20),
+    words("grading", 20),
     Column("comment", Text, nullable=False, default=""),
     Column("at", Utc, nullable=False),
     # What was sent, and what of it became the learner's result: while they differ, it still has to.
@@ -157,15 +148,15 @@ score = Table(
 visit = Table(
     "lti_visit",
     metadata,
-    _id(),
+    row_id(),
     Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
     Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
     Column("learner_id", Id, ForeignKey(learner.c.id), nullable=False),
     # The platform's own id of the learner, and the columns of its gradebook.
-    _words("subject"),
-    _words("resource_link"),
-    _words("line_item", 2000),
-    _words("line_items", 2000),
+    words("subject"),
+    words("resource_link"),
+    words("line_item", 2000),
+    words("line_items", 2000),
     Column("scopes", Texts, nullable=False),
     Column("at", Utc, nullable=False),
     # The time that the last score sent carries: the next one's has to be later.
@@ -177,13 +168,13 @@ visit = Table(
 course = Table(
     "lti_course",
     metadata,
-    _id(),
+    row_id(),
     Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
     Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
     # The platform's own id of its course.
-    _words("context"),
-    _words("title", 500),
-    _words("memberships", 2000),
+    words("context"),
+    words("title", 500),
+    words("memberships", 2000),
     Column("at", Utc, nullable=False),
     UniqueConstraint("party_id", "context", "offering_id"),
     Index("ix_lti_course_offering_id", "offering_id"),
@@ -193,7 +184,7 @@ course = Table(
 chosen = Table(
     "lti_chosen",
     metadata,
-    _id(),
+    row_id(),
     Column("party_id", Id, ForeignKey(party.c.id), nullable=False),
     Column("code", String(64), nullable=False, unique=True),
     Column("item", JSON, nullable=False),
