@@ -135,7 +135,7 @@ class Answer:
             },
             "hold": self.hold,
             "notes": self.notes,
-            "rows": orjson.Fragment(b"[%b]" % self.rows),
+            "rows": orjson.Fragment(b"".join((b"[", self.rows, b"]"))),
             "ended": self.ended,
         }
 
