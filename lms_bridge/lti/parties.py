@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lms_bridge.store import lti
+from lms_bridge.store.database import Database
 from lms_bridge.sync.work import utc_now
 
 
@@ -112,9 +113,10 @@ def find_by(
     return _only(lti.parties(tx, **given))
 
 
-def find_tool(tx: Connection, client_id: str) -> Party | None:
+def find_tool(source: Connection | Database, client_id: str) -> Party | None:
     """The tool that the bridge gave this client id."""
-    return _only(lti.parties_of_client(tx, str(Side.TOOL), client_id)) if client_id else None
+    found = lti.party_of_client(source, str(Side.TOOL), client_id) if client_id else None
+    return None if found is None else _of(found)
 
 
 def all_parties(tx: Connection, side: Side | None = None, centre: str | None = None) -> list[Party]:
@@ -149,7 +151,11 @@ def _only(rows: Sequence[Any]) -> Party | None:
 
 
 def _party(row: Any) -> Party:
-    values = dict(row._mapping)
-    values["side"], values["status"] = Side(row.side), Status(row.status)
-    values["privacy"], values["person_id"] = Privacy(**row.privacy), PersonId(row.person_id)
+    return _of(dict(row._mapping))
+
+
+def _of(values: dict[str, Any]) -> Party:
+    values["side"], values["status"] = Side(values["side"]), Status(values["status"])
+    values["privacy"] = Privacy(**values["privacy"])
+    values["person_id"] = PersonId(values["person_id"])
     return Party(**values)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
@@ -120,6 +121,15 @@ class Database:
         self.engine.dispose()
 
 
+def first_row(
+    source: Database | Connection, query: Prepared, values: Mapping[str, Any]
+) -> tuple[Any, ...] | None:
+    """What a query finds first, in a transaction, or by itself where ``source`` is the database."""
+    if isinstance(source, Database):
+        return source.at_once(query, values, writing=False)
+    return query.first(source, values)
+
+
 def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -152,10 +162,12 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A writer takes the lock at once: a reader that turns writer could not be made to wait.
-        if connection.get_execution_options().get("writing", False):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:  # which waits for nobody: without SQLAlchemy's layers, for there are many of them
-            connection.connection.cursor().execute("BEGIN")
+        writing = connection.get_execution_options().get("writing", False)
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        try:  # without SQLAlchemy's layers, for there are many transactions
+            connection.connection.cursor().execute(begin)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise OperationalError(begin, None, error) from None
 
     return engine
 

@@ -8,7 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
+from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.lti_tables import key, party
+from lms_bridge.store.prepared import Prepared
+
+_NAMES = [column.name for column in party.columns]
 
 # ---- keys ----------------------------------------------------------------------------
 
@@ -62,13 +66,19 @@ def parties(tx: Connection, **equal: object) -> Sequence[Row[Any]]:
     return tx.execute(select(party).where(*conditions).order_by(party.c.id)).all()
 
 
-_CLIENT = select(party).where(
-    party.c.side == bindparam("side_is"), party.c.client_id == bindparam("client_is")
+_CLIENT = Prepared(
+    select(party).where(
+        party.c.side == bindparam("side_is"), party.c.client_id == bindparam("client_is")
+    )
 )
 
 
-def parties_of_client(tx: Connection, side: str, client_id: str) -> Sequence[Row[Any]]:
-    return tx.execute(_CLIENT, {"side_is": side, "client_is": client_id}).all()
+def party_of_client(
+    source: Connection | Database, side: str, client_id: str
+) -> dict[str, Any] | None:
+    """By the names of its columns."""
+    row = first_row(source, _CLIENT, {"side_is": side, "client_is": client_id})
+    return None if row is None else dict(zip(_NAMES, row, strict=True))
 
 
 def drop_party(tx: Connection, id_: int) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.store import changes
-from lms_bridge.store.database import Database
+from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.links import chunks
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import columns, insert_many, update_many
@@ -44,14 +44,8 @@ def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[i
     return found
 
 
-def offering_by_code(tx: Connection, code: str) -> tuple[int, Offering] | None:
-    row = _BY_CODE.first(tx, {"code_is": code})
-    return None if row is None else (row[0], _offering(row))
-
-
-def offering_with(database: Database, code: str) -> tuple[int, Offering] | None:
-    """The same without a transaction around it."""
-    row = database.at_once(_BY_CODE, {"code_is": code}, writing=False)
+def offering_by_code(source: Connection | Database, code: str) -> tuple[int, Offering] | None:
+    row = first_row(source, _BY_CODE, {"code_is": code})
     return None if row is None else (row[0], _offering(row))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 from lms_bridge.bootstrap import Bridge
@@ -30,9 +33,17 @@ from lms_bridge.web.pages import (
 )
 
 
+class App(Flask):
+    """Flask without what no page here needs."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view is asynchronous, and Flask would look at each of them at each request."""
+        return func
+
+
 def create_app(bridge: Bridge) -> Flask:
     """The pages over this bridge, which has to stay open as long as they are served."""
-    app = Flask("lms_bridge.web")
+    app = App("lms_bridge.web")
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # nothing is sent here but addresses
     app.jinja_env.trim_blocks = True

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web.access import PUBLIC
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -19,6 +25,14 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _LOWER = {name.lower(): (name, value) for name, value in _HEADERS.items()}
+
+
+class Complete(Response):
+    """An answer with a body that is whole and an address, if any, that is encoded already: nothing
+    in its headers is left to be worked out when it is sent."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        return self.headers
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:

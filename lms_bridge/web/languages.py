@@ -31,8 +31,8 @@ def add_to(app: Flask, bridge: Bridge) -> None:
 
 def language() -> str:
     """The best of our languages for who reads this answer."""
-    wanted = [g.get("reader_language", ""), *request.accept_languages.values()]
-    return next(filter(None, map(known, wanted)), "en")
+    told = known(g.get("reader_language", ""))
+    return told or next(filter(None, map(known, request.accept_languages.values())), "en")
 
 
 def speak(locale: str) -> None:

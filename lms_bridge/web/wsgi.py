@@ -6,6 +6,7 @@ servers than ours are given the factory: ``lms_bridge.web.wsgi:application``.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -37,7 +38,9 @@ def worker_application(settings: Settings) -> Flask:
     # told twice, Granian's worker would wait for its end until it is killed.
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    return application_with(settings)
+    made = application_with(settings)
+    gc.freeze()  # what is there for good need not be looked through for what can go
+    return made
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,7 @@ _TELL = "Please tell the operator of the bridge."
 def offering_of(database: Database, launch: Launch) -> tuple[int, Offering] | None:
     """The offering that the link names; else the one that the course is called after. With the id
     of its row."""
-    found = (offerings.offering_with(database, code) for code in _codes(launch))
+    found = (offerings.offering_by_code(database, code) for code in _codes(launch))
     return next(filter(None, found), None)
 
 

@@ -56,11 +56,10 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
     Raises:
         LtiRefused: with a code of its own for each reason.
     """
-    with room.database.reading() as tx:
-        party = _client(tx, given)
-        nonce = _checked(given)
-        hint = given.get("login_hint", "")
-        record = _record(room, tx, party, hint, given.get("lti_message_hint", ""), browser)
+    party = _client(room, given)
+    nonce = _checked(given)
+    hint = given.get("login_hint", "")
+    record = _record(room, party, hint, given.get("lti_message_hint", ""), browser)
     seconds = room.settings.login_seconds
     with room.database.writing() as tx:
         launch = _launch(tx, room, party, record, nonce)
@@ -79,9 +78,9 @@ def authenticate(room: Room, given: Mapping[str, str], browser: str) -> Authenti
     )
 
 
-def _client(tx: Connection, given: Mapping[str, str]) -> Party:
+def _client(room: Room, given: Mapping[str, str]) -> Party:
     """Who asks, and whether the answer may go where it is asked for: exactly as registered."""
-    party = parties.find_tool(tx, given.get("client_id", ""))
+    party = parties.find_tool(room.database, given.get("client_id", ""))
     if party is None:
         raise LtiRefused("auth-client-unknown", "This learning system is not registered here.")
     if not party.active:
@@ -121,10 +120,8 @@ def _gone() -> LtiRefused:
     )
 
 
-def _record(
-    room: Room, tx: Connection, party: Party, hint: str, message: str, browser: str
-) -> dict[str, Any]:
-    record = room.once.look(LAUNCH, hint, tx) if hint else None
+def _record(room: Room, party: Party, hint: str, message: str, browser: str) -> dict[str, Any]:
+    record = room.once.look(LAUNCH, hint) if hint else None
     if record is None:
         raise _gone()
     if record["party"] != party.id:

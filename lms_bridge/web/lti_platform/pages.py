@@ -21,10 +21,11 @@ from lms_bridge.lti.parties import Side
 from lms_bridge.lti.platform import deep_linking, endpoints
 from lms_bridge.lti.platform.authentication import AuthenticationAnswer, authenticate
 from lms_bridge.lti.platform.launching import LINK, start_deep_linking, start_launch
-from lms_bridge.web.headers import POLICY
+from lms_bridge.web.headers import POLICY, Complete
 from lms_bridge.web.lti_platform.browsers import browser_secret, held_secrets, send_to_tool
 from lms_bridge.web.lti_platform.parts import given, the_room
 from lms_bridge.web.lti_platform.refusals import as_page
+from lms_bridge.web.skeletons import filled
 
 pages = Blueprint("lti_platform", __name__, template_folder="templates")
 pages.register_error_handler(LtiRefused, as_page)
@@ -94,18 +95,25 @@ def authentication() -> Response:
     answer = _authenticated(given())
     nonce = secrets.token_urlsafe(16)
     frames = answer.frames or _ancestors()
-    # Flask's own way also asks who may see operations, of which this page shows nothing.
-    form = current_app.jinja_env.get_template("lti/form.html")
-    page = make_response(form.render(answer=answer, nonce=nonce))
-    page.headers["Content-Security-Policy"] = (
+    texts = {
+        "address": answer.redirect_uri,
+        "id_token": answer.id_token,
+        "state": answer.state,
+        "nonce": nonce,
+    }
+    policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; base-uri 'none'; "
         f"form-action {_where(answer.redirect_uri)}; frame-ancestors {frames}"
     )
-    # The tool has to see where the form comes from: without, its Origin would be "null".
-    page.headers["Referrer-Policy"] = "strict-origin"
-    page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
-    page.headers["Cache-Control"] = "no-store"
-    return page
+    headers = {
+        "Content-Security-Policy": policy,
+        # The tool has to see where the form comes from: without, its Origin would be "null".
+        "Referrer-Policy": "strict-origin",
+        "Cross-Origin-Opener-Policy": "unsafe-none",
+        "Cache-Control": "no-store",
+        "Content-Type": "text/html; charset=utf-8",
+    }
+    return Complete(filled("lti/form.html", texts), headers=headers)
 
 
 def _authenticated(asked: dict[str, str]) -> AuthenticationAnswer:

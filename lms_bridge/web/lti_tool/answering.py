@@ -9,11 +9,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.reading import origin
+from lms_bridge.web.headers import Complete
 
 _POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action {targets}; frame-ancestors {frames}"
 )
+_HTML = "text/html; charset=utf-8"
 ANYWHERE = "*"
 _COOKIE = "Secure; HttpOnly; Path=/; SameSite=None; Partitioned"
 
@@ -30,21 +32,27 @@ def page(
     content security policy. Pages without anything to click may be framed anywhere."""
     # Flask's own way also asks who may see operations, of which these pages show nothing.
     found = current_app.jinja_env.get_template(f"lti_tool/{template}")
-    response = Response(found.render(values), status, content_type="text/html; charset=utf-8")
-    return framed(response, frames=frames, targets=targets)
+    return shown(found.render(values), frames=frames, targets=targets, status=status)
+
+
+def shown(html: str, *, frames: str, targets: str = "'self'", status: int = 200) -> Response:
+    """A page that is rendered already, as an answer that a platform may frame."""
+    return Complete(html, status, _headers(frames, targets), content_type=_HTML)
 
 
 def framed(response: Response, *, frames: str, targets: str = "'self'") -> Response:
-    response.headers.update(
-        {
-            "Content-Security-Policy": _POLICY.format(targets=targets, frames=frames),
-            # The platform's page opens the launch, and may be told when it is over.
-            "Cross-Origin-Opener-Policy": "unsafe-none",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }
-    )
+    response.headers.update(_headers(frames, targets))
     return response
+
+
+def _headers(frames: str, targets: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": _POLICY.format(targets=targets, frames=frames),
+        # The platform's page opens the launch, and may be told when it is over.
+        "Cross-Origin-Opener-Policy": "unsafe-none",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
 
 
 def frames_of(launch: Launch) -> str:

@@ -4,7 +4,7 @@ offering; everybody else, and learners of links without an offering, see where t
 from __future__ import annotations
 
 import structlog
-from flask import request
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.model import Offering
@@ -16,7 +16,8 @@ from lms_bridge.lti.tool.tool import Tool
 from lms_bridge.web.languages import speak
 from lms_bridge.web.lti_platform.browsers import browser_secret, send_to_tool
 from lms_bridge.web.lti_platform.taking import send_soon
-from lms_bridge.web.lti_tool.answering import frames_of, page
+from lms_bridge.web.lti_tool.answering import frames_of, page, shown
+from lms_bridge.web.skeletons import filled
 
 _log = structlog.get_logger(__name__)
 
@@ -45,13 +46,32 @@ def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
 
 def _show(launch: Launch, tool: Tool) -> ResponseReturnValue:
     offering = visits.offering_from(tool.room, tool.party_of(launch), launch)
-    return page(
-        "arrived.html",
-        frames=frames_of(launch),
-        launch=launch,
-        offering=offering,
+    context = launch.context
+    texts = {
+        "name": launch.person.name,
+        "course": (context.title or context.label) if context else "",
+        "issuer": launch.issuer,
+        "title": offering.title if offering else "",
+        "about": url_for("catalogue.show_one", code=offering.code) if offering else "",
+        "back": launch.return_address,
+    }
+    html = filled(
+        "lti_tool/arrived.html",
+        texts,
+        role=_role(launch),
+        known=offering is not None,
         served=offering is not None and is_served(tool.room, offering),
     )
+    return shown(html, frames=frames_of(launch))
+
+
+def _role(launch: Launch) -> str:
+    roles = {
+        "learner": launch.is_learner,
+        "teacher": launch.is_teacher,
+        "administrator": launch.is_administrator,
+    }
+    return next((role for role, is_so in roles.items() if is_so), "visitor")
 
 
 def _in_window(launch: Launch, tool: Tool, onward: Onward) -> ResponseReturnValue:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from lms_bridge.lti.tool.login import Begun, again
 from lms_bridge.web.forms import sent_form
+from lms_bridge.web.headers import Complete
 from lms_bridge.web.lti_tool.answering import page, set_cookie
 from lms_bridge.web.lti_tool.hosting import the_tool
 
@@ -65,7 +66,8 @@ def _probe(given: Mapping[str, str]) -> ResponseReturnValue:
 
 def _sent(begun: Begun) -> Redirect:
     """Without the page that Flask's redirections have, which nobody sees."""
-    return Response(status=302, headers={"Location": begun.address}, content_type=PLAIN)
+    kind = Complete if begun.address.isascii() else Response
+    return kind("", 302, {"Location": begun.address}, content_type=PLAIN)
 
 
 def _stored(begun: Begun, given: Mapping[str, str]) -> Redirect:

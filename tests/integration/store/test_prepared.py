@@ -1,0 +1,91 @@
+"""Statements that go straight to the driver give, keep and fail as SQLAlchemy's do."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.exc import OperationalError
+
+from lms_bridge.domain.model import Offering, OfferingStatus
+from lms_bridge.store import offerings, once
+from lms_bridge.store.database import Database
+from lms_bridge.store.lti_tables import once as once_table
+from lms_bridge.store.prepared import Prepared
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+SAMPLE = Offering(
+    "SAMPLE-1",
+    "SAMPLE",
+    "C1",
+    "Sample",
+    status=OfferingStatus.PUBLISHED,
+    starts_at=NOW,
+    price=Decimal("120.50"),
+    languages=("en", "fr"),
+)
+
+
+def test_a_record_comes_back_as_it_was(database: Database) -> None:
+    with database.writing() as tx:
+        (id_,) = offerings.add_offerings(tx, [SAMPLE])
+        assert offerings.offering_by_code(tx, "SAMPLE-1") == (id_, SAMPLE)
+    with database.reading() as tx:
+        assert offerings.offering_by_code(tx, "SAMPLE-1") == (id_, SAMPLE)
+        assert offerings.offering_by_code(tx, "SAMPLE-2") is None
+    assert offerings.offering_by_code(database, "SAMPLE-1") == (id_, SAMPLE)
+    assert offerings.offering_by_code(database, "SAMPLE-2") is None
+
+
+def test_constants_of_a_statement_are_its_own(database: Database) -> None:
+    statement = select(func.coalesce(func.max(once_table.c.purpose), "none")).where(
+        once_table.c.digest == bindparam("digest_is")
+    )
+    with database.reading() as tx:
+        assert Prepared(statement).first(tx, {"digest_is": b"1"}) == ("none",)
+
+
+def test_it_is_a_part_of_its_transaction(database: Database) -> None:
+    alone = once.Alone(database)
+    with database.trying() as tx:
+        assert once.put(tx, b"1", "test", {"a": 1}, NOW, LATER)
+        assert once.look(tx, b"1", NOW) == {"a": 1}
+    assert alone.look(b"1", NOW) is None
+    assert alone.put(b"1", "test", {"a": 1}, NOW, LATER)
+    with database.trying() as tx:
+        assert once.take(tx, b"1", NOW) == {"a": 1}
+        assert once.take(tx, b"1", NOW) is None
+    assert alone.take(b"1", NOW) == {"a": 1}
+
+
+def test_a_reading_transaction_sees_one_state(sqlite_database: Database) -> None:
+    alone = once.Alone(sqlite_database)
+    with sqlite_database.reading() as tx:
+        assert once.look(tx, b"1", NOW) is None
+        assert alone.put(b"1", "test", {}, NOW, LATER)
+        assert once.look(tx, b"1", NOW) is None
+    assert alone.look(b"1", NOW) == {}
+
+
+def test_one_of_many_takes_it(database: Database) -> None:
+    alone = once.Alone(database)
+    with ThreadPoolExecutor(8) as pool:
+        for round_ in range(20):
+            key = bytes([round_])
+            alone.put(key, "test", {"round": round_}, NOW, LATER)
+            taken = list(pool.map(lambda _, key=key: alone.take(key, NOW), range(8)))
+            assert sorted(taken, key=str).count(None) == 7
+            assert {"round": round_} in taken
+
+
+def test_failures_are_those_of_sqlalchemy(database: Database) -> None:
+    broken = Prepared(select(once_table.c.digest).where(func.no_such_function() == 1))
+    with pytest.raises(OperationalError):
+        database.at_once(broken, {}, writing=False)
+    with pytest.raises(OperationalError), database.reading() as tx:
+        broken.first(tx, {})
+    assert once.Alone(database).look(b"1", NOW) is None
