@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from lms_bridge.domain.document import digest, plain
 from lms_bridge.lti import reading
@@ -118,8 +118,22 @@ def post(room: Room, access: Access, offering_id: int, line_item_id: int, body: 
                 "score-not-newer", "There is a score that is as new or newer.", status=409
             )
         else:
-            lti_services.change_score(tx, before.id, values)
+            lti_services.change_score(tx, before.id, values | _standing(before, score))
     return here.offering.centre
+
+
+def _standing(before: Row[Any], score: Score) -> dict[str, Any]:
+    """What stays of the word before when one comes that is no full grade: the grade and the
+    completion, taken in already or not. Such word is sent whenever a course is opened again; of it
+    a completion counts alone."""
+    if score.grading == FULLY_GRADED:
+        return {}
+    completed = COMPLETED in (before.activity, score.activity)
+    if before.grading != FULLY_GRADED:
+        return {"activity": COMPLETED} if completed else {}
+    kept = {name: before._mapping[name] for name in ("given", "maximum", "grading", "at")}
+    activity = COMPLETED if completed else before.activity
+    return {**kept, "activity": activity, "comment": score.comment or before.comment}
 
 
 def _learner(tx: Connection, here: Context, subject: str) -> int:

@@ -165,6 +165,30 @@ def test_killed_between_the_score_and_the_push(either_chain: Chain) -> None:
     assert len(chain.scores()) == 1
 
 
+def test_what_is_no_grade_covers_none_that_waits(chain: Chain) -> None:
+    """A course that is opened again tells so before the grade was taken in."""
+    claims = chain.launch()
+    with chain.world.bridge.database.writing() as tx:
+        leases.take(tx, "run:ONE", "somebody else", chain.world.room.now(), 3600)
+    chain.world.sender._waits = ()
+    progress = {"gradingProgress": "NotReady"}
+    assert chain.score(claims, None, 1, activityProgress="Completed", **progress) == 204
+    assert chain.score(claims, None, 2, activityProgress="InProgress", **progress) == 204
+    with chain.world.bridge.database.reading() as tx:
+        (kept,) = tx.exec_driver_sql("select activity from lti_score").scalars()
+    assert kept == "Completed"
+    assert chain.score(claims, 70, 3) == 204
+    assert chain.score(claims, None, 4, activityProgress="Started", **progress) == 204
+    with chain.world.bridge.database.writing() as tx:
+        leases.give_back(tx, "run:ONE", "somebody else")
+    assert run_of_results(chain).status == "done"
+    result = stored_result_of(chain.world)
+    assert result is not None
+    assert result.completed
+    assert result.score == 70
+    assert chain.scores() == [("acad-1", 70, "2026-03-01T10:03:00.000Z")]
+
+
 def run_of_results(chain: Chain, **options: Any) -> Any:
     """A run of results as the clock has it."""
     bridge = chain.world.bridge
