@@ -16,9 +16,9 @@ from tests.integration.browser.certificates import Certificates
 from tests.integration.browser.world import BRIDGE, CENTRE, HOSTS, PROBE, STRICT, World, world
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """Ends with this package: while it runs, nothing else in the process can use asyncio."""
+    """Ends with its module: while it runs, nothing else in the process can use asyncio."""
     folder = tmp_path_factory.mktemp("profile") / "chromium"
     with chromium.running(folder, STRICT, BRIDGE, CENTRE, PROBE) as context:
         yield context
