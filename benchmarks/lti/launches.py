@@ -14,7 +14,7 @@ from statistics import median
 from benchmarks.lti.loading import CONNECTIONS, Script, followed, post, run
 from benchmarks.lti.platform import COURSE, Platform, platform
 from benchmarks.lti.serving import seconds_of_work
-from benchmarks.lti.tools import BRIDGE, CORE, GUNICORN, PLAIN, TOOLS, Tool
+from benchmarks.lti.tools import BRIDGE, CORE, GUNICORN, PLAIN, README, TOOLS, Tool
 from benchmarks.report import Row
 
 LAUNCHES, ROUNDS, WARM_UP = 200, 15, 100
@@ -93,7 +93,8 @@ def _row(name: str, found: dict[str, Measured]) -> Row:
         return Row(what, rate, raw=asdict(own))
     ratio = median(a / b for a, b in zip(ours.rates, own.rates, strict=True))
     of_cpu = median(own.cpu) / median(ours.cpu)
-    least = {PLAIN: LEAST_OF_PLAIN, GUNICORN: LEAST_OF_PLAIN, CORE: LEAST_OF_CORE}.get(name)
+    plain = dict.fromkeys((PLAIN, GUNICORN, README), LEAST_OF_PLAIN)
+    least = {**plain, CORE: LEAST_OF_CORE}.get(name)
     return Row(
         what,
         f"{rate}; the bridge {ratio:.2f} x, by CPU time {of_cpu:.2f} x",

@@ -21,6 +21,7 @@ from lms_bridge.store.database import Database
 
 BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
 GUNICORN = "PyLTI1p3 on gunicorn"
+README = "PyLTI1p3, README and gunicorn to the letter"
 CORE, LTIJS = "@lti-tool/core", "ltijs"
 
 
@@ -99,6 +100,7 @@ def _peer(name: str, folder_name: str, command: Callable[[Path, int], list[str]]
             "PORT": str(port),
             "LAUNCH": f"{address}/launch",
             "KEPT_KEYS": "1" if name == KEPT else "",
+            "FROM_FILE": "1" if name == README else "",
             "NODE_ENV": "production",
         }
         with served(command(own, port), port, own, environment) as server:
@@ -112,6 +114,12 @@ def _gunicorn(folder: Path, port: int) -> list[str]:
     program = str(folder / "venv" / "bin" / "gunicorn")
     kind = ["-k", "gthread", "--threads", "4", "-w", "1"]
     return [program, *kind, "--bind", f"127.0.0.1:{port}", "--log-level", "error", "app:app"]
+
+
+def _gunicorn_itself(folder: Path, port: int) -> list[str]:
+    """As gunicorn starts without a word: one worker that keeps no connections."""
+    program = str(folder / "venv" / "bin" / "gunicorn")
+    return [program, "--bind", f"127.0.0.1:{port}", "--log-level", "error", "app:app"]
 
 
 def _granian(folder: Path, port: int) -> list[str]:
@@ -129,6 +137,7 @@ TOOLS: dict[str, Start] = {
     BRIDGE: bridge,
     PLAIN: _peer(PLAIN, "plain-pylti1p3", _granian),
     GUNICORN: _peer(GUNICORN, "plain-pylti1p3", _gunicorn),
+    README: _peer(README, "plain-pylti1p3", _gunicorn_itself),
     KEPT: _peer(KEPT, "plain-pylti1p3", _granian),
     CORE: _peer(CORE, "lti-tool-core", _node("server.mjs")),
     LTIJS: _peer(LTIJS, "ltijs", _node("server.js")),
