@@ -26,6 +26,8 @@ KEEP_AFTER_OUTCOMES, KEEP_AFTER_SECONDS = 500, 2.0
 KEPT: Document = {**GONE, "kept": True}
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
+MOST_DOUBLINGS = 16
+"""Of the first wait: beyond the longest wait, and far below the longest that can be told."""
 
 
 @dataclass
@@ -251,7 +253,8 @@ def _acknowledgement(
 
 def _failed_row(work: Work, page: _Sending, failed: Failed) -> dict[str, Any]:
     error = failed.error
-    wait = min(FIRST_WAIT * 2 ** page.pending[failed.key].attempts, LONGEST_WAIT)
+    doublings = min(page.pending[failed.key].attempts, MOST_DOUBLINGS)
+    wait = min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
     if isinstance(error, RetryLater):
         wait = timedelta(seconds=error.after or 0.0)
     return {

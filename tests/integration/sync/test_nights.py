@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from lms_bridge.domain.errors import (
     AddressRefused,
+    BridgeError,
     IncompleteRead,
     NotUnderstood,
     RecordRefused,
@@ -338,6 +339,23 @@ def test_a_record_that_is_refused_is_tried_again_later_and_later(night: Nights) 
     night.academy.refused.clear()
     night.good_night([Flow.OFFERINGS])
     assert night.codes()[courses[1]] in night.academy.catalogue
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RecordRefused("too-long", "Too long."), Unreachable("no-connection", "No connection.")],
+)
+def test_a_record_that_fails_for_months_stops_no_other(night: Nights, error: BridgeError) -> None:
+    night.lms.add_course("Course 0")
+    night.academy.refused["Course 0"] = error
+    for _ in range(50):
+        night.night([Flow.OFFERINGS])
+    night.lms.add_course("Course 1")
+    night.night([Flow.OFFERINGS])
+    assert list(night.academy.catalogue.values()) == ["Course 1"]
+    night.academy.refused.clear()
+    night.good_night([Flow.OFFERINGS])
+    assert len(night.academy.catalogue) == 2
 
 
 def test_courses_may_move_between_categories(night: Nights) -> None:
