@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,13 +18,24 @@ from lms_bridge.sync.work import Lease, utc_now
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A lease, and when (monotonic seconds) it is to be renewed next."""
+
+    lease: Lease
+    due: float
+
+    def put_off(self) -> None:
+        self.due = time.monotonic() + self.lease.seconds / 3
+
+
 class Heartbeat:
     """Renews each lease at a third of its length. A lost lease needs no alarm here: the run that
     lost it cannot write another row, and stops when it tries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._leases: dict[str, Lease] = {}
+        self._leases: dict[str, _Kept] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -30,7 +43,9 @@ class Heartbeat:
     @contextmanager
     def keeping(self, lease: Lease) -> Iterator[None]:
         with self._changed:
-            self._leases[lease.holder] = lease
+            kept = _Kept(lease, 0.0)
+            kept.put_off()
+            self._leases[lease.holder] = kept
             if self._thread is None:
                 self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
                 self._thread.start()
@@ -46,22 +61,27 @@ class Heartbeat:
             with self._changed:
                 if self._closed:
                     return
-                waits = [lease.seconds / 3 for lease in self._leases.values()]
-                if not self._changed.wait(min(waits, default=None)):
-                    due = list(self._leases.values())
-                else:
+                now = time.monotonic()
+                due = [kept for kept in self._leases.values() if kept.due <= now]
+                if not due:
+                    # Each by its own time: leases that come and go meanwhile put off no other.
+                    waits = (kept.due - now for kept in self._leases.values())
+                    self._changed.wait(min(waits, default=None))
                     continue
-            for lease in due:
-                self._renew(lease)
+                for kept in due:
+                    kept.put_off()
+            for kept in due:
+                self._renew(kept.lease)
 
     def _renew(self, lease: Lease) -> None:
         try:
             with self._database.writing() as tx:
                 leases.renew(tx, lease.name, lease.holder, utc_now(), lease.seconds)
         except LeaseLost:
-            _log.warning("lease lost", lease=lease.name)
             with self._changed:
-                self._leases.pop(lease.holder, None)
+                kept = self._leases.pop(lease.holder, None)
+            if kept is not None:  # else it was given back meanwhile
+                _log.warning("lease lost", lease=lease.name)
         except Exception as error:  # the database may be back at the next beat
             _log.warning("lease not renewed", lease=lease.name, error=type(error).__name__)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime, timedelta
@@ -19,7 +20,9 @@ from lms_bridge.store import leases, reports
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import lease, offering
 from lms_bridge.sync.flows import Peers
+from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.sync.run import Runner, RunRequest
+from lms_bridge.sync.work import Lease, utc_now
 from tests.fakes.nights import NEVER_HOLD, START, Nights
 
 LATER = START + timedelta(seconds=60)
@@ -206,3 +209,27 @@ def test_a_connector_that_cannot_be_opened_gives_the_lease_back(database: Databa
     report = runner.run(RunRequest(night.centre, NEVER_HOLD, (Flow.OFFERINGS,)))
     assert (report.status, [stage for stage, _ in report.errors]) == ("failed", ["connect"])
     assert holder_of(database) is None
+
+
+def test_leases_that_come_and_go_do_not_keep_another_from_being_renewed(
+    sqlite_database: Database,
+) -> None:
+    """Every change through the interface takes a lease for a moment, while a long read goes on."""
+    long_read = Lease("run:SAMPLE", "long read", 1.5)
+    with sqlite_database.writing() as tx:
+        leases.take(tx, long_read.name, long_read.holder, utc_now(), long_read.seconds)
+    before = holder_of(sqlite_database)
+    beating = Heartbeat(sqlite_database)
+    give_up = time.monotonic() + 10
+    pause = threading.Event()
+    try:
+        with beating.keeping(long_read):
+            while holder_of(sqlite_database) == before and time.monotonic() < give_up:
+                with beating.keeping(Lease("run:OTHER", leases.new_holder(), 60)):
+                    pause.wait(0.02)
+    finally:
+        beating.close()
+    after = holder_of(sqlite_database)
+    assert before is not None
+    assert after is not None
+    assert after[1] > before[1]
