@@ -25,6 +25,7 @@ class Room:
     keyring: Keyring
     once: Once
     keysets: KeySets
+    vault: Vault
     private_addresses: bool = False
     now: Callable[[], datetime] = utc_now
 
@@ -49,6 +50,7 @@ def open_room(
         keyring=Keyring(database, vault, now, keep_seconds=lti.key_keep_seconds),
         once=Once(database, now),
         keysets=keysets or KeySets(),
+        vault=vault,
         private_addresses=settings.network.private_addresses,
         now=now,
     )

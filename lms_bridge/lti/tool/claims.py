@@ -5,10 +5,9 @@ Sources: LTI Core 1.3, section 5.3 (required claims), Deep Linking 2.0, section 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lms_bridge.lti import vocabulary
 from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.parties import Party
 from lms_bridge.lti.tool import reading
 from lms_bridge.lti.tool.launch import (
     Context,
@@ -20,38 +19,27 @@ from lms_bridge.lti.tool.launch import (
     Selection,
 )
 from lms_bridge.lti.tool.reading import Claims
+from lms_bridge.lti.tool.state import LoginState
 from lms_bridge.lti.vocabulary import role_uri
 
 _NOT_TARGETS = ("embed",)
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What the login, which was kept, says about the launch that answers it."""
-
-    issuer: str
-    client_id: str
-    centre: str
-    deployments: frozenset[str]
-    deployment: str
-    target: str
-
-
-def launch_of(claims: Claims, expected: Expected) -> Launch:
-    """The launch that these verified claims tell of.
+def launch_of(claims: Claims, party: Party, login: LoginState) -> Launch:
+    """The launch that these verified claims of a platform tell of, in answer to that login.
 
     Raises:
         LtiRefused: with a code of its own for each thing that is missing or wrong.
     """
     message = _message(claims)
-    deployment = _deployment(claims, expected)
+    deployment = _deployment(claims, party, login)
     return Launch(
-        issuer=expected.issuer,
-        client_id=expected.client_id,
+        issuer=party.issuer,
+        client_id=party.client_id,
         deployment_id=deployment,
-        centre=expected.centre,
+        centre=party.centre,
         message=message,
-        target=_target(claims, expected),
+        target=_target(claims, login),
         person=_person(claims),
         roles=_roles(claims),
         context=_context(claims),
@@ -79,15 +67,15 @@ def _message(claims: Claims) -> Message:
     return Message(kind)
 
 
-def _deployment(claims: Claims, expected: Expected) -> str:
+def _deployment(claims: Claims, party: Party, login: LoginState) -> str:
     found = reading.text(claims, vocabulary.DEPLOYMENT_ID, "deployment", 255)
     if not found:
         raise LtiRefused("deployment-missing", "The launch names no deployment.")
-    if expected.deployment and found != expected.deployment:
+    if not login.is_from(found):
         raise LtiRefused(
             "deployment-changed", "The launch names another deployment than its login did."
         )
-    if found not in expected.deployments:
+    if found not in party.deployment_ids:
         raise LtiRefused(
             "deployment-unknown",
             "The launch comes from a deployment that is not registered.",
@@ -96,12 +84,12 @@ def _deployment(claims: Claims, expected: Expected) -> str:
     return found
 
 
-def _target(claims: Claims, expected: Expected) -> str:
+def _target(claims: Claims, login: LoginState) -> str:
     """The same as that of the login (LTI Core 1.3, section 5.3.4)."""
     target = reading.address(claims, vocabulary.TARGET_LINK_URI, "target")
     if not target:
         raise LtiRefused("target-missing", "The launch does not say which page it wants.")
-    if target != expected.target:
+    if not login.wants(target):
         raise LtiRefused("target-changed", "The launch wants another page than its login did.")
     return target
 

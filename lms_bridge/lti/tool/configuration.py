@@ -18,6 +18,7 @@ NO_SESSION = cast(requests.Session, object())
 
 FindParty = Callable[[str, str], Party | None]
 """The platform of an issuer and a client id; the latter is empty where a login names none."""
+FindById = Callable[[int], Party | None]
 
 
 def registration_of(party: Party) -> Registration:
@@ -35,8 +36,8 @@ def registration_of(party: Party) -> Registration:
 class Platforms(ToolConfAbstract[Form]):
     """The platforms that the bridge is a tool of. Several clients for one issuer are usual."""
 
-    def __init__(self, find: FindParty) -> None:
-        self._find = find
+    def __init__(self, find: FindParty, find_by_id: FindById) -> None:
+        self._find, self.find_party = find, find_by_id
         self.party: Party | None = None
 
     def check_iss_has_one_client(self, iss: str) -> bool:

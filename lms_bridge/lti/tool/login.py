@@ -20,7 +20,9 @@ from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party
 from lms_bridge.lti.tool.configuration import Platforms, registration_of
 from lms_bridge.lti.tool.reading import origin
-from lms_bridge.lti.tool.request import Cookies, Form, Kept, Session, fingerprint, fresh
+from lms_bridge.lti.tool.request import SESSION, Cookies, Form, Session, fresh
+from lms_bridge.lti.tool.state import LONGEST_STORAGE, LoginState, digest
+from lms_bridge.secrets import Vault
 
 PARAMETERS = (
     "iss",
@@ -52,39 +54,33 @@ class Begun:
 
 
 class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
-    """PyLTI1p3's login with one record for the whole of it, bound to the browser."""
+    """PyLTI1p3's login, of which nothing is kept; bound to the browser. It may be used once, until
+    ``expires`` (seconds since 1970)."""
 
     def __init__(
-        self, form: Form, platforms: Platforms, session: Session, cookies: Cookies, address: str
+        self,
+        form: Form,
+        platforms: Platforms,
+        cookies: Cookies,
+        *,
+        address: str,
+        vault: Vault,
+        expires: int,
     ) -> None:
-        super().__init__(form, platforms, session, cookies)
-        self._address = address
-        self._state = ""
+        super().__init__(form, platforms, SESSION, cookies)
+        self._address, self._vault, self._expires = address, vault, expires
+        self._state = self._nonce = ""
 
     def begin(self, launch_address: str) -> Begun:
         """Raises LtiRefused, with a code for each thing that is missing or wrong."""
         address = self._prepare_redirect_url(launch_address)
-        party = self._party()
-        cookies, nonce = self._cookie_service, self._session_service.nonce
-        self._session_service.keep(
-            self._state,
-            Kept(
-                nonce=nonce,
-                issuer=party.issuer,
-                client_id=party.client_id,
-                deployment=self._request.get_param("lti_deployment_id"),
-                target=self._request.get_param("target_link_uri"),
-                browser=fingerprint(cookies.secret),
-                storage=self._request.get_param("lti_storage_target"),
-            ),
-        )
         return Begun(
             address=address,
             state=self._state,
-            nonce=nonce,
-            secret=cookies.secret,
-            cookie=cookies.name,
-            platform=origin(party.authorization_endpoint),
+            nonce=self._nonce,
+            secret=self._cookie_service.secret,
+            cookie=self._cookie_service.name,
+            platform=origin(self._party().authorization_endpoint),
             storage=self._request.get_param("lti_storage_target"),
         )
 
@@ -111,14 +107,23 @@ class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
         """The authentication request (Security Framework 1.1, section 5.1.1.2). PyLTI1p3 puts it
         together anew for each login, and loses a query that the endpoint has of its own."""
         self.validate_oidc_login()
-        party = self._party()
-        self._state, nonce = f"state-{fresh()}", fresh()  # as PyLTI1p3 begins it
-        self._cookie_service.set_cookie(self._state, self._state)
-        self._session_service.save_nonce(nonce)
+        given, party = self._request.get_param, self._party()
+        self._nonce, secret = fresh(), fresh()
+        login = LoginState(
+            nonce=self._nonce,
+            party_id=party.id,
+            expires=self._expires,
+            browser=digest(secret),
+            deployment=digest(given("lti_deployment_id")),
+            target=digest(given("target_link_uri")),
+            storage=given("lti_storage_target"),
+        )
+        self._state = login.sealed(self._vault)
+        self._cookie_service.set_cookie(self._state, secret)
         always = _always(party.authorization_endpoint, party.client_id, launch_url)
-        hint = quote_plus(self._request.get_param("login_hint"))
-        address = f"{always}&state={self._state}&nonce={nonce}&login_hint={hint}"
-        message = self._request.get_param("lti_message_hint")
+        own = f"state={quote_plus(self._state)}&nonce={self._nonce}"
+        address = f"{always}&{own}&login_hint={quote_plus(given('login_hint'))}"
+        message = given("lti_message_hint")
         return f"{address}&lti_message_hint={quote_plus(message)}" if message else address
 
     def get_redirect(self, url: str) -> Redirect[str]:
@@ -193,5 +198,6 @@ def _required(form: Form, name: str, code: str, what: str) -> str:
 def _check_sizes(form: Form) -> None:
     for name in PARAMETERS:
         value = cast(object, form.get_param(name))
-        if not isinstance(value, str) or len(value) > LONGEST or "\x00" in value:
+        longest = LONGEST_STORAGE if name == "lti_storage_target" else LONGEST
+        if not isinstance(value, str) or len(value) > longest or "\x00" in value:
             raise LtiRefused("login-too-large", "A part of the login is not usable.", detail=name)

@@ -16,15 +16,17 @@ from lms_bridge.lti.keysets import KeysOf
 from lms_bridge.lti.parties import Party
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.tokens import VerifiedClaims, verify
-from lms_bridge.lti.tool.claims import Expected, launch_of
+from lms_bridge.lti.tool.claims import launch_of
 from lms_bridge.lti.tool.configuration import NO_SESSION, Platforms
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.login import usable
-from lms_bridge.lti.tool.request import Cookies, Form, Kept, Session
+from lms_bridge.lti.tool.request import SESSION, Cookies, Form, Session
+from lms_bridge.lti.tool.state import LoginState, opened
 
 STORED_SECRET = "stored_secret"  # noqa: S105 (the name of a form field)
 STORED_NONCE = "stored_nonce"
-_LONGEST_STATE = 200
+USED = "tool-login"
+"""The purpose under which used logins are remembered."""
 Kind = TypeVar("Kind")
 
 
@@ -32,12 +34,10 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
     """PyLTI1p3's launch, whose steps run in its order: state, format, nonce, registration,
     signature, deployment, message."""
 
-    def __init__(
-        self, form: Form, platforms: Platforms, session: Session, cookies: Cookies, room: Room
-    ) -> None:
-        super().__init__(form, platforms, session, cookies, requests_session=NO_SESSION)
+    def __init__(self, form: Form, platforms: Platforms, cookies: Cookies, room: Room) -> None:
+        super().__init__(form, platforms, SESSION, cookies, requests_session=NO_SESSION)
         self._room = room
-        self._login: Kept | None = None
+        self._login: LoginState | None = None
         self._party: Party | None = None
         self._claims: VerifiedClaims | None = None
         self._launch: Launch | None = None
@@ -51,18 +51,17 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
         return self._request.get_param(key)
 
     def validate_state(self) -> Message:
-        """Takes the login, and makes sure that this browser began it."""
+        """Reads the login, and makes sure that this browser began it."""
         state = self._request.get_param("state")
         check_answer(self._request)
-        login = self._session_service.take(state)
+        login = opened(state, self._room.vault, self._room.now().timestamp())
         if login is None:
-            raise LtiRefused(
-                "state-unknown",
-                "This launch was opened already, or its time is over.",
-                "Go back to your course and click the link again.",
-            )
+            raise _over()
         secret = self._cookie_service.get_cookie(state) or self._stored(login)
         if not login.is_of(secret):
+            # Whoever opens a launch again has no cookie of it any more.
+            if self._room.once.look(USED, login.nonce) is not None:
+                raise _over()
             raise LtiRefused(
                 "browser-other",
                 "This launch was not begun in this browser, or the browser keeps no cookies.",
@@ -80,11 +79,7 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
 
     def validate_registration(self) -> Message:
         """The platform that the login began with, never the one that the token names."""
-        login = _known(self._login)
-        self._registration = self._tool_config.find_registration_by_params(
-            login.issuer, login.client_id
-        )
-        self._party = usable(self._tool_config.party)
+        self._party = usable(self._tool_config.find_party(_known(self._login).party_id))
         return self
 
     def validate_jwt_signature(self) -> Message:
@@ -92,8 +87,8 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
         claims = verify(
             self._request.get_param("id_token"),
             KeysOf(room.keysets, party.jwks_uri, room.private_addresses or party.private_addresses),
-            issuer=login.issuer,
-            audience=login.client_id,
+            issuer=party.issuer,
+            audience=party.client_id,
             leeway=room.settings.leeway_seconds,
             now=room.now(),
         )
@@ -106,22 +101,17 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
         return self  # a part of the check of the message
 
     def validate_message(self) -> Message:
-        login, party = _known(self._login), _known(self._party)
-        expected = Expected(
-            issuer=login.issuer,
-            client_id=login.client_id,
-            centre=party.centre,
-            deployments=frozenset(party.deployment_ids),
-            deployment=login.deployment,
-            target=login.target,
-        )
-        self._launch = launch_of(_known(self._claims), expected)
+        self._launch = launch_of(_known(self._claims), _known(self._party), _known(self._login))
         return self
 
     def save_launch_data(self) -> Message:
-        return self  # nothing is kept
+        """All that is kept of a launch: that its login was used, which nobody can do twice."""
+        login, now = _known(self._login), self._room.now().timestamp()
+        if self._room.once.seen(USED, login.nonce, login.expires - now):
+            raise _over()
+        return self
 
-    def _stored(self, login: Kept) -> str:
+    def _stored(self, login: LoginState) -> str:
         """What the platform's storage gave back in place of the cookie."""
         nonce = self._request.get_param(STORED_NONCE)
         same = hmac.compare_digest(nonce.encode(), login.nonce.encode())
@@ -141,11 +131,17 @@ def check_answer(form: Form) -> None:
         )
     if not state:
         raise LtiRefused("state-missing", "The launch does not belong to any login.")
-    if len(state) > _LONGEST_STATE:
-        raise LtiRefused("state-unknown", "The launch does not belong to any login.")
 
 
-def _check_nonce(claims: Mapping[str, object], login: Kept) -> None:
+def _over() -> LtiRefused:
+    return LtiRefused(
+        "state-unknown",
+        "This launch was opened already, or its time is over.",
+        "Go back to your course and click the link again.",
+    )
+
+
+def _check_nonce(claims: Mapping[str, object], login: LoginState) -> None:
     nonce = claims.get("nonce")
     if nonce is None or nonce == "":
         raise LtiRefused("nonce-missing", "The launch does not name the login that it answers.")

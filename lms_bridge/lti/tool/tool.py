@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
 
 from lms_bridge.lti import parties
 from lms_bridge.lti.parties import Party
@@ -14,7 +16,8 @@ from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.login import Begun, Login, usable
 from lms_bridge.lti.tool.message import STORED_SECRET, Message, check_answer
 from lms_bridge.lti.tool.reading import origin
-from lms_bridge.lti.tool.request import Cookies, Form, Session
+from lms_bridge.lti.tool.request import Cookies, Form
+from lms_bridge.lti.tool.state import opened
 
 LOGIN_PATH = "/lti/tool/login"
 LAUNCH_PATH = "/lti/tool/launch"
@@ -51,7 +54,7 @@ class Tool:
     ) -> None:
         self.room = room
         self._remember, self._clock = remember_seconds, clock
-        self._known: dict[tuple[str, str], tuple[Party, float]] = {}
+        self._known: dict[Hashable, tuple[Party, float]] = {}
 
     @property
     def address(self) -> str:
@@ -63,8 +66,15 @@ class Tool:
 
     def begin(self, given: Mapping[str, str]) -> Begun:
         """Begins a login. Raises LtiRefused."""
-        form = Form(given, secure=self.secure)
-        login = Login(form, self._platforms(), self._session(), self._cookies({}), self.address)
+        room = self.room
+        login = Login(
+            Form(given, secure=self.secure),
+            self._platforms(),
+            self._cookies({}),
+            address=self.address,
+            vault=room.vault,
+            expires=int(room.now().timestamp() + room.settings.login_seconds),
+        )
         return login.begin(self.address + LAUNCH_PATH)
 
     def finish(self, given: Mapping[str, str], sent: Mapping[str, str]) -> Launch | AskStorage:
@@ -76,36 +86,43 @@ class Tool:
             ask = self._storage_of(state)
             if ask is not None:
                 return ask
-        return Message(form, self._platforms(), self._session(), cookies, self.room).launch()
+        return Message(form, self._platforms(), cookies, self.room).launch()
 
     def party_of(self, launch: Launch) -> Party:
         """Raises LtiRefused where the platform was switched off meanwhile."""
         return usable(self.find(launch.issuer, launch.client_id))
 
     def _storage_of(self, state: str) -> AskStorage | None:
-        login = self._session().look(state)
+        login = opened(state, self.room.vault, self.room.now().timestamp())
         if login is None or not login.storage:
             return None
-        party = usable(self.find(login.issuer, login.client_id))
+        party = usable(self._find_by_id(login.party_id))
         return AskStorage(state, origin(party.authorization_endpoint), login.storage)
 
     def find(self, issuer: str, client_id: str) -> Party | None:
         """The platform, whatever its status. Only those that exist are remembered, so that a
         stranger cannot fill the memory."""
-        party, until = self._known.get((issuer, client_id), (None, 0.0))
+        return self._remembered(
+            (issuer, client_id), lambda tx: parties.find_by(tx, issuer, client_id)
+        )
+
+    def _find_by_id(self, party_id: int) -> Party | None:
+        return self._remembered(party_id, lambda tx: parties.find(tx, party_id))
+
+    def _remembered(
+        self, key: Hashable, find: Callable[[Connection], Party | None]
+    ) -> Party | None:
+        party, until = self._known.get(key, (None, 0.0))
         if party is not None and self._clock() < until:
             return party
         with self.room.database.reading() as tx:
-            party = parties.find_by(tx, issuer, client_id)
+            party = find(tx)
         if party is not None:
-            self._known[issuer, client_id] = (party, self._clock() + self._remember)
+            self._known[key] = (party, self._clock() + self._remember)
         return party
 
     def _platforms(self) -> Platforms:
-        return Platforms(self.find)
-
-    def _session(self) -> Session:
-        return Session(self.room.once, self.room.settings.login_seconds)
+        return Platforms(self.find, self._find_by_id)
 
     def _cookies(self, sent: Mapping[str, str]) -> Cookies:
         return Cookies(sent, secure=self.secure)

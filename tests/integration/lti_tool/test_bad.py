@@ -10,9 +10,10 @@ import pytest
 
 from lms_bridge.lti import parties
 from lms_bridge.lti.parties import Status
+from lms_bridge.lti.tool.state import LoginState, digest, opened
 from lms_bridge.lti.tool.tool import REMEMBER_SECONDS
 from tests.integration.lti_tool.bad import DEEP, LOGINS, MESSAGES, TOKENS, Bad
-from tests.integration.lti_tool.conftest import Site, add_party, party_of
+from tests.integration.lti_tool.conftest import NewSite, Site, add_party, party_of
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import Platform, running
 from tests.peers.signing import Key
@@ -78,23 +79,58 @@ def test_the_same_answer_twice(site: Site, registered: Platform, browser: Browse
     assert site.launch(browser, form).code == "state-unknown"
 
 
-def test_a_refused_answer_cannot_be_mended(
+def test_a_refused_answer_takes_nothing_from_the_true_one(
     site: Site, registered: Platform, browser: Browser
 ) -> None:
     begun = site.login(browser, registered.login(site.address))
     bad = registered.answer(begun.goes_to, site.address, lambda c: c.update(sub=""))
     assert site.launch(browser, bad).code == "person-missing"
+    assert site.logins_kept() == 0
     good = registered.answer(begun.goes_to, site.address)
-    assert site.launch(browser, good).code == "state-unknown"
+    assert site.launch(browser, good).status == 200
+    assert site.logins_kept() == 1  # the mark that it was used
 
 
-@pytest.mark.parametrize("state", ["", "state-guessed", "x" * 10_000, "state-\x00"])
+@pytest.mark.parametrize(
+    "state", ["", "state-guessed", "x" * 10_000, "state-\x00", "état", "gAAAAA==", "="]
+)
 def test_unknown_states(state: str, site: Site, registered: Platform, browser: Browser) -> None:
     begun = site.login(browser, registered.login(site.address))
     form = {**registered.answer(begun.goes_to, site.address), "state": state}
     page = site.launch(browser, form)
     assert page.code == ("state-unknown" if state else "state-missing")
-    assert site.logins_kept() == 1  # the true one, still
+    assert site.logins_kept() == 0
+
+
+def test_a_state_that_was_changed(site: Site, registered: Platform, browser: Browser) -> None:
+    begun = site.login(browser, registered.login(site.address))
+    form = registered.answer(begun.goes_to, site.address)
+    state = form["state"]
+    middle = len(state) // 2
+    form["state"] = f"{state[:middle]}{'B' if state[middle] == 'A' else 'A'}{state[middle + 1 :]}"
+    assert site.launch(browser, form).code == "state-unknown"
+    assert site.logins_kept() == 0
+
+
+def test_a_state_of_another_bridge(
+    new_site: NewSite, registered: Platform, site: Site, browser: Browser
+) -> None:
+    other = new_site()
+    add_party(other.bridge, party_of(registered))
+    begun = site.login(browser, registered.login(site.address))
+    form = registered.answer(begun.goes_to, other.address)
+    assert other.launch(browser, form).code == "state-unknown"
+
+
+def test_a_login_is_over_in_time(site: Site, registered: Platform, browser: Browser) -> None:
+    room = site.bridge.room
+    login = LoginState("nonce", 1, int(time.time()) + 60, digest("secret"), "", digest("page"))
+    state = login.sealed(room.vault)
+    assert opened(state, room.vault, login.expires - 0.1) == login
+    assert opened(state, room.vault, login.expires) is None
+    past = replace(login, expires=int(time.time()) - 1).sealed(room.vault)
+    form = {"id_token": "a.b.c", "state": past}
+    assert site.launch(browser, form).code == "state-unknown"
 
 
 def test_another_browser(site: Site, registered: Platform, browser: Browser) -> None:

@@ -11,9 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from lms_bridge.http import Response
-from lms_bridge.lti.tool.claims import Expected, launch_of
+from lms_bridge.lti.parties import Party, Side
+from lms_bridge.lti.tool.claims import launch_of
 from lms_bridge.lti.tool.connector import next_page
 from lms_bridge.lti.tool.offer import registration
+from lms_bridge.lti.tool.state import LoginState, digest
 from tests.integration.lti_tool.conftest import Site, add_party, party_of
 from tests.interoperability import Works
 from tests.peers.browser import Browser
@@ -64,13 +66,20 @@ def test_everything_that_a_launch_tells() -> None:
     claims = _recorded("id_token")["claims"]
     launch = launch_of(
         claims,
-        Expected(
+        Party(
+            Side.PLATFORM,
             issuer=claims["iss"],
             client_id=claims["aud"],
             centre="AFR",
-            deployments=frozenset({"1"}),
-            deployment="1",
-            target=claims[f"{LTI}target_link_uri"],
+            deployment_ids=("1",),
+        ),
+        LoginState(
+            nonce="a nonce",
+            party_id=1,
+            expires=0,
+            browser="",
+            deployment=digest("1"),
+            target=digest(claims[f"{LTI}target_link_uri"]),
         ),
     )
     assert launch.person.id == "4"
