@@ -47,14 +47,17 @@ KNOWN = (link.c.id, link.c.record_id, link.c.external_id, link.c.scope, link.c.s
 def by_external_id(
     tx: Connection, system: str, kind: Kind, external_ids: Iterable[str], *, within: str = ""
 ) -> dict[str, Known]:
-    """{external id: what is known}; only in scopes that begin with ``within``, if it is given."""
+    """{external id: what is known}; only in scopes that begin with ``within``, if it is given. Of
+    records that an id stood for in turn, the one that the source shows by it now."""
     found: dict[str, Known] = {}
     there = [link.c.scope.startswith(within, autoescape=True)] if within else []
     for chunk in chunks(external_ids):
         rows = tx.execute(
-            select(*KNOWN).where(
+            select(*KNOWN)
+            .where(
                 link.c.system == system, link.c.kind == kind, link.c.external_id.in_(chunk), *there
             )
+            .order_by(link.c.source_hash)  # those that are shown no longer have an empty one
         )
         found.update((row.external_id, Known(*row)) for row in rows)
     return found

@@ -15,6 +15,7 @@ from lms_bridge.schemas.enrolment import RegistrationSchema
 from lms_bridge.schemas.load import load
 from lms_bridge.store import enrolments, learners, links, offerings
 from lms_bridge.store.enrolments import StoredEnrolment
+from lms_bridge.store.links import Known
 from lms_bridge.sync.read import Changed, Snapshot
 from lms_bridge.sync.take import make_plan, refuse, taken_in
 from lms_bridge.sync.wants import want_changed_learners, want_enrolments
@@ -44,15 +45,18 @@ class _Registration:
 
 def take_in_registrations(tx: Connection, work: Work, snapshot: Snapshot) -> None:
     """Applies the Academy's registrations for one centre: people, enrolments, withdrawals of
-    those that a whole snapshot no longer holds; or holds the plan."""
+    those that a whole snapshot no longer holds, and of places that a registration left for another
+    offering; or holds the plan."""
     loaded, refused = _load(tx, work, snapshot)
     people = _people(tx, loaded)
     ids = _enrolment_ids(tx, loaded, people)
+    left = _left(loaded, ids)
     before = enrolments.enrolments(
-        tx, [*ids.values(), *(known.record_id for known in snapshot.vanished.values())]
+        tx, [*ids.values(), *(known.record_id for known in (snapshot.vanished | left).values())]
     )
     loaded, doubles = _one_each(tx, snapshot, loaded, ids, before)
     refuse(tx, work, snapshot, [*refused, *doubles])
+    snapshot.vanished.update((key, known) for key, known in left.items() if key in loaded)
     # What another registration of the same learner in the same offering took over is not gone.
     inherited = {ids[key] for key in loaded if key in ids}
     gone = {
@@ -91,7 +95,7 @@ def take_in_registrations(tx: Connection, work: Work, snapshot: Snapshot) -> Non
             snapshot.feed.system,
             change.action,
             "taken in",
-            record_id=ids.get(change.key) or live.get(change.key),
+            record_id=(live if change.action is Action.REMOVE else ids)[change.key],
             external_id=change.key,
             fields=change.fields if change.action is Action.UPDATE else None,
         )
@@ -168,6 +172,16 @@ def _enrolment_ids(
     return {key: found[pair] for key, pair in pairs.items() if pair in found}
 
 
+def _left(loaded: dict[str, _Registration], ids: dict[str, int]) -> dict[str, Known]:
+    """{external id: its old enrolment} of the registrations that are now for another offering, or
+    of another learner."""
+    return {
+        key: each.changed.known
+        for key, each in loaded.items()
+        if each.changed.known and each.changed.known.record_id != ids.get(key)
+    }
+
+
 def _one_each(
     tx: Connection,
     snapshot: Snapshot,
@@ -180,6 +194,7 @@ def _one_each(
     holders = links.external_ids(tx, snapshot.feed.system, Kind.ENROLMENT, ids.values())
     shown = links.by_external_id(tx, snapshot.feed.system, Kind.ENROLMENT, holders.values())
     ending = {key for key, each in loaded.items() if each.fields["status"] in ENDED}
+    ending |= _left(loaded, ids).keys()
     taken = {
         (before[record_id].record.learner, before[record_id].record.offering): holder
         for record_id, holder in holders.items()

@@ -166,7 +166,11 @@ def taken_in(
             for changed, record_id in placed
         ],
     )
-    returned = {record_id for changed, record_id in placed if changed.known is None}
+    returned = {
+        record_id
+        for changed, record_id in placed
+        if changed.known is None or changed.known.record_id != record_id
+    }
     holds.reopen(tx, work.centre.code, feed.kind, returned)
     # A scope that lost records to another one is no longer what was read under its digest: should
     # its answer be the old one once more, they are back in it.

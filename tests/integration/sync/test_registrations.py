@@ -6,6 +6,7 @@ import pytest
 
 from lms_bridge.domain.errors import NotUnderstood
 from lms_bridge.domain.model import Flow
+from lms_bridge.domain.policy import Policy
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
 from tests.fakes.nights import Nights
@@ -236,3 +237,62 @@ def test_registrations_alone_can_be_run(night: Nights) -> None:
     night.good_night([Flow.ENROLMENTS])
     assert not [scope for scope in night.lms.read_scopes if scope.startswith("offerings")]
     assert states(night) == [ACTIVE]
+
+
+@pytest.mark.parametrize("partial", [True, False])
+def test_a_registration_that_goes_over_to_another_offering(night: Nights, partial: bool) -> None:
+    first, second = night.lms.add_course("Spectrum"), night.lms.add_course("Spectrum again")
+    night.good_night()
+    night.academy.register("SAMPLE", night.codes()[first], sample_person(1), key="r1")
+    night.good_night()
+    assert {course for course, _ in night.lms.roster} == {first}
+    night.academy.register("SAMPLE", night.codes()[second], sample_person(1), key="r1")
+    report = night.minutes() if partial else night.night()
+    assert report.status == "done"
+    places = {course: place.state for (course, _), place in night.lms.roster.items()}
+    assert places == {first: SUSPENDED, second: ACTIVE}
+    night.good_night()
+    night.academy.register("SAMPLE", night.codes()[first], sample_person(1), key="r1")  # and back
+    night.good_night()
+    places = {course: place.state for (course, _), place in night.lms.roster.items()}
+    assert places == {first: ACTIVE, second: SUSPENDED}
+    night.good_night()
+    before = night.contents()
+    night.good_night()
+    assert night.contents() == before
+
+
+def test_registrations_that_change_places(night: Nights) -> None:
+    courses = [night.lms.add_course(f"Course {n}") for n in range(2)]
+    night.good_night()
+    codes = [night.codes()[course] for course in courses]
+    for key, code in zip(("r1", "r2"), codes, strict=True):
+        night.academy.register("SAMPLE", code, sample_person(1), key=key)
+    night.good_night()
+    for key, code in zip(("r2", "r1"), codes, strict=True):
+        night.academy.register("SAMPLE", code, sample_person(1), key=key)
+    night.good_night()
+    assert states(night) == [ACTIVE, ACTIVE]
+    night.academy.change("r1", "withdrawn")
+    night.good_night()
+    places = {course: place.state for (course, _), place in night.lms.roster.items()}
+    assert places == {courses[0]: ACTIVE, courses[1]: SUSPENDED}
+
+
+def test_many_registrations_that_go_over_wait_for_a_person(night: Nights) -> None:
+    """The places that they leave count as removals."""
+    first, second = night.lms.add_course("Spectrum"), night.lms.add_course("Spectrum again")
+    night.good_night()
+    for number in range(6):
+        code = night.codes()[first]
+        night.academy.register("SAMPLE", code, sample_person(number), key=f"r{number}")
+    night.good_night()
+    night.policy = Policy()
+    for number in range(6):
+        code = night.codes()[second]
+        night.academy.register("SAMPLE", code, sample_person(number), key=f"r{number}")
+    assert night.night().status == "held"
+    assert states(night) == [ACTIVE] * 6
+    night.decide(approve=True)
+    night.good_night()
+    assert states(night) == [ACTIVE] * 6 + [SUSPENDED] * 6
