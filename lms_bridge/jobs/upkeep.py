@@ -15,7 +15,7 @@ _DAY_SECONDS = 86_400
 
 
 class Upkeep:
-    """Changes the signing key when it is old, and forgets one-time records that have expired."""
+    """Changes the signing key when it is old, and forgets one-time records that are over."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
@@ -28,6 +28,7 @@ class Upkeep:
         self._done_at = now
         room = self._bridge.room
         room.once.purge()
+        room.used.purge()
         try:
             changed = room.keyring.rotate_if_older(room.settings.key_days * _DAY_SECONDS)
         except BridgeError as error:  # a key that cannot be read must not stop the clock

@@ -9,6 +9,7 @@ from datetime import datetime
 from lms_bridge.lti.keys import Keyring
 from lms_bridge.lti.keysets import KeySets
 from lms_bridge.lti.once import Once
+from lms_bridge.lti.tool.used import UsedLogins
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import Lti, Settings
 from lms_bridge.store.database import Database
@@ -24,6 +25,7 @@ class Room:
     address: str
     keyring: Keyring
     once: Once
+    used: UsedLogins
     keysets: KeySets
     vault: Vault
     private_addresses: bool = False
@@ -49,6 +51,7 @@ def open_room(
         address=public_address(settings),
         keyring=Keyring(database, vault, now, keep_seconds=lti.key_keep_seconds),
         once=Once(database, now),
+        used=UsedLogins(database, now),
         keysets=keysets or KeySets(),
         vault=vault,
         private_addresses=settings.network.private_addresses,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -39,6 +40,15 @@ once = Table(
     words("purpose", 30),
     Column("data", JSON, nullable=False),
     Column("expires_at", Utc, nullable=False, index=True),
+)
+
+# In the order of time, hence each new row goes where the last one went.
+used_login = Table(
+    "lti_used_login",
+    metadata,
+    Column("expires", BigInteger, primary_key=True, autoincrement=False),
+    Column("nonce", String(40), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 party = Table(

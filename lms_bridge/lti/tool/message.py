@@ -25,8 +25,6 @@ from lms_bridge.lti.tool.state import LoginState, opened
 
 STORED_SECRET = "stored_secret"  # noqa: S105 (the name of a form field)
 STORED_NONCE = "stored_nonce"
-USED = "tool-login"
-"""The purpose under which used logins are remembered."""
 Kind = TypeVar("Kind")
 
 
@@ -60,7 +58,7 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
         secret = self._cookie_service.get_cookie(state) or self._stored(login)
         if not login.is_of(secret):
             # Whoever opens a launch again has no cookie of it any more.
-            if self._room.once.look(USED, login.nonce) is not None:
+            if self._room.used.was_used(login):
                 raise _over()
             raise LtiRefused(
                 "browser-other",
@@ -106,8 +104,7 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
 
     def save_launch_data(self) -> Message:
         """All that is kept of a launch: that its login was used, which nobody can do twice."""
-        login, now = _known(self._login), self._room.now().timestamp()
-        if self._room.once.seen(USED, login.nonce, login.expires - now):
+        if not self._room.used.use(_known(self._login)):
             raise _over()
         return self
 

@@ -18,7 +18,7 @@ from lms_bridge.lti.tool.tool import Tool
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import load
 from lms_bridge.store.database import Database
-from lms_bridge.store.lti_tables import once, party
+from lms_bridge.store.lti_tables import once, party, used_login
 from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.web import create_app
 from lms_bridge.web.lti_tool.hosting import Hosted
@@ -41,9 +41,13 @@ class Site:
     def launch(self, browser: Browser, form: object) -> Page:
         return browser.post(f"{self.address}/lti/tool/launch", form)
 
-    def logins_kept(self) -> int:
+    def kept(self) -> int:
+        """Whatever launches leave: one-time records, and marks of used logins."""
         with self.bridge.database.reading() as tx:
-            return tx.scalar(select(func.count()).select_from(once)) or 0
+            return sum(
+                tx.scalar(select(func.count()).select_from(each)) or 0
+                for each in (once, used_login)
+            )
 
     def parties_kept(self) -> int:
         with self.bridge.database.reading() as tx:

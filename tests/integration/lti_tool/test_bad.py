@@ -39,7 +39,7 @@ def test_bad_launches(bad: Bad, site: Site, registered: Platform, browser: Brows
     assert page.code == bad.code
     assert 400 <= page.status < 500
     _check_page(page)
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
 
 
 @pytest.mark.parametrize(("name", "code", "change"), LOGINS, ids=[each[0] for each in LOGINS])
@@ -56,7 +56,7 @@ def test_bad_logins(
     assert page.code == code, name
     assert 400 <= page.status < 500
     _check_page(page)
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
     assert not any(browser.cookies.values())
 
 
@@ -85,10 +85,10 @@ def test_a_refused_answer_takes_nothing_from_the_true_one(
     begun = site.login(browser, registered.login(site.address))
     bad = registered.answer(begun.goes_to, site.address, lambda c: c.update(sub=""))
     assert site.launch(browser, bad).code == "person-missing"
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
     good = registered.answer(begun.goes_to, site.address)
     assert site.launch(browser, good).status == 200
-    assert site.logins_kept() == 1  # the mark that it was used
+    assert site.kept() == 1  # the mark that it was used
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_unknown_states(state: str, site: Site, registered: Platform, browser: B
     form = {**registered.answer(begun.goes_to, site.address), "state": state}
     page = site.launch(browser, form)
     assert page.code == ("state-unknown" if state else "state-missing")
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
 
 
 def test_a_state_that_was_changed(site: Site, registered: Platform, browser: Browser) -> None:
@@ -109,7 +109,7 @@ def test_a_state_that_was_changed(site: Site, registered: Platform, browser: Bro
     middle = len(state) // 2
     form["state"] = f"{state[:middle]}{'B' if state[middle] == 'A' else 'A'}{state[middle + 1 :]}"
     assert site.launch(browser, form).code == "state-unknown"
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
 
 
 def test_a_state_of_another_bridge(

@@ -57,7 +57,7 @@ def test_a_registration(site: Site, platform: Platform, browser: Browser) -> Non
     assert (party.issuer, party.client_id) == (platform.address, "given-1")
     assert party.deployment_ids == ("7",)
     assert party.jwks_uri == f"{platform.address}/jwks"
-    assert site.logins_kept() == 0
+    assert site.kept() == 0
 
 
 def test_an_invitation_is_good_once(site: Site, platform: Platform, browser: Browser) -> None:
