@@ -54,8 +54,9 @@ def open_link(token: str) -> Response:
 
 @pages.post(f"{endpoints.LAUNCH}/<token>")
 def use_link(token: str) -> Answer:
+    """A link that cannot be followed yet is not used up: it opens the course once it is open."""
     room = the_room()
-    link = room.once.take(LINK, token)
+    link = room.once.look(LINK, token)
     if link is None:
         raise _link_gone()
     browser = browser_secret()
@@ -77,6 +78,8 @@ def use_link(token: str) -> Answer:
             browser=browser,
             return_address=link.get("return", ""),
         )
+    if room.once.take(LINK, token) is None:  # somebody else was quicker
+        raise _link_gone()
     return send_to_tool(login, browser)
 
 

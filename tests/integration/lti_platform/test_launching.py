@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from sqlalchemy import update
 
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.parties import Privacy, Status
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launching import LINK
+from lms_bridge.lti.platform.links import make_link
+from lms_bridge.store.tables import offering
 from tests.integration.lti_platform.world import World, code_of, form_of
 from tests.peers.browser import Browser
 
@@ -122,3 +126,19 @@ def test_a_launch_link(world: World) -> None:
     elsewhere = requests.get(address, timeout=5)
     assert (elsewhere.status_code, code_of(elsewhere)) == (404, "launch-link-gone")
     browser.close()
+
+
+def test_a_launch_link_that_cannot_be_followed_yet_is_not_used_up(world: World) -> None:
+    start: dict[str, str | int] = {"learner": "acad-1", "offering": "OFF-1", "party": 0}
+    address = make_link(world.room, start)
+
+    def begin(at: datetime) -> None:
+        with world.bridge.database.writing() as tx:
+            tx.execute(update(offering).where(offering.c.code == "OFF-1").values(starts_at=at))
+
+    begin(datetime.now(UTC) + timedelta(days=3))
+    too_early = requests.post(address, timeout=5, allow_redirects=False)
+    assert (too_early.status_code, code_of(too_early)) == (403, "not-begun")
+    begin(datetime.now(UTC) - timedelta(days=3))
+    assert requests.post(address, timeout=5, allow_redirects=False).status_code == 303
+    assert requests.post(address, timeout=5, allow_redirects=False).status_code == 404
