@@ -6,7 +6,7 @@ are: ``platform`` when the bridge is their tool, ``tool`` when the bridge is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -126,6 +126,12 @@ def all_parties(tx: Connection, side: Side | None = None, centre: str | None = N
     if centre is not None:
         given["centre"] = centre
     return [_party(row) for row in lti.parties(tx, **given)]
+
+
+def active_tools(tx: Connection, centre: str, ids: Iterable[int]) -> list[Party]:
+    """The tools in use that are a centre's, or have one of these ids."""
+    found = lti.of_centre_or_named(tx, str(Side.TOOL), str(Status.ACTIVE), centre, ids)
+    return [_party(row) for row in found]
 
 
 def remove(tx: Connection, party_id: int) -> None:

@@ -97,6 +97,17 @@ def unverified_claims(token: str) -> Mapping[str, Any]:
     return _object(token.split(".")[1])
 
 
+def unverified_issuer(token: str) -> str:
+    """Who the token says it is from, to find out whose keys to ask for; "" where that is nothing
+    that anybody can be called.
+
+    Raises:
+        LtiRefused: the token cannot be read.
+    """
+    issuer = unverified_claims(token).get("iss")
+    return issuer if isinstance(issuer, str) and issuer.isprintable() else ""
+
+
 def _header(token: str) -> dict[str, Any]:
     if not token:
         raise LtiRefused("token-missing")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.lti_tables import key, party
@@ -64,6 +64,15 @@ def parties(tx: Connection, **equal: object) -> Sequence[Row[Any]]:
     """Those whose named columns have these values, in the order in which they were added."""
     conditions = [party.c[name] == value for name, value in equal.items()]
     return tx.execute(select(party).where(*conditions).order_by(party.c.id)).all()
+
+
+def of_centre_or_named(
+    tx: Connection, side: str, status: str, centre: str, ids: Iterable[int]
+) -> Sequence[Row[Any]]:
+    """Those of one side and status that are a centre's, or have one of these ids."""
+    either = or_(party.c.centre == centre, party.c.id.in_(list(ids)))
+    given = select(party).where(party.c.side == side, party.c.status == status, either)
+    return tx.execute(given.order_by(party.c.id)).all()
 
 
 _CLIENT = Prepared(

@@ -1,4 +1,4 @@
-"""Queries on what the bridge serves as a platform: subjects, resources, line items, scores."""
+"""Queries on what the bridge serves as a platform: subjects, resources, line items, members."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lms_bridge.store.links import chunks
 from lms_bridge.store.lti_tables import line_item, resource, score, subject
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import insert_missing
-from lms_bridge.store.tables import EMPTY, enrolment, item, learner, offering
+from lms_bridge.store.tables import enrolment, item, learner, offering
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 """What a query gives: columns by their names."""
@@ -73,6 +73,12 @@ def resource_with_line_item(tx: Connection, resource_id: int) -> tuple[Any, ...]
     return _RESOURCE.first(tx, {"id_is": resource_id})
 
 
+def lock_links(tx: Connection, offering_id: int) -> None:
+    """Until the transaction ends nobody else gives the offering a link or a main line item."""
+    one = select(offering.c.id).where(offering.c.id == offering_id)
+    tx.execute(one.with_for_update(key_share=True))  # others may refer to it all the same
+
+
 def add_resource(tx: Connection, values: Mapping[str, Any]) -> int:
     return int(tx.execute(insert(resource).values(**values).returning(resource.c.id)).scalar_one())
 
@@ -100,6 +106,11 @@ def _column(name: str) -> Any:
     return resource.c.code if name == "resource_code" else line_item.c[name]
 
 
+def lock_line_item(tx: Connection, id_: int) -> None:
+    """Until the transaction ends nobody else posts scores to it, or deletes it."""
+    tx.execute(select(line_item.c.id).where(line_item.c.id == id_).with_for_update())
+
+
 def add_line_item(tx: Connection, values: Mapping[str, Any]) -> int:
     made = tx.execute(insert(line_item).values(**values).returning(line_item.c.id))
     return int(made.scalar_one())
@@ -112,70 +123,6 @@ def change_line_item(tx: Connection, id_: int, values: Mapping[str, Any]) -> Non
 def drop_line_item(tx: Connection, id_: int) -> None:
     tx.execute(delete(score).where(score.c.line_item_id == id_))
     tx.execute(delete(line_item).where(line_item.c.id == id_))
-
-
-# ---- scores ----------------------------------------------------------------------------
-
-
-def score_of(tx: Connection, line_item_id: int, learner_id: int) -> Row[Any] | None:
-    """The score as it is until the transaction ends: another delivery waits for this one."""
-    tx.execute(select(line_item.c.id).where(line_item.c.id == line_item_id).with_for_update())
-    return tx.execute(
-        select(score).where(score.c.line_item_id == line_item_id, score.c.learner_id == learner_id)
-    ).first()
-
-
-def add_score(tx: Connection, values: Mapping[str, Any]) -> None:
-    tx.execute(insert(score).values(**values, taken=EMPTY))
-
-
-def change_score(tx: Connection, id_: int, values: Mapping[str, Any]) -> None:
-    tx.execute(update(score).where(score.c.id == id_).values(**values))
-
-
-def scores(
-    tx: Connection, line_item_id: int, learner_id: int | None = None, after: int = 0, most: int = 0
-) -> Rows:
-    query = (
-        select(score, learner.c.academy_id)
-        .join(learner, learner.c.id == score.c.learner_id)
-        .where(score.c.line_item_id == line_item_id, score.c.id > after)
-        .order_by(score.c.id)
-    )
-    if learner_id is not None:
-        query = query.where(score.c.learner_id == learner_id)
-    return tx.execute(query.limit(most) if most else query).all()
-
-
-def pending_scores(tx: Connection, centre: str) -> Rows:
-    """Offerings and learners of a centre about whom scores have come that are not taken in."""
-    return list(
-        tx.execute(
-            select(line_item.c.offering_id, score.c.learner_id)
-            .join(line_item, line_item.c.id == score.c.line_item_id)
-            .join(offering, offering.c.id == line_item.c.offering_id)
-            .where(offering.c.centre == centre, score.c.digest != score.c.taken)
-            .distinct()
-            .order_by(line_item.c.offering_id, score.c.learner_id)
-        ).all()
-    )
-
-
-def scores_about(tx: Connection, offering_id: int, learner_id: int) -> Rows:
-    """All scores of one learner in one offering; those of main line items, then the newest."""
-    return list(
-        tx.execute(
-            select(score, line_item.c.main, line_item.c.score_maximum)
-            .join(line_item, line_item.c.id == score.c.line_item_id)
-            .where(line_item.c.offering_id == offering_id, score.c.learner_id == learner_id)
-            .order_by(line_item.c.main.desc(), score.c.at.desc(), score.c.id.desc())
-        ).all()
-    )
-
-
-def scores_taken(tx: Connection, ids: Mapping[int, bytes]) -> None:
-    for id_, digest in ids.items():
-        tx.execute(update(score).where(score.c.id == id_).values(taken=digest))
 
 
 # ---- places ----------------------------------------------------------------------------

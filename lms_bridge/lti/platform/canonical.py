@@ -17,7 +17,7 @@ from lms_bridge.domain.document import digest, document
 from lms_bridge.domain.model import Kind, Result
 from lms_bridge.domain.ports import Action
 from lms_bridge.lti.platform.scores import COMPLETED, FULLY_GRADED
-from lms_bridge.store import enrolments, links, lti_services, results, source_links
+from lms_bridge.store import enrolments, links, lti_scores, results, source_links
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.sync.wants import want_results
 from lms_bridge.sync.work import Work, changed_fields
@@ -37,7 +37,7 @@ class _About:
 
 def take_in_scores(tx: Connection, work: Work) -> None:
     """Takes in all scores of a centre that are still to be."""
-    pending = lti_services.pending_scores(tx, work.centre.code)
+    pending = lti_scores.pending_scores(tx, work.centre.code)
     abouts = list(_abouts(tx, [(row.offering_id, row.learner_id) for row in pending]))
     known = results.results_of(tx, [about.enrolment.id for about in abouts])
     new: list[tuple[int, Result]] = []
@@ -58,14 +58,14 @@ def take_in_scores(tx: Connection, work: Work) -> None:
     want_results(tx, work.centre.code, changed)
     _remember(tx, work, changed)
     for about in abouts:
-        lti_services.scores_taken(tx, about.taken)
+        lti_scores.scores_taken(tx, about.taken)
 
 
 def _abouts(tx: Connection, pairs: list[tuple[int, int]]) -> Iterable[_About]:
     ids = enrolments.enrolment_ids(tx, pairs)
     stored = enrolments.enrolments(tx, ids.values())
     for pair, id_ in ids.items():
-        yield _About(stored[id_], lti_services.scores_about(tx, *pair))
+        yield _About(stored[id_], lti_scores.scores_about(tx, *pair))
 
 
 def _result(about: _About, before: Result | None) -> Result:

@@ -25,7 +25,7 @@ from lms_bridge.lti.parties import Party
 from lms_bridge.lti.platform import items, resources
 from lms_bridge.lti.platform.authentication import DEEP_LINKING, NONCE
 from lms_bridge.lti.room import Room
-from lms_bridge.lti.tokens import VerifiedClaims, unverified_claims, verify
+from lms_bridge.lti.tokens import VerifiedClaims, unverified_issuer, verify
 from lms_bridge.store import links, lti_courses, offerings
 
 BAD = "items-invalid"
@@ -65,27 +65,32 @@ def take_answer(room: Room, token: str) -> Chosen:
         raise LtiRefused("deep-linking-nonce", "The answer has no nonce.")
     kept = room.once.look(DEEP_LINKING, data) if isinstance(data, str) else None
     if not isinstance(data, str) or kept is None:
-        raise LtiRefused(
-            "deep-linking-unknown",
-            "This choice of resources is not known: it was answered already, or took too long.",
-        )
+        raise _unknown()
     if kept["party"] != party.id:
         raise LtiRefused("deep-linking-other-client", "Another learning system was asked.")
     given = _given(claims)
     chosen = [each for each in given if each.get("type") == TYPE]
     resource_links = [_item(each, party) for each in chosen]
     offered = [_offered(*pair) for pair in zip(chosen, resource_links, strict=True)]
-    if room.once.seen(NONCE, f"{party.client_id} answer {nonce}", 2 * 86_400):
-        raise LtiRefused("deep-linking-repeated", "This answer was given before.")
-    room.once.take(DEEP_LINKING, data)
     passed_over = len(given) - len(chosen)
     with room.database.writing() as tx:
+        if room.once.seen(NONCE, f"{party.client_id} answer {nonce}", 2 * 86_400, tx):
+            raise LtiRefused("deep-linking-repeated", "This answer was given before.")
+        if room.once.take(DEEP_LINKING, data, tx) is None:  # another answer was quicker
+            raise _unknown()
         if not kept["offering"]:
             _keep(tx, party, offered, room.now())
             return Chosen(None, tuple(item["title"] for item in resource_links), passed_over)
         offering = offerings.offerings(tx, [kept["offering"]])[kept["offering"]]
         attached = resources.choose(tx, party, kept["offering"], resource_links, room.now())
     return Chosen(offering, tuple(each.title for each in attached), passed_over)
+
+
+def _unknown() -> LtiRefused:
+    return LtiRefused(
+        "deep-linking-unknown",
+        "This choice of resources is not known: it was answered already, or took too long.",
+    )
 
 
 def _offered(given: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,9 +115,8 @@ def _keep(
 
 
 def _sender(room: Room, token: str) -> Party:
-    issuer = unverified_claims(token).get("iss")
     with room.database.reading() as tx:
-        party = parties.find_tool(tx, issuer) if isinstance(issuer, str) else None
+        party = parties.find_tool(tx, unverified_issuer(token))
     if party is None:
         raise LtiRefused("deep-linking-client", "This learning system is not registered here.")
     if not party.active:

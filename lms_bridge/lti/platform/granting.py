@@ -15,7 +15,7 @@ from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.room import Room
-from lms_bridge.lti.tokens import VerifiedClaims, unverified_claims, verify
+from lms_bridge.lti.tokens import VerifiedClaims, unverified_issuer, verify
 from lms_bridge.lti.vocabulary import SCOPES
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -81,8 +81,8 @@ def oauth_error(error: LtiRefused) -> str:
 
 
 def _claimed(room: Room, token: str, client_id: str) -> Party:
-    issuer = unverified_claims(token).get("iss")
-    if not isinstance(issuer, str) or (client_id and client_id != issuer):
+    issuer = unverified_issuer(token)
+    if not issuer or (client_id and client_id != issuer):
         raise LtiRefused("grant-client", "The assertion is from somebody else than the client.")
     with room.database.reading() as tx:
         party = parties.find_tool(tx, issuer)

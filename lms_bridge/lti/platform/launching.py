@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from lms_bridge.lti import parties
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.lti.parties import Party
 from lms_bridge.lti.platform import places, resources
 from lms_bridge.lti.platform.places import Place
 from lms_bridge.lti.platform.resources import Resource
@@ -182,13 +182,12 @@ def is_served(tx: Connection, offering: str) -> bool:
 
 def tool_for(tx: Connection, offering_id: int, centre: str, party_id: int = 0) -> Party:
     """Raises LtiRefused when no active tool serves the offering."""
-    tools = [each for each in parties.all_parties(tx, Side.TOOL) if each.status is Status.ACTIVE]
     linked = [row.party_id for row in lti_services.resources(tx, offering_id=offering_id)]
     if not linked and (chosen := lti_courses.chosen_for(tx, offering_id, centre)) is not None:
         linked = [chosen.party_id]
-    for party in sorted(tools, key=lambda each: (each.id not in linked, each.id)):
-        serves = party.id in linked or party.centre == centre
-        if serves and party_id in (0, party.id):
+    serving = parties.active_tools(tx, centre, linked)
+    for party in sorted(serving, key=lambda each: (each.id not in linked, each.id)):
+        if party_id in (0, party.id):
             return party
     raise LtiRefused(
         "no-tool",

@@ -63,10 +63,17 @@ def shown(room: Room, row: Row[Any]) -> dict[str, Any]:
     return found | {name: value for name, value in optional.items() if value}
 
 
-def find(tx: Connection, here: Context, line_item_id: int) -> Row[Any]:
-    """Raises LtiRefused (404) for another party's line item as for one that does not exist."""
+def find(tx: Connection, here: Context, line_item_id: int, *, lock: bool = False) -> Row[Any]:
+    """With ``lock`` nobody else deletes it, or posts scores to it, in the meantime.
+
+    Raises:
+        LtiRefused: 404 for another party's line item as for one that does not exist.
+    """
     own: dict[str, Any] = {"id": line_item_id, "party_id": here.party.id, "offering_id": here.id}
-    rows = lti_services.line_items(tx, **own) if line_item_id < MOST_NUMBER else []
+    exists = line_item_id < MOST_NUMBER
+    if lock and exists:
+        lti_services.lock_line_item(tx, line_item_id)
+    rows = lti_services.line_items(tx, **own) if exists else []
     if not rows:
         raise LtiRefused("line-item-unknown", "There is no such line item.", status=404)
     return rows[0]
@@ -82,6 +89,7 @@ def create(room: Room, access: Access, offering_id: int, body: bytes) -> dict[st
     with room.database.writing() as tx:
         here = context(tx, access, offering_id)
         own: dict[str, Any] = {"party_id": here.party.id, "offering_id": here.id}
+        lti_services.lock_links(tx, here.id)
         if len(lti_services.line_items(tx, most=MOST_ITEMS, **own)) >= MOST_ITEMS:
             raise LtiRefused("line-item-too-many", "This course has too many line items.")
         values = _values(tx, here, given)

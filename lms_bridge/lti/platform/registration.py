@@ -93,9 +93,9 @@ def register(room: Room, authorization: str, body: bytes) -> dict[str, Any]:
     given = reading.json_object(body, BAD)
     party = _party(given, bool(invitation["private"]))
     party = replace(party, centre=invitation["centre"])
-    if room.once.take(INVITATION, token) is None:
-        raise _uninvited()
     with room.database.writing() as tx:
+        if room.once.take(INVITATION, token, tx) is None:
+            raise _uninvited()
         party = parties.add(tx, party)
     return answer(party)
 

@@ -91,6 +91,7 @@ def choose(
     line item, and with them the scores. Of the others, one that a link opens already changes that
     link.
     """
+    lti_services.lock_links(tx, offering_id)
     own = {"party_id": party.id, "offering_id": offering_id}
     there = list(lti_services.resources(tx, **own))
     attached: list[Resource] = []
@@ -147,7 +148,11 @@ def of_offering(
     Raises:
         LtiRefused: there is none, and the tool opens only what was chosen.
     """
-    rows = lti_services.resources(tx, party_id=party.id, offering_id=offering_id)
+    own = {"party_id": party.id, "offering_id": offering_id}
+    rows = lti_services.resources(tx, **own)
+    if not rows:  # of several first launches at once, one makes the link
+        lti_services.lock_links(tx, offering_id)
+        rows = lti_services.resources(tx, **own)
     if rows:
         return _resource(tx, rows[0])
     chosen = lti_courses.chosen_for(tx, offering_id, offering.centre)

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Row
 
-from lms_bridge.domain.document import digest, plain
+from lms_bridge.domain.document import digest, document
 from lms_bridge.lti import reading
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import endpoints, line_items, subjects
@@ -29,7 +29,7 @@ from lms_bridge.lti.platform.services import (
     json_number,
 )
 from lms_bridge.lti.room import Room
-from lms_bridge.store import learners, lti_services
+from lms_bridge.store import learners, lti_scores, lti_services
 
 BAD = "score-invalid"
 AHEAD = timedelta(minutes=5)
@@ -53,7 +53,7 @@ class Score:
 
     @property
     def digest(self) -> bytes:
-        return digest(plain(self) | {"at": self.at.isoformat()})  # type: ignore[operator]
+        return digest({**document(self), "at": self.at.isoformat()})  # to the microsecond
 
 
 def parsed(body: bytes, now: datetime) -> Score:
@@ -96,9 +96,9 @@ def post(room: Room, access: Access, offering_id: int, line_item_id: int, body: 
     score = parsed(body, room.now())
     with room.database.writing() as tx:
         here = context(tx, access, offering_id)
-        line_items.find(tx, here, line_item_id)
+        line_items.find(tx, here, line_item_id, lock=True)
         learner_id = _learner(tx, here, score.subject)
-        before = lti_services.score_of(tx, line_item_id, learner_id)
+        before = lti_scores.score_of(tx, line_item_id, learner_id)
         values = {
             "given": score.given,
             "maximum": score.maximum,
@@ -110,7 +110,7 @@ def post(room: Room, access: Access, offering_id: int, line_item_id: int, body: 
         }
         if before is None:
             own = {"line_item_id": line_item_id, "learner_id": learner_id}
-            lti_services.add_score(tx, {**own, **values})
+            lti_scores.add_score(tx, {**own, **values})
         elif before.digest == score.digest:
             return ""
         elif score.at <= before.at:
@@ -118,7 +118,7 @@ def post(room: Room, access: Access, offering_id: int, line_item_id: int, body: 
                 "score-not-newer", "There is a score that is as new or newer.", status=409
             )
         else:
-            lti_services.change_score(tx, before.id, values | _standing(before, score))
+            lti_scores.change_score(tx, before.id, values | _standing(before, score))
     return here.offering.centre
 
 
@@ -164,7 +164,7 @@ def results(
             if person is None:
                 return Page([])
             learner_id = person[0]
-        rows = lti_services.scores(tx, line_item_id, learner_id, after, size + 1)
+        rows = lti_scores.scores(tx, line_item_id, learner_id, after, size + 1)
         people = learners.learners(tx, [row.learner_id for row in rows])
         names = subjects.subjects(tx, here.party, people)
     address = endpoints.line_item(room.address, offering_id, line_item_id)
