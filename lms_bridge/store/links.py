@@ -81,6 +81,21 @@ def of_centre(
     return found
 
 
+def of_records(
+    tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
+) -> dict[int, Known]:
+    """{record id: what is known} of the records that have a link to the system."""
+    found: dict[int, Known] = {}
+    for chunk in chunks(record_ids):
+        rows = tx.execute(
+            select(*KNOWN).where(
+                link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk)
+            )
+        )
+        found.update((row.record_id, Known(*row)) for row in rows)
+    return found
+
+
 def external_ids(
     tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
 ) -> dict[int, str]:

@@ -90,6 +90,22 @@ def showed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     upsert(tx, link, rows, KEY, ["external_id", "scope", "source_hash"])
 
 
+def centres_that_name(
+    tx: Connection, system: str, kind: Kind, external_ids: Iterable[str]
+) -> list[tuple[str, str]]:
+    """(external id, centre) of what centres call records of theirs; two may use one id for
+    different records."""
+    found: list[tuple[str, str]] = []
+    for chunk in chunks(external_ids):
+        rows = tx.execute(
+            select(link.c.external_id, link.c.centre).where(
+                link.c.system == system, link.c.kind == kind, link.c.external_id.in_(chunk)
+            )
+        )
+        found.extend((row[0], row[1]) for row in rows)
+    return found
+
+
 def drop_source(tx: Connection, link_ids: Iterable[int]) -> None:
     """Forgets that the source holds these records; the rest of their links stays."""
     for chunk in chunks(link_ids):

@@ -6,16 +6,16 @@ with its audit. What another system owns is not changed by a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Answer, Raw
-from lms_bridge.store import links, offerings, source_links
+from lms_bridge.store import offerings, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.sync.offerings import take_in_offerings
 from lms_bridge.sync.read import Feed, Snapshot, read
@@ -37,32 +37,38 @@ class Share:
     raws: list[Raw] = field(default_factory=list)
 
 
-def by_centre(database: Database, raws: Iterable[Raw]) -> tuple[dict[str, Share], list[Raw]]:
-    """Registrations or results by the centre whose offering they name, and those that name an
-    offering which does not exist."""
+def by_centre(
+    database: Database, raws: Iterable[Raw], centre: str = ""
+) -> tuple[dict[str, Share], list[tuple[Raw, str]]]:
+    """Registrations or results by the centre whose offering they name, and those of which that
+    cannot be told, with the reason. ``centre`` is the one that is meant where several centres'
+    files call an offering the same."""
     rows = list(raws)
-    names = {str(raw.fields.get("offering", "")) for raw in rows}
     with database.reading() as tx:
-        centres = {code: record.centre for code, (_, record) in _named(tx, names).items()}
+        centres = centres_of(tx, {str(raw.fields.get("offering", "")) for raw in rows})
     shares: dict[str, Share] = {}
-    strangers = []
+    homeless = []
     for raw in rows:
-        centre = centres.get(str(raw.fields.get("offering", "")))
-        if centre is None:
-            strangers.append(raw)
+        found = centres.get(str(raw.fields.get("offering", "")), set())
+        if centre in found:
+            found = {centre}
+        if len(found) == 1:
+            shares.setdefault(next(iter(found)), Share()).raws.append(raw)
         else:
-            shares.setdefault(centre, Share()).raws.append(raw)
-    return shares, strangers
+            homeless.append((raw, _SEVERAL if found else _NONE))
+    return shares, homeless
 
 
-def _named(tx: Connection, names: Iterable[str]) -> dict[str, tuple[int, Offering]]:
-    """Offerings by their codes or by the ids under which a file brought them."""
-    found = offerings.offerings_by_code(tx, names)
-    linked = links.by_external_id(tx, FILES, Kind.OFFERING, set(names) - found.keys())
-    records = offerings.offerings(tx, [known.record_id for known in linked.values()])
-    found.update(
-        (name, (known.record_id, records[known.record_id])) for name, known in linked.items()
-    )
+_NONE = "names an offering that does not exist."
+_SEVERAL = "names an offering of several centres: name one with --centre."
+
+
+def centres_of(tx: Connection, names: Collection[str]) -> dict[str, set[str]]:
+    """{name: centres} of offerings by their codes, or by the ids under which files brought them."""
+    by_code = offerings.offerings_by_code(tx, names)
+    found = {code: {record.centre} for code, (_, record) in by_code.items()}
+    for name, centre in source_links.centres_that_name(tx, FILES, Kind.OFFERING, names):
+        found.setdefault(name, set()).add(centre)
     return found
 
 
@@ -76,7 +82,7 @@ def take_in_file(work: Work, kind: Kind, share: Share, *, whole: bool) -> None:
         digest([whole]),
         exhaustive=True,
         scope_prefix=f"{work.centre.code}:",
-        apart=kind is Kind.OFFERING,
+        apart=True,
     )
     body = tuple(digest([raw.external_id, raw.fields]) for raw in share.raws)
     answer = Answer("file" if whole else "rows", body, lambda: share.raws, whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from lms_bridge.store.links import Known
 from lms_bridge.sync.read import Changed, Snapshot
 from lms_bridge.sync.take import make_plan, refuse, taken_in
 from lms_bridge.sync.wants import want_changed_learners, want_enrolments
-from lms_bridge.sync.work import Work, changed_fields
+from lms_bridge.sync.work import FILES, Work, changed_fields
 
 ENDED = frozenset({EnrolmentStatus.REJECTED, EnrolmentStatus.WITHDRAWN, EnrolmentStatus.CANCELLED})
 
@@ -126,7 +127,7 @@ def _load(
             refused.append((changed, error))
     names = {fields["offering"] for _, fields in parsed}
     by_code = offerings.offerings_by_code(tx, names)
-    linked = links.by_external_id(tx, snapshot.feed.system, Kind.OFFERING, names)
+    linked = named_offerings(tx, work, snapshot.feed.system, names)
     by_id = offerings.offerings(tx, [known.record_id for known in linked.values()])
     loaded: dict[str, _Registration] = {}
     for changed, fields in parsed:
@@ -142,6 +143,16 @@ def _load(
             changed, fields.pop("learner"), found[0], found[1].code, fields
         )
     return loaded, refused
+
+
+def named_offerings(
+    tx: Connection, work: Work, system: str, names: Iterable[str]
+) -> dict[str, Known]:
+    """{external id: the offering that it stands for at a system}. In files, each centre has names
+    of its own."""
+    if system == FILES:
+        return links.of_centre(tx, system, Kind.OFFERING, work.centre.code, names)
+    return links.by_external_id(tx, system, Kind.OFFERING, names)
 
 
 def _unknown_offering() -> RecordRefused:
@@ -191,17 +202,15 @@ def _one_each(
 ) -> tuple[dict[str, _Registration], list[tuple[Changed, RecordRefused]]]:
     """A learner has one enrolment in an offering. Of several registrations the one that has not
     ended counts; two that have not ended are an error of the source."""
-    holders = links.external_ids(tx, snapshot.feed.system, Kind.ENROLMENT, ids.values())
-    shown = links.by_external_id(tx, snapshot.feed.system, Kind.ENROLMENT, holders.values())
+    holders = links.of_records(tx, snapshot.feed.system, Kind.ENROLMENT, ids.values())
     ending = {key for key, each in loaded.items() if each.fields["status"] in ENDED}
-    ending |= _left(loaded, ids).keys()
+    free = ending | _left(loaded, ids).keys() | snapshot.vanished.keys()
     taken = {
-        (before[record_id].record.learner, before[record_id].record.offering): holder
+        (before[record_id].record.learner, before[record_id].record.offering): holder.external_id
         for record_id, holder in holders.items()
         if before[record_id].record.status not in ENDED
-        and shown[holder].source_hash
-        and holder not in snapshot.vanished
-        and holder not in ending
+        and holder.source_hash
+        and holder.external_id not in free
     }
     kept: dict[str, _Registration] = {}
     doubles: list[tuple[Changed, RecordRefused]] = []

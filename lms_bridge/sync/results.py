@@ -15,6 +15,7 @@ from lms_bridge.schemas.enrolment import ResultSchema
 from lms_bridge.schemas.load import load
 from lms_bridge.store import enrolments, learners, links, offerings, results
 from lms_bridge.sync.read import Changed, Snapshot
+from lms_bridge.sync.registrations import named_offerings
 from lms_bridge.sync.take import refuse, taken_in
 from lms_bridge.sync.wants import want_results
 from lms_bridge.sync.work import FILES, Work, changed_fields
@@ -107,7 +108,7 @@ def _enrolments(
     parts = {key: key.rpartition("/") for key in loaded}
     courses = {part[0] for part in parts.values()}
     accounts = {part[2] for part in parts.values()}
-    by_link = links.by_external_id(tx, system, Kind.OFFERING, courses)
+    by_link = named_offerings(tx, work, system, courses)
     people_by_link = links.by_external_id(tx, system, Kind.LEARNER, accounts)
     offering_ids = {key: known.record_id for key, known in by_link.items()}
     learner_ids = {key: known.record_id for key, known in people_by_link.items()}

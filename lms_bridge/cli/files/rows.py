@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import Centre, Kind
 from lms_bridge.domain.ports import Raw
 from lms_bridge.schemas.csv import Row, read_offerings, read_registrations, read_results
-from lms_bridge.store import centres, links, offerings
+from lms_bridge.store import centres
 from lms_bridge.store.database import Database
-from lms_bridge.sync.importing import Share, by_centre
-from lms_bridge.sync.work import FILES
+from lms_bridge.sync.importing import Share, by_centre, centres_of
 
 
 @dataclass
@@ -53,11 +50,11 @@ def rows_of(path: Path, kind: Kind, database: Database, centre: Centre | None) -
         _sort_offerings(usable, found, database, centre)
         return found
     raws = [_with_offering(row.raw) if row.problem else row.raw for row in usable]
-    found.shares, strangers = by_centre(database, raws)
-    for raw in strangers:
+    found.shares, homeless = by_centre(database, raws, centre.code if centre else "")
+    for raw, reason in homeless:
         if not _already_told(found, raw):
             number = found.numbers[raw.external_id]
-            found.problems.append((number, f"Row {number} names an offering that does not exist."))
+            found.problems.append((number, f"Row {number} {reason}"))
     if centre is not None:
         found.only(centre.code)
     return found
@@ -96,13 +93,14 @@ def _sort_offerings(
 ) -> None:
     with database.reading() as tx:
         known = {each.code for each in centres.all_centres(tx)}
-        owners = _centres_of(tx, [row.raw.external_id for row in usable])
+        owners = centres_of(tx, [row.raw.external_id for row in usable])
     for row in usable:
         named = str(row.raw.fields.get("centre", ""))
         if centre is not None:
             code = named if named in known else centre.code
         else:
-            code = named or owners.get(row.raw.external_id, "")
+            owner = owners.get(row.raw.external_id, set())
+            code = named or (next(iter(owner)) if len(owner) == 1 else "")
         if code in known:
             found.shares.setdefault(code, Share()).raws.append(row.raw)
         elif not row.problem:
@@ -115,15 +113,3 @@ def _homeless(named: str) -> str:
     if named:
         return "names a centre that does not exist."
     return 'has no centre: name one with --centre, or in the column "centre".'
-
-
-def _centres_of(tx: Connection, external_ids: list[str]) -> Mapping[str, str]:
-    """{external id: centre} of offerings that are known by their codes or from earlier files."""
-    found = {
-        code: record.centre
-        for code, (_, record) in offerings.offerings_by_code(tx, external_ids).items()
-    }
-    linked = links.by_external_id(tx, FILES, Kind.OFFERING, external_ids)
-    records = offerings.offerings(tx, [known.record_id for known in linked.values()])
-    found.update((name, records[known.record_id].centre) for name, known in linked.items())
-    return found

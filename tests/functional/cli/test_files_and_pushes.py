@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from tests.functional.cli.conftest import Cli
+from tests.functional.cli.conftest import Cli, registrations
 
 _FIRST = "id;title\nS-1;Spectrum\nS-2;Security\n"
 _SECOND = "id;title\nS-1;Waves\nS-2;Security\n"
@@ -54,3 +54,27 @@ def test_two_centres_import_the_same_ids(alpha: Cli) -> None:
     alpha("import", "offerings", alpha.file("second.csv", _SECOND), "--centre", "BETA")
     assert titles(alpha, "BETA") == ["Security", "Waves"]
     assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
+
+
+def test_people_and_results_of_two_centres_with_the_same_ids(alpha: Cli) -> None:
+    alpha(
+        *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
+        *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
+    )
+    schedule = alpha.file("first.csv", _FIRST)
+    for centre in ("ALPHA", "BETA"):
+        alpha("import", "offerings", schedule, "--centre", centre)
+    people = registrations(alpha, "S-1", "acad-1")
+    result = alpha("import", "registrations", people, code=1)
+    assert "Row 2 names an offering of several centres: name one with --centre." in result.stdout
+    for centre in ("BETA", "ALPHA"):
+        said = alpha("import", "registrations", people, "--centre", centre).stdout
+        assert f"{centre}: done" in said
+        assert "enrolments: 1 new" in said
+    scores = alpha.file("results.csv", "offering,learner,score\nS-1,acad-1,55\n")
+    alpha("import", "results", scores, "--centre", "BETA")
+    exported = alpha("export", "results", "-", "--centre", "BETA").stdout
+    assert exported.splitlines()[1].startswith("BETA-")
+    assert len(alpha("export", "results", "-", "--centre", "ALPHA").stdout.splitlines()) == 1
+    result = alpha("import", "offerings", schedule, code=1)
+    assert "Row 2 has no centre" in result.stdout
