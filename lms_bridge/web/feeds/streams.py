@@ -29,7 +29,7 @@ def calendar_feed() -> Response:
         centres = queries.givers(tx)
         asked = asked_for(centres)
         state = queries.state(tx, centres)
-        known = not asked.code or queries.entries(tx, centres, asked, most=1, cancelled=True)
+        known = not asked.code or queries.numbers(tx, centres, asked, most=1, cancelled=True)
     if not known:
         raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
     here, name, own = addresses(), name_of(asked, centres), source()

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Select,
     and_,
@@ -94,29 +95,43 @@ def state(tx: Connection, centres: Mapping[str, Giver]) -> State:
     return State(None if waiting[0] else changed, digest(parts).hex())
 
 
-def entries(
+def numbers(
     tx: Connection,
     centres: Mapping[str, Giver],
     asked: Asked,
     *,
     after: int = 0,
-    most: int = PAGE,
+    most: int,
+    cancelled: bool = False,
+) -> Sequence[int]:
+    """The next numbers of what is asked for, in their order; with ``cancelled`` also of what was
+    called off after it had been shown."""
+    place = link.c.record_id
+    query = narrowed(_joined(select(place)), centres, asked)
+    # Both, or PostgreSQL merges the two from the first offering on.
+    query = query.where(_shown(cancelled), place > after, offering.c.id > after)
+    return tx.scalars(query.order_by(place).limit(most)).all()
+
+
+def entries(
+    tx: Connection,
+    centres: Mapping[str, Giver],
+    chosen: Collection[int],
+    *,
     cancelled: bool = False,
 ) -> list[Entry]:
-    """The next entries in the order of their numbers; with ``cancelled`` also what was called off
-    after it had been shown."""
-    shown = _SHOWN_OR_CANCELLED if cancelled else _SHOWN
+    """The entries with these numbers (at most a page), in their order, without those that are no
+    longer shown."""
     place = link.c.record_id
-    query = narrowed(_joined(select(place)), centres, asked).where(shown, place > after)
-    # The numbers first: whole rows, of which a filter may find many, are never sorted.
-    numbers = tx.scalars(query.order_by(place).limit(most)).all()
-    rows = _rows().where(shown, place.in_(numbers)).order_by(place)
-    return _entries(tx, centres, rows)
+    return _entries(
+        tx, centres, _rows().where(_shown(cancelled), place.in_(chosen)).order_by(place)
+    )
 
 
 def entry(tx: Connection, centres: Mapping[str, Giver], code: str) -> Entry | None:
     """One entry by the offering's code."""
-    return next(iter(entries(tx, centres, Asked(code=code), most=1)), None)
+    found = entries(tx, centres, numbers(tx, centres, Asked(code=code), most=1))
+    return next(iter(found), None)
 
 
 def entries_with(
@@ -164,6 +179,10 @@ def part_starts(tx: Connection, size: int) -> Sequence[int]:
 def shown_rows(*columns: Any) -> Select[Any]:
     """A query of what the catalogue shows, over links, offerings and courses."""
     return _joined(select(*columns)).where(_SHOWN)
+
+
+def _shown(cancelled: bool) -> ColumnElement[bool]:
+    return _SHOWN_OR_CANCELLED if cancelled else _SHOWN
 
 
 def _rows(*more: Any) -> Select[Any]:

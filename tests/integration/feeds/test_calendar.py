@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from icalendar import Calendar
+from sqlalchemy import event as database_event
 
 from lms_bridge.domain.model import Modality, Offering, OfferingStatus
+from lms_bridge.web.feeds import reading
 from tests.integration.feeds.world import HOSTILE, World, full, meeting, plain
 
 
@@ -143,3 +146,22 @@ def test_many_pages(world: World) -> None:
     world.publish(*(plain(number) for number in range(1203)))
     found = {str(event["SUMMARY"]) for event in read(world).walk("VEVENT")}
     assert found == {f"Spectrum management {number}" for number in range(1203)}
+
+
+def test_a_filter_is_not_applied_anew_for_each_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.publish(*(plain(number, languages=("en",)) for number in range(1203)))
+    looked = []
+
+    @database_event.listens_for(world.database.engine, "before_cursor_execute")
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        looked.append("offering_tag" in statement)
+
+    assert len(events(read(world, "?language=en"))) == 1203
+    assert sum(looked) == 1
+    monkeypatch.setattr(reading, "AHEAD", 700)  # neither a page's size nor a multiple of it
+    looked.clear()
+    found = [str(each["SUMMARY"]) for each in read(world, "?language=en").walk("VEVENT")]
+    assert found == [f"Spectrum management {number}" for number in range(1203)]
+    assert sum(looked) == 2
