@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class Web:
     port: int = 8000
     threads: int = 8
     open_operations: bool = False
+    trusted_proxies: str = "127.0.0.0/8 ::1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Lti:
 @dataclass(frozen=True, slots=True)
 class Api:
     requests_per_minute: int = 600
+    open_requests_per_minute: int = 600
     wait_seconds: float = 10.0
     answer_hours: float = 24.0
 
@@ -247,6 +250,14 @@ def _build(given: dict[str, Any], problems: list[str]) -> Settings:
     return Settings(**parts, academy_options=options)
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _contradictions(settings: Settings) -> list[str]:
     problems = []
     if not settings.store.address.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
@@ -261,6 +272,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("academy.events_secret is not whsec_ and base64 of 24 bytes at least")
     if settings.lti.key_keep_seconds < settings.lti.access_token_seconds:
         problems.append("lti.key_keep_seconds is less than lti.access_token_seconds")
+    if not all(map(_is_network, settings.web.trusted_proxies.split())):
+        problems.append("web.trusted_proxies has something that is no address and no network")
     try:
         check_cron(settings.clock.catalogue)
     except ValueError as error:

@@ -68,10 +68,11 @@ def let_in(scope: Scope | None) -> Caller:
 
     Raises:
         Refused: the token is missing, not valid, or not for this.
-        Overloaded: it has asked too often in this minute.
+        Overloaded: it, or an address without a good one, has asked too often in this minute.
     """
-    text = _bearer()
+    text, now = _bearer(), utc_now()
     if not text:
+        limits().count_visitor(now)
         if scope is not None:
             raise Refused(
                 "token-missing",
@@ -79,10 +80,10 @@ def let_in(scope: Scope | None) -> Caller:
                 "Send it in the header “Authorization: Bearer …”.",
             )
         return _known(Caller())
-    bridge, now = the_bridge(), utc_now()
-    with bridge.database.reading() as tx:
+    with the_bridge().database.reading() as tx:
         token = tokens.find(tx, text)
     if token is None or not token.usable(now):
+        limits().count_visitor(now)
         raise Refused(
             "token-refused",
             "The token is unknown, expired or revoked.",
@@ -107,9 +108,11 @@ def let_in_signed() -> Caller:
 
     Raises:
         Refused: the signature is not good, or there is no secret to tell.
+        Overloaded: the address has sent too many such in this minute.
     """
     secret = the_bridge().settings.academy.events_secret
     if not secret:
+        limits().count_visitor(utc_now())
         raise Refused(
             "signature-refused",
             "There is no secret to check the signature with.",
@@ -117,7 +120,11 @@ def let_in_signed() -> Caller:
         )
     body = request.get_data(cache=True)
     headers = {name: request.headers.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE)}
-    g.event_id = verified_id(secret, headers, body, utc_now().timestamp())
+    try:
+        g.event_id = verified_id(secret, headers, body, utc_now().timestamp())
+    except Refused:
+        limits().count_visitor(utc_now())
+        raise
     return _known(Caller(signed=True))
 
 

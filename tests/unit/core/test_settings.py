@@ -126,6 +126,7 @@ def test_all_problems_are_told_at_once_by_name(own: Any) -> None:
     ("name", "value", "said"),
     [
         ("SYNC__LEASE_SECONDS", "0", "sync.lease_seconds is not above zero"),
+        ("WEB__TRUSTED_PROXIES", "127.0.0.1 10.0.0.0/99", "no address and no network"),
         ("SYNC__LEASE_SECONDS", "soon", "sync.lease_seconds is not a number"),
         ("SYNC__LEASE_SECONDS", "nan", "sync.lease_seconds is not a number"),
         ("SYNC__LEASE_SECONDS", "inf", "sync.lease_seconds is not a number"),

@@ -1,0 +1,147 @@
+"""How often an address may ask that shows no good token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from werkzeug.test import TestResponse
+
+from lms_bridge.domain.access import Scope
+from lms_bridge.settings import Settings
+from lms_bridge.web import create_app
+from lms_bridge.web.api.visitors import networks, visitor
+from tests.integration.api.test_tokens import code, within_a_minute
+from tests.integration.api.world import World, open_world
+
+READ = Scope.READ_OFFERINGS
+
+
+def few(settings: Settings) -> Settings:
+    return replace(settings, api=replace(settings.api, open_requests_per_minute=3))
+
+
+@pytest.fixture
+def strict(sqlite_address: str) -> Iterator[World]:
+    """A world in which an address without a token may ask three times in a minute."""
+    made = open_world(sqlite_address, few)
+    yield made
+    made.bridge.close()
+
+
+def come(world: World, peer: str, *paths: str, **headers: str) -> list[TestResponse]:
+    head = {name.replace("_", "-"): value for name, value in headers.items()}
+    origin = {"REMOTE_ADDR": peer}
+    return [world.get(path, headers=head, environ_overrides=origin) for path in paths]
+
+
+def statuses(answers: list[TestResponse]) -> list[int]:
+    return [each.status_code for each in answers]
+
+
+FOUR = ("/centres", "/offerings", "/courses", "/offerings/ONE-open")
+
+
+def test_each_address_has_its_own_minute(strict: World) -> None:
+    def ask() -> list[TestResponse]:
+        world = anew(strict)
+        return come(world, "203.0.113.1", *FOUR) + come(world, "203.0.113.2", "/centres")
+
+    answers = within_a_minute(ask)
+    assert statuses(answers) == [200, 200, 401, 429, 200]
+    assert [each.headers["RateLimit-Remaining"] for each in answers] == ["2", "1", "0", "0", "2"]
+    assert all(each.headers["RateLimit-Limit"] == "3" for each in answers)
+    assert code(answers[3]) == "too-many-requests"
+    assert answers[3].headers["Retry-After"] == answers[3].headers["RateLimit-Reset"]
+    token = strict.token(READ)
+    assert strict.get("/courses", token).headers["RateLimit-Limit"] == "600"
+
+
+def anew(world: World) -> World:
+    """Another process of the same world, which has counted nothing yet."""
+    return World(world.bridge, create_app(world.bridge).test_client(), world.ids)
+
+
+def test_a_good_token_is_not_counted_by_its_address(strict: World) -> None:
+    token = strict.token(READ)
+    answers = within_a_minute(lambda: [strict.get("/courses", token) for _ in range(5)])
+    assert statuses(answers) == [200] * 5
+
+
+def test_bad_tokens_and_signatures_count(strict: World) -> None:
+    def ask() -> list[TestResponse]:
+        world = anew(strict)
+        bad = [world.get("/courses", "lmsb_nonsense") for _ in range(2)]
+        head = {"webhook-signature": "v1,x"}
+        return [*bad, *(world.post("/events", headers=head) for _ in range(2))]
+
+    assert statuses(within_a_minute(ask)) == [401, 401, 401, 429]
+
+
+def test_behind_a_proxy(strict: World) -> None:
+    """Its word is taken only where it is a trusted one; what a visitor says of itself, never."""
+
+    def ask() -> list[TestResponse]:
+        world = anew(strict)
+        told = "198.51.100.9, 203.0.113.7"
+        return [
+            *come(world, "127.0.0.1", *FOUR[:2], X_Forwarded_For=told),
+            *come(world, "203.0.113.7", *FOUR[:2]),
+            *come(world, "203.0.113.8", *FOUR, X_Forwarded_For="198.51.100.10"),
+        ]
+
+    answers = within_a_minute(ask)
+    assert statuses(answers) == [200, 200, 200, 429, 200, 200, 401, 429]
+
+
+def test_no_limit(sqlite_address: str) -> None:
+    def none(settings: Settings) -> Settings:
+        return replace(settings, api=replace(settings.api, open_requests_per_minute=0))
+
+    world = open_world(sqlite_address, none)
+    answer = world.get("/centres")
+    world.bridge.close()
+    assert answer.status_code == 200
+    assert "RateLimit-Limit" not in answer.headers
+
+
+def test_many_addresses_take_no_room_without_end(
+    strict: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms_bridge.web.api.limits.MOST_VISITORS", 5)
+
+    def ask() -> list[TestResponse]:
+        world = anew(strict)
+        return [
+            answer
+            for last in range(1, 11)
+            for answer in come(world, f"203.0.113.{last}", "/centres")
+        ]
+
+    assert statuses(within_a_minute(ask)) == [200] * 8 + [429] * 2
+
+
+LOCAL = networks("127.0.0.0/8 ::1 10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "who"),
+    [
+        ("203.0.113.1", "", "203.0.113.1"),
+        ("203.0.113.1", "198.51.100.1", "203.0.113.1"),
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("127.0.0.1", "198.51.100.1, 203.0.113.5", "203.0.113.5"),
+        ("127.0.0.1", "198.51.100.1, 203.0.113.5 , 10.1.2.3", "203.0.113.5"),
+        ("127.0.0.1", "198.51.100.1, unknown", "127.0.0.1"),
+        ("127.0.0.1", "10.0.0.1, 10.0.0.2", "10.0.0.1"),
+        ("::ffff:127.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("::1", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "", "2001:db8:1:2::/64"),
+        ("", "198.51.100.1", ""),
+        ("unix:", "", "unix:"),
+    ],
+)
+def test_who_asks(peer: str, forwarded: str, who: str) -> None:
+    assert visitor(peer, forwarded, LOCAL) == who
