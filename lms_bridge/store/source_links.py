@@ -112,14 +112,38 @@ def drop_source(tx: Connection, link_ids: Iterable[int]) -> None:
         tx.execute(update(link).where(link.c.id.in_(chunk)).values(source_hash=EMPTY, scope=""))
 
 
-def sources(tx: Connection, kind: Kind, record_ids: Iterable[int]) -> dict[int, str]:
-    """{record id: system} of the systems that these records come from."""
+def sources(
+    tx: Connection, kind: Kind, record_ids: Iterable[int], *, besides: str = ""
+) -> dict[int, str]:
+    """{record id: system} of the systems that these records come from, ``besides`` one that does
+    not count."""
     found: dict[int, str] = {}
     for chunk in chunks(record_ids):
         rows = tx.execute(
             select(link.c.record_id, link.c.system).where(
-                link.c.record_id.in_(chunk), link.c.kind == kind, link.c.source_hash != EMPTY
+                link.c.record_id.in_(chunk),
+                link.c.kind == kind,
+                link.c.source_hash != EMPTY,
+                link.c.system != besides,
             )
         )
         found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def learners_of(tx: Connection, system: str, learner_ids: Iterable[int]) -> set[int]:
+    """Those of some learners of whom a system shows an enrolment: their data are its own."""
+    found: set[int] = set()
+    for chunk in chunks(learner_ids):
+        rows = tx.scalars(
+            select(enrolment.c.learner_id)
+            .join(link, link.c.record_id == enrolment.c.id)
+            .where(
+                enrolment.c.learner_id.in_(chunk),
+                link.c.kind == Kind.ENROLMENT,
+                link.c.system == system,
+                link.c.source_hash != EMPTY,
+            )
+        )
+        found.update(rows)
     return found

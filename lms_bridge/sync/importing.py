@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from lms_bridge.domain.document import digest
-from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Answer, Raw
 from lms_bridge.store import offerings, source_links
@@ -21,6 +20,7 @@ from lms_bridge.sync.offerings import take_in_offerings
 from lms_bridge.sync.read import Feed, Snapshot, read
 from lms_bridge.sync.registrations import take_in_registrations
 from lms_bridge.sync.results import take_in_results
+from lms_bridge.sync.take import owned_elsewhere
 from lms_bridge.sync.work import FILES, Work
 
 TAKES: Mapping[Kind, Callable[[Connection, Work, Snapshot], None]] = {
@@ -98,21 +98,15 @@ def _leave_to_owners(tx: Connection, snapshot: Snapshot) -> None:
         return
     codes = [changed.raw.external_id for changed in snapshot.changed]
     known = offerings.offerings_by_code(tx, codes)
-    owners = source_links.sources(tx, Kind.OFFERING, [record_id for record_id, _ in known.values()])
+    owners = source_links.sources(
+        tx, Kind.OFFERING, [record_id for record_id, _ in known.values()], besides=FILES
+    )
     kept = []
     for changed in snapshot.changed:
-        record_id = known.get(changed.raw.external_id, (0,))[0]
-        if owners.get(record_id, FILES) == FILES:
+        owner = owners.get(known.get(changed.raw.external_id, (0,))[0])
+        if owner is None:
             kept.append(changed)
             continue
-        error = owned_elsewhere()
+        error = owned_elsewhere(Kind.OFFERING, owner)
         snapshot.refused.append((changed.raw, changed.scope, changed.source_hash, error))
     snapshot.changed = kept
-
-
-def owned_elsewhere() -> RecordRefused:
-    return RecordRefused(
-        "owned-elsewhere",
-        "This offering comes from the centre's LMS.",
-        "Change it there: the next sync brings the change.",
-    )

@@ -13,10 +13,10 @@ from lms_bridge.domain.model import Kind, Result
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.enrolment import ResultSchema
 from lms_bridge.schemas.load import load
-from lms_bridge.store import enrolments, learners, links, offerings, results
+from lms_bridge.store import enrolments, learners, links, offerings, results, source_links
 from lms_bridge.sync.read import Changed, Snapshot
-from lms_bridge.sync.registrations import named_offerings
-from lms_bridge.sync.take import refuse, taken_in
+from lms_bridge.sync.registered import named_offerings
+from lms_bridge.sync.take import owned_elsewhere, refuse, taken_in
 from lms_bridge.sync.wants import want_results
 from lms_bridge.sync.work import FILES, Work, changed_fields
 
@@ -27,9 +27,11 @@ def take_in_results(tx: Connection, work: Work, snapshot: Snapshot) -> None:
     """Applies grades and completions. A result that a source no longer shows is kept: a grade is
     not taken back by silence. People whom the bridge did not enrol are nobody's business here."""
     loaded, refused = _load(work, snapshot)
-    refuse(tx, work, snapshot, refused)
     ours = _enrolments(tx, work, snapshot, loaded)
     known = results.results_of(tx, ours.values())
+    if snapshot.feed.system == FILES:
+        refused += _leave_to_owners(tx, loaded, ours, known)
+    refuse(tx, work, snapshot, refused)
     stored = enrolments.enrolments(tx, ours.values())
     new: dict[str, tuple[int, Result]] = {}
     changed: dict[int, Result] = {}
@@ -65,6 +67,25 @@ def take_in_results(tx: Connection, work: Work, snapshot: Snapshot) -> None:
         [],
         loaded.keys(),
     )
+
+
+def _leave_to_owners(
+    tx: Connection,
+    loaded: dict[str, tuple[Changed, dict[str, Any]]],
+    ours: dict[str, int],
+    known: dict[int, tuple[int, Result]],
+) -> list[tuple[Changed, RecordRefused]]:
+    """Takes out what a file says of results that another system shows."""
+    owners = source_links.sources(
+        tx, Kind.RESULT, [result_id for result_id, _ in known.values()], besides=FILES
+    )
+    refused = []
+    for key, enrolment_id in list(ours.items()):
+        owner = owners.get(known[enrolment_id][0]) if enrolment_id in known else None
+        if owner is not None:
+            refused.append((loaded.pop(key)[0], owned_elsewhere(Kind.RESULT, owner)))
+            del ours[key]
+    return refused
 
 
 def _note(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.document import Document
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.plan import Plan, plan
 from lms_bridge.domain.ports import Action
 from lms_bridge.store import answers, holds, reports, source_links
@@ -53,6 +53,16 @@ def refuse(
             }
         )
     reports.put_in_quarantine(tx, rows)
+
+
+def owned_elsewhere(kind: Kind, owner: str) -> RecordRefused:
+    """What is said of a row of a file about a record that another system shows."""
+    whose = "the Academy" if owner == ACADEMY else "the centre's LMS"
+    return RecordRefused(
+        "owned-elsewhere",
+        f"This {kind} comes from {whose}.",
+        "Change it there: the next sync brings the change.",
+    )
 
 
 def make_plan(

@@ -15,8 +15,8 @@ from lms_bridge.store import links, offerings, source_links
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.files.same import differing
-from lms_bridge.sync.importing import owned_elsewhere
 from lms_bridge.sync.offerings import another_centres, offering_code
+from lms_bridge.sync.take import owned_elsewhere
 from lms_bridge.sync.work import FILES
 
 
@@ -86,12 +86,12 @@ def _look_by_code(
     news = {raw.external_id for raw in differing(tx, Kind.OFFERING, centre, asked)}
     same = {raw.external_id for raw in asked if raw.external_id not in news}
     found.unchanged.update((external_id, mine[external_id]) for external_id in same)
-    owners = source_links.sources(tx, Kind.OFFERING, mine.values())
+    owners = source_links.sources(tx, Kind.OFFERING, mine.values(), besides=FILES)
     for external_id, record_id in mine.items():
         if external_id in same:
             continue
-        if owners.get(record_id, FILES) != FILES:
-            found.refused[external_id] = owned_elsewhere()
+        if record_id in owners:
+            found.refused[external_id] = owned_elsewhere(Kind.OFFERING, owners[record_id])
         else:
             found.known[external_id] = Known(0, record_id, external_id, "", EMPTY)
     return same

@@ -35,7 +35,7 @@ from lms_bridge.domain.wanted import IN_COURSE
 from lms_bridge.store import tables
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings_of
-from lms_bridge.sync.registrations import ENDED
+from lms_bridge.sync.registered import ENDED
 from lms_bridge.sync.run import Report
 from lms_bridge.sync.wants import GONE_HASH
 from tests.fakes.academy import sample_person
