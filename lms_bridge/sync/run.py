@@ -83,7 +83,8 @@ class Runner:
 
     def run(self, request: RunRequest, act: Callable[[Work], None] | None = None) -> Report:
         """Runs one centre; with ``act``, does that under the centre's lease instead of its flows.
-        Never raises for what the other sides do: the report tells."""
+        Never raises for what the other sides do: the report tells. What ``act`` raises besides the
+        bridge's own errors is raised, once the run has ended."""
         began = time.monotonic()
         work = Work(
             database=self.database,
@@ -117,16 +118,17 @@ class Runner:
                     self._work_through(work, request)
                 else:
                     _guarded(work, request.trigger, lambda: act(work))
-            report = _report(work, began)
-            with work.writing() as tx:
-                _finish(tx, work, report)
-                leases.give_back(tx, work.lease.name, work.lease.holder)
+            report = _end(work, began)
         except LeaseLost as error:
             work.errors.append(("lease", error))
             report = _report(work, began)
         except DBAPIError as error:
             work.errors.append(("database", _defect(error)))
             report = _report(work, began)
+        except Exception as error:  # a defect of what was asked for: the centre is free again
+            work.errors.append(("defect", _defect(error)))
+            _end(work, began)
+            raise
         return report
 
     def _work_through(self, work: Work, request: RunRequest) -> None:
@@ -223,6 +225,14 @@ def _report(work: Work, began: float) -> Report:
         tuple(work.changes),
         time.monotonic() - began,
     )
+
+
+def _end(work: Work, began: float) -> Report:
+    report = _report(work, began)
+    with work.writing() as tx:
+        _finish(tx, work, report)
+        leases.give_back(tx, work.lease.name, work.lease.holder)
+    return report
 
 
 def _finish(tx: Any, work: Work, report: Report) -> None:

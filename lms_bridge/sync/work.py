@@ -76,7 +76,7 @@ class Work:
         Raises:
             LeaseLost: another process runs this centre now; nothing was written.
         """
-        with self.database.writing() as tx:
+        with self._audit_of_what_stays(), self.database.writing() as tx:
             leases.renew(tx, self.lease.name, self.lease.holder, self.now(), self.lease.seconds)
             yield tx
             self.keep_audit(tx)
@@ -84,13 +84,19 @@ class Work:
     @contextmanager
     def part(self, tx: Connection) -> Iterator[None]:
         """A part of a transaction that an error undoes by itself, together with its audit."""
-        noted, counts = len(self._noted), Counter(self.counts)
+        with self._audit_of_what_stays(), tx.begin_nested():
+            yield
+
+    @contextmanager
+    def _audit_of_what_stays(self) -> Iterator[None]:
+        """What an error undoes is not told of either."""
+        noted, counts = self._noted, Counter(self.counts)
+        lines, held = len(noted), len(self.held)
         try:
-            with tx.begin_nested():
-                yield
+            yield
         except BaseException:
-            del self._noted[noted:]
-            self.counts = counts
+            del noted[lines:], self.held[held:]
+            self._noted, self.counts = noted, counts
             raise
 
     def keep_audit(self, tx: Connection) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from marshmallow import Schema
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from lms_bridge.domain.errors import (
     AddressRefused,
@@ -20,7 +21,10 @@ from lms_bridge.domain.errors import (
 )
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.policy import Policy
+from lms_bridge.store import reports
 from lms_bridge.store.database import Database
+from lms_bridge.sync.run import RunRequest
+from lms_bridge.sync.work import Work
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, Place
 from tests.fakes.nights import Nights
@@ -380,3 +384,36 @@ def test_a_category_that_ends_takes_its_courses_along(night: Nights) -> None:
     night.lms.hidden.clear()
     night.good_night()
     assert len(night.academy.catalogue) == 3
+
+
+def test_what_the_database_undid_is_not_told_of(night: Nights) -> None:
+    night.lms.add_course("Spectrum")
+    commits = iter(range(3))  # that of the run's beginning, then that of the reading
+
+    @event.listens_for(night.database.engine, "commit")
+    def _commit(connection: Any) -> None:
+        if next(commits, None) == 1:
+            raise OperationalError("COMMIT", None, Exception("disk full"))
+
+    report = night.night([Flow.OFFERINGS])
+    assert [stage for stage, _ in report.errors] == ["offerings read"]
+    assert night.count("offering") == 0
+    assert night.items(report) == []
+    assert not any("taken in" in key for key in report.counts)
+    night.good_night([Flow.OFFERINGS])
+    assert night.count("offering") == 1
+
+
+def test_a_defect_in_what_was_asked_for_leaves_the_centre_free(night: Nights) -> None:
+    def act(work: Work) -> None:
+        raise KeyError("Secretname")
+
+    request = RunRequest(night.centre, night.policy, (Flow.OFFERINGS,), "api")
+    with pytest.raises(KeyError):
+        night.runner().run(request, act)
+    assert night.count("lease") == 0
+    with night.database.reading() as tx:
+        (row,) = reports.last_runs(tx)
+    assert (row.status, row.error_code) == ("failed", "defect")
+    assert "Secretname" not in row.error
+    night.good_night()
