@@ -41,7 +41,7 @@ def names_of_items(
     """{(kind, record id): name} of all records that items of a run are about."""
     ids: dict[Kind, set[int]] = {}
     for item in items:
-        if item["record_id"] is not None:
+        if item["record_id"] is not None and item["kind"] in set(Kind):
             ids.setdefault(Kind(item["kind"]), set()).add(item["record_id"])
     return {
         (kind, id_): name

@@ -81,7 +81,8 @@ def show(bridge: Bridge, number: int, most: int, in_json: bool) -> None:
 
 
 def _show_head(row: Row[Any]) -> None:
-    say(f"Run {row.id} of {row.centre}: {row.status}, {row.flows}, by {row.trigger}")
+    whose = row.centre or "the Academy"
+    say(f"Run {row.id} of {whose}: {row.status}, {row.flows}, by {row.trigger}")
     say(f"{when(row.started_at)} to {when(row.finished_at)}")
     say(in_words(row.counts) or "Nothing to do.")
     if row.error:

@@ -9,6 +9,7 @@ import click
 
 from lms_bridge.cli.output import STYLES, clean, say
 from lms_bridge.domain.model import Kind
+from lms_bridge.lti.auditing import KIND
 from lms_bridge.sync.run import Report
 
 _PLURALS = {
@@ -16,6 +17,7 @@ _PLURALS = {
     Kind.LEARNER: "people",
     Kind.ENROLMENT: "enrolments",
     Kind.RESULT: "results",
+    KIND: "connections",
 }
 _WORDS = {
     ("create", "taken in"): "new",
@@ -28,6 +30,11 @@ _WORDS = {
     ("conflict", "kept"): "conflicts left as they are",
     ("conflict", "held"): "conflicts held",
     ("create", "waits"): "wait for a match",
+    ("add", "done"): "added",
+    ("approve", "done"): "approved",
+    ("change", "done"): "changed",
+    ("disable", "done"): "switched off",
+    ("forget", "done"): "forgotten",
 }
 _STANDING = frozenset({"waits", "quarantined", "failed", "held", "would be held"})
 """States that tell what stands, not what a run changed."""
@@ -55,7 +62,7 @@ def in_words(counts: Mapping[str, int]) -> str:
         words[word] = words.get(word, 0) + number
     return "; ".join(
         f"{_PLURALS[kind]}: " + ", ".join(f"{n} {word}" for word, n in told[kind].items())
-        for kind in Kind
+        for kind in _PLURALS
         if kind in told
     )
 

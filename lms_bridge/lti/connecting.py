@@ -13,8 +13,10 @@ from base64 import urlsafe_b64encode
 from dataclasses import replace
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from lms_bridge.lti import deciding, parties
+from lms_bridge.lti import auditing, deciding, parties
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.room import Room
@@ -63,7 +65,7 @@ def client_id(token: str, number: int) -> str:
     return urlsafe_b64encode(digest[:15]).decode()
 
 
-def send_in(tx: Connection, party: Party) -> Party:
+def send_in(tx: Connection, party: Party, by: By) -> Party:
     """Keeps a connection that was entered by hand, pending. The same sent twice counts once, and a
     platform that still waits takes on the new values.
 
@@ -81,7 +83,13 @@ def send_in(tx: Connection, party: Party) -> Party:
                 "Too many connections of this centre wait for approval already.",
                 "Withdraw some of them, or ask the operator of the bridge to approve them.",
             )
-        return parties.add(tx, replace(party, status=Status.PENDING))
+        try:
+            with tx.begin_nested():
+                return deciding.add(tx, replace(party, status=Status.PENDING), by)
+        except IntegrityError:  # the same was sent in at the same time
+            known = _known(tx, party)
+            if known is None:
+                raise
     if deciding.fingerprint(known) == deciding.fingerprint(party) and known.centre == party.centre:
         return known
     if party.side is Side.TOOL:
@@ -100,6 +108,7 @@ def send_in(tx: Connection, party: Party) -> Party:
         )
     changed = replace(party, id=known.id, created_at=known.created_at, status=Status.PENDING)
     parties.change(tx, changed)
+    auditing.note(tx, by, known, changed)
     return changed
 
 

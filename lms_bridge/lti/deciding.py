@@ -1,4 +1,8 @@
-"""What an operator decides on a connection: to use it, to end it, which deployments it has."""
+"""What an operator decides on a connection: to use it, to end it, which deployments it has.
+
+Each decision is kept in the audit, in the transaction that makes it. ``party`` is always the
+connection as ``find`` gave it in that transaction.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from dataclasses import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from lms_bridge.lti import parties
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.lti import auditing, parties
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform.registration import check_addresses
@@ -28,26 +34,52 @@ def fingerprint(party: Party) -> str:
     return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
 
-def approve(tx: Connection, party: Party) -> Party:
-    """Lets a connection be used, as it is given: with its choices of privacy.
+def find(tx: Connection, number: int) -> Party:
+    """The connection with that number, which nobody else changes before the transaction ends.
+
+    Raises:
+        NotFound: there is none.
+    """
+    party = parties.find(tx, number, lock=True)
+    if party is None:
+        raise NotFound(
+            "no-such-party", f"There is no connection {number}.", "See `lms-bridge lti list`."
+        )
+    return party
+
+
+def add(tx: Connection, party: Party, by: By) -> Party:
+    """Adds a connection, and gives it back with its number."""
+    party = parties.add(tx, party)
+    auditing.note(tx, by, None, party)
+    return party
+
+
+def approve(tx: Connection, party: Party, chosen: Party, by: By) -> Party:
+    """Lets a connection be used. ``chosen`` is the party with the operator's choices: which
+    personal data go along, how learners are known, where it opens.
 
     Raises:
         LtiRefused: an address of the tool must not be reached.
     """
-    if party.side is Side.TOOL:
-        check_addresses(party)
-    party = replace(party, status=Status.ACTIVE)
-    parties.change(tx, party)
-    return party
+    if chosen.side is Side.TOOL:
+        check_addresses(chosen)
+    return _change(tx, party, replace(chosen, status=Status.ACTIVE), by)
 
 
-def reject(tx: Connection, party: Party) -> Status | None:
+def reject(tx: Connection, party: Party, by: By) -> Status | None:
     """Ends a connection: the status that it has now, or None when it is forgotten, as one that
     was never used is."""
     if party.status is Status.PENDING and _forget(tx, party):
+        auditing.note(tx, by, party, None)
         return None
-    parties.change(tx, replace(party, status=Status.DISABLED))
-    return Status.DISABLED
+    return _change(tx, party, replace(party, status=Status.DISABLED), by).status
+
+
+def _change(tx: Connection, before: Party, after: Party, by: By) -> Party:
+    parties.change(tx, after)
+    auditing.note(tx, by, before, after)
+    return after
 
 
 def _forget(tx: Connection, party: Party) -> bool:
@@ -60,7 +92,7 @@ def _forget(tx: Connection, party: Party) -> bool:
     return True
 
 
-def add_deployment(tx: Connection, party: Party, deployment_id: str) -> Party:
+def add_deployment(tx: Connection, party: Party, deployment_id: str, by: By) -> Party:
     """Some platforms, Canvas among them, tell the deployment only after the registration.
 
     Raises:
@@ -70,6 +102,4 @@ def add_deployment(tx: Connection, party: Party, deployment_id: str) -> Party:
     if not usable or len(party.deployment_ids) >= MOST_DEPLOYMENTS:
         raise LtiRefused("deployment-invalid", "This is not a deployment id, or one too many.")
     ids = tuple(dict.fromkeys((*party.deployment_ids, deployment_id)))
-    party = replace(party, deployment_ids=ids)
-    parties.change(tx, party)
-    return party
+    return _change(tx, party, replace(party, deployment_ids=ids), by)

@@ -98,7 +98,10 @@ def change(tx: Connection, party: Party) -> None:
     lti.change_party(tx, party.id, _columns(party))
 
 
-def find(tx: Connection, party_id: int) -> Party | None:
+def find(tx: Connection, party_id: int, *, lock: bool = False) -> Party | None:
+    """With ``lock`` nobody else changes it before the transaction ends."""
+    if lock:
+        lti.lock_party(tx, party_id)
     return _only(lti.parties(tx, id=party_id))
 
 

@@ -90,5 +90,11 @@ def party_of_client(
     return None if row is None else dict(zip(_NAMES, row, strict=True))
 
 
+def lock_party(tx: Connection, id_: int) -> None:
+    """Until the transaction ends nobody else changes it."""
+    one = select(party.c.id).where(party.c.id == id_)
+    tx.execute(one.with_for_update(key_share=True))  # others may refer to it all the same
+
+
 def drop_party(tx: Connection, id_: int) -> None:
     tx.execute(delete(party).where(party.c.id == id_))

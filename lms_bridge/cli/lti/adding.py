@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.lti.common import privacy_options, private_addresses
+from lms_bridge.cli.lti.common import by_command, privacy_options, private_addresses
 from lms_bridge.cli.lti.showing import say_values
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import Refused
-from lms_bridge.lti import parties
+from lms_bridge.lti import deciding
 from lms_bridge.lti.parties import Party, Privacy, Side, Status
 from lms_bridge.lti.platform.registration import check_addresses, new_client_id
 from lms_bridge.lti.vocabulary import SCOPES
@@ -54,7 +54,7 @@ def add_tool(bridge: Bridge, /, title: str, centre: str, **given: Any) -> None:
     )
     check_addresses(party)
     with bridge.database.writing() as tx:
-        party = parties.add(tx, party)
+        party = deciding.add(tx, party, by_command(bridge))
     say(f"Connection {party.id} is active.")
     say_values(bridge.room.address, party)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.lti.common import find, privacy_options
+from lms_bridge.cli.lti.common import by_command, privacy_options
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti import deciding
@@ -40,15 +40,15 @@ def approve(
     **privacy: bool | None,
 ) -> None:
     """Lets a connection be used, and says which personal data go along."""
-    party = find(bridge, number)
-    chosen = {name: value for name, value in privacy.items() if value is not None}
-    party = replace(party, privacy=replace(party.privacy, **chosen))
-    if learner_id is not None:
-        party = replace(party, person_id=PersonId(learner_id.replace("-", "_")))
-    if opens_in is not None:
-        party = replace(party, opens_in=WINDOW if opens_in == WINDOW else "")
+    said = {name: value for name, value in privacy.items() if value is not None}
     with bridge.database.writing() as tx:
-        deciding.approve(tx, party)
+        party = deciding.find(tx, number)
+        chosen = replace(party, privacy=replace(party.privacy, **said))
+        if learner_id is not None:
+            chosen = replace(chosen, person_id=PersonId(learner_id.replace("-", "_")))
+        if opens_in is not None:
+            chosen = replace(chosen, opens_in=WINDOW if opens_in == WINDOW else "")
+        deciding.approve(tx, party, chosen, by_command(bridge))
     say(f"Connection {number} is active.")
 
 
@@ -57,7 +57,6 @@ def approve(
 @with_bridge
 def reject(bridge: Bridge, number: int) -> None:
     """Ends a connection; one that was never approved is forgotten."""
-    party = find(bridge, number)
     with bridge.database.writing() as tx:
-        status = deciding.reject(tx, party)
+        status = deciding.reject(tx, deciding.find(tx, number), by_command(bridge))
     say(f"Connection {number} is {'gone' if status is None else status}.")

@@ -14,8 +14,9 @@ from urllib.parse import urlencode, urlsplit
 
 from lms_bridge.addresses import check_address
 from lms_bridge.domain.errors import AddressRefused
-from lms_bridge.lti import parties, reading
+from lms_bridge.lti import auditing, parties, reading
 from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform import endpoints, variables
@@ -97,6 +98,7 @@ def register(room: Room, authorization: str, body: bytes) -> dict[str, Any]:
         if room.once.take(INVITATION, token, tx) is None:
             raise _uninvited()
         party = parties.add(tx, party)
+        auditing.note(tx, By("invitation", "registration", room.now()), None, party)
     return answer(party)
 
 

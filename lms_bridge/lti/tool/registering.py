@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.errors import AddressRefused, BridgeError, RetryLater
 from lms_bridge.http import Http
-from lms_bridge.lti import parties, vocabulary
+from lms_bridge.lti import auditing, parties, vocabulary
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.keysets import LIMITS
 from lms_bridge.lti.parties import Party, Side, Status
@@ -133,7 +134,7 @@ def _register(room: Room, given: Mapping[str, str], invitation: Invitation, http
     made = _object(answer.body)
     party = _party(configuration, endpoints, made, invitation)
     with room.database.writing() as tx:
-        return _keep(tx, party)
+        return _keep(tx, party, By("invitation", "registration", room.now()))
 
 
 def _headers(token: str) -> dict[str, str]:
@@ -207,11 +208,13 @@ def _name(configuration: Mapping[str, Any]) -> str:
     return f"{family} at {host}"[:255] if isinstance(family, str) and family else host
 
 
-def _keep(tx: Connection, party: Party) -> Party:
+def _keep(tx: Connection, party: Party, by: By) -> Party:
     """A platform that registers again waits for approval again."""
     known = parties.find_by(tx, party.issuer, party.client_id)
     if known is None:
-        return parties.add(tx, party)
+        party = parties.add(tx, party)
+        auditing.note(tx, by, None, party)
+        return party
     if known.centre != party.centre:
         raise LtiRefused(
             "platform-of-another", "This platform is registered for another centre.", status=403
@@ -223,6 +226,7 @@ def _keep(tx: Connection, party: Party) -> Party:
         deployment_ids=tuple(dict.fromkeys((*known.deployment_ids, *party.deployment_ids))),
     )
     parties.change(tx, again)
+    auditing.note(tx, by, known, again)
     return again
 
 

@@ -46,6 +46,14 @@ def _own_origins() -> set[str]:
     return own - {""}
 
 
+def typed(name: str) -> str:
+    """A code that a form names. Raises LtiRefused where it holds what no code can."""
+    text = request.form.get(name, "").strip()
+    if not text.isprintable():
+        raise LtiRefused("parameter-invalid", "A parameter holds a character that none may.")
+    return text
+
+
 def refused(error: Exception) -> ResponseReturnValue:
     """A page that says why, with the reference of the line in the log."""
     if not isinstance(error, LtiRefused):

@@ -11,7 +11,7 @@ from lms_bridge.lti.parties import Side
 from lms_bridge.lti.platform.links import choice_link
 from lms_bridge.store.offerings import offerings_by_code
 from lms_bridge.web.bridging import the_bridge
-from lms_bridge.web.connections.answering import onward
+from lms_bridge.web.connections.answering import onward, typed
 from lms_bridge.web.queries import connections as queries
 
 _log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ def show_offering() -> str:
 def choose() -> Response:
     """Deep linking as an operator: the tool is told of no person. Without an offering, what is
     chosen is to become offerings of the centre."""
-    offering, centre = (request.form.get(name, "").strip() for name in ("offering", "centre"))
+    offering, centre = typed("offering"), typed("centre")
     number = request.form.get("connection", 0, type=int)
     room = the_bridge().room
     address = choice_link(room, offering, person=PERSON, party_id=number, centre=centre)

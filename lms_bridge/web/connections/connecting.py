@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.model import Centre
 from lms_bridge.lti import connecting, deciding, parties, values
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.connecting import DEPLOYMENT, MOST_PENDING, PATH
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
@@ -110,10 +111,10 @@ def withdraw(token: str) -> ResponseReturnValue:
     centre = _centre(token)
     number = request.form.get("connection", 0, type=int)
     with the_bridge().database.writing() as tx:
-        own = parties.all_parties(tx, centre=centre.code)
-        party = next((each for each in own if each.id == number), None)
+        own = {each.id for each in parties.all_parties(tx, centre=centre.code)}
+        party = parties.find(tx, number, lock=True) if number in own else None
         if party is not None and party.status is Status.PENDING:
-            deciding.reject(tx, party)
+            deciding.reject(tx, party, _by_link())
             _log.info("connection withdrawn", connection=number, centre=centre.code)
     return redirect(url_for("lti_connect.show", token=token), 303)
 
@@ -136,12 +137,17 @@ def _send_in(
     party = replace(party, private_addresses=_private(centre))
     try:
         with the_bridge().database.writing() as tx:
-            party = connecting.send_in(tx, party)
+            party = connecting.send_in(tx, party, _by_link())
     except LtiRefused as error:
         form.problem = f"{error.message} {error.remedy}".strip()
         return _page(token, centre, {name: form})
     _log.info("connection sent in", connection=party.id, side=party.side, centre=centre.code)
     return _sent(token, party)
+
+
+def _by_link() -> By:
+    """Whoever has the link: the bridge does not know them by name."""
+    return By("connect link", "page", the_bridge().room.now())
 
 
 def _sent(token: str, party: Party) -> ResponseReturnValue:

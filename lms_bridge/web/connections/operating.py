@@ -7,16 +7,16 @@ from dataclasses import replace
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection
 
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import connecting, deciding, parties, values
+from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, PersonId, Privacy, Side
 from lms_bridge.store import centres
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections import choosing
-from lms_bridge.web.connections.answering import check_own_form, refused
+from lms_bridge.web.connections.answering import check_own_form, refused, typed
 from lms_bridge.web.paging import SIZE, Paging, asked_page
 from lms_bridge.web.queries import connections as queries
 
@@ -44,7 +44,7 @@ def show() -> str:
 @pages.post("/link")
 def make_link() -> str:
     """The link for a centre's administrator. It is shown once, and nowhere kept."""
-    code = request.form.get("centre", "")
+    code = typed("centre")
     if code:
         the_bridge().centre(code)
     link = connecting.make_link(the_bridge().room, code)
@@ -73,7 +73,9 @@ def _list(link: str = "", link_for: str = "") -> str:
 def show_one(number: int) -> str:
     address = the_bridge().room.address
     with the_bridge().database.reading() as tx:
-        party = _find(tx, number)
+        party = parties.find(tx, number)
+        if party is None:
+            raise NotFound("no-such-party", f"There is no connection {number}, or no longer.")
         centre = centres.find(tx, party.centre) if party.centre else None
         attached = queries.attached(tx, most=MOST_RESOURCES + 1, party_id=number)
         offerings = queries.offerings_of(tx, party.centre) if party.centre else []
@@ -97,7 +99,7 @@ def show_one(number: int) -> str:
 def approve(number: int) -> ResponseReturnValue:
     """Also keeps other choices for one that is active, and turns a disabled one on again."""
     with the_bridge().database.writing() as tx:
-        party = _find(tx, number)
+        party = deciding.find(tx, number)
         if request.form.get("seen") != deciding.fingerprint(party):
             raise LtiRefused(
                 "connection-changed",
@@ -105,7 +107,7 @@ def approve(number: int) -> ResponseReturnValue:
                 "Look at it again before you approve it.",
                 status=409,
             )
-        party = deciding.approve(tx, _with_choices(party))
+        party = deciding.approve(tx, party, _with_choices(party), by_operator())
     _note("connection approved", party, **_chosen(party))
     return _back(number)
 
@@ -129,8 +131,8 @@ def _chosen(party: Party) -> dict[str, object]:
 @pages.post(f"{_NUMBER}/rejection")
 def reject(number: int) -> ResponseReturnValue:
     with the_bridge().database.writing() as tx:
-        party = _find(tx, number)
-        status = deciding.reject(tx, party)
+        party = deciding.find(tx, number)
+        status = deciding.reject(tx, party, by_operator())
     _note("connection rejected" if status is None else "connection disabled", party)
     return redirect(url_for("connections.show"), 303) if status is None else _back(number)
 
@@ -138,17 +140,16 @@ def reject(number: int) -> ResponseReturnValue:
 @pages.post(f"{_NUMBER}/deployments")
 def add_deployment(number: int) -> ResponseReturnValue:
     with the_bridge().database.writing() as tx:
-        party = _find(tx, number)
-        party = deciding.add_deployment(tx, party, request.form.get("deployment_id", "").strip())
+        party = deciding.find(tx, number)
+        deployment = request.form.get("deployment_id", "").strip()
+        party = deciding.add_deployment(tx, party, deployment, by_operator())
     _note("deployment added", party)
     return _back(number)
 
 
-def _find(tx: Connection, number: int) -> Party:
-    party = parties.find(tx, number)
-    if party is None:
-        raise NotFound("no-such-party", f"There is no connection {number}, or no longer.")
-    return party
+def by_operator() -> By:
+    """Nobody is signed in: the audit knows the page alone."""
+    return By("operations page", "page", the_bridge().room.now())
 
 
 def _note(event: str, party: Party, **more: object) -> None:
