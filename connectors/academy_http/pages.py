@@ -15,6 +15,7 @@ from lms_bridge.domain.wanted import REMOVED
 
 SHOWN_AT_ONCE = 50
 """Codes in one query: short enough for every server's limit on the length of an address."""
+LONGEST_CURSOR = 200
 GONE = 410
 
 
@@ -83,6 +84,9 @@ def _page(client: Client, centre: str, size: int, cursor: str, *, first: bool) -
         raise NotUnderstood("not-the-contract", "A page of enrolments has no cursors.")
     if not since:
         raise NotUnderstood("not-the-contract", "A page of enrolments has an empty cursor.")
+    if max(len(since), len(following or "")) > LONGEST_CURSOR:
+        problem = f"A page of enrolments has a cursor of more than {LONGEST_CURSOR} characters."
+        raise NotUnderstood("not-the-contract", problem)
     return _Page(reply.items(), cursor, following or "", since)
 
 

@@ -21,7 +21,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 
-LONGEST_ID = 255
+LONGEST_ID = LONGEST_SCOPE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
             whole = False
             continue
         snapshot.answers += 1
-        scope = feed.scope_prefix + answer.scope
+        scope = _scope(feed, answer)
         shown.add(scope)
         whole = whole and answer.whole
         snapshot.cursor = answer.cursor or snapshot.cursor
@@ -137,6 +137,15 @@ def read(feed: Feed, reading: Reading, database: Database) -> Snapshot:
     # What is bad and only moved stays in quarantine; what is good, where it was known, leaves it.
     snapshot.released |= absent - (seen - snapshot.unchanged)
     return snapshot
+
+
+def _scope(feed: Feed, answer: Answer) -> str:
+    """The name under which the answer is remembered. One too long to be kept (some platforms put
+    a lot into a cursor) is known by its hash."""
+    scope = feed.scope_prefix + answer.scope
+    if len(scope) <= LONGEST_SCOPE:
+        return scope
+    return feed.scope_prefix + hashlib.sha256(answer.scope.encode()).hexdigest()
 
 
 def _digest(salt: bytes, answer: Answer) -> bytes:

@@ -180,6 +180,12 @@ def test_a_cursor_that_is_gone_makes_it_read_everything_once(academy: Academy, s
     assert answers[-1].cursor == "c3"
 
 
+def test_a_cursor_that_is_too_long_to_be_kept(academy: Academy, system: Any) -> None:
+    academy.last_change = 10**201
+    with pytest.raises(NotUnderstood, match="200 characters"):
+        whole(system)
+
+
 def test_a_page_that_is_gone_midway_is_no_snapshot(academy: Academy, system: Any) -> None:
     people(academy, 3)
     academy.faults.next(Fault(FaultKind.STATUS, status=410), after=1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 
 from lms_bridge.domain.errors import NotUnderstood
 from lms_bridge.domain.model import Flow
 from lms_bridge.domain.policy import Policy
-from tests.fakes.academy import sample_person
+from lms_bridge.domain.ports import Reading
+from tests.fakes.academy import FakeAcademy, sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
 from tests.fakes.nights import Nights
 
@@ -296,3 +300,24 @@ def test_many_registrations_that_go_over_wait_for_a_person(night: Nights) -> Non
     night.decide(approve=True)
     night.good_night()
     assert states(night) == [ACTIVE] * 6 + [SUSPENDED] * 6
+
+
+def test_names_of_pages_may_be_long(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a platform puts its whole state into a cursor."""
+    _, code = course_of(night)
+    read = FakeAcademy.read_registrations
+
+    def at_length(academy: FakeAcademy, centre: str, there: Mapping[str, str]) -> Reading:
+        for each in read(academy, centre, there):
+            yield replace(each, scope=each.scope + "x" * 900)
+
+    monkeypatch.setattr(FakeAcademy, "read_registrations", at_length)
+    keys = [night.academy.register("SAMPLE", code, sample_person(n)) for n in range(8)]
+    night.good_night()
+    assert states(night) == [ACTIVE] * 8
+    night.academy.parsed.clear()
+    night.good_night()
+    assert night.academy.parsed == []
+    night.academy.forget(keys[0])
+    night.good_night()
+    assert states(night) == [ACTIVE] * 7 + [SUSPENDED]
