@@ -124,6 +124,25 @@ def test_a_run_of_the_academys_own_is_shown(world: World) -> None:
     assert "Academy" in requests.get(f"{world.address}/runs/{last}", timeout=10).text
 
 
+@pytest.mark.parametrize(("reach", "status"), [((), 200), (("--centre", "ONE"), 404)])
+def test_programs_that_reach_everything_see_it(
+    world: World, reach: tuple[str, ...], status: int
+) -> None:
+    Operator(world).send(f"/{add(world, centre='').id}", "/approval")
+    made = Cli(world)("token", "create", "reader", "--scope", "operations:read", *reach)
+    headers = {"Authorization": f"Bearer {made.splitlines()[0]}"}
+    runs = f"{world.address}/api/v1/runs"
+    listed = requests.get(runs, headers=headers, timeout=10).json()["items"]
+    assert bool(listed) == (status == 200)
+    with world.bridge.database.reading() as tx:
+        number = tx.scalar(select(run.c.id).order_by(run.c.id.desc()).limit(1))
+    assert requests.get(f"{runs}/{number}", headers=headers, timeout=10).status_code == status
+    shown = requests.get(f"{runs}/{number}/items", headers=headers, timeout=10)
+    assert shown.status_code == status
+    if status == 200:
+        assert shown.json()["items"][0]["fields"]["status"] == [None, "active"]
+
+
 def test_a_decision_is_not_a_run_that_the_centre_ran(world: World) -> None:
     Operator(world).send(f"/{world.party.id}", "/rejection")
     with world.bridge.database.reading() as tx:
