@@ -1,4 +1,5 @@
-"""The tables of the interface for programs: tokens, kept answers, webhooks, runs asked for."""
+"""The tables of the interface for programs: tokens, kept answers, lists, webhooks, runs asked
+for."""
 
 from __future__ import annotations
 
@@ -13,11 +14,12 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
 
-from lms_bridge.store.tables import Id, metadata, row_id, words
+from lms_bridge.store.tables import Id, metadata, offering, row_id, words
 from lms_bridge.store.types import Texts, Utc
 
 api_token = Table(
@@ -58,6 +60,15 @@ api_answer = Table(
     Column("headers", JSON, nullable=False),
     Column("body", LargeBinary, nullable=False, default=b""),
     Column("at", Utc, nullable=False, index=True),
+)
+
+offering_in_list = Table(
+    "offering_in_list",
+    metadata,
+    # Apart from the offering: its long texts would have to be read past.
+    Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, autoincrement=False),
+    # JSON, ready to be sent.
+    Column("shown", Text, nullable=False),
 )
 
 webhook = Table(

@@ -78,8 +78,15 @@ class Database:
     def at_once(
         self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
     ) -> tuple[Any, ...] | None:
-        """One statement that is a transaction of its own, straight to the driver; gives its first
-        row. ``writing`` says whether it changes anything.
+        """The first row of what ``all_at_once`` gives."""
+        rows = self.all_at_once(statement, values, writing=writing)
+        return rows[0] if rows else None
+
+    def all_at_once(
+        self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
+    ) -> Sequence[tuple[Any, ...]]:
+        """One statement that is a transaction of its own, straight to the driver. ``writing`` says
+        whether it changes anything.
 
         Raises:
             OperationalError: the database failed.
@@ -91,7 +98,7 @@ class Database:
                 rows = self._given_to_driver(ready.text, given)
         except self.dialect.loaded_dbapi.Error as error:
             ready.failed(error)
-        return ready.row(rows[0]) if rows else None
+        return ready.rows(rows)
 
     def _given_to_driver(self, text: str, given: Any) -> Sequence[Any]:
         try:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.store.database import Database
+from lms_bridge.store.offerings import fill_lists
 
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 
@@ -49,6 +50,7 @@ def upgrade(database: Database) -> str | None:
     try:
         with database.writing() as tx:
             command.upgrade(_config(tx), "head")
+            fill_lists(tx)
     except CommandError:
         raise SettingsInvalid(
             ["store.address: the tables were made by a newer version than this one"]

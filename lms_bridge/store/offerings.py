@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from lms_bridge.domain.model import Kind, Offering
-from lms_bridge.store import changes
+from lms_bridge.store import changes, in_list
 from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.links import chunks
 from lms_bridge.store.prepared import Prepared
@@ -75,8 +76,11 @@ def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:
 
 def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
     _keep_courses(tx, records)
-    ids = insert_many(tx, offering, [columns(record) for record in records])
+    now = datetime.now(UTC)
+    rows = [{**columns(record), "changed_at": now} for record in records]
+    ids = insert_many(tx, offering, rows)
     add_tags(tx, dict(zip(ids, records, strict=True)))
+    in_list.keep(tx, ((id_, record, now) for id_, record in zip(ids, records, strict=True)))
     changes.note_new(tx, Kind.OFFERING, ids)
     return ids
 
@@ -84,8 +88,19 @@ def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
 def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     _keep_courses(tx, list(records.values()))
     changes.note_changing(tx, records)
-    update_many(tx, offering, [{"id": id_, **columns(r)} for id_, r in records.items()])
+    now = datetime.now(UTC)
+    rows = [{"id": id_, **columns(r), "changed_at": now} for id_, r in records.items()]
+    update_many(tx, offering, rows)
     replace_tags(tx, records)
+    in_list.keep(tx, ((id_, record, now) for id_, record in records.items()))
+
+
+def fill_lists(tx: Connection) -> None:
+    """Makes what lists show of the offerings of which a migration left nothing there."""
+    missing = in_list.missing(tx)
+    for chunk in chunks(missing):
+        records = offerings(tx, chunk)
+        in_list.keep(tx, ((id_, record, missing[id_]) for id_, record in records.items()))
 
 
 def _keep_courses(tx: Connection, records: Sequence[Offering]) -> None:

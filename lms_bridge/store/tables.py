@@ -89,6 +89,7 @@ centre = Table(
     Column("policy", JSON, nullable=False),
     Column("sample", Boolean, nullable=False, default=False),
     Column("active", Boolean, nullable=False, default=True),
+    Index("ix_centre_region", "region", "code"),
 )
 
 course = Table(
@@ -210,6 +211,11 @@ result = Table(
     *_changes(),
 )
 
+OFFERING_AT_ACADEMY = "system || ':' || kind = 'academy:offering'"
+"""Links that tell what the catalogue shows. Written so that SQLite finds them in the index that has
+this condition: comparing the columns one by one would lead it to the unique constraint's, and from
+there to every row."""
+
 link = Table(
     "link",
     metadata,
@@ -247,6 +253,12 @@ link = Table(
         "kind",
         sqlite_where=text("wanted <> acknowledged OR sending"),
         postgresql_where=text("wanted <> acknowledged OR sending"),
+    ),
+    Index(
+        "ix_link_catalogue",
+        *("record_id", "acknowledged"),
+        sqlite_where=text(OFFERING_AT_ACADEMY),
+        postgresql_where=text(OFFERING_AT_ACADEMY),
     ),
 )
 

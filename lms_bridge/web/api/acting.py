@@ -16,7 +16,7 @@ from lms_bridge.store.kept_answers import Claim
 from lms_bridge.sync.offering_acts import API
 from lms_bridge.sync.run import BUSY, RunRequest
 from lms_bridge.sync.work import Work
-from lms_bridge.web.api import kept_pages, keys
+from lms_bridge.web.api import keys
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.problems import problem
 from lms_bridge.web.api.replies import JSON, Reply
@@ -60,7 +60,6 @@ def done_once(do: Callable[[Claim | None], Reply]) -> Response:
         if claim is not None:
             keys.give_back(claim)
         raise
-    kept_pages.pages().changed()
     return Response(reply.body, reply.status, reply.head(), mimetype=JSON)
 
 

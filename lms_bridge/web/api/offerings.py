@@ -25,7 +25,7 @@ from lms_bridge.store import centres
 from lms_bridge.store import offerings as store
 from lms_bridge.sync.offering_acts import OfferingAct, act_on_offering, newest_areas
 from lms_bridge.sync.work import Work, utc_now
-from lms_bridge.web.api import kept_pages, replies
+from lms_bridge.web.api import replies
 from lms_bridge.web.api.acting import change
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.centres import shown_findings
@@ -72,21 +72,18 @@ def no_such_offering() -> NotFound:
 def list_offerings(asked: dict[str, Any]) -> Response:
     """The catalogue, or all offerings that the token reaches; long texts are left out."""
     after, most = replies.after(asked["cursor"]), asked["limit"]
-    own = asked["view"] == "mine"
-    if own and not caller().may(Scope.READ_OFFERINGS):
+    database = the_bridge().database
+    if asked["view"] == "catalogue":
+        found = queries.catalogue(database, asked, after, most + 1)
+    elif caller().may(Scope.READ_OFFERINGS):
+        with database.reading() as tx:
+            found = queries.mine(tx, asked, after, most + 1, caller().centres(tx))
+    else:
         raise Refused(
             "scope-missing", f"view=mine needs a token with the scope {Scope.READ_OFFERINGS}."
         )
-    if own:
-        with the_bridge().database.reading() as tx:
-            rows = queries.mine(tx, asked, after, most + 1, caller().centres(tx))
-        return replies.tagged(kept_pages.page_of(rows, most))
-    kept, key = kept_pages.pages(), tuple(asked.items())
-    page = kept.at_hand(key)
-    if page is None:
-        with the_bridge().database.reading() as tx:
-            page = kept.page(tx, key, lambda: queries.catalogue(tx, asked, after, most + 1), most)
-    return kept_pages.sent(page)
+    last = found[most - 1][0] if len(found) > most else None
+    return replies.tagged(replies.page_of([shown for _, shown in found[:most]], last))
 
 
 @route("/offerings/<code>", scope=None, answer=ShownOffering, tag="offerings")

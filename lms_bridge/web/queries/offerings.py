@@ -5,24 +5,41 @@ Pages go in the order of ids, each beginning after the last one's end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 
 from lms_bridge.domain.document import digest
-from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.wanted import GONE, PUBLIC
-from lms_bridge.schemas.shown import ShownOfferingInList
-from lms_bridge.store.tables import EMPTY, centre, link, offering, offering_tag
+from lms_bridge.store.api_tables import offering_in_list
+from lms_bridge.store.database import Database
+from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.tables import (
+    EMPTY,
+    OFFERING_AT_ACADEMY,
+    centre,
+    link,
+    offering,
+    offering_tag,
+)
 from lms_bridge.store.tags import Tag, tag_key
 from lms_bridge.store.types import Utc
-from lms_bridge.web.queries.interface import Asked, Reach, Rows
+from lms_bridge.web.queries.interface import Asked, Reach
 
-IN_LIST = tuple(ShownOfferingInList().fields)
-"""Fields of an offering in a list, in the order of their schema."""
-
+Found = Sequence[Sequence[Any]]
+"""Rows of a list: (id, the offering as JSON)."""
 
 _SHOWN = and_(
     offering.c.listed,
@@ -30,52 +47,50 @@ _SHOWN = and_(
     offering.c.status.in_([literal_column(f"'{word}'") for word in sorted(PUBLIC)]),
     # Asked of each offering that all else fits: PostgreSQL would make a join of an EXISTS, over
     # all links there are.
-    select(link.c.id)
+    select(link.c.acknowledged)
     .where(
-        link.c.system == ACADEMY,
-        link.c.kind == Kind.OFFERING,
+        literal_column(OFFERING_AT_ACADEMY),
         link.c.record_id == offering.c.id,
         link.c.acknowledged != EMPTY,
         link.c.acknowledged != digest(GONE),
     )
-    .limit(1)
     .scalar_subquery()
     .is_not(None),
 )
 """What the public may see: the Academy has acknowledged it, and it is still to be shown."""
 
 
-def catalogue(tx: Connection, asked: Asked, after: int, most: int) -> Rows:
-    """Offerings that the public may see. Each row: id, then the fields of a list's entry."""
-    return _offerings(tx, asked, after, most, None, public=True)
+def catalogue(database: Database, asked: Asked, after: int, most: int) -> Found:
+    """Offerings that the public may see."""
+    names, words = _filters(asked), _words(asked)
+    values = _values(asked, names, words, after, most)
+    return database.all_at_once(_public(names, len(words)), values, writing=False)
 
 
-def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> Rows:
-    """The same of all offerings within reach, whatever their status."""
-    return _offerings(tx, asked, after, most, reach, public=False)
-
-
-def state(tx: Connection) -> tuple[object, ...]:
-    """Another value once anything that a list of offerings shows may have changed: every change
-    of an offering tells its time, and what the Academy acknowledged leaves an item."""
-    return tuple(tx.exec_driver_sql(_STATE).one())
-
-
-_STATE = "SELECT (SELECT max(changed_at) FROM offering), (SELECT max(id) FROM item)"
-
-
-def _offerings(
-    tx: Connection, asked: Asked, after: int, most: int, reach: Reach, *, public: bool
-) -> Rows:
-    values = {name: asked[name] for name in _FILTERS if asked.get(name)}
-    words = asked.get("text", "").split()[:8]
-    query = _query(tuple(values), len(words), reach is not None, public)
-    for name, value in values.items():
-        values[name] = tag_key(value) if name in _TAGS else value
-    values |= {f"word_{place}": _like(word) for place, word in enumerate(words)}
+def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> Found:
+    """All offerings within reach, whatever their status."""
+    names, words = _filters(asked), _words(asked)
+    values = _values(asked, names, words, after, most)
     if reach is not None:
         values["reach"] = list(reach)
-    return tx.execute(query, {**values, "after": after, "most": most}).all()
+    where = [] if reach is None else [offering.c.centre.in_(bindparam("reach", expanding=True))]
+    return tx.execute(_query(names, len(words), where), values).all()
+
+
+def _filters(asked: Asked) -> tuple[str, ...]:
+    return tuple(name for name in _FILTERS if asked.get(name))
+
+
+def _words(asked: Asked) -> list[str]:
+    return list(asked.get("text", "").split()[:8])
+
+
+def _values(
+    asked: Asked, names: Sequence[str], words: Sequence[str], after: int, most: int
+) -> dict[str, Any]:
+    values = {name: tag_key(asked[name]) if name in _TAGS else asked[name] for name in names}
+    values |= {f"word_{place}": _like(word) for place, word in enumerate(words)}
+    return {**values, "after": after, "most": most}
 
 
 _TAGS = {"topic": Tag.TOPIC, "language": Tag.LANGUAGE}
@@ -85,7 +100,7 @@ _FILTERS: Mapping[str, Any] = {
         for name in ("centre", "modality", "level", "status")
     },
     # Not by an index on the centre: the rows would have to be sorted by their ids again.
-    "region": offering.c.centre.concat("").in_(
+    "region": offering.c.centre.concat(literal_column("''")).in_(
         select(centre.c.code).where(centre.c.region == bindparam("region"))
     ),
     "starts_from": offering.c.starts_at >= bindparam("starts_from", type_=Utc()),
@@ -96,19 +111,23 @@ _FILTERS: Mapping[str, Any] = {
 
 
 @lru_cache(maxsize=1000)
-def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Select[Any]:
-    """Made once for each set of filters: making costs more than asking. The ids are found inside
-    an index, and only the page's rows are then read: they are long."""
-    where = [_FILTERS[name] for name in names if name not in _TAGS]
-    if public:
-        where.append(_SHOWN)
-    if within:
-        where.append(offering.c.centre.in_(bindparam("reach", expanding=True)))
-    where.extend(
-        func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
-        for place in range(words)
+def _public(names: tuple[str, ...], words: int) -> Prepared:
+    """Made once for each set of filters: making costs more than asking."""
+    return Prepared(_query(names, words, [_SHOWN]))
+
+
+def _query(
+    names: Sequence[str], words: int, where: Sequence[ColumnElement[bool]]
+) -> Select[tuple[int, str]]:
+    """The ids are found inside an index, and only what is shown of the page's is then read."""
+    query = select(offering.c.id).where(
+        *(_FILTERS[name] for name in names if name not in _TAGS),
+        *where,
+        *(
+            func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
+            for place in range(words)
+        ),
     )
-    query = select(offering.c.id).where(*where)
     order: Any = offering.c.id
     for name in names:
         if name in _TAGS:
@@ -119,9 +138,9 @@ def _query(names: tuple[str, ...], words: int, within: bool, public: bool) -> Se
             order = tag.c.offering_id
     found = query.where(order > bindparam("after")).order_by(order).limit(bindparam("most"))
     page = found.subquery()
-    columns = (offering.c.id, *(offering.c[name] for name in IN_LIST))
-    rows = select(*columns).join(page, page.c.id == offering.c.id)
-    return rows.order_by(offering.c.id)
+    there = offering_in_list.c.offering_id
+    shown = select(there, offering_in_list.c.shown).join(page, page.c.id == there)
+    return shown.order_by(there)
 
 
 def _like(word: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
+from lms_bridge.store.database import Database
+from tests.fakes.lists import check_lists
 from tests.functional.cli.conftest import Cli, registrations
 
 _FIRST = "id;title\nS-1;Spectrum\nS-2;Security\n"
@@ -14,6 +16,9 @@ _SECOND = "id;title\nS-1;Waves\nS-2;Security\n"
 def titles(cli: Cli, centre: str) -> list[str]:
     written = cli("export", "offerings", "-", "--centre", centre).stdout
     rows = csv.DictReader(io.StringIO(written.lstrip("\ufeff")))
+    database = Database(cli.environment["LMS_BRIDGE_STORE__ADDRESS"])
+    check_lists(database)
+    database.close()
     return sorted(row["title"] for row in rows)
 
 

@@ -6,14 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lms_bridge.web.api import kept_pages
 from tests.integration.api.world import World, open_world
-
-
-@pytest.fixture(autouse=True)
-def _look_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests change the database behind the application's back."""
-    monkeypatch.setattr(kept_pages, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, event, select, update
 
 from lms_bridge.domain.access import Reach, Scope
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import (
-    ACADEMY,
     EnrolmentStatus,
     Flow,
     Kind,
@@ -24,19 +23,18 @@ from lms_bridge.domain.model import (
 )
 from lms_bridge.schemas.asked import MOST
 from lms_bridge.schemas.offering import OfferingSchema
-from lms_bridge.schemas.shown import ShownOffering, ShownOfferingInList
-from lms_bridge.store import leases, lives, offerings, reports
+from lms_bridge.schemas.shown import ShownOffering
+from lms_bridge.store import leases, lives, migrate, offerings, reports
+from lms_bridge.store.api_tables import offering_in_list
+from lms_bridge.store.database import Database
 from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.run import RunRequest
-from lms_bridge.web.api import kept_pages
-from lms_bridge.web.api.kept_pages import page_of
 from lms_bridge.web.api.offerings import shown_offering
 from lms_bridge.web.queries import offerings as queries
+from tests.fakes.lists import check_lists, dumped
 from tests.integration.api.world import DAY, NOW, World, enrol, offering
-
-PAGE: dict[str, Any] = {"limit": 50}
 
 
 def codes(world: World, query: str = "", token: str = "") -> list[str]:
@@ -139,15 +137,24 @@ def test_what_is_read_twice_is_sent_once(either: World) -> None:
 
 
 def test_a_list_is_to_the_letter_what_the_schema_makes_of_it(either: World) -> None:
-    """The fast way and the schema are held together."""
+    check_lists(either.bridge.database)
     with either.bridge.database.reading() as tx:
-        rows = queries.catalogue(tx, PAGE, 0, 50)
-        records = offerings.offerings(tx, [row.id for row in rows])
-    fast = orjson.loads(page_of(rows, 50))
-    schema = ShownOfferingInList()
-    slow = [schema.dump({**_fields(records[row.id]), "changed_at": row.changed_at}) for row in rows]
-    assert fast == {"items": slow, "next": None}
-    assert set(fast["items"][0]) == set(schema.fields)
+        changed = tx.execute(select(table.c.code, table.c.changed_at))
+        slow = {
+            code: dumped(offerings.offerings_by_code(tx, [code])[code][1], at)
+            for code, at in changed.all()
+        }
+    public = [slow[code] for code in ("ONE-open", "ONE-apply", "TWO-open", "FAR-open")]
+    whole = orjson.dumps({"items": public, "next": None})
+    assert either.get("/offerings").get_data() == whole
+    page = either.get("/offerings?limit=1")
+    first = orjson.dumps({"items": public[:1], "next": page.get_json()["next"]})
+    assert page.get_data() == first
+    empty = either.get("/offerings?centre=NONE").get_data()
+    assert empty == orjson.dumps({"items": [], "next": None})
+    token = either.token(Scope.READ_OFFERINGS)
+    mine = orjson.dumps({"items": list(slow.values()), "next": None})
+    assert either.get("/offerings?view=mine", token).get_data() == mine
 
 
 def test_one_offering_is_what_the_schema_makes_of_it(world: World) -> None:
@@ -316,26 +323,34 @@ def test_a_centre_that_is_being_synced_is_not_touched(world: World) -> None:
 
 
 @pytest.mark.parametrize("view", ["catalogue", "mine"])
-def test_a_page_is_found_inside_an_index(world: World, view: str) -> None:
+@pytest.mark.parametrize("more", [{}, {"modality": Modality.BLENDED}, {"level": Level.ADVANCED}])
+def test_a_page_is_found_inside_an_index(
+    sqlite_database: Database, view: str, more: dict[str, Any]
+) -> None:
     """No sorting, and no going through whole rows."""
     seen: list[str] = []
-    asked = {"region": "africa", "modality": Modality.INSTRUCTOR_LED}
-    with world.bridge.database.reading() as tx:
-        raw = tx.connection.driver_connection
-        assert isinstance(raw, sqlite3.Connection)
+    asked = {"region": "africa", **more}
+
+    @event.listens_for(sqlite_database.engine, "connect")
+    def _listen(raw: sqlite3.Connection, _: Any) -> None:
         raw.set_trace_callback(seen.append)
-        if view == "catalogue":
-            queries.catalogue(tx, asked, 0, 51)
-        else:
+
+    if view == "catalogue":
+        queries.catalogue(sqlite_database, asked, 0, 51)
+    else:
+        with sqlite_database.reading() as tx:
             queries.mine(tx, asked, 0, 51, ["ONE"])
-        raw.set_trace_callback(None)
-        steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {seen[-1]}")]
+    query = next(each for each in seen if "offering_in_list" in each)
+    with sqlite_database.reading() as tx:
+        steps = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
     assert any("COVERING INDEX ix_offering_" in step for step in steps), steps
     search = steps[: steps.index("SCAN anon_1")]  # what comes then is about the page's rows alone
-    assert not any("TEMP B-TREE" in step for step in search), steps
+    assert not any("TEMP B-TREE" in step or "AUTOMATIC" in step for step in search), steps
+    if view == "catalogue":
+        assert any("ix_link_catalogue" in step for step in search), steps
 
 
-def test_a_page_that_was_made_is_made_anew_once_anything_changed(either: World) -> None:
+def test_a_change_is_seen_by_the_very_next_reader(either: World) -> None:
     """An offering, what the Academy acknowledged of one, or nothing."""
     first = either.get("/offerings").headers["ETag"]
     assert either.get("/offerings").headers["ETag"] == first
@@ -344,6 +359,7 @@ def test_a_page_that_was_made_is_made_anew_once_anything_changed(either: World) 
         offerings.change_offerings(tx, {either.ids["TWO-open"]: renamed})
     second = either.get("/offerings")
     assert "Renamed" in second.get_data(as_text=True)
+    assert second.headers["ETag"] != first
     token = either.token()
     assert act(either, "ONE-open", "cancel", token).status_code == 200
     assert "ONE-open" not in either.get("/offerings").get_data(as_text=True)
@@ -351,23 +367,28 @@ def test_a_page_that_was_made_is_made_anew_once_anything_changed(either: World) 
         gone = digest({"state": "removed"})
         where = (link.c.kind == Kind.OFFERING, link.c.record_id == either.ids["FAR-open"])
         tx.execute(update(link).where(*where).values(acknowledged=gone))
-        run = reports.start_run(tx, "FAR", "offerings", "command", NOW)
-        blank = {"action": "remove", "state": "acknowledged", "code": "", "message": ""}
-        row = {"run_id": run, "system": ACADEMY, "kind": Kind.OFFERING, "external_id": "", **blank}
-        reports.add_items(tx, [{**row, "record_id": 1, "fields": None, "at": NOW}])
     assert codes(either) == ["ONE-apply", "TWO-open"]
+    check_lists(either.bridge.database)
 
 
-def test_what_was_changed_here_is_seen_here_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kept_pages, "LOOK_SECONDS", 3600.0)
-    assert "ONE-open" in codes(world)
-    with world.bridge.database.writing() as tx:
+def test_what_is_undone_was_never_shown(either: World) -> None:
+    with either.bridge.database.trying() as tx:
         renamed = replace(offering("TWO-open"), title="Renamed")
-        offerings.change_offerings(tx, {world.ids["TWO-open"]: renamed})
-    assert "Renamed" not in world.get("/offerings").get_data(as_text=True)  # not looked at yet
-    assert act(world, "ONE-open", "cancel", world.token()).status_code == 200
-    text = world.get("/offerings").get_data(as_text=True)
-    assert "Renamed" in text
-    assert "ONE-open" not in text
+        offerings.change_offerings(tx, {either.ids["TWO-open"]: renamed})
+    assert "Renamed" not in either.get("/offerings").get_data(as_text=True)
+    check_lists(either.bridge.database)
+
+
+def test_what_a_migration_emptied_is_made_anew(either: World) -> None:
+    database, before = either.bridge.database, either.get("/offerings").get_data()
+    with database.writing() as tx:
+        tx.execute(delete(offering_in_list).where(offering_in_list.c.offering_id > 1))
+        tx.execute(update(offering_in_list).values(shown="kept"))
+    assert orjson.loads(before)["items"]
+    migrate.upgrade(database)
+    with database.writing() as tx:
+        assert tx.scalars(select(offering_in_list.c.shown).limit(1)).first() == "kept"
+        tx.execute(delete(offering_in_list))
+    migrate.upgrade(database)
+    assert len(check_lists(database)) == 7
+    assert either.get("/offerings").get_data() == before

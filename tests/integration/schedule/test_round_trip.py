@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lms_bridge.domain.model import Level, Modality, OfferingStatus, RegistrationType
 from lms_bridge.store import offerings
+from tests.fakes.lists import check_lists
 from tests.integration.api.world import NOW, World, open_world
 from tests.integration.schedule.pushing import CSV, ICS, JSON, Centre, row
 
@@ -75,6 +76,7 @@ def one(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Itera
 
 
 def records(centre: Centre) -> Any:
+    check_lists(centre.world.bridge.database)
     with centre.world.bridge.database.reading() as tx:
         return offerings.offerings_of(tx, centre.code)
 

@@ -40,6 +40,7 @@ from lms_bridge.sync.run import Report
 from lms_bridge.sync.wants import GONE_HASH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED
+from tests.fakes.lists import check_lists
 from tests.fakes.nights import Nights
 from tests.fakes.steps import Killed, KillSwitch
 
@@ -424,6 +425,7 @@ class TwoSides(RuleBasedStateMachine):
         shown = self.academy.catalogue
         kept -= wanted.keys()
         assert {code: title for code, title in shown.items() if code not in kept} == wanted
+        check_lists(self.database)
 
     def check_people(self) -> None:
         ids = [each.stable_id for each in self.lms.people.values() if each.stable_id]
