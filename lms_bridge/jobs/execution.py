@@ -97,10 +97,13 @@ class Execution:
         """A run that could not even begin is shown among the runs, too."""
         _log.error("run not begun", centre=centre, code=error.code)
         at = utc_now()
-        with self._bridge.database.writing() as tx:
-            run_id = reports.start_run(tx, centre, ",".join(flows), trigger, at)
-            problem = (error.code, f"settings: {error}")
-            reports.finish_run(tx, run_id, FAILED, {}, at, problem)
+        try:
+            with self._bridge.database.writing() as tx:
+                run_id = reports.start_run(tx, centre, ",".join(flows), trigger, at)
+                problem = (error.code, f"settings: {error}")
+                reports.finish_run(tx, run_id, FAILED, {}, at, problem)
+        except SQLAlchemyError as failure:
+            _log.error("failure not kept", centre=centre, error=type(failure).__name__)
 
     def let_go(self) -> None:
         """Ends the leases of what is still going, after the transaction that each may be in.

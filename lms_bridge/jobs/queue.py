@@ -24,7 +24,7 @@ from lms_bridge.jobs.courier import Courier
 from lms_bridge.jobs.engine import BUSY_ATTEMPTS, BUSY_SECONDS, key_of
 from lms_bridge.jobs.execution import Execution
 from lms_bridge.jobs.pool import Pool
-from lms_bridge.sync.run import BUSY
+from lms_bridge.sync.run import BUSY, FAILED
 
 _log = structlog.get_logger(__name__)
 TASK, QUEUE = "run_centre", "runs"
@@ -139,9 +139,12 @@ def _task(execution: Execution, pool: Pool) -> Task:
                 ended.set_result(status)
 
         def act() -> None:
-            status = execution.run(centre, [Flow(flow) for flow in flows], full, trigger)
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(tell, status)
+            status = FAILED
+            try:
+                status = execution.run(centre, [Flow(flow) for flow in flows], full, trigger)
+            finally:  # whatever becomes of the run: the worker's place must not be lost
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(tell, status)
 
         pool.add(f"{centre}:{next(numbers)}", centre, act)
         if await ended == BUSY and full:

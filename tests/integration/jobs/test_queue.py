@@ -159,3 +159,20 @@ def test_a_worker_that_ends_cuts_its_runs_off(queued: FakeBridge) -> None:
     assert jobs(queued) == []
     queued.lms.gate.set()
     engine.close(0)
+
+
+def test_a_defect_in_a_run_takes_no_place_of_the_worker(
+    queued: FakeBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> str:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(queue.Execution, "run", broken)
+    engine = engine_for(queued)
+    for number in range(4):  # more than run at once
+        engine.submit(f"C{number}", ALL, True, "clock")
+    engine.close(0)
+    worker = work_in_a_thread(queued)
+    worker.join(PATIENCE)
+    assert not worker.is_alive()
+    assert jobs(queued) == []
