@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -31,11 +31,25 @@ def update_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 
 
 def insert_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Inserts and gives the new ids, in the order of the rows."""
+    """Inserts and gives the new ids, in the order of the rows.
+
+    The ids are taken first: where they are asked for with the insertion, the drivers cannot carry
+    out one prepared statement for all rows, which takes up to four times as long.
+    """
     if not rows:
         return []
-    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
-    return [row.id for row in tx.execute(statement, list(rows))]
+    ids = _new_ids(tx, table, len(rows))
+    tx.execute(insert(table), [{**row, "id": id_} for id_, row in zip(ids, rows, strict=True)])
+    return ids
+
+
+def _new_ids(tx: Connection, table: Table, many: int) -> list[int]:
+    if tx.dialect.name == "sqlite":  # whose one writer at a time numbers rows from the last on
+        last: int = tx.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+        return list(range(last + 1, last + 1 + many))
+    next_id = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    taken = tx.scalars(select(next_id).select_from(func.generate_series(1, many).alias("place")))
+    return sorted(taken)
 
 
 def upsert(
