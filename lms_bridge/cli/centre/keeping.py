@@ -52,8 +52,8 @@ def _fields(command: Command) -> Command:
             "policy",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A policy or a limit for this centre alone; empty: the general one. May be "
-            "repeated.",
+            help="A policy, a limit or the catalogue's time for this centre alone; empty: the "
+            "general one. May be repeated.",
         ),
     )
     for option in reversed(options):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lms_bridge.cron import check as check_cron
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Limits, Option
+from lms_bridge.jobs.schedule import CATALOGUE
 from lms_bridge.schemas.parts import read_part
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -78,7 +80,7 @@ def _number(text: str) -> int | float:
 def policy_values(
     typed: Iterable[str], before: Mapping[str, object]
 ) -> tuple[dict[str, object], list[str]]:
-    """A centre's own policy and limits over those of ``before``, and every problem."""
+    """A centre's own policy, limits and night over those of ``before``, and every problem."""
     values: dict[str, object] = dict(before)
     problems = []
     for pair in typed:
@@ -96,12 +98,22 @@ def policy_values(
 def _read(values: Mapping[str, object], problems: list[str]) -> dict[str, object]:
     read: dict[str, object] = {}
     left = dict(values)
+    if CATALOGUE in left:
+        read[CATALOGUE] = left.pop(CATALOGUE)
+        problems.extend(_cron_problems(str(read[CATALOGUE])))
     parts: tuple[type[Any], ...] = (Policy, Limits)
     for part in parts:
         own = {name: left.pop(name) for name in part.__slots__ if name in left}
         made, found = read_part(part, own, "policy")
         problems.extend(found)
         read.update((name, plain(getattr(made, name))) for name in own)
-    allowed = ", ".join((*Policy.__slots__, *Limits.__slots__))
+    allowed = ", ".join((*Policy.__slots__, *Limits.__slots__, CATALOGUE))
     problems.extend(f"policy {name}: there is none; there are: {allowed}" for name in left)
     return read
+
+
+def _cron_problems(expression: str) -> Iterator[str]:
+    try:
+        check_cron(expression)
+    except ValueError as error:
+        yield f"policy {CATALOGUE}: is not a cron expression: {error}"

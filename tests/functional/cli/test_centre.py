@@ -134,6 +134,15 @@ def test_policy_of_one_centre(alpha: Cli) -> None:
     assert alpha.json("centre", "show", "ALPHA")["policy"] == {"attempts": 2}
 
 
+def test_a_night_of_ones_own(alpha: Cli) -> None:
+    alpha("centre", "change", "ALPHA", "--policy", "catalogue=30 3 * * mon-fri")
+    assert alpha.json("centre", "show", "ALPHA")["policy"] == {"catalogue": "30 3 * * mon-fri"}
+    change = ("centre", "change", "ALPHA", "--policy", "catalogue=every night")
+    assert "policy catalogue: is not a cron expression" in alpha(*change, code=2).stderr
+    alpha("centre", "change", "ALPHA", "--policy", "catalogue=")
+    assert alpha.json("centre", "show", "ALPHA")["policy"] == {}
+
+
 def test_change_keeps_the_token_unless_a_new_one_is_given(alpha: Cli) -> None:
     assert "changed" in alpha("centre", "change", "ALPHA", "--name", "Alpha II").stdout
     alpha("centre", "check", "ALPHA")
