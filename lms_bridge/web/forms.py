@@ -17,7 +17,7 @@ def sent_pairs() -> list[tuple[str, str]]:
     Raises:
         RequestEntityTooLarge: it is larger than MAX_CONTENT_LENGTH, or has too many fields.
     """
-    if not request.headers.get("Content-Type", "").lower().startswith(_KIND):
+    if not request.environ.get("CONTENT_TYPE", "").lower().startswith(_KIND):
         return list(request.form.items(multi=True))
     try:
         return parse_qsl(

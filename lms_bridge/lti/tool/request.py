@@ -10,8 +10,6 @@ from pylti1p3.launch_data_storage.base import LaunchDataStorage
 from pylti1p3.request import Request
 from pylti1p3.session import SessionService
 
-from lms_bridge.lti.tool.state import digest
-
 COOKIE = "lti-"
 
 
@@ -21,8 +19,9 @@ def fresh() -> str:
 
 
 def cookie_name(state: str, *, secure: bool) -> str:
-    """One cookie for each login, so that two tabs at once do not overwrite each other's."""
-    return f"{'__Host-' if secure else ''}{COOKIE}{digest(state)[:16]}"
+    """One cookie for each login, so that two tabs at once do not overwrite each other's: a state
+    that the bridge made ends with a part of its seal."""
+    return f"{'__Host-' if secure else ''}{COOKIE}{state.rstrip('=')[-16:]}"
 
 
 class Form(Request):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 
 import orjson
@@ -23,11 +22,8 @@ _LONGEST = 1000
 
 
 def digest(text: str) -> str:
-    """144 bits that stand for a text; for an empty one nothing."""
-    if not text:
-        return ""
-    found = hashlib.sha256(text.encode(errors="replace")).digest()
-    return urlsafe_b64encode(found[:18]).decode()
+    """128 bits that stand for a text; for an empty one nothing."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32] if text else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lms_bridge.lti.chain.going import From, Onward, go_on, is_served
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.message import STORED_SECRET
 from lms_bridge.lti.tool.tool import Tool
+from lms_bridge.web.forms import sent_form
 from lms_bridge.web.languages import speak
 from lms_bridge.web.lti_platform.browsers import browser_secret, send_to_tool
 from lms_bridge.web.lti_platform.taking import send_soon
@@ -31,7 +32,7 @@ def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
         frames_of(launch),
         framed=request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame"),
         # The platform's storage is asked only where the cookie of the login did not come back.
-        keeps_cookies=not request.form.get(STORED_SECRET),
+        keeps_cookies=not sent_form().get(STORED_SECRET),
     )
     onward = go_on(tool.room, tool.party_of(launch), launch, came)
     if onward is None:

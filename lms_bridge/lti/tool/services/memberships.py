@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import orjson
@@ -106,5 +106,5 @@ def _member(body: object) -> Member:
 
 
 def _roles(value: object) -> tuple[str, ...]:
-    listed: Sequence[object] = [value] if isinstance(value, str) else value or []  # type: ignore[assignment]
+    listed = value if isinstance(value, list) else [value]
     return tuple(role_uri(role) for role in listed if isinstance(role, str) and role)
