@@ -59,6 +59,8 @@ class Platform:
     gone: set[int] = field(default_factory=set)
     configuration: dict[str, Any] = field(default_factory=dict)
     registered: dict[str, Any] = field(default_factory=dict)
+    meanwhile: Callable[[str, str], object] = lambda when, path: None
+    """Told of each request, "asked" before it is looked at, and "answered" before the answer."""
     shows_configuration_to: str = ""
     """Whose ``Authorization`` header it wants to see first; empty: anybody may look."""
 
@@ -232,6 +234,7 @@ def application(platform: Platform) -> Flask:
     @app.before_request
     def _note() -> tuple[str, int] | None:
         platform.asked.append(f"{request.method} {request.full_path}")
+        platform.meanwhile("asked", request.path)
         if platform.down:
             return "", 503
         open_to_all = ("/jwks", "/token", "/auth", "/configuration", "/register")
@@ -244,6 +247,11 @@ def application(platform: Platform) -> Flask:
         if request.path == "/configuration" and shown_to:
             return None if request.headers.get("Authorization") == shown_to else ("", 401)
         return None
+
+    @app.after_request
+    def _tell(answer: Response) -> Response:
+        platform.meanwhile("answered", request.path)
+        return answer
 
     @app.get("/jwks")
     def jwks() -> Response:

@@ -146,25 +146,6 @@ def test_a_platform_that_is_down_and_up_again(chain: Chain) -> None:
     assert chain.links() == {GRADEBOOK: (True, "")}
 
 
-def test_killed_between_the_score_and_the_push(either_chain: Chain) -> None:
-    """The score is stored, and nothing else: whatever runs next does the rest, once."""
-    chain = either_chain
-    claims = chain.launch()
-    with chain.world.bridge.database.writing() as tx:
-        leases.take(tx, "run:ONE", "somebody else", chain.world.room.now(), 3600)
-    chain.world.sender._waits = ()  # gives up at once, as a process that ends
-    assert chain.score(claims, 70, 1) == 204
-    assert chain.scores() == []
-    assert stored_result_of(chain.world) is None
-    with chain.world.bridge.database.writing() as tx:
-        leases.give_back(tx, "run:ONE", "somebody else")
-    report = run_of_results(chain)
-    assert report.status == "done"
-    assert chain.scores() == [("acad-1", 70, "2026-03-01T10:01:00.000Z")]
-    run_of_results(chain)
-    assert len(chain.scores()) == 1
-
-
 def test_what_is_no_grade_covers_none_that_waits(chain: Chain) -> None:
     """A course that is opened again tells so before the grade was taken in."""
     claims = chain.launch()

@@ -317,7 +317,7 @@ def add_tool(room: Room, tool: Tool, **changed: Any) -> Party:
         return parties.add(tx, replace(party, **changed))
 
 
-def make_bridge(address: str, public: str) -> Bridge:
+def make_bridge(address: str, public: str, vault: Vault | None = None) -> Bridge:
     settings: Settings = load({"LMS_BRIDGE_STORE__ADDRESS": address})
     settings = replace(
         settings,
@@ -325,7 +325,7 @@ def make_bridge(address: str, public: str) -> Bridge:
         network=replace(settings.network, private_addresses=True),
     )
     database = Database(address)
-    return Bridge(settings, database, VAULT, Heartbeat(database))
+    return Bridge(settings, database, vault or VAULT, Heartbeat(database))
 
 
 VAULT_KEY = Fernet.generate_key().decode()
