@@ -226,9 +226,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if not match or not value:
             continue
         path = [match[1].lower(), *match[2].lower().split("__")]
+        nested: dict[str, Any] = {path.pop(): value}
         for key in reversed(path):
-            value = {key: value}  # type: ignore[assignment]
-        _merge(given, value)  # type: ignore[arg-type]
+            nested = {key: nested}
+        _merge(given, nested)
     return given
 
 

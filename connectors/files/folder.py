@@ -16,7 +16,7 @@ from lms_bridge.domain.errors import AccessDenied, IncompleteRead, Unreachable
 try:
     import fcntl
 except ImportError:  # no such locks on this system: then one process at a time may write
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # else it is a module
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from enum import StrEnum
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-Part = TypeVar("Part")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Part = TypeVar("Part", bound="DataclassInstance")
 
 _UNKNOWN = "is not a setting"
 
@@ -52,14 +55,13 @@ def read_part(
     """
     start: Part = part() if base is None else base
     hints = get_type_hints(part)
-    known = {f.name: hints[f.name] for f in fields_of(part)}  # type: ignore[arg-type]
+    known = {f.name: hints[f.name] for f in fields_of(part)}
     schema = Schema.from_dict({key: _field(kind) for key, kind in known.items()})(unknown=RAISE)
     try:
         values = schema.load(dict(given))
     except ValidationError as error:
         return start, [
-            f"{name}.{key} {_complaint(message)}"
-            for key, message in dict(error.messages).items()  # type: ignore[arg-type]
+            f"{name}.{key} {_complaint(message)}" for key, message in error.messages_dict.items()
         ]
     current = {key: getattr(start, key) for key in known}
     return part(**{**current, **values}), []

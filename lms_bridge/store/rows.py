@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-def columns(record: object) -> dict[str, Any]:
-    return {f.name: getattr(record, f.name) for f in fields(record)}  # type: ignore[arg-type]
+
+def columns(record: DataclassInstance) -> dict[str, Any]:
+    return {f.name: getattr(record, f.name) for f in fields(record)}
 
 
 def update_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -155,7 +155,16 @@ def try_steps(work: Work, steps: list[Step]) -> None:
         work.keep_audit(tx)
 
 
-def _feed(work: Work, system: str, kind: Kind, part: str, **options: object) -> Feed:
+def _feed(
+    work: Work,
+    system: str,
+    kind: Kind,
+    part: str,
+    *,
+    exhaustive: bool,
+    tracked: bool = True,
+    scope_prefix: str = "",
+) -> Feed:
     """A feed whose answers are read anew when our own understanding of them changed."""
     centre = work.centre
     understanding = [
@@ -165,7 +174,8 @@ def _feed(work: Work, system: str, kind: Kind, part: str, **options: object) -> 
         centre.languages,
         centre.connector,
     ]
-    return Feed(system, kind, part, digest(plain(understanding)), **options)  # type: ignore[arg-type]
+    salt = digest(plain(understanding))
+    return Feed(system, kind, part, salt, exhaustive, tracked, scope_prefix)
 
 
 def offering_steps(work: Work, peers: Peers) -> list[Step]:

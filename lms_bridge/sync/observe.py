@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.document import Document, Json, difference, digest
+from lms_bridge.domain.document import Document, Json, difference, digest, plain
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.policy import OnConflict
 from lms_bridge.domain.wanted import ACTIVE, GONE, REMOVED
@@ -57,7 +57,7 @@ def _remember(tx: Connection, snapshot: Snapshot) -> None:
 def _as_shown(shown: Mapping[str, object], held: Document) -> dict[str, Json]:
     """The held document with the fields that the target shows, where it shows them."""
     merged = dict(held)
-    merged.update((name, value) for name, value in shown.items() if name in held)  # type: ignore[misc]
+    merged.update((name, plain(value)) for name, value in shown.items() if name in held)
     return merged
 
 

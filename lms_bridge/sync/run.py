@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def _run_steps(work: Work, steps: Iterable[Step]) -> None:
     """A stage that fails does not keep the next ones from their part: what is known already can
     be sent although nothing new could be read."""
     for step in steps:
-        _guarded(work, step.name, lambda step=step: run_step(work, step))  # type: ignore[misc]
+        _guarded(work, step.name, partial(run_step, work, step))
 
 
 def _guarded(work: Work, name: str, act: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from lms_bridge.settings import PREFIX, Settings, load
 try:
     import fcntl
 except ImportError:  # a system without such locks: then nobody is kept from a second demo
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # else it is a module
 
 _KEPT = (f"{PREFIX}WEB__", f"{PREFIX}LOG__")
 _DATABASE = "lms_bridge.sqlite3"

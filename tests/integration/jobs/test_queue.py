@@ -14,6 +14,7 @@ from sqlalchemy import select
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import queue
 from lms_bridge.jobs.choosing import engine_for
+from lms_bridge.jobs.execution import Execution
 from lms_bridge.jobs.queue import ProcrastinateEngine, conninfo, run_worker, upgrade_queue
 from lms_bridge.settings import EngineKind
 from lms_bridge.store import leases
@@ -167,7 +168,7 @@ def test_a_defect_in_a_run_takes_no_place_of_the_worker(
     def broken(*given: object) -> str:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(queue.Execution, "run", broken)
+    monkeypatch.setattr(Execution, "run", broken)
     engine = engine_for(queued)
     for number in range(4):  # more than run at once
         engine.submit(f"C{number}", ALL, True, "clock")
