@@ -268,6 +268,13 @@ def test_people_who_are_not_active(connector: Connector, platform: Platform) -> 
     assert found.roles == ("http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor",)
 
 
+@pytest.mark.parametrize("roles", [7, {"a": 1}, None, [None, 3], True])
+def test_roles_that_are_none(connector: Connector, platform: Platform, roles: object) -> None:
+    platform.members = [{"user_id": "7", "status": "Active", "roles": roles}]
+    (found,) = memberships(connector, f"{platform.address}/Members")
+    assert found.roles == ()
+
+
 def test_a_person_without_an_id_ends_the_read(connector: Connector, platform: Platform) -> None:
     platform.members = [{"status": "Active", "roles": []}]
     with pytest.raises(StopRun):
