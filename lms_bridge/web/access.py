@@ -41,8 +41,10 @@ def add_to(app: Flask, bridge: Bridge) -> None:
 
     @app.before_request
     def _guard() -> None:
-        is_file = request.endpoint is None or request.endpoint == "static"
-        if not is_file and request.blueprint not in PUBLIC and not may_see_operations():
+        endpoint = request.endpoint
+        if endpoint is None or endpoint == "static":
+            return
+        if endpoint.rpartition(".")[0] not in PUBLIC and not may_see_operations():
             raise Closed
 
     @app.context_processor

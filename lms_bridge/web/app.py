@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web import (
@@ -33,8 +34,20 @@ from lms_bridge.web.pages import (
 )
 
 
+class NoSessions(SessionInterface):
+    """Nothing is kept in a session, and none is opened."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return _NO_SESSION
+
+
+_NO_SESSION = NullSession()
+
+
 class App(Flask):
     """Flask without what no page here needs."""
+
+    session_interface = NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """No view is asynchronous, and Flask would look at each of them at each request."""

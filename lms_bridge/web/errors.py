@@ -44,8 +44,9 @@ def add_to(app: Flask, bridge: Bridge) -> None:
     @app.before_request
     def _refuse_nul() -> None:
         # PostgreSQL takes no text with this character, and no honest address has it.
-        query = request.query_string
-        if "\x00" in request.path or b"%00" in query or b"\x00" in query:
+        sent = request.environ
+        query = sent.get("QUERY_STRING", "")
+        if "\x00" in sent.get("PATH_INFO", "") or "%00" in query or "\x00" in query:
             raise BadRequest
 
     @app.errorhandler(Exception)
