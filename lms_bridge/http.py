@@ -152,7 +152,6 @@ class Http:
         self._wait_for = sleep or self._stopped.wait
         self._slots = threading.BoundedSemaphore(access_limits.calls_at_once)
         self._breaker = Breaker(access_limits, clock)
-        self._quiet_until = 0.0
         self._adapter = GuardedAdapter(
             private_addresses=private_addresses, connections=access_limits.calls_at_once
         )

@@ -8,7 +8,7 @@ what was missed, however often, is made up once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import LeaseLost
-from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import ticks
 from lms_bridge.jobs.asked import hand_over
 from lms_bridge.jobs.courier import LOOK_SECONDS, Courier
@@ -108,15 +107,6 @@ class Clock:
         except SQLAlchemyError as error:  # the lease then ends by itself
             _log.warning("clock not handed over", error=type(error).__name__)
         self._engine.close(self._bridge.settings.clock.stop_seconds)
-
-    def run_now(self, centre_code: str, flows: Sequence[Flow] = tuple(Flow)) -> bool:
-        """Asks for a full run of a centre; False when one waits already.
-
-        Raises:
-            NotFound: there is no such centre.
-        """
-        self._bridge.centre(centre_code)
-        return self._engine.submit(centre_code, flows, True, "now")
 
     # ---- what the scheduler calls --------------------------------------------------------
 

@@ -12,7 +12,6 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
 
 from lms_bridge.cron import Every
-from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import clock as clock_module
 from lms_bridge.jobs.clock import Clock
@@ -289,16 +288,6 @@ def test_a_tick_from_the_future_does_not_stop_a_job(
     engine = Recorder()
     live_through([new_clock(bridge, engine)], time, minutes=10)
     assert Counter(asked[1] for asked in engine.asked)["enrolments"] in (1, 2)
-
-
-def test_run_now(bridge: FakeBridge, new_clock: NewClock) -> None:
-    add_centre(bridge.database, "KE")
-    engine = Recorder()
-    clock = new_clock(bridge, engine)
-    assert clock.run_now("KE")
-    assert engine.asked == [("KE", ALL, True, "now")]
-    with pytest.raises(NotFound):
-        clock.run_now("XX")
 
 
 def test_an_engine_that_is_away_does_not_stop_the_clock(

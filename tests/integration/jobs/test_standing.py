@@ -19,11 +19,19 @@ from lms_bridge.store.tables import lease
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder
 
 _CHILD = """
+import signal, threading
 from lms_bridge.bootstrap import open_bridge
-from lms_bridge.jobs.standing import run_clock
+from lms_bridge.jobs.choosing import engine_for
+from lms_bridge.jobs.clock import Clock
 from lms_bridge.settings import load
+stop = threading.Event()
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: stop.set())
 with open_bridge(load()) as bridge:
-    run_clock(bridge)
+    clock = Clock(bridge, engine_for(bridge))
+    clock.start()
+    stop.wait()
+    clock.stop()
 """
 
 
