@@ -1,4 +1,4 @@
-"""The secrets of centres, encrypted at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
+"""Secrets that are kept, encrypted at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
 
 from __future__ import annotations
 
@@ -48,9 +48,18 @@ class Vault:
         try:
             return self._fernet.decrypt(locked).decode()
         except InvalidToken:
-            raise SettingsInvalid(
-                ["secrets.key is not the key that the centres' secrets were stored with"]
-            ) from None
+            raise _wrong_key() from None
+
+    def relock(self, locked: bytes) -> bytes:
+        """The same secret, locked with the first key. Raises SettingsInvalid as ``unlock`` does."""
+        try:
+            return self._fernet.rotate(locked)
+        except InvalidToken:
+            raise _wrong_key() from None
+
+
+def _wrong_key() -> SettingsInvalid:
+    return SettingsInvalid(["secrets.key is not the key that the secrets here were stored with"])
 
 
 def _make_key(path: Path) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from lms_bridge.bootstrap import open_bridge
+from lms_bridge.bootstrap import Bridge, open_bridge
 from lms_bridge.cli.output import say
-from lms_bridge.cli.session import Session
+from lms_bridge.cli.session import Session, with_bridge
 from lms_bridge.settings import EngineKind, Settings
 from lms_bridge.store import migrate
+from lms_bridge.store.locked import lock_anew
 
 
 @click.group()
@@ -25,6 +26,16 @@ def upgrade(session: Session) -> None:
         say(f"The tables are up to date ({now}).")
     else:
         say(f"The tables are up to date now: {before or 'none'} -> {now}.")
+
+
+@db.command()
+@with_bridge
+def relock(bridge: Bridge) -> None:
+    """Locks every secret that is kept with the first key of secrets.key, so that the others are
+    needed no more: tokens of centres, secrets of webhooks, keys that sign."""
+    with bridge.database.writing() as tx:
+        number = lock_anew(tx, bridge.vault.relock)
+    say(f"{number} secret(s) are locked with the first key.")
 
 
 def upgrade_tables(settings: Settings) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy.engine import make_url
 
 from lms_bridge.cli import serve
@@ -35,6 +36,22 @@ def test_effective_settings_hide_secrets(cli: Cli) -> None:
     assert document["academy.token"] == "(set, not shown)"
     cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = "postgresql://me:hunter2@127.0.0.1:1/x"
     assert "hunter2" not in cli("settings").stdout
+
+
+def test_the_key_is_changed(alpha: Cli) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    made = Path(alpha.environment["LMS_BRIDGE_SECRETS__KEY_FILE"]).read_text(encoding="ascii")
+    signing = alpha.json("keys", "list")
+    alpha("webhook", "add", "https://partner.example.org/events")
+    alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{old}"
+    before = alpha.dump()
+    assert "is not the key" in alpha("db", "relock", code=2).stderr
+    assert alpha.dump() == before
+    alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{made}"
+    assert "3 secret(s)" in alpha("db", "relock").stdout
+    alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = new
+    alpha("sync", "--centre", "ALPHA", "--flow", "offerings")
+    assert alpha.json("keys", "list") == signing
 
 
 def test_all_wrong_settings_at_once(cli: Cli) -> None:
