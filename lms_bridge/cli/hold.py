@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.naming import names_of
+from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.errors import NotFound
@@ -66,7 +67,7 @@ def list_(bridge: Bridge, centre: str, everything: bool, in_json: bool) -> None:
 
 
 @hold.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @_json
 @with_bridge
 def show(bridge: Bridge, number: int, in_json: bool) -> None:
@@ -99,7 +100,7 @@ def _show_head(row: Row[Any]) -> None:
 
 def _decision(verb: str, approve: bool, meaning: str) -> click.Command:
     @click.command(verb, help=meaning)
-    @click.argument("numbers", type=int, nargs=-1, required=True)
+    @click.argument("numbers", type=NUMBER, nargs=-1, required=True)
     @click.option("--by", default="", help="Who decides; by default your user name.")
     @with_bridge
     def decide(bridge: Bridge, numbers: tuple[int, ...], by: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.diff import show_items
 from lms_bridge.cli.naming import names_of_items
+from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.cli.summary import in_words
@@ -56,7 +57,7 @@ def list_(bridge: Bridge, centre: str, most: int, in_json: bool) -> None:
 
 
 @run.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--most", default=1000, show_default=True, type=click.IntRange(min=1))
 @_json
 @with_bridge

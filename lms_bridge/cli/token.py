@@ -33,11 +33,13 @@ def token() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="What it may be used for; repeatable.",
 )
-@click.option("--days", default=0, type=click.IntRange(min=0), help="How long it lasts; 0: always.")
+@click.option(
+    "--days", default=0, type=click.IntRange(0, 36_500), help="How long it lasts; 0: always."
+)
 @click.option(
     "--per-minute",
     default=0,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1_000_000),
     help="Requests in a minute; 0: as the settings say.",
 )
 @with_bridge

@@ -55,7 +55,9 @@ def offering_event(was_shown: bool, offering: Offering) -> Event | None:
 class Webhook:
     """Where events of the centres within ``reach`` are sent to. Its secret is kept apart.
 
-    ``failing_since``: since when nothing got through; ``reason``: why it is not active any more.
+    ``failing_since``: since when nothing got through; ``reason``: why it is not active any more;
+    ``rest_until``: after a failure nothing is sent before then; ``old_until``: messages are signed
+    with the secret before this one, too, until then.
     """
 
     id: int
@@ -69,3 +71,5 @@ class Webhook:
     created_by: str = ""
     failing_since: datetime | None = None
     reason: str = ""
+    rest_until: datetime | None = None
+    old_until: datetime | None = None

@@ -8,6 +8,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 from lms_bridge.domain.events import PING, Event
 from lms_bridge.schemas.fields import Line, Moment
+from lms_bridge.schemas.parts import StrictInteger
 
 REGISTRATION_CHANGED, OFFERING_CHANGED = "registration.changed", "offering.changed"
 POSTED = (REGISTRATION_CHANGED, OFFERING_CHANGED, PING)
@@ -30,6 +31,16 @@ class WebhookSchema(Schema):
     region = Line(longest=40, load_default="", metadata={"description": "Of this region alone."})
 
 
+class SecretSchema(Schema):
+    """How long the secret before the new one counts, too."""
+
+    hours = StrictInteger(
+        load_default=24,
+        validate=validate.Range(0, 336),
+        metadata={"description": "For so many hours both count, so that you can change over."},
+    )
+
+
 class ShownWebhook(Schema):
     number = fields.Integer()
     name = fields.String()
@@ -40,11 +51,28 @@ class ShownWebhook(Schema):
     active = fields.Boolean()
     reason = fields.String(metadata={"description": "Why it is switched off."})
     failing_since = Moment(allow_none=True)
+    rest_until = Moment(
+        allow_none=True, metadata={"description": "After a failure nothing is sent before then."}
+    )
+    old_until = Moment(
+        allow_none=True,
+        metadata={"description": "Messages are signed with the secret before, too, until then."},
+    )
     created_at = Moment(allow_none=True)
 
 
 class ShownNewWebhook(ShownWebhook):
     secret = fields.String(metadata={"description": "Shown this once: signatures are made by it."})
+
+
+class ShownAttempt(Schema):
+    at = Moment()
+    milliseconds = fields.Integer(metadata={"description": "How long it took."})
+    status = fields.Integer(metadata={"description": "Of the answer; 0: there was none."})
+    code = fields.String(
+        metadata={"description": "What kind of failure it was; empty: it arrived."}
+    )
+    error = fields.String()
 
 
 class ShownDelivery(Schema):
@@ -60,6 +88,9 @@ class ShownDelivery(Schema):
     attempted_at = Moment(allow_none=True)
     next_attempt = Moment(allow_none=True)
     delivered_at = Moment(allow_none=True)
+    log = fields.List(
+        fields.Nested(ShownAttempt), metadata={"description": "Every attempt, the first one first."}
+    )
 
 
 class _EventData(Schema):

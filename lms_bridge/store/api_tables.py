@@ -81,6 +81,9 @@ webhook = Table(
     words("address", 2000),
     # Encrypted, unlike a token's: messages are signed with it.
     Column("secret", LargeBinary, nullable=False, default=b""),
+    # The one before, with which messages are signed too, until then.
+    Column("old_secret", LargeBinary),
+    Column("old_until", Utc),
     Column("events", Texts, nullable=False),
     Column("active", Boolean, nullable=False, default=True),
     Column("private_addresses", Boolean, nullable=False, default=False),
@@ -89,6 +92,8 @@ webhook = Table(
     # Since when nothing got through; why it was switched off.
     Column("failing_since", Utc),
     words("reason"),
+    # After a failure nothing is sent before then.
+    Column("rest_until", Utc),
 )
 
 webhook_delivery = Table(
@@ -119,6 +124,23 @@ webhook_delivery = Table(
         sqlite_where=text("delivered_at IS NULL"),
         postgresql_where=text("delivered_at IS NULL"),
     ),
+)
+
+webhook_attempt = Table(
+    "webhook_attempt",
+    metadata,
+    row_id(),
+    Column(
+        "delivery_id", Id, ForeignKey(webhook_delivery.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    Column("at", Utc, nullable=False),
+    Column("milliseconds", Integer, nullable=False, default=0),
+    # Of the answer; 0: there was none.
+    Column("status", Integer, nullable=False, default=0),
+    # What kind of failure it was; empty: it arrived.
+    words("code", 40),
+    words("error"),
+    Index("ix_webhook_attempt_delivery_id", "delivery_id", "id"),
 )
 
 untold_change = Table(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
-from lms_bridge.store.api_tables import webhook, webhook_delivery
+from lms_bridge.store.api_tables import webhook, webhook_attempt, webhook_delivery
+from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import insert_missing
 
 _KEY = ("webhook_id", "event", "kind", "record_id", "revision")
@@ -19,13 +20,27 @@ DELIVERED, WAITING, DEAD = "delivered", "waiting", "dead"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is to be sent, by its number. ``attempts`` were made before."""
+    """What is to be sent, by its number. ``attempts`` were made before; it is claimed until
+    ``until``."""
 
     id: int
     webhook_id: int
     message: str
     body: Mapping[str, Any]
     attempts: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to deliver. ``status`` is 0 where nothing was answered; ``code`` says what kind
+    of failure it was, and is empty where it arrived."""
+
+    at: datetime
+    milliseconds: int = 0
+    status: int = 0
+    code: str = ""
+    error: str = ""
 
 
 def state_of(row: Any) -> str:
@@ -45,7 +60,12 @@ def due_webhooks(tx: Connection, now: datetime) -> list[int]:
     query = (
         select(webhook_delivery.c.webhook_id)
         .join(webhook, webhook.c.id == webhook_delivery.c.webhook_id)
-        .where(_WAITS, webhook_delivery.c.next_attempt <= now, webhook.c.active)
+        .where(
+            _WAITS,
+            webhook_delivery.c.next_attempt <= now,
+            webhook.c.active,
+            or_(webhook.c.rest_until.is_(None), webhook.c.rest_until <= now),
+        )
         .distinct()
     )
     return list(tx.scalars(query))
@@ -77,60 +97,59 @@ def claim(tx: Connection, webhook_id: int, now: datetime, until: datetime) -> De
     )
     if claimed.rowcount != 1:
         return None
-    return Delivery(row.id, webhook_id, row.message, row.body, row.attempts)
+    return Delivery(row.id, webhook_id, row.message, row.body, row.attempts, until)
 
 
-def arrived(tx: Connection, delivery: Delivery, status: int, now: datetime) -> None:
-    _set(
+def arrived(tx: Connection, delivery: Delivery, attempt: Attempt) -> None:
+    _keep(
         tx,
         delivery,
+        attempt,
         attempts=delivery.attempts + 1,
-        attempted_at=now,
-        delivered_at=now,
+        attempted_at=attempt.at,
+        delivered_at=attempt.at,
         next_attempt=None,
-        status=status,
+        status=attempt.status,
         error="",
     )
 
 
-def failed(
-    tx: Connection,
-    delivery: Delivery,
-    *,
-    status: int,
-    error: str,
-    now: datetime,
-    again_at: datetime | None,
-) -> None:
-    """``again_at`` is None where the delivery is given up."""
-    _set(
+def failed(tx: Connection, delivery: Delivery, attempt: Attempt, again_at: datetime | None) -> None:
+    """``again_at`` is None where the delivery is given up. One that somebody asked for again
+    meanwhile, or that another process claimed, waits as it does."""
+    _keep(
         tx,
         delivery,
+        attempt,
+        webhook_delivery.c.next_attempt == delivery.until,
         attempts=delivery.attempts + 1,
-        attempted_at=now,
+        attempted_at=attempt.at,
         next_attempt=again_at,
-        status=status,
-        error=error[:1000],
+        status=attempt.status,
+        error=attempt.error[:1000],
     )
 
 
-def _set(tx: Connection, delivery: Delivery, **values: object) -> None:
-    tx.execute(
-        update(webhook_delivery).where(webhook_delivery.c.id == delivery.id).values(**values)
-    )
-
-
-def rest(tx: Connection, webhook_id: int, until: datetime) -> None:
-    """Lets what waits for a webhook wait until then at least."""
-    tx.execute(
-        update(webhook_delivery)
-        .where(
-            _WAITS,
-            webhook_delivery.c.webhook_id == webhook_id,
-            webhook_delivery.c.next_attempt < until,
-        )
-        .values(next_attempt=until)
-    )
+def _keep(
+    tx: Connection,
+    delivery: Delivery,
+    attempt: Attempt,
+    *conditions: ColumnElement[bool],
+    **values: object,
+) -> None:
+    is_it = webhook_delivery.c.id == delivery.id
+    kept = tx.execute(update(webhook_delivery).where(is_it, *conditions).values(**values))
+    if kept.rowcount != 1 and find(tx, delivery.id) is None:
+        return  # its webhook was removed meanwhile
+    row = {
+        "delivery_id": delivery.id,
+        "at": attempt.at,
+        "milliseconds": attempt.milliseconds,
+        "status": attempt.status,
+        "code": attempt.code[:40],
+        "error": attempt.error[:255],
+    }
+    tx.execute(insert(webhook_attempt).values(row))
 
 
 def others_failing(tx: Connection, delivery: Delivery) -> bool:
@@ -154,6 +173,21 @@ def log(
     return tx.execute(query.order_by(webhook_delivery.c.id.desc()).limit(most)).all()
 
 
+def attempts_of(tx: Connection, numbers: Sequence[int]) -> dict[int, list[Attempt]]:
+    """{number of a delivery: its attempts, the first one first} of those that had any."""
+    found: dict[int, list[Attempt]] = {}
+    columns = [webhook_attempt.c[name] for name in Attempt.__slots__]
+    for chunk in chunks(numbers):
+        query = (
+            select(webhook_attempt.c.delivery_id, *columns)
+            .where(webhook_attempt.c.delivery_id.in_(chunk))
+            .order_by(webhook_attempt.c.id)
+        )
+        for row in tx.execute(query):
+            found.setdefault(row[0], []).append(Attempt(*row[1:]))
+    return found
+
+
 def find(tx: Connection, number: int) -> Row[Any] | None:
     return tx.execute(select(webhook_delivery).where(webhook_delivery.c.id == number)).first()
 
@@ -168,9 +202,14 @@ def again(tx: Connection, number: int, now: datetime) -> None:
 
 
 def purge(tx: Connection, before: datetime) -> None:
-    """Forgets what was made before then and waits for nothing."""
+    """Forgets what was made before then and waits for nothing, or for a webhook that is off."""
+    off = select(webhook.c.id).where(~webhook.c.active)
     tx.execute(
         delete(webhook_delivery).where(
-            webhook_delivery.c.created_at < before, webhook_delivery.c.next_attempt.is_(None)
+            webhook_delivery.c.created_at < before,
+            or_(
+                webhook_delivery.c.next_attempt.is_(None),
+                webhook_delivery.c.webhook_id.in_(off),
+            ),
         )
     )

@@ -13,7 +13,7 @@ from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.store.api_tables import webhook, webhook_delivery
 from lms_bridge.store.tables import centre
 
-_COLUMNS = [column for column in webhook.c if column.name != "secret"]
+_COLUMNS = [column for column in webhook.c if column.name not in ("secret", "old_secret")]
 _KNOWN = frozenset(map(str, Event))
 
 
@@ -30,6 +30,8 @@ def _webhook(row: Any) -> Webhook:
         row.created_by,
         row.failing_since,
         row.reason,
+        row.rest_until,
+        row.old_until,
     )
 
 
@@ -76,10 +78,21 @@ def find(tx: Connection, number: int, reach: Reach | None = None) -> Webhook | N
     return None if row is None else _webhook(row)
 
 
-def secret_of(tx: Connection, number: int) -> bytes:
-    """The locked secret; empty where there is no such webhook."""
-    found: bytes | None = tx.scalar(select(webhook.c.secret).where(webhook.c.id == number))
-    return found or b""
+def secrets_of(tx: Connection, number: int, now: datetime) -> list[bytes]:
+    """The locked secrets that messages are signed with, the newest first; none where there is no
+    such webhook."""
+    columns = webhook.c.secret, webhook.c.old_secret, webhook.c.old_until
+    row = tx.execute(select(*columns).where(webhook.c.id == number)).first()
+    if row is None:
+        return []
+    both = row.old_until is not None and now < row.old_until
+    return [row.secret, row.old_secret] if both else [row.secret]
+
+
+def renew_secret(tx: Connection, number: int, locked: bytes, old_until: datetime | None) -> None:
+    """Gives a webhook another secret. The one that it had counts until then; None: no more."""
+    old = webhook.c.secret if old_until is not None else None
+    _set(tx, number, secret=locked, old_secret=old, old_until=old_until)
 
 
 def remove(tx: Connection, number: int) -> None:
@@ -89,15 +102,24 @@ def remove(tx: Connection, number: int) -> None:
 
 
 def switch_on(tx: Connection, number: int) -> None:
-    _set(tx, number, active=True, failing_since=None, reason="")
+    _set(tx, number, active=True, failing_since=None, reason="", rest_until=None)
 
 
 def switch_off(tx: Connection, number: int, reason: str) -> None:
     _set(tx, number, active=False, reason=reason[:255])
 
 
-def note_failing(tx: Connection, number: int, since: datetime | None) -> None:
-    _set(tx, number, failing_since=since)
+def got_through(tx: Connection, number: int) -> None:
+    _set(tx, number, failing_since=None, rest_until=None)
+
+
+def note_failing(tx: Connection, number: int, since: datetime, rest_until: datetime) -> None:
+    _set(tx, number, failing_since=since, rest_until=rest_until)
+
+
+def wake(tx: Connection, number: int) -> None:
+    """Somebody wants something sent at once."""
+    _set(tx, number, rest_until=None)
 
 
 def _set(tx: Connection, number: int, **values: object) -> None:

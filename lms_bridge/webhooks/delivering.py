@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from lms_bridge.secrets import Vault
 from lms_bridge.settings import Webhooks
 from lms_bridge.store import deliveries, webhooks
 from lms_bridge.store.database import Database
-from lms_bridge.store.deliveries import Delivery
+from lms_bridge.store.deliveries import Attempt, Delivery
 from lms_bridge.webhooks.signing import signed_headers
 
 _log = structlog.get_logger(__name__)
@@ -34,13 +35,17 @@ REST_SECONDS = 60.0
 """After a failure the webhook's other messages wait so long at most."""
 MOST_BYTES = 64 * 1024
 _ANY_STATUS = range(300, 600)
+ANSWERED = "answered"
+"""The code of a failure that the receiver told of: its status says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """``status`` is 0 where nothing was answered; ``after`` the seconds that were asked for."""
+    """``status`` is 0 where nothing was answered; ``after`` the seconds that were asked for;
+    ``code`` what kind of failure it was."""
 
     status: int = 0
+    code: str = ""
     error: str = ""
     after: float = 0.0
 
@@ -63,7 +68,8 @@ class Postman:
     def deliver(self, number: int) -> None:
         """Sends what is due to a webhook, until something fails: then the others wait a little."""
         with self.database.reading() as tx:
-            webhook, locked = webhooks.find(tx, number), webhooks.secret_of(tx, number)
+            webhook = webhooks.find(tx, number)
+            locked = webhooks.secrets_of(tx, number, self.now())
         if webhook is None or not webhook.active:
             return
         client = Http(
@@ -78,8 +84,10 @@ class Postman:
                     delivery = deliveries.claim(tx, number, now, now + self._claim_time())
                 if delivery is None:
                     return
+                began = time.monotonic()
                 outcome = self._send(client, webhook, locked, delivery)
-                if not self._keep(webhook, delivery, outcome):
+                took = round((time.monotonic() - began) * 1000)
+                if not self._keep(webhook, delivery, outcome, took):
                     return
         finally:
             client.close()
@@ -97,13 +105,15 @@ class Postman:
         # Longer than an attempt can take: a name with several addresses, an answer that trickles.
         return timedelta(seconds=60 + 6 * self.settings.answer_seconds)
 
-    def _send(self, client: Http, webhook: Webhook, locked: bytes, delivery: Delivery) -> _Outcome:
+    def _send(
+        self, client: Http, webhook: Webhook, locked: Sequence[bytes], delivery: Delivery
+    ) -> _Outcome:
         body = orjson.dumps(delivery.body)
         sent_at = self.now()
         try:
-            headers = signed_headers(
-                self.vault.unlock(locked), delivery.message, int(sent_at.timestamp()), body
-            )
+            secrets = [self.vault.unlock(each) for each in locked]
+            seconds = int(sent_at.timestamp())
+            headers = signed_headers(secrets, delivery.message, seconds, body)
             headers["Content-Type"] = "application/json"
             answer = client.request(
                 "POST",
@@ -114,40 +124,36 @@ class Postman:
                 returns=_ANY_STATUS,
             )
         except RetryLater as error:
-            return _Outcome(0, _said(error), error.after or 0.0)
+            return _Outcome(0, error.code, _said(error), error.after or 0.0)
         except BridgeError as error:
-            return _Outcome(0, _said(error))
+            return _Outcome(0, error.code, _said(error))
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
             return _Outcome(answer.status)
         after = retry_after(answer.headers.get("Retry-After", ""), sent_at) or 0.0
-        return _Outcome(answer.status, _meaning(answer.status), after)
+        return _Outcome(answer.status, ANSWERED, _meaning(answer.status), after)
 
-    def _keep(self, webhook: Webhook, delivery: Delivery, outcome: _Outcome) -> bool:
-        """Keeps what came of an attempt; whether the next message may be sent."""
+    def _keep(self, webhook: Webhook, delivery: Delivery, outcome: _Outcome, took: int) -> bool:
+        """Keeps what came of an attempt, which took so many milliseconds; whether the next message
+        may be sent."""
         now = self.now()
+        attempt = Attempt(now, took, outcome.status, outcome.code, outcome.error)
         with self.database.writing() as tx:
             if not outcome.error:
-                deliveries.arrived(tx, delivery, outcome.status, now)
-                webhooks.note_failing(tx, webhook.id, None)
+                deliveries.arrived(tx, delivery, attempt)
+                webhooks.got_through(tx, webhook.id)
                 return True
             wait = self.wait_after(delivery.attempts + 1, outcome.after)
             given_up = outcome.gone or wait is None
-            deliveries.failed(
-                tx,
-                delivery,
-                status=outcome.status,
-                error=outcome.error,
-                now=now,
-                again_at=None if wait is None or outcome.gone else now + wait,
-            )
+            again_at = None if wait is None or outcome.gone else now + wait
+            deliveries.failed(tx, delivery, attempt, again_at)
             rest = timedelta(seconds=REST_SECONDS)
-            deliveries.rest(tx, webhook.id, now + (rest if wait is None else min(wait, rest)))
             found = webhooks.find(tx, webhook.id) or webhook
             since = found.failing_since
             first = not (delivery.attempts or deliveries.others_failing(tx, delivery))
             if since is None or first:  # a failure long ago says nothing of the time between
                 since = now
-                webhooks.note_failing(tx, webhook.id, since)
+            rest_until = now + (rest if wait is None else min(wait, rest))
+            webhooks.note_failing(tx, webhook.id, since, rest_until)
             reason = self._reason_to_end(outcome, since, now)
             if reason:
                 webhooks.switch_off(tx, webhook.id, reason)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection
+import structlog
+from sqlalchemy import Connection, Row
 
 from lms_bridge.addresses import check_address
 from lms_bridge.domain.access import EVERYTHING, Reach
@@ -19,7 +21,10 @@ from lms_bridge.store.database import Database
 from lms_bridge.webhooks.signing import new_secret
 from lms_bridge.webhooks.telling import add_ping
 
+_log = structlog.get_logger(__name__)
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,2000}")
+OLD_HOURS, MOST_OLD_HOURS = 24, 24 * 14
+"""How long the secret before a new one counts, where nobody says so; and how long at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,14 @@ def add_webhook(
     with database.writing() as tx:
         if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
             raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
-        return webhooks.add(tx, record, vault.lock(secret)), secret
+        made = webhooks.add(tx, record, vault.lock(secret))
+    _told(made.id, "added", by)
+    return made, secret
+
+
+def _told(number: int, change: str, by: str) -> None:
+    """Who changed a webhook stands in the log: it belongs to no run of a centre."""
+    _log.info("webhook changed", webhook=number, change=change, by=by)
 
 
 def _check(address: str, private_addresses: bool) -> None:
@@ -97,14 +109,15 @@ def find_webhook(tx: Connection, number: int, reach: Reach = EVERYTHING) -> Webh
     return found
 
 
-def remove_webhook(database: Database, number: int, reach: Reach = EVERYTHING) -> None:
+def remove_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: str) -> None:
     """Raises NotFound when there is no such webhook."""
     with database.writing() as tx:
         find_webhook(tx, number, reach)
         webhooks.remove(tx, number)
+    _told(number, "removed", by)
 
 
-def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING) -> None:
+def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: str) -> None:
     """Lets a webhook that was switched off be told again of what changes from now on.
 
     Raises:
@@ -113,6 +126,33 @@ def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING) -
     with database.writing() as tx:
         find_webhook(tx, number, reach)
         webhooks.switch_on(tx, number)
+    _told(number, "enabled", by)
+
+
+def renew_secret(
+    database: Database,
+    vault: Vault,
+    number: int,
+    at: datetime,
+    reach: Reach = EVERYTHING,
+    *,
+    by: str,
+    hours: int = OLD_HOURS,
+) -> tuple[Webhook, str]:
+    """Another secret, which is shown this once. For so many hours messages are signed with the one
+    before, too, so that the receiver can change over in between.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    secret = new_secret()
+    until = at + timedelta(hours=min(hours, MOST_OLD_HOURS)) if hours > 0 else None
+    with database.writing() as tx:
+        find_webhook(tx, number, reach)
+        webhooks.renew_secret(tx, number, vault.lock(secret), until)
+        found = find_webhook(tx, number, reach)
+    _told(number, "given another secret", by)
+    return found, secret
 
 
 def ping_webhook(database: Database, number: int, at: datetime, reach: Reach = EVERYTHING) -> str:
@@ -125,7 +165,16 @@ def ping_webhook(database: Database, number: int, at: datetime, reach: Reach = E
     with database.writing() as tx:
         found = find_webhook(tx, number, reach)
         _check_active(found)
+        webhooks.wake(tx, number)
         return add_ping(tx, found, at)
+
+
+def find_delivery(tx: Connection, number: int, reach: Reach = EVERYTHING) -> Row[Any]:
+    """Raises NotFound when there is none of that number within the reach."""
+    row = deliveries.find(tx, number)
+    if row is None or webhooks.find(tx, row.webhook_id, reach) is None:
+        raise NotFound("no-such-delivery", "There is no such delivery.")
+    return row
 
 
 def resend_delivery(
@@ -138,11 +187,9 @@ def resend_delivery(
         NotNow: its webhook is switched off.
     """
     with database.writing() as tx:
-        row = deliveries.find(tx, number)
-        webhook = None if row is None else webhooks.find(tx, row.webhook_id, reach)
-        if webhook is None:
-            raise NotFound("no-such-delivery", "There is no such delivery.")
-        _check_active(webhook)
+        row = find_delivery(tx, number, reach)
+        _check_active(find_webhook(tx, row.webhook_id, reach))
+        webhooks.wake(tx, row.webhook_id)
         deliveries.again(tx, number, at)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lms_bridge.domain.errors import Refused
 
@@ -43,12 +43,16 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-def signed_headers(secret: str, message: str, seconds: int, body: bytes) -> dict[str, str]:
-    """The headers of a message that is sent at a time, in seconds since 1970."""
+def signed_headers(
+    secrets_: Iterable[str], message: str, seconds: int, body: bytes
+) -> dict[str, str]:
+    """The headers of a message that is sent at a time, in seconds since 1970. It has a signature
+    by each secret: while one takes the place of another, a receiver may know either."""
+    signatures = (_signature(key_of(each), message, str(seconds), body) for each in secrets_)
     return {
         ID: message,
         TIMESTAMP: str(seconds),
-        SIGNATURE: f"v1,{_signature(key_of(secret), message, str(seconds), body)}",
+        SIGNATURE: " ".join(f"v1,{each}" for each in signatures),
     }
 
 

@@ -8,6 +8,7 @@ import click
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.lti.common import by_command, privacy_options
+from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti import deciding
@@ -16,7 +17,7 @@ from lms_bridge.lti.platform.launching import WINDOW
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @privacy_options
 @click.option(
     "--learner-id",
@@ -53,7 +54,7 @@ def approve(
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @with_bridge
 def reject(bridge: Bridge, number: int) -> None:
     """Ends a connection; one that was never approved is forgotten."""

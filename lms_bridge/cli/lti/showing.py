@@ -8,6 +8,7 @@ import click
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.cli.lti.common import find
+from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti import parties, values
@@ -44,7 +45,7 @@ def _told(party: Party) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @_json
 @with_bridge
 def show(bridge: Bridge, number: int, in_json: bool) -> None:

@@ -6,6 +6,7 @@ from flask import Flask, Response, g, request
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web.api import centres as centres
+from lms_bridge.web.api import deliveries as deliveries
 from lms_bridge.web.api import docs, document, limits
 from lms_bridge.web.api import events as events
 from lms_bridge.web.api import groups as groups

@@ -1,7 +1,8 @@
-"""Webhooks: adding them, trying them, and the log of what they were sent."""
+"""Webhooks: adding them, trying them, and looking after them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response
@@ -14,31 +15,21 @@ from lms_bridge.reference import reference
 from lms_bridge.schemas.asked import AskedPage, NothingSchema
 from lms_bridge.schemas.shown import ShownDone, page_of
 from lms_bridge.schemas.webhooks import (
-    ShownDelivery,
+    SecretSchema,
     ShownNewWebhook,
     ShownWebhook,
     WebhookSchema,
 )
-from lms_bridge.store import deliveries
 from lms_bridge.store import webhooks as store
-from lms_bridge.store.api_tables import webhook_delivery
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api import replies
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.centres import no_such_centre
-from lms_bridge.web.api.routing import route
+from lms_bridge.web.api.routing import NUMBER, route
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.webhooks import keeping
 
-NUMBER = "<int(max=2147483647):number>"
 _TAG = "webhooks"
-
-
-def _token() -> Token:
-    token = caller().token
-    if token is None:
-        raise RuntimeError("every route here has a scope")
-    return token
 
 
 @route(
@@ -52,7 +43,7 @@ def list_webhooks(asked: dict[str, Any]) -> Response:
     """The webhooks that are told of nothing beyond the token's reach."""
     begin, most = replies.after(asked["cursor"]), asked["limit"]
     with the_bridge().database.reading() as tx:
-        found = store.page(tx, _token().reach, begin, most + 1)
+        found = store.page(tx, caller().shown_token().reach, begin, most + 1)
     last = found[most - 1].id if len(found) > most else None
     return replies.shown(replies.page([shown_webhook(each) for each in found[:most]], last))
 
@@ -67,8 +58,10 @@ def shown_webhook(webhook: Webhook) -> dict[str, Any]:
         "region": webhook.reach.region,
         "active": webhook.active,
         "reason": webhook.reason,
-        "failing_since": plain(webhook.failing_since),
-        "created_at": plain(webhook.created_at),
+        **{
+            name: plain(getattr(webhook, name))
+            for name in ("failing_since", "rest_until", "old_until", "created_at")
+        },
     }
 
 
@@ -84,7 +77,7 @@ def shown_webhook(webhook: Webhook) -> dict[str, Any]:
 )
 def add_webhook(given: dict[str, Any]) -> Response:
     """Adds a webhook. Its secret is shown in this one answer"""
-    bridge, token = the_bridge(), _token()
+    bridge, token = the_bridge(), caller().shown_token()
     wish = keeping.Wish(
         given["name"], given["address"], _events(token, given), _reach(token, given)
     )
@@ -97,8 +90,13 @@ def add_webhook(given: dict[str, Any]) -> Response:
         at=utc_now(),
         private_addresses=bridge.settings.network.private_addresses,
     )
-    response = replies.shown({**shown_webhook(made), "secret": secret})
-    response.status_code = 201
+    return _with_secret(made, secret, 201)
+
+
+def _with_secret(webhook: Webhook, secret: str, status: int = 200) -> Response:
+    """The one answer that shows a secret: nothing on the way may keep it."""
+    response = replies.shown({**shown_webhook(webhook), "secret": secret})
+    response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -133,92 +131,80 @@ def _reach(token: Token, given: dict[str, Any]) -> Reach:
 def show_webhook(number: int) -> Response:
     """One webhook, without its secret."""
     with the_bridge().database.reading() as tx:
-        found = keeping.find_webhook(tx, number, _token().reach)
+        found = keeping.find_webhook(tx, number, caller().shown_token().reach)
     return replies.shown(shown_webhook(found))
 
 
 @route(f"/webhooks/{NUMBER}", method="DELETE", scope=Scope.WEBHOOKS, answer=ShownDone, tag=_TAG)
 def remove_webhook(number: int) -> Response:
     """Removes a webhook, and the log of what it was sent."""
-    keeping.remove_webhook(the_bridge().database, number, _token().reach)
+    token = caller().shown_token()
+    keeping.remove_webhook(the_bridge().database, number, token.reach, by=token.name)
     return _done("The webhook is sent nothing more.")
 
 
 @route(
+    f"/webhooks/{NUMBER}/secret",
+    method="POST",
+    scope=Scope.WEBHOOKS,
+    body=SecretSchema(),
+    answer=ShownNewWebhook,
+    example={"hours": 24},
+    tag=_TAG,
+)
+def renew_secret(given: dict[str, Any], number: int) -> Response:
+    """Gives a webhook another secret, shown in this one answer; for a while both count."""
+    bridge, token = the_bridge(), caller().shown_token()
+    found, secret = keeping.renew_secret(
+        bridge.database,
+        bridge.vault,
+        number,
+        utc_now(),
+        token.reach,
+        by=token.name,
+        hours=given["hours"],
+    )
+    return _with_secret(found, secret)
+
+
+# ---- acts that need to know nothing ------------------------------------------------------------
+
+
+def _add_act(rule: str, name: str, meaning: str, act: Callable[[int, Token], str]) -> None:
+    """``act`` does it, and says what comes of it."""
+
+    @route(
+        rule,
+        method="POST",
+        name=name,
+        summary=meaning,
+        scope=Scope.WEBHOOKS,
+        body=NothingSchema(),
+        answer=ShownDone,
+        example={},
+        tag=_TAG,
+    )
+    def done(_: dict[str, Any], number: int) -> Response:
+        return _done(act(number, caller().shown_token()))
+
+
+def _enable(number: int, token: Token) -> str:
+    keeping.enable_webhook(the_bridge().database, number, token.reach, by=token.name)
+    return "The webhook is told again of what changes from now on."
+
+
+def _ping(number: int, token: Token) -> str:
+    message = keeping.ping_webhook(the_bridge().database, number, utc_now(), token.reach)
+    return f"The trial {message} is sent within seconds."
+
+
+_add_act(
     f"/webhooks/{NUMBER}/enable",
-    method="POST",
-    scope=Scope.WEBHOOKS,
-    body=NothingSchema(),
-    answer=ShownDone,
-    example={},
-    tag=_TAG,
+    "enable_webhook",
+    "Lets a webhook that was switched off be told again of what changes from now on",
+    _enable,
 )
-def enable_webhook(_: dict[str, Any], number: int) -> Response:
-    """Lets a webhook that was switched off be told again of what changes from now on."""
-    keeping.enable_webhook(the_bridge().database, number, _token().reach)
-    return _done("The webhook is told again of what changes from now on.")
-
-
-@route(
-    f"/webhooks/{NUMBER}/ping",
-    method="POST",
-    scope=Scope.WEBHOOKS,
-    body=NothingSchema(),
-    answer=ShownDone,
-    example={},
-    tag=_TAG,
-)
-def ping_webhook(_: dict[str, Any], number: int) -> Response:
-    """Sends a trial."""
-    message = keeping.ping_webhook(the_bridge().database, number, utc_now(), _token().reach)
-    return _done(f"The trial {message} is sent within seconds.")
-
-
-@route(
-    f"/webhooks/{NUMBER}/deliveries",
-    scope=Scope.WEBHOOKS,
-    answer=page_of(ShownDelivery),
-    query=AskedPage,
-    tag=_TAG,
-)
-def list_deliveries(asked: dict[str, Any], number: int) -> Response:
-    """What a webhook was sent, the newest first, and what came of it."""
-    before, most = replies.after(asked["cursor"]), asked["limit"]
-    with the_bridge().database.reading() as tx:
-        keeping.find_webhook(tx, number, _token().reach)
-        mine = webhook_delivery.c.webhook_id == number
-        rows = deliveries.log(tx, before, most + 1, mine)
-    last = rows[most - 1].id if len(rows) > most else None
-    return replies.shown(replies.page([_shown_delivery(row) for row in rows[:most]], last))
-
-
-def _shown_delivery(row: Any) -> dict[str, Any]:
-    return {
-        "number": row.id,
-        **{name: getattr(row, name) for name in ("message", "event", "attempts", "status")},
-        "state": deliveries.state_of(row),
-        "error": row.error,
-        "data": row.body.get("data", {}),
-        **{
-            name: plain(getattr(row, name))
-            for name in ("created_at", "attempted_at", "next_attempt", "delivered_at")
-        },
-    }
-
-
-@route(
-    f"/deliveries/{NUMBER}/resend",
-    method="POST",
-    scope=Scope.WEBHOOKS,
-    body=NothingSchema(),
-    answer=ShownDone,
-    example={},
-    tag=_TAG,
-)
-def resend_delivery(_: dict[str, Any], number: int) -> Response:
-    """Sends a message once more, under its old id."""
-    keeping.resend_delivery(the_bridge().database, number, utc_now(), _token().reach)
-    return _done("It is sent within seconds.")
+_add_act(f"/webhooks/{NUMBER}/ping", "ping_webhook", "Sends a trial", _ping)
 
 
 def _done(message: str) -> Response:

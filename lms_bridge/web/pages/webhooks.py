@@ -23,6 +23,7 @@ from lms_bridge.webhooks import keeping
 pages = Blueprint("webhooks", __name__)
 pages.register_error_handler(LtiRefused, refused)
 _NUMBER = "<int(max=2147483647):number>"
+BY = "operations page"
 
 
 @pages.before_request
@@ -50,7 +51,7 @@ def ping(number: int) -> ResponseReturnValue:
 
 @pages.post(f"/webhooks/{_NUMBER}/enable")
 def enable(number: int) -> ResponseReturnValue:
-    keeping.enable_webhook(the_bridge().database, number)
+    keeping.enable_webhook(the_bridge().database, number, by=BY)
     return _back(number)
 
 
@@ -73,11 +74,13 @@ def _page(problem: str = "") -> str:
     with the_bridge().database.reading() as tx:
         found = store.all_webhooks(tx)
         rows = deliveries.log(tx, before, SIZE + 1, *of_one)
+        attempts = deliveries.attempts_of(tx, [row.id for row in rows[:SIZE]])
     return render_template(
         "webhooks.html",
         webhooks=found,
         hosts={each.id: urlsplit(each.address).hostname or "" for each in found},
         rows=rows[:SIZE],
+        attempts=attempts,
         older=rows[SIZE - 1].id if len(rows) > SIZE else None,
         state_of=deliveries.state_of,
         chosen=chosen,

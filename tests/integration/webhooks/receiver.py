@@ -21,6 +21,7 @@ class Received:
     headers: dict[str, str]
     body: dict[str, Any]
     good: bool
+    raw: bytes
 
 
 @dataclass
@@ -70,7 +71,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 receiver.waiting.release()
                 receiver.gate.wait(30)
             good = _verified(receiver.secret, body, headers)
-            status = receiver.take(Received(self.path, headers, json.loads(body), good))
+            status = receiver.take(Received(self.path, headers, json.loads(body), good, body))
             self.send_response(status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)

@@ -136,7 +136,7 @@ def test_switched_off_after_days_of_failures(post: Post) -> None:
     with pytest.raises(NotNow):
         ping_webhook(post.world.bridge.database, hook.id, post.now)
     post.receiver.answers = []
-    enable_webhook(post.world.bridge.database, hook.id)
+    enable_webhook(post.world.bridge.database, hook.id, by="test")
     change(post, title="afterwards")
     post.turn()
     assert state_of(post.rows()[-1]) == DELIVERED
@@ -369,13 +369,13 @@ def test_what_is_removed_is_sent_nothing(post: Post) -> None:
     post.receiver.secret = ""
     change(post)
     post.turn()
-    remove_webhook(post.world.bridge.database, hook.id)
+    remove_webhook(post.world.bridge.database, hook.id, by="test")
     post.go(days=1)
     post.turn()
     assert post.rows() == []
     assert post.hook(other.id).active
     with pytest.raises(NotFound):
-        remove_webhook(post.world.bridge.database, hook.id)
+        remove_webhook(post.world.bridge.database, hook.id, by="test")
     with pytest.raises(NotFound):
         resend_delivery(post.world.bridge.database, 1, post.now)
 

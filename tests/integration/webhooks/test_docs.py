@@ -34,12 +34,12 @@ def test_the_five_lines() -> None:
     made: dict[str, Any] = {}
     exec(CODE[0], made)
     secret, body = new_secret(), b'{"type": "ping"}'
-    headers = signed_headers(secret, "msg_1", int(time.time()), body)
+    headers = signed_headers([secret], "msg_1", int(time.time()), body)
     Verifier(secret).verify(body, headers)
     assert made["genuine"](secret, headers, body)
     assert not made["genuine"](secret, headers, body + b" ")
     assert not made["genuine"](new_secret(), headers, body)
-    old = signed_headers(secret, "msg_1", int(time.time()) - 400, body)
+    old = signed_headers([secret], "msg_1", int(time.time()) - 400, body)
     assert not made["genuine"](secret, old, body)
 
 

@@ -117,3 +117,22 @@ def test_pages(one_post: Post) -> None:
         cursor = page["next"]
     assert lines == sorted(lines, reverse=True)
     assert len(lines) == 5
+
+
+def test_every_attempt_is_shown(post: Post) -> None:
+    world = post.world
+    hook = post.add()
+    post.receiver.secret = ""
+    post.receiver.answers = [500]
+    token = world.token()
+    assert world.post(f"/webhooks/{hook.id}/ping", token).status_code == 200
+    post.go(minutes=1)  # the interface has the real clock
+    post.turn()
+    post.go(minutes=1)
+    post.turn()
+    (line,) = world.get(f"/webhooks/{hook.id}/deliveries", token).get_json()["items"]
+    assert [(each["status"], each["code"]) for each in line["log"]] == [
+        (500, "answered"),
+        (204, ""),
+    ]
+    assert line["log"][0]["at"] < line["log"][1]["at"] == line["delivered_at"]

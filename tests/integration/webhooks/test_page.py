@@ -31,6 +31,7 @@ def test_the_log_and_what_can_be_done(post: Post) -> None:
     shown = page(post)
     assert "failing since" in shown
     assert "The receiver answered with status 500." in shown
+    assert "<li>" in shown  # every attempt
     assert "127.0.0.1" in shown
     assert "secret-path" not in shown
     assert "whsec_" not in shown

@@ -14,8 +14,9 @@ from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
 from lms_bridge.jobs.courier import Courier
 from lms_bridge.reference import reference
-from lms_bridge.store import enrolments, offerings, webhooks
+from lms_bridge.store import deliveries, enrolments, offerings, webhooks
 from lms_bridge.store.api_tables import webhook_delivery
+from lms_bridge.store.deliveries import Attempt
 from lms_bridge.sync.work import utc_now
 from lms_bridge.webhooks.keeping import Wish, add_webhook
 from tests.integration.api.world import Change, World, open_world
@@ -82,10 +83,19 @@ class Post:
         return [
             row
             for row in self.rows()
-            if row.next_attempt
-            and row.next_attempt <= self.now
-            and self.hook(row.webhook_id).active
+            if row.next_attempt and row.next_attempt <= self.now and self.awake(row.webhook_id)
         ]
+
+    def awake(self, number: int) -> bool:
+        hook = self.hook(number)
+        return hook.active and (hook.rest_until is None or hook.rest_until <= self.now)
+
+    def attempts(self) -> list[list[Attempt]]:
+        """The attempts of each delivery."""
+        numbers = [row.id for row in self.rows()]
+        with self.world.bridge.database.reading() as tx:
+            found = deliveries.attempts_of(tx, numbers)
+        return [found.get(number, []) for number in numbers]
 
     def rows(self) -> list[Row[Any]]:
         with self.world.bridge.database.reading() as tx:
