@@ -53,6 +53,16 @@ OFFERING_MOVES: Mapping[OfferingAction, Mapping[OfferingStatus, OfferingStatus]]
 }
 
 
+AFTER_REVIEW = frozenset(_O) - {_O.PLANNED, _O.SUBMITTED, _O.CANCELLED}
+"""The statuses that only an offering which was reviewed should have."""
+
+
+def comes_unreviewed(said: OfferingStatus, before: OfferingStatus | None) -> bool:
+    """Whether an offering whose life nobody keeps here becomes, by what its source says of it, one
+    that should have been reviewed; ``before`` is what it was here, None: nothing."""
+    return said in AFTER_REVIEW and before not in AFTER_REVIEW
+
+
 def offering_actions(status: OfferingStatus) -> tuple[OfferingAction, ...]:
     """What a person may do with an offering of that status."""
     return tuple(action for action, moves in OFFERING_MOVES.items() if status in moves)

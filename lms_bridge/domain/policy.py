@@ -16,6 +16,14 @@ class OnConflict(StrEnum):
     HOLD = "hold"  # a person decides
 
 
+class OnUnreviewed(StrEnum):
+    """What happens when a source brings in an offering as published that nobody reviewed here."""
+
+    WARN = "warn"  # it is taken as it comes, and told of
+    REVIEW = "review"  # it comes in as planned, and is reviewed and published here
+    OFF = "off"  # it is taken as it comes
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A centre's policy. Every field is a setting (docs/settings.md), with its default here.
@@ -34,6 +42,7 @@ class Policy:
     create_accounts: bool = True
     update_accounts: bool = True
     results_days: int = 90
+    unreviewed: OnUnreviewed = OnUnreviewed.WARN
 
     def holds(self, removals: int, known: int) -> bool:
         """Whether that many removals, out of that many known records, need approval."""

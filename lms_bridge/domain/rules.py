@@ -134,6 +134,18 @@ def _topics(offering: Offering, areas: Collection[str]) -> Iterator[RuleFinding]
         )
 
 
+def unreviewed(*, lowered: bool) -> RuleFinding:
+    """What is said of an offering that its source published without a review; ``lowered``: it came
+    in as planned."""
+    then = "it comes in as planned" if lowered else "it is taken as its source says"
+    return RuleFinding(
+        "published-unreviewed",
+        f"Nobody has reviewed the offering in the bridge: {then}.",
+        "status",
+        warning=True,
+    )
+
+
 def check_year(courses: int, rules: Rules) -> list[RuleFinding]:
     """What the rules say of the number of courses that a centre gives in one year."""
     if courses >= rules.courses_per_year:

@@ -33,6 +33,14 @@ def lives(tx: Connection, offering_ids: Iterable[int]) -> dict[int, Life]:
     return found
 
 
+def is_kept(tx: Connection, code: str) -> bool:
+    """Whether people have acted on the offering of that code."""
+    mine = select(offering_life.c.offering_id).join(
+        offering, offering.c.id == offering_life.c.offering_id
+    )
+    return tx.execute(mine.where(offering.c.code == code)).first() is not None
+
+
 def keep(tx: Connection, offering_id: int, life: Life) -> None:
     row = {
         "offering_id": offering_id,

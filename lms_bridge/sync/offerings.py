@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.document import document
 from lms_bridge.domain.errors import RecordRefused
+from lms_bridge.domain.lifecycle import comes_unreviewed
 from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.domain.plan import Plan
+from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.offering import OfferingSchema
@@ -33,11 +35,13 @@ def offering_code(centre: str, external_id: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Read:
     """What a snapshot's records are once read. ``before`` {record id: offering as it is known},
-    ``records`` {external id: (what changed, the offering it is to be)}."""
+    ``records`` {external id: (what changed, the offering it is to be)}, ``unreviewed`` ids of those
+    that their source published without a review."""
 
     before: dict[int, Offering]
     records: dict[str, tuple[Changed, Offering]]
     refused: list[tuple[Changed, RecordRefused]]
+    unreviewed: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,9 @@ def read_offerings(tx: Connection, work: Work, snapshot: Snapshot, schema: Offer
         [changed.known.record_id for changed in snapshot.changed if changed.known]
         + [known.record_id for known in snapshot.vanished.values()],
     )
-    loaded, refused = _load(tx, work, snapshot, before, schema)
-    return Read(before, loaded, refused)
+    found = Read(before, {}, [], set())
+    _load(tx, work, snapshot, found, schema)
+    return found
 
 
 def apply_offerings(tx: Connection, work: Work, snapshot: Snapshot, found: Read) -> Applied | None:
@@ -126,11 +131,10 @@ def _load(
     tx: Connection,
     work: Work,
     snapshot: Snapshot,
-    before: dict[int, Offering],
+    found: Read,
     schema: OfferingSchema,
-) -> tuple[dict[str, tuple[Changed, Offering]], list[tuple[Changed, RecordRefused]]]:
-    loaded: dict[str, tuple[Changed, Offering]] = {}
-    refused: list[tuple[Changed, RecordRefused]] = []
+) -> None:
+    before, refused = found.before, found.refused
     named = offerings.offerings_by_code(
         tx, [changed.raw.external_id for changed in snapshot.changed if not changed.known]
     )
@@ -152,8 +156,12 @@ def _load(
         fields["course_code"] = fields["course_code"] or code
         if code in acted_on:
             fields["status"] = acted_on[code]
-        loaded[external_id] = (changed, Offering(code=code, centre=work.centre.code, **fields))
-    return loaded, refused
+        elif comes_unreviewed(fields["status"], known.status if known else None):
+            found.unreviewed.add(external_id)
+            if work.policy.unreviewed is OnUnreviewed.REVIEW:
+                fields["status"] = OfferingStatus.PLANNED
+        offering = Offering(code=code, centre=work.centre.code, **fields)
+        found.records[external_id] = (changed, offering)
 
 
 def _acted_on(

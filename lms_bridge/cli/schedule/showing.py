@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lms_bridge.cli.diff import LONGEST
@@ -11,15 +12,25 @@ from lms_bridge.cli.output import clean, say, shortened
 _COLOURS = {"created": "green", "updated": "yellow", "held": "yellow", "refused": "red"}
 
 
+MOST_ALIKE = 20
+"""Notes of one kind that are shown row by row; the others are counted."""
+
+
 def show(answer: Mapping[str, Any]) -> None:
     """Rows that are refused or warned about, every change in a trial, and what it came to."""
+    noted: Counter[str] = Counter()
     for row in answer["rows"]:
-        lines = list(_lines(row, whole=answer["dry_run"]))
+        noted.update(warning["message"] for warning in row["warnings"])
+        told = {each for each, number in noted.items() if number > MOST_ALIKE}
+        lines = list(_lines(row, told, whole=answer["dry_run"]))
         if lines or (answer["dry_run"] and row["outcome"] != "unchanged"):
             name = f" {clean(row['id'])}" if row["id"] else ""
             say(f"Row {row['row']}{name}: {row['outcome']}", _COLOURS.get(row["outcome"]))
         for line in lines:
             say(f"    {line}")
+    for message, number in noted.items():
+        if number > MOST_ALIKE:
+            say(clean(f"note: {number - MOST_ALIKE:,} more rows: {message}"))
     for ended in answer["ended"]:
         say(f"{clean(ended['id'])} ({ended['code']}): {_ENDINGS[ended['outcome']]}", "red")
     for note in answer["notes"]:
@@ -36,11 +47,14 @@ _ENDINGS = {
 }
 
 
-def _lines(row: Mapping[str, Any], *, whole: bool) -> Iterator[str]:
+def _lines(row: Mapping[str, Any], told: Collection[str], *, whole: bool) -> Iterator[str]:
+    """``told`` are notes that enough rows were shown with."""
     for problem in row["problems"]:
         message = clean(problem["message"])
         yield f"{clean(problem['field'])} {message}" if problem["field"] else message
     for warning in row["warnings"]:
+        if warning["message"] in told:
+            continue
         yield clean(f"note: {warning['message']}")
     for change in row["changes"] if whole else ():
         before, after = (_text(change[side]) for side in ("before", "after"))

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from lms_bridge.domain.document import Difference, difference, document
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.domain.ports import Raw
-from lms_bridge.domain.rules import RuleFinding
+from lms_bridge.domain.rules import RuleFinding, unreviewed
 from lms_bridge.schemas.schedule import PushedOfferingSchema, PushedRow
 from lms_bridge.store import holds, offerings, reports
 from lms_bridge.store.tables import EMPTY
@@ -103,15 +104,19 @@ class Taking:
         for each, error in read.refused:
             external_id = each.raw.external_id
             yield self._refused(numbers[external_id], external_id, error)
+        policy = self.work.policy.unreviewed
         changes = _would_change(read) if self.held else self._apply(snapshot, read, numbers)
         for external_id, (each, record) in read.records.items():
             fields = changes.get(external_id)
+            warnings = self.check(record)
+            if external_id in read.unreviewed and policy is not OnUnreviewed.OFF:
+                warnings.append(unreviewed(lowered=policy is OnUnreviewed.REVIEW))
             yield RowAnswer(
                 numbers[external_id],
                 external_id,
                 self._outcome(fields, new=each.known is None),
                 "" if self.held and each.known is None else record.code,
-                warnings=self.check(record),
+                warnings=warnings,
                 changes=fields if fields and self.work.dry else {},
             )
 

@@ -90,6 +90,8 @@ RULES: Mapping[str, str] = {
     "meetings-overlap": "Meetings of the course overlap (a warning).",
     "lead-time": "The course starts sooner than rules.lead_days from now (a warning).",
     "topic-outside-areas": "No topic is one of the centre's priority areas (a warning).",
+    "published-unreviewed": "Its source published the offering, and nobody reviewed it here "
+    "(a warning, or as policy.unreviewed says).",
     "too-few-courses": "The centre gives fewer courses in a year than rules.courses_per_year "
     "(a warning).",
     "too-many-areas": "The centre has more priority areas than the cycle allows (a warning).",

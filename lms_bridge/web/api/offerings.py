@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.document import document, plain
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.lifecycle import OfferingAction, offering_actions
+from lms_bridge.domain.lifecycle import AFTER_REVIEW, OfferingAction, offering_actions
 from lms_bridge.domain.model import Kind, Offering
-from lms_bridge.domain.rules import check_offering
+from lms_bridge.domain.policy import OnUnreviewed
+from lms_bridge.domain.rules import check_offering, unreviewed
 from lms_bridge.schemas.asked import AskedOfferings, ReasonSchema
 from lms_bridge.schemas.shown import (
     ShownAct,
@@ -21,7 +22,7 @@ from lms_bridge.schemas.shown import (
     ShownOfferingInList,
     page_of,
 )
-from lms_bridge.store import centres
+from lms_bridge.store import centres, lives
 from lms_bridge.store import offerings as store
 from lms_bridge.sync.offering_acts import OfferingAct, act_on_offering, newest_areas
 from lms_bridge.sync.work import Work, utc_now
@@ -119,8 +120,12 @@ def check_one_offering(code: str) -> Response:
     bridge = the_bridge()
     with bridge.database.reading() as tx:
         record, centre = reached(tx, code)
+        kept_here = lives.is_kept(tx, code)
     areas = newest_areas(centre)
     found = check_offering(record, bridge.settings.rules, utc_now(), areas)
+    policy = bridge.policy_of(centre).unreviewed
+    if policy is not OnUnreviewed.OFF and not kept_here and record.status in AFTER_REVIEW:
+        found.append(unreviewed(lowered=False))
     return replies.shown({"findings": shown_findings(found)})
 
 

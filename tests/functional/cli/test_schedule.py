@@ -15,9 +15,9 @@ from tests.functional.cli.conftest import Cli
 from tests.peers.serving import free_socket, serving
 
 _SCHEDULE = """\
-id;title;modality;level;starts at;ends at
-S-1;Spectrum;Blended;Advanced;2060-03-02;2060-03-13
-S-2;Security;sometimes;Advanced;2060-03-02;2060-03-13
+id;title;modality;level;starts at;ends at;status
+S-1;Spectrum;Blended;Advanced;2060-03-02;2060-03-13;planned
+S-2;Security;sometimes;Advanced;2060-03-02;2060-03-13;planned
 """
 _GOOD = _SCHEDULE.replace("sometimes", "Blended")
 
@@ -106,3 +106,17 @@ def test_a_bridge_elsewhere(alpha: Cli, elsewhere: str, tmp_path: Path) -> None:
     assert token not in there.everything_said()
     answer = there(*push, "--json", typed=f"{token}\n", code=1).stdout
     assert json.loads(answer)["summary"]["unchanged"] == 1
+
+
+def test_notes_that_many_rows_share_are_counted(alpha: Cli) -> None:
+    rows = "".join(
+        f"S-{number};Course {number};Blended;Advanced;2060-03-02;2060-03-13\n"
+        for number in range(25)
+    )
+    head = "id;title;modality;level;starts at;ends at\n"
+    path = alpha.file("schedule.csv", head + rows)
+    told = alpha("schedule", "push", path, "--centre", "ALPHA").stdout
+    note = "note: Nobody has reviewed the offering in the bridge"
+    assert told.count(f"    {note}") == 20
+    assert told.count("Row ") == 20
+    assert "note: 5 more rows: Nobody has reviewed" in told

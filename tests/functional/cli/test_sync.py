@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -125,3 +128,21 @@ def test_the_same_on_postgresql(
     cli("export", "registrations", out)
     assert cli.json("import", "registrations", out, "--whole")["centres"][0]["counts"] == {}
     assert "acad-1 in ALPHA-" in cli("run", "show", "3").stdout
+
+
+def test_what_nobody_reviewed_waits_where_the_centre_s_policy_says_so(alpha: Cli) -> None:
+    alpha("centre", "change", "ALPHA", "--policy", "unreviewed=review")
+    alpha("sync")
+    path = alpha.file("offerings.csv", "id,title,centre\nF-1,Sample course,ALPHA\n")
+    alpha("import", "offerings", path)
+    assert statuses(alpha) == {"planned": 7}
+    alpha("centre", "change", "ALPHA", "--policy", "unreviewed=")
+    path = alpha.file("offerings.csv", "id,title,centre\nF-2,Sample course,ALPHA\n")
+    alpha("import", "offerings", path)
+    assert statuses(alpha) == {"planned": 7, "published": 1}
+
+
+def statuses(cli: Cli) -> dict[str, int]:
+    """{status: number of offerings that have it}"""
+    text = cli("export", "offerings", "-").stdout.lstrip("\ufeff")
+    return dict(Counter(row["status"] for row in csv.DictReader(io.StringIO(text))))

@@ -194,9 +194,9 @@ def test_rules_are_told_as_warnings(world: World) -> None:
     one = Centre(world)
     meeting = {"starts_at": "2060-03-01T09:00", "ends_at": "2060-03-01T12:00"}
     later = {"starts_at": "2060-03-01T11:00", "ends_at": "2060-03-01T13:00"}
-    bad = row(1, meetings=[later, meeting], level=None)
+    bad = row(1, meetings=[later, meeting], level=None, status="planned")
     for expected in ("created", "unchanged"):
-        answer = one.push([bad, row(2)])
+        answer = one.push([bad, row(2, status="planned")])
         first, second = answer.get_json()["rows"]
         assert first["outcome"] == expected
         assert [each["code"] for each in first["warnings"]] == ["no-level", "meetings-overlap"]
