@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from connectors.lti.members import ACTIVE, Member, learners
+from connectors.lti.members import ACTIVE, Member, learners, place_of
 from connectors.lti.probing import probe_academy
 from connectors.lti.rosters import Rosters
 from lms_bridge.domain.errors import BridgeError
@@ -27,7 +27,7 @@ from lms_bridge.domain.ports import (
 
 
 class LtiAcademy:
-    """An offering's external id is its code, a registration's ``<offering>/<platform's id>``."""
+    """An offering's external id is its code, a registration's is as ``place_of`` says."""
 
     def __init__(self, lti: LtiSystem) -> None:
         self._lti = lti
@@ -66,7 +66,7 @@ class LtiAcademy:
 
 def _registrations(offering: str, pages: tuple[bytes, ...], by_sourced_id: bool) -> list[Raw]:
     return [
-        Raw(f"{offering}/{member.id}", _fields(offering, member, by_sourced_id))
+        Raw(place_of(offering, member.id), _fields(offering, member, by_sourced_id))
         for member in learners(pages)
     ]
 

@@ -5,6 +5,7 @@ Source: Names and Role Provisioning Services 2.0, section 2.2 (members, their st
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import orjson
 
 from lms_bridge.domain.errors import NotUnderstood
 
+LONGEST_ID = 255
 ACTIVE, SUSPENDED, GONE = "active", "suspended", "gone"
 _STATES = {"": ACTIVE, "active": ACTIVE, "inactive": SUSPENDED, "deleted": GONE}
 _LEARNERS = frozenset({"Learner", "NonCreditLearner", "GuestLearner", "Student"})
@@ -61,14 +63,26 @@ def learners(pages: Iterable[bytes]) -> list[Member]:
     return list(best.values())
 
 
+def place_of(offering: str, person: str) -> str:
+    """What the place of a person in an offering is called. A platform's id may be as long as all
+    that the bridge keeps of one: then its hash stands for it."""
+    name = f"{offering}/{person}"
+    if len(name) <= LONGEST_ID:
+        return name
+    return f"{offering}/{hashlib.sha256(person.encode()).hexdigest()}"
+
+
 _ORDER = {ACTIVE: 0, SUSPENDED: 1, GONE: 2}
 
 
 def _member(body: object) -> Member:
-    if not isinstance(body, Mapping) or not _text(body, "user_id"):
-        raise NotUnderstood("member-unreadable", "A person of the platform's roster has no id.")
+    id_ = _text(body, "user_id") if isinstance(body, Mapping) else ""
+    if not isinstance(body, Mapping) or not 0 < len(id_) <= LONGEST_ID:
+        raise NotUnderstood(
+            "member-unreadable", "A person of the platform's roster has no id, or too long a one."
+        )
     return Member(
-        id=_text(body, "user_id"),
+        id=id_,
         # A status that nobody knows is no reason to put anybody out.
         state=_STATES.get(_text(body, "status").lower(), ACTIVE),
         learns=_learns(body.get("roles")),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 
-from connectors.lti.members import ACTIVE, GONE, Member, learners
+from connectors.lti.members import ACTIVE, GONE, Member, learners, place_of
 from connectors.lti.probing import probe_centres_platform
 from connectors.lti.rosters import Rosters
 from lms_bridge.domain.errors import BridgeError, RecordRefused
@@ -99,8 +99,7 @@ class PlatformCentre:
             except BridgeError as error:
                 yield Failed(order.key, error)
             else:
-                external_id = f"{order.wanted['offering']}/{order.wanted['account']}"
-                yield Done(order.key, external_id, made=False)
+                yield Done(order.key, _place(order), made=False)
 
     def _check(self, order: Order, launched: Collection[str]) -> None:
         """Raises RecordRefused unless the roster is as the order wants it."""
@@ -121,9 +120,13 @@ class PlatformCentre:
         self._lti.close()
 
 
+def _place(order: Order) -> str:
+    return place_of(str(order.wanted["offering"]), str(order.wanted["account"]))
+
+
 def _states(offering: str, pages: tuple[bytes, ...]) -> list[Raw]:
     return [
-        Raw(f"{offering}/{member.id}", {"state": member.state})
+        Raw(place_of(offering, member.id), {"state": member.state})
         for member in learners(pages)
         if member.state != GONE
     ]

@@ -107,8 +107,7 @@ class GradebookTarget(Plain):
             except RecordRefused as error:
                 yield Failed(order.key, error)
             else:
-                external_id = f"{entry.record.offering}/{entry.column.visit.subject}"
-                yield Done(order.key, external_id)
+                yield Done(order.key, f"{entry.record.offering}/{entry.record.learner}")
 
     def _send(self, entry: _Entry) -> None:
         visit, columns = entry.column.visit, self._columns

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from lms_bridge.domain.model import ACADEMY, Flow, Kind, Result
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import Status
+from lms_bridge.lti.parties import PersonId, Status
 from lms_bridge.store import enrolments, leases, results, target_links
 from lms_bridge.store.lti_tables import visit
 from lms_bridge.sync.wants import want_results
@@ -19,7 +19,7 @@ from tests.integration.lti_chain.chain import Chain, no_line_item
 from tests.integration.lti_platform.test_services import stored_result_of
 from tests.integration.lti_platform.waiting import until
 from tests.peers.browser import Browser
-from tests.peers.platform import AGS, Platform, running
+from tests.peers.platform import AGS, LTI, Platform, running
 
 GRADEBOOK = "lti:2"  # the bridge's tool has the first number
 
@@ -189,6 +189,24 @@ def test_killed_after_sending(chain: Chain) -> None:
     assert chain.send().status == "done"
     assert [given for _, given, _ in chain.scores()] == [50, 60]
     assert chain.links()[GRADEBOOK] == (True, "")
+
+
+def test_a_person_with_the_longest_id_that_there_may_be(either_chain: Chain) -> None:
+    """LTI Core 1.3, section 5.3.6.1: up to 255 characters."""
+    chain = either_chain
+    chain.change_party(person_id=PersonId.SOURCED_ID)
+    longest = "s" * 255
+
+    def named(claims: dict[str, Any]) -> None:
+        claims["sub"] = longest
+        claims[f"{LTI}lis"] = {"person_sourcedid": "acad-1"}
+
+    claims = chain.launch(change=named)
+    assert chain.score(claims, 70, 1) == 204
+    assert [each[:2] for each in chain.scores()] == [(longest, 70)]
+    assert chain.links() == {GRADEBOOK: (True, "")}
+    assert chain.send().status == "done"
+    assert len(chain.scores()) == 1
 
 
 # ---- columns -----------------------------------------------------------------------------

@@ -74,6 +74,25 @@ def test_who_is_on_the_roster_is_found(night: LtiNights, connected: Connected) -
     assert night.contents() == before
 
 
+def test_the_longest_id_that_there_may_be(night: LtiNights, connected: Connected) -> None:
+    """LTI Core 1.3, section 5.3.6.1: up to 255 characters, as many as the bridge keeps."""
+    longest = "p" * 255
+    there = {**person("1"), "user_id": longest}
+    connected.platform.courses[COURSE] = [there, person("2")]
+    night.good_night()
+    assert accounts(night) == [("2", False), (longest, False)]
+    assert len(enrolled(night)) == 2
+    night.good_night()
+    before = night.contents()
+    night.good_night()
+    assert night.contents() == before
+    connected.platform.courses[COURSE] = [{**there, "status": "Inactive"}, person("2")]
+    assert night.night().counts["enrolment.conflict.source wins"] == 1
+    connected.platform.courses[COURSE] = [{**there, "user_id": longest + "p"}]
+    night.night()
+    assert len(enrolled(night)) == 2
+
+
 def test_who_is_not_waits_until_they_are(night: LtiNights, connected: Connected) -> None:
     connected.platform.courses[COURSE] = [person("1")]
     night.night()
