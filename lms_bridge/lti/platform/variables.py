@@ -30,7 +30,6 @@ KNOWN = (
     "CourseSection.timeFrame.end",
     "Membership.role",
     "Message.locale",
-    "Person.address.country",
     "Person.email.primary",
     "Person.name.family",
     "Person.name.full",
@@ -85,7 +84,6 @@ def _of_person(learner: Learner, privacy: Privacy) -> dict[str, str]:
             "Person.name.full": full_name(learner),
             "Person.name.given": learner.given_name,
             "Person.name.family": learner.family_name,
-            "Person.address.country": learner.country,
         }
     if privacy.email:
         found["Person.email.primary"] = learner.email

@@ -90,6 +90,15 @@ def test_personal_data_go_along_only_as_the_party_may_know_them(world: World) ->
     assert world.launch("acad-2")["sub"] != claims["sub"]
 
 
+def test_what_no_choice_names_does_not_go_along(world: World) -> None:
+    """The country of a learner is none of the four choices, and no part of a name."""
+    everything = Privacy(name=True, email=True, sourced_id=True)
+    world.change_party(privacy=everything, custom={"country": "$Person.address.country"})
+    claims = world.launch()
+    assert claims[lti.CUSTOM] == {"country": "$Person.address.country"}
+    assert "SN" not in claims.values()
+
+
 def test_a_place_that_was_lost_meanwhile(world: World) -> None:
     login = world.start()
     world.change_party(status=Status.DISABLED)
