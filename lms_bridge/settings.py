@@ -62,6 +62,7 @@ class Academy:
 class Sync:
     centres_at_once: int = 8
     lease_seconds: float = 90.0
+    quiet_run_days: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def still_going(tx: Connection, job: Job, now: datetime) -> bool:
     row = tx.execute(
         select(run.c.id).where(
             run.c.centre == job.centre,
-            run.c.status == "running",
+            reports.RUNNING,
             run.c.flows == _flows(job),
             run.c.trigger != SCORES,  # which reads nothing
             exists().where(lease.c.name == f"run:{job.centre}", lease.c.expires_at > now),
@@ -79,7 +79,7 @@ def cut_off(tx: Connection, jobs: Iterable[Job], now: datetime) -> list[Job]:
     """
     orphans = tx.execute(
         select(run.c.centre, run.c.flows, run.c.trigger).where(
-            run.c.status == "running",
+            reports.RUNNING,
             ~exists().where(lease.c.name == "run:" + run.c.centre, lease.c.expires_at > now),
         )
     ).all()

@@ -8,6 +8,7 @@ import structlog
 
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.domain.errors import BridgeError
+from lms_bridge.store import reports
 
 _log = structlog.get_logger(__name__)
 EVERY = timedelta(hours=1)
@@ -15,7 +16,8 @@ _DAY_SECONDS = 86_400
 
 
 class Upkeep:
-    """Changes the signing key when it is old, and forgets one-time records that are over."""
+    """Changes the signing key when it is old, and forgets one-time records that are over and runs
+    that changed nothing."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
@@ -29,6 +31,7 @@ class Upkeep:
         room = self._bridge.room
         room.once.purge()
         room.used.purge()
+        self._forget_quiet_runs(now)
         try:
             changed = room.keyring.rotate_if_older(room.settings.key_days * _DAY_SECONDS)
         except BridgeError as error:  # a key that cannot be read must not stop the clock
@@ -36,3 +39,11 @@ class Upkeep:
             return
         if changed:
             _log.info("signing key changed", after_days=room.settings.key_days)
+
+    def _forget_quiet_runs(self, now: datetime) -> None:
+        """There is one every few minutes for each centre: their number must not grow for ever."""
+        days = self._bridge.settings.sync.quiet_run_days
+        if not days:
+            return
+        with self._bridge.database.writing() as tx:
+            reports.forget_quiet_runs(tx, now - timedelta(days=days))

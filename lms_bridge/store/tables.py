@@ -338,6 +338,12 @@ run = Table(
     # Who asked for it, where that was a person or a token.
     words("asked_by", 100),
     Index("ix_run_centre_started_at", "centre", "started_at"),
+    Index(
+        "ix_run_running",
+        "centre",
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
 )
 
 item = Table(

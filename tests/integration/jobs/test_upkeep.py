@@ -9,7 +9,9 @@ from sqlalchemy import func, select
 
 from lms_bridge.jobs.clock import Clock
 from lms_bridge.lti.room import Room, open_room
+from lms_bridge.store import reports
 from lms_bridge.store.lti_tables import once
+from lms_bridge.store.tables import run
 from tests.integration.jobs.playing import FakeBridge, Recorder, Time
 
 NewClock = Callable[[FakeBridge, Recorder], Clock]
@@ -92,3 +94,43 @@ def test_who_stands_by_keeps_nothing_up(
     first.beat()  # renews its lease
     second.beat()
     assert records(bridges[1]) == 1
+
+
+def test_runs_that_did_nothing_are_forgotten(
+    bridges: list[FakeBridge], new_clock: NewClock, time: Time
+) -> None:
+    bridge, clock = bridges[0], new_clock(bridges[0], Recorder())
+
+    def ran(status: str, *, told: bool = False) -> None:
+        with bridge.database.writing() as tx:
+            run_id = reports.start_run(tx, "KE", "enrolments", "clock", time())
+            if told:
+                line = {"run_id": run_id, "kind": "offering", "action": "update", "at": time()}
+                reports.add_items(tx, [line])
+            reports.finish_run(tx, run_id, status, {}, time())
+
+    def kept() -> list[int]:
+        with bridge.database.reading() as tx:
+            return sorted(row.id for row in reports.last_runs(tx))
+
+    ran("done")
+    ran("done", told=True)
+    ran("failed")
+    ran("done")
+    time.go(days=29)
+    clock.beat()
+    assert kept() == [1, 2, 3, 4]
+    ran("done")
+    time.go(days=2)
+    clock.beat()
+    assert kept() == [2, 3, 5]
+
+
+def test_runs_that_go_on_are_found_by_an_index(bridge: FakeBridge) -> None:
+    """The clock asks every minute, and there may be millions of runs."""
+    with bridge.database.reading() as tx:
+        asked = select(run.c.id).where(reports.RUNNING)
+        for query in (asked, asked.where(run.c.centre == "KE")):
+            text = query.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True})
+            plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+            assert "ix_run_running" in plan[0][-1]
