@@ -13,6 +13,7 @@ from lms_bridge.store.tables import EMPTY, centre
 _LOCKED = (
     (centre.c.code, centre.c.secret),
     (webhook.c.id, webhook.c.secret),
+    (webhook.c.id, webhook.c.old_secret),
     (key.c.id, key.c.private),
 )
 

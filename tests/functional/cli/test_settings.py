@@ -43,12 +43,13 @@ def test_the_key_is_changed(alpha: Cli) -> None:
     made = Path(alpha.environment["LMS_BRIDGE_SECRETS__KEY_FILE"]).read_text(encoding="ascii")
     signing = alpha.json("keys", "list")
     alpha("webhook", "add", "https://partner.example.org/events")
+    alpha("webhook", "renew", "1")  # for a while the one before counts, too
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{old}"
     before = alpha.dump()
     assert "is not the key" in alpha("db", "relock", code=2).stderr
     assert alpha.dump() == before
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{made}"
-    assert "3 secret(s)" in alpha("db", "relock").stdout
+    assert "4 secret(s)" in alpha("db", "relock").stdout
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = new
     alpha("sync", "--centre", "ALPHA", "--flow", "offerings")
     assert alpha.json("keys", "list") == signing
