@@ -266,15 +266,24 @@ def registration_end(offering: Offering) -> datetime | None:
     return offering.starts_at if is_dated(offering) else None
 
 
-def next_step(status: EnrolmentStatus, offering: Offering) -> str:
+def next_step(status: EnrolmentStatus, offering: Offering, now: datetime) -> str:
     """What happens now, as a stable word for a learner's page: ``wait_for_selection``,
     ``wait_for_invoice``, ``pay``, ``wait_for_start``, ``learn``, ``wait_for_certificate`` or
     ``none``."""
     if status is _E.ENROLLED:
-        return "learn" if offering.status is OfferingStatus.RUNNING else "wait_for_start"
+        return "learn" if _has_begun(offering, now) else "wait_for_start"
     return _NEXT.get(status, "none")
 
 
+def _has_begun(offering: Offering, now: datetime) -> bool:
+    """Whether a course is under way, or was. Where a source keeps the status it may say no more
+    than that the course is published: then its dates tell."""
+    if offering.status is _O.PUBLISHED and offering.starts_at is None:
+        return not is_dated(offering)
+    return by_clock(offering, None, now) in _BEGUN
+
+
+_BEGUN = frozenset({_O.RUNNING, _O.DELIVERED, _O.REPORTED, _O.CLOSED})
 _NEXT = {
     _E.APPLIED: "wait_for_selection",
     _E.REGISTERED: "wait_for_invoice",

@@ -16,7 +16,7 @@ from lms_bridge.schemas.asked import AskedRegistrations, NothingSchema, Register
 from lms_bridge.schemas.shown import ShownRegistration, page_of
 from lms_bridge.store import offerings
 from lms_bridge.sync.enrolment_acts import EnrolmentAct, act_on_enrolment, register
-from lms_bridge.sync.work import Work
+from lms_bridge.sync.work import Work, utc_now
 from lms_bridge.web.api import replies
 from lms_bridge.web.api.acting import change
 from lms_bridge.web.api.callers import caller
@@ -97,7 +97,7 @@ def shown_registration(row: Row[Any], offering: Offering) -> dict[str, Any]:
         "ends_at": plain(row.ends_at),
         "changed_at": plain(row.changed_at),
         "actions": [str(each) for each in enrolment_actions(row.status)],
-        "next_step": next_step(row.status, offering),
+        "next_step": next_step(row.status, offering, utc_now()),
     }
 
 

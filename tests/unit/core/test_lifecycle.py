@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -266,9 +267,27 @@ def test_a_certificate_waits_for_the_report() -> None:
     assert certify(OfferingStatus.CLOSED) is EnrolmentStatus.CERTIFIED
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "wait_for_start"),
+        ({"starts_at": NOW, "ends_at": NOW + timedelta(days=9)}, "learn"),
+        ({"starts_at": NOW - timedelta(days=9), "ends_at": NOW - timedelta(days=1)}, "learn"),
+        ({"starts_at": None, "ends_at": None}, "wait_for_start"),
+        ({"starts_at": None, "ends_at": None, "modality": Modality.SELF_PACED}, "learn"),
+        ({"starts_at": NOW, "status": OfferingStatus.POSTPONED}, "wait_for_start"),
+        ({"status": OfferingStatus.RUNNING}, "learn"),
+    ],
+)
+def test_who_is_enrolled_waits_or_learns(changes: dict[str, Any], told: str) -> None:
+    """Most centres' LMSs say of a course that it is published, and never that it has begun."""
+    offering = replace(SAMPLE, **{"status": OfferingStatus.PUBLISHED, **changes})
+    assert next_step(EnrolmentStatus.ENROLLED, offering, NOW) == told
+
+
 @given(st.sampled_from(EnrolmentStatus), st.sampled_from(OfferingStatus))
 def test_everybody_is_told_what_happens_now(status: EnrolmentStatus, of: OfferingStatus) -> None:
-    told = next_step(status, replace(SAMPLE, status=of))
+    told = next_step(status, replace(SAMPLE, status=of), NOW)
     assert told in WORDS
     assert (told == "pay") == (status is EnrolmentStatus.INVOICED)
     if not enrolment_actions(status):
