@@ -36,8 +36,9 @@ class Kept:
     at: datetime
 
 
-def claim(tx: Connection, mine: Claim, digest: bytes, at: datetime) -> Kept:
-    """Claims a key that nobody has; gives what is known of it, which is ours where it says so."""
+def claim(tx: Connection, mine: Claim, digest: bytes, at: datetime) -> Kept | None:
+    """Claims a key that nobody has; gives what is known of it, which is ours where it says so.
+    None where somebody gave it back at this very moment: ask again."""
     row = {
         "token_id": mine.token_id,
         "key": mine.key,
@@ -48,8 +49,8 @@ def claim(tx: Connection, mine: Claim, digest: bytes, at: datetime) -> Kept:
     }
     insert_missing(tx, api_answer, [row], _KEY)
     names = ("digest", "holder", "status", "headers", "body", "at")
-    found = tx.execute(select(*(api_answer.c[name] for name in names)).where(*_of(mine))).one()
-    return Kept(*found)
+    found = tx.execute(select(*(api_answer.c[name] for name in names)).where(*_of(mine))).first()
+    return None if found is None else Kept(*found)
 
 
 def take_over(tx: Connection, mine: Claim, holder: str, at: datetime) -> bool:

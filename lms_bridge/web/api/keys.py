@@ -64,11 +64,13 @@ def claim() -> Claim | Response | None:
 
 
 def _look(mine: Claim, digest: bytes) -> Claim | Response | None:
-    """None while another request with the key is at work."""
+    """None while another request with the key is at work, or has just ended without an answer."""
     bridge, now = the_bridge(), utc_now()
     with bridge.database.writing() as tx:
         store.purge(tx, now - timedelta(hours=bridge.settings.api.answer_hours))
         known = store.claim(tx, mine, digest, now)
+        if known is None:
+            return None
         if known.holder == mine.holder:
             return mine
         if known.digest != digest:

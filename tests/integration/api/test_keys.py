@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, event, func, select, update
 
 from lms_bridge.domain.access import Reach
 from lms_bridge.domain.model import EnrolmentStatus
@@ -21,7 +21,7 @@ from lms_bridge.store.tables import enrolment, run
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api.keys import HEADER, REPLAYED
 from tests.integration.api.test_registrations import group, person
-from tests.integration.api.world import World, enrol
+from tests.integration.api.world import World, enrol, open_world
 
 
 def count(world: World, table: Any) -> int:
@@ -149,6 +149,30 @@ def test_who_died_at_work_leaves_the_key_to_the_next(either: World) -> None:
         tx.execute(update(api_answer).values(holder="another machine|1|x"))
         tx.execute(update(api_answer).values(at=utc_now() - timedelta(hours=1)))
     assert register(either, token, "k1").status_code == 409
+
+
+def test_a_key_that_is_given_back_between_two_looks(postgres_address: str) -> None:
+    """PostgreSQL lets one transaction remove the row that another one has just run into."""
+    world = open_world(postgres_address)
+    engine, token = world.bridge.database.engine, world.token()
+    register(world, token, "k1")
+    with world.bridge.database.writing() as tx:
+        tx.execute(update(api_answer).values(holder=leases.new_holder()))
+        tx.execute(update(enrolment).values(status=EnrolmentStatus.WITHDRAWN))
+
+    given: list[str] = []
+
+    def give_back(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith("INSERT INTO api_answer") and not given:
+            given.append(statement)
+            with world.bridge.database.writing() as tx:
+                tx.execute(delete(api_answer))
+
+    event.listen(engine, "after_cursor_execute", give_back)
+    again = register(world, token, "k1")
+    world.bridge.close()
+    assert given
+    assert again.status_code == 201, again.get_json()
 
 
 def test_who_was_taken_for_dead_changes_nothing(either: World) -> None:
