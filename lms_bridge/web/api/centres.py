@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
-from sqlalchemy import extract, func, select
+from sqlalchemy import func, select
 
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.document import document, plain
@@ -94,7 +95,8 @@ def check_centre(code: str) -> Response:
             offering.c.centre == code,
             offering.c.listed,
             offering.c.status != OfferingStatus.CANCELLED,
-            extract("year", offering.c.starts_at) == now.year,
+            offering.c.starts_at >= datetime(now.year, 1, 1, tzinfo=UTC),
+            offering.c.starts_at < datetime(now.year + 1, 1, 1, tzinfo=UTC),
         )
         courses = tx.scalar(counted) or 0
     found = check_year(courses, bridge.settings.rules)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -31,10 +31,11 @@ from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.run import RunRequest
+from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api.offerings import shown_offering
 from lms_bridge.web.queries import offerings as queries
 from tests.fakes.lists import check_lists, dumped
-from tests.integration.api.world import DAY, NOW, World, enrol, offering
+from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
 
 
 def codes(world: World, query: str = "", token: str = "") -> list[str]:
@@ -392,3 +393,17 @@ def test_what_a_migration_emptied_is_made_anew(either: World) -> None:
     migrate.upgrade(database)
     assert len(check_lists(database)) == 7
     assert either.get("/offerings").get_data() == before
+
+
+def test_a_year_is_the_same_wherever_the_database_stands(postgres_address: str) -> None:
+    at = "&" if "?" in postgres_address else "?"
+    world = open_world(f"{postgres_address}{at}options=-c%20timezone%3DPacific/Auckland")
+    last_hour = datetime(utc_now().year, 12, 31, 23, tzinfo=UTC)  # there it is next year's
+    for number in range(2):
+        world.add(replace(offering(f"FAR-{number}"), starts_at=last_hour, ends_at=None))
+    with world.bridge.database.writing() as tx:
+        others = table.c.code.in_(["FAR-open", "FAR-planned"])
+        tx.execute(update(table).where(others).values(listed=False))
+    found = world.get("/centres/FAR/checks", world.token()).get_json()["findings"]
+    world.bridge.close()
+    assert found == []  # two of this year, which is the least
