@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Connection,
     insert,
     select,
+    text,
 )
 
 from lms_bridge.domain.model import Kind
@@ -44,6 +46,19 @@ class Known:
 KNOWN = (link.c.id, link.c.record_id, link.c.external_id, link.c.scope, link.c.source_hash)
 
 
+@contextmanager
+def _planned_by_values(tx: Connection) -> Iterator[None]:
+    """In here PostgreSQL makes a plan for each statement with its very values. As long as it has no
+    statistics (where thousands of rows have only just come in), its general plan for statements
+    of the same form goes through all links of a system and compares each with each value."""
+    if tx.dialect.name == "sqlite":
+        yield
+        return
+    tx.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    yield
+    tx.execute(text("SET LOCAL plan_cache_mode TO DEFAULT"))
+
+
 def by_external_id(
     tx: Connection, system: str, kind: Kind, external_ids: Iterable[str], *, within: str = ""
 ) -> dict[str, Known]:
@@ -51,15 +66,12 @@ def by_external_id(
     records that an id stood for in turn, the one that the source shows by it now."""
     found: dict[str, Known] = {}
     there = [link.c.scope.startswith(within, autoescape=True)] if within else []
-    for chunk in chunks(external_ids):
-        rows = tx.execute(
-            select(*KNOWN)
-            .where(
-                link.c.system == system, link.c.kind == kind, link.c.external_id.in_(chunk), *there
-            )
-            .order_by(link.c.source_hash)  # those that are shown no longer have an empty one
-        )
-        found.update((row.external_id, Known(*row)) for row in rows)
+    query = select(*KNOWN).where(link.c.system == system, link.c.kind == kind, *there)
+    query = query.order_by(link.c.source_hash)  # those that are shown no longer have an empty one
+    with _planned_by_values(tx):
+        for chunk in chunks(external_ids):
+            rows = tx.execute(query.where(link.c.external_id.in_(chunk)))
+            found.update((row.external_id, Known(*row)) for row in rows)
     return found
 
 
@@ -68,16 +80,13 @@ def of_centre(
 ) -> dict[str, Known]:
     """The same where ids are each centre's own: two may use one for different records."""
     found: dict[str, Known] = {}
-    for chunk in chunks(external_ids):
-        rows = tx.execute(
-            select(*KNOWN).where(
-                link.c.system == system,
-                link.c.kind == kind,
-                link.c.external_id.in_(chunk),
-                link.c.centre == centre,
-            )
-        )
-        found.update((row.external_id, Known(*row)) for row in rows)
+    query = select(*KNOWN).where(
+        link.c.system == system, link.c.kind == kind, link.c.centre == centre
+    )
+    with _planned_by_values(tx):
+        for chunk in chunks(external_ids):
+            rows = tx.execute(query.where(link.c.external_id.in_(chunk)))
+            found.update((row.external_id, Known(*row)) for row in rows)
     return found
 
 
