@@ -28,21 +28,38 @@ class StrictInteger(fields.Integer):
         return super()._validated(value)
 
 
-def _field(kind: type) -> fields.Field[Any]:
+_CENTURY = {
+    "_days": 36_525,
+    "_hours": 876_600,
+    "_minutes": 52_596_000,
+    "_seconds": 3_155_760_000,
+}
+"""A hundred years, by the end of a setting's name. Beyond a few thousand no time can be told."""
+
+
+def _field(kind: type, name: str) -> fields.Field[Any]:
     if kind is bool:
         return fields.Boolean(error_messages={"invalid": "is not true or false"})
     if kind is int:
-        return StrictInteger(validate=validate.Range(min=0, error="is negative"))
+        return StrictInteger(validate=_bounds(name))
     if kind is float:
         return fields.Float(
             error_messages={"invalid": "is not a number", "special": "is not a number"},
-            validate=validate.Range(min=0, error="is negative"),
+            validate=_bounds(name),
         )
     if issubclass(kind, StrEnum):
         return fields.Enum(
             kind, by_value=True, error_messages={"unknown": "is not one of: {choices}"}
         )
     return fields.String(error_messages={"invalid": "is not a text"})
+
+
+def _bounds(name: str) -> list[validate.Validator]:
+    most = next((many for end, many in _CENTURY.items() if name.endswith(end)), None)
+    return [
+        validate.Range(min=0, error="is negative"),
+        validate.Range(max=most, error="is more than a hundred years"),
+    ]
 
 
 def read_part(
@@ -56,7 +73,9 @@ def read_part(
     start: Part = part() if base is None else base
     hints = get_type_hints(part)
     known = {f.name: hints[f.name] for f in fields_of(part)}
-    schema = Schema.from_dict({key: _field(kind) for key, kind in known.items()})(unknown=RAISE)
+    schema = Schema.from_dict({key: _field(kind, key) for key, kind in known.items()})(
+        unknown=RAISE
+    )
     try:
         values = schema.load(dict(given))
     except ValidationError as error:

@@ -11,6 +11,8 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.store import centres, tokens
 from lms_bridge.store.database import Database
 
+MOST_DAYS, MOST_PER_MINUTE = 36_525, 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -34,6 +36,12 @@ def make_token(
     """
     if not wish.purpose.strip():
         raise Refused("no-purpose", "The token's purpose is missing.")
+    if wish.days > MOST_DAYS or wish.per_minute > MOST_PER_MINUTE:
+        raise Refused(
+            "out-of-range",
+            f"A token has {MOST_DAYS:,} days and {MOST_PER_MINUTE:,} requests a minute at most.",
+            "0 days: it lasts for ever.",
+        )
     if not wish.scopes:
         raise Refused("no-scope", "A token needs one scope at least.")
     if wish.reach.centre and wish.reach.region:

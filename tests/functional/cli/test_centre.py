@@ -134,6 +134,11 @@ def test_policy_of_one_centre(alpha: Cli) -> None:
     assert alpha.json("centre", "show", "ALPHA")["policy"] == {"attempts": 2}
 
 
+def test_a_policy_beyond_all_times(alpha: Cli) -> None:
+    change = ("centre", "change", "ALPHA", "--policy", "results_days=999999")
+    assert "results_days is more than a hundred years" in alpha(*change, code=2).stderr
+
+
 def test_a_night_of_ones_own(alpha: Cli) -> None:
     alpha("centre", "change", "ALPHA", "--policy", "catalogue=30 3 * * mon-fri")
     assert alpha.json("centre", "show", "ALPHA")["policy"] == {"catalogue": "30 3 * * mon-fri"}

@@ -29,6 +29,8 @@ def test_what_is_refused(alpha: Cli) -> None:
         ("--region", "atlantis", "--scope", "offerings:read"),
         ("--centre", "ALPHA", "--scope", "offerings:review"),
         ("--scope", "everything"),
+        ("--scope", "offerings:read", "--days", "3000000"),
+        ("--scope", "offerings:read", "--per-minute", "9999999999"),
         (),
     ):
         alpha("token", "create", "Sample", *wrong, code=2)

@@ -132,6 +132,8 @@ def test_all_problems_are_told_at_once_by_name(own: Any) -> None:
         ("SYNC__LEASE_SECONDS", "inf", "sync.lease_seconds is not a number"),
         ("SYNC__CENTRES_AT_ONCE", "0", "sync.centres_at_once is not above zero"),
         ("LIMITS__ATTEMPTS", "-1", "limits.attempts is negative"),
+        ("POLICY__RESULTS_DAYS", "999999", "policy.results_days is more than a hundred years"),
+        ("LTI__KEY_DAYS", "1e9", "lti.key_days is more than a hundred years"),
         ("LIMITS__CALLS_AT_ONCE", "0", "limits.calls_at_once is not above zero"),
         ("CLOCK__ENABLED", "maybe", "clock.enabled is not true or false"),
         ("CLOCK__RESULTS_MINUTES", "0", "clock.results_minutes is not above zero"),
