@@ -7,6 +7,7 @@ nothing of what the server asked of a cookie.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -43,6 +44,9 @@ class Page:
         return found[1] if found else ""
 
 
+Fields = Mapping[str, str | Sequence[str]] | list[tuple[str, str]] | bytes
+
+
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -67,11 +71,20 @@ class Browser:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def get(self, address: str, **options: object) -> Page:
-        return self._ask("GET", address, None, options)
+    def get(
+        self, address: str, *, headers: Mapping[str, str] | None = None, follow: bool = True
+    ) -> Page:
+        return self._ask("GET", address, None, headers, follow)
 
-    def post(self, address: str, fields: object, **options: object) -> Page:
-        return self._ask("POST", address, fields, options)
+    def post(
+        self,
+        address: str,
+        fields: Fields,
+        *,
+        headers: Mapping[str, str] | None = None,
+        follow: bool = True,
+    ) -> Page:
+        return self._ask("POST", address, fields, headers, follow)
 
     def submit(self, page: Page, **more: str) -> Page:
         """Sends the page's last form, with more fields or others."""
@@ -86,9 +99,15 @@ class Browser:
     def close(self) -> None:
         self._session.close()
 
-    def _ask(self, method: str, address: str, fields: object, options: dict[str, object]) -> Page:
-        follow = bool(options.pop("follow", True))
-        headers = dict(options.pop("headers", {}))  # type: ignore[call-overload]
+    def _ask(
+        self,
+        method: str,
+        address: str,
+        fields: Fields | None,
+        given: Mapping[str, str] | None,
+        follow: bool,
+    ) -> Page:
+        headers = dict(given or {})
         for _ in range(10):
             kept = self.cookies.get(_host(address), {})
             if kept:
@@ -99,7 +118,7 @@ class Browser:
             answer = self._session.request(
                 method,
                 address,
-                data=fields,  # type: ignore[arg-type]
+                data=fields,
                 headers=headers,
                 allow_redirects=False,
                 timeout=20,

@@ -79,7 +79,6 @@ def test_launch_members_line_items_scores(
     assert told["made"]["value"]["label"] == "Quiz"
     assert "error" not in told["score"]
     result = result_of(world)
-    assert result is not None
     assert (result.score, result.completed) == (Decimal(0), True)
     (shown,) = told["scores"]["value"]["scores"]
     assert (shown["userId"], shown["resultScore"]) == ("acad-1", 0)

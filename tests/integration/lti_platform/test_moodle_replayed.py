@@ -87,7 +87,6 @@ def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World, works:
     assert world.call("POST", address, token, sent["body"], **headers).status_code == 204
     assert world.call("POST", address, token, sent["body"], **headers).status_code == 204
     result = result_of(world)
-    assert result is not None
     assert (str(result.score), str(result.scale_max)) == ("15.5", "20")
     assert str(result.graded_at) == "2026-11-23 17:53:39+00:00"
     works("moodle as tool", "scores")

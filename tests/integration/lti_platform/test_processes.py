@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import requests
 
 from lms_bridge.lti.platform import endpoints
 from tests.integration.lti_platform.test_services import line_item, result_of
+from tests.integration.lti_platform.waiting import until
 from tests.integration.lti_platform.world import VAULT_KEY, World, code_of
 
 _SCRIPT = """
@@ -82,12 +82,7 @@ def test_scores_at_once(either_world: World) -> None:
     with ThreadPoolExecutor(8) as pool:
         statuses = [answer.status_code for answer in pool.map(send, range(20))]
     assert set(statuses) <= {204, 409}
-    for _ in range(100):
-        result = result_of(world)
-        if result is not None and result.score == 19:
-            return
-        time.sleep(0.1)
-    raise AssertionError("the newest score did not become the result")
+    until(lambda: result_of(world).score == 19)
 
 
 def test_pseudonyms_at_once(either_world: World) -> None:
@@ -105,7 +100,7 @@ def test_pseudonyms_at_once(either_world: World) -> None:
     item = line_item(world)
     score = world.score(userId=subject, scoreGiven=3)
     assert world.call("POST", f"{item}/scores", token, score).status_code == 204
-    assert result_of(world).score == 3  # type: ignore[union-attr]
+    assert result_of(world).score == 3
     (shown,) = world.call("GET", f"{item}/results?user_id={subject}", token).json()
     assert shown["userId"] == subject
     real = world.call("POST", f"{item}/scores", token, world.score(userId="acad-1"))

@@ -22,7 +22,7 @@ from lms_bridge.store.lti_tables import once, party, used_login
 from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.web import create_app
 from lms_bridge.web.lti_tool.hosting import Hosted
-from tests.peers.browser import Browser, Page
+from tests.peers.browser import Browser, Fields, Page
 from tests.peers.platform import Platform, running
 from tests.peers.serving import free_socket, serving
 
@@ -38,7 +38,7 @@ class Site:
     def login(self, browser: Browser, given: dict[str, str], **options: Any) -> Page:
         return browser.post(f"{self.address}/lti/tool/login", given, follow=False, **options)
 
-    def launch(self, browser: Browser, form: object) -> Page:
+    def launch(self, browser: Browser, form: Fields) -> Page:
         return browser.post(f"{self.address}/lti/tool/launch", form)
 
     def kept(self) -> int:

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# (what it imports is in an environment of its own, which mypy does not see)
 """`lti-consumer-xblock` as a platform without Open edX: a Django site of one file.
 
 Run by the Python of an environment of its own, which the test makes in a temporary folder (the
@@ -21,8 +22,8 @@ BASE = f"http://127.0.0.1:{PORT}"
 LOCATION = "block-v1:Centre+C1+2026+type@lti_consumer+block@x1"
 COURSE = "course-v1:Centre+C1+2026"
 
-import django  # noqa: E402
-from django.conf import settings  # noqa: E402
+import django  # noqa: E402 (the arguments come first)
+from django.conf import settings  # noqa: E402 (the arguments come first)
 
 settings.configure(
     DEBUG=False,
@@ -57,7 +58,7 @@ settings.configure(
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
 )
 
-from lti_consumer.plugin import compat  # noqa: E402
+from lti_consumer.plugin import compat  # noqa: E402 (Django's settings come first)
 
 GRADES = []
 MEMBERS = {
@@ -106,21 +107,21 @@ for name in ("database_config", "external_config", "external_user_id_1p1_launche
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.http import HttpResponseRedirect, JsonResponse  # noqa: E402
-from django.urls import include, path  # noqa: E402
+from django.core.management import call_command  # noqa: E402 (Django's settings come first)
+from django.http import HttpResponseRedirect, JsonResponse  # noqa: E402 (Django's settings come first)
+from django.urls import include, path  # noqa: E402 (Django's settings come first)
 
 call_command("migrate", verbosity=0)
 
-from lti_consumer.api import get_lti_1p3_launch_start_url  # noqa: E402
-from lti_consumer.data import Lti1p3LaunchData  # noqa: E402
-from lti_consumer.models import (  # noqa: E402
+from lti_consumer.api import get_lti_1p3_launch_start_url  # noqa: E402 (Django's settings come first)
+from lti_consumer.data import Lti1p3LaunchData  # noqa: E402 (Django's settings come first)
+from lti_consumer.models import (  # noqa: E402 (Django's settings come first)
     CourseAllowPIISharingInLTIFlag,
     Lti1p3Passport,
     LtiConfiguration,
     LtiDlContentItem,
 )
-from opaque_keys.edx.keys import CourseKey, UsageKey  # noqa: E402
+from opaque_keys.edx.keys import CourseKey, UsageKey  # noqa: E402 (Django's settings come first)
 
 passport = Lti1p3Passport.objects.create(lti_1p3_tool_keyset_url=f"{TOOL}/lti/tool/jwks")
 LAUNCH = f"{TOOL}/lti/tool/launch"
