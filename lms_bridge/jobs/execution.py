@@ -66,9 +66,11 @@ class Execution:
 
     def _run(self, centre: str, flows: Sequence[Flow], full: bool, trigger: str) -> str:
         try:
-            request = self._bridge.request(
-                self._bridge.centre(centre), tuple(flows), trigger=trigger, full=full
-            )
+            known = self._bridge.centre(centre)
+            if not known.active:  # since it was asked for, or because an event knows no better
+                _log.warning("run skipped: the centre is disabled", centre=centre)
+                return FAILED
+            request = self._bridge.request(known, tuple(flows), trigger=trigger, full=full)
             report = self._runner.run(request)
         except NotFound:
             _log.warning("run skipped: no such centre", centre=centre)

@@ -15,7 +15,7 @@ from lms_bridge.jobs.choosing import engine_for
 from lms_bridge.jobs.clock import Clock
 from lms_bridge.jobs.engine import ThreadEngine
 from lms_bridge.jobs.pool import Pool
-from lms_bridge.store import leases
+from lms_bridge.store import asked_runs, leases
 from lms_bridge.store.tables import lease, run
 from lms_bridge.sync.work import utc_now
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, add_centre
@@ -49,6 +49,20 @@ def test_runs_go_side_by_side_within_bounds(new_bridge: NewBridge, database_addr
     assert sorted(bridge.lms.reads) == [f"C{number}" for number in range(7)]
     assert bridge.lms.most_at_once == 3
     assert {status for _, _, status in statuses(bridge)} == {"done"}
+    engine.close(PATIENCE)
+
+
+def test_a_disabled_centre_is_left_alone_whoever_asks(bridge: FakeBridge) -> None:
+    add_centre(bridge.database, "KE", active=False)
+    with bridge.database.writing() as tx:
+        asked_runs.ask(tx, ["KE"], ALL, utc_now(), "the Academy")
+    engine = ThreadEngine(bridge)
+    for trigger in ("event", "clock"):
+        assert engine.submit("KE", ALL, False, trigger)
+        assert engine.wait_idle(PATIENCE)
+    assert statuses(bridge) == []
+    with bridge.database.reading() as tx:
+        assert asked_runs.waiting(tx, utc_now()) == []  # nor is it asked for again and again
     engine.close(PATIENCE)
 
 
