@@ -19,6 +19,10 @@ SHORTEST_DAYS, LONGEST_DAYS = 2, 8 * 7
 """Instructor-led courses last 2 days to 8 weeks, counted in days of their own time zone."""
 
 
+DOCUMENTATION = "/api/docs#"
+"""Where every bridge explains its codes, at its own address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Numbers of the programme that public sources do not name. Every field is a setting
@@ -40,6 +44,16 @@ class RuleFinding:
     message: str
     field: str = ""
     warning: bool = False
+
+    def told(self) -> dict[str, object]:
+        """As JSON, with where the rule is explained."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "field": self.field,
+            "warning": self.warning,
+            "documentation": f"{DOCUMENTATION}{self.code}",
+        }
 
 
 def check_offering(

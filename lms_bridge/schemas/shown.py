@@ -23,6 +23,9 @@ class ShownFinding(Schema):
     message = fields.String(required=True)
     field = fields.String(required=True)
     warning = fields.Boolean(required=True)
+    documentation = fields.String(
+        required=True, metadata={"description": "Where the rule is explained."}
+    )
 
 
 class ShownMembership(Schema):

@@ -62,15 +62,7 @@ class RowAnswer:
                     }
                     for each in self.problems
                 ],
-                "warnings": [
-                    {
-                        "code": each.code,
-                        "message": each.message,
-                        "field": each.field,
-                        "warning": each.warning,
-                    }
-                    for each in self.warnings
-                ],
+                "warnings": [each.told() for each in self.warnings],
                 "changes": [
                     {"field": name, "before": before, "after": after}
                     for name, (before, after) in self.changes.items()

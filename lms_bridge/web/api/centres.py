@@ -108,7 +108,7 @@ def check_centre(code: str) -> Response:
 
 
 def shown_findings(found: list[RuleFinding]) -> list[Any]:
-    return [document(each) for each in found]
+    return [each.told() for each in found]
 
 
 @route(

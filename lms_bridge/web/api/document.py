@@ -43,6 +43,7 @@ _PROBLEM = {
                     "field": {"type": "string"},
                     "message": {"type": "string"},
                     "code": {"type": "string"},
+                    "documentation": {"type": "string"},
                 },
             },
         },

@@ -1,7 +1,8 @@
 """Errors as problem documents (RFC 9457): ``type`` is the address of the code's documentation.
 
 Beyond the members of the RFC a problem has ``code``, and where it helps ``remedy``, ``errors``
-(each with ``field``, ``message`` and perhaps ``code``), ``allowed`` and ``reference``.
+(each with ``field``, ``message``, and for a rule ``code`` and ``documentation``), ``allowed`` and
+``reference``.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from lms_bridge.domain.errors import (
     RetryLater,
     RulesBroken,
 )
+from lms_bridge.domain.rules import DOCUMENTATION
 from lms_bridge.web.api.codes import CODES
 from lms_bridge.web.languages import translated
 
 PREFIX = "/api/"
-DOCUMENTATION = "/api/docs#"
 MEDIA_TYPE = "application/problem+json"
 _HTTP = {
     400: ("not-understood", "The address, a header or the body cannot be understood."),
@@ -88,7 +89,12 @@ def _errors(error: BridgeError) -> Iterator[dict[str, str]]:
             yield {"field": field, "message": message}
     elif isinstance(error, RulesBroken):
         for each in error.findings:
-            yield {"field": each.field, "message": each.message, "code": each.code}
+            yield {
+                "field": each.field,
+                "message": each.message,
+                "code": each.code,
+                "documentation": f"{DOCUMENTATION}{each.code}",
+            }
     elif isinstance(error, RecordRefused) and error.field:
         yield {"field": error.field, "message": error.message}
 

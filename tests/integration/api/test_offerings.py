@@ -219,6 +219,11 @@ def test_rules_are_told_field_by_field(world: World) -> None:
     world.add(broken)
     token = world.token()
     found = world.get("/offerings/ONE-broken/checks", token).get_json()["findings"]
+    page = world.client.get("/api/docs").get_data(as_text=True)
+    for each in found:
+        address, mark, anchor = each["documentation"].partition("#")
+        assert (address, mark) == ("/api/docs", "#")
+        assert f'id="{anchor}"' in page
     assert {(each["code"], each["warning"]) for each in found} == {
         ("too-short", False),
         ("direct-with-seats", False),
