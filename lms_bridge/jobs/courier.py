@@ -73,7 +73,10 @@ class Courier:
 
         def work() -> None:
             while not stopped.wait(LOOK_SECONDS):
-                self.turn()
+                try:
+                    self.turn()
+                except Exception as error:  # the next turn may do better: others wait for it
+                    _log.error("webhooks not told", error=type(error).__name__)
 
         thread = threading.Thread(target=work, name="courier", daemon=True)
         thread.start()

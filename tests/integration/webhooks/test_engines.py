@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs.asked import STALE, hand_over
@@ -149,5 +151,29 @@ def test_beside_a_worker(sqlite_address: str, receiver: Receiver) -> None:
             receiver.wait_for(1)
             until(lambda: post.rows()[0].delivered_at is not None)
         assert "courier" not in {thread.name for thread in threading.enumerate()}
+    finally:
+        post.close()
+
+
+def test_an_error_in_one_turn_ends_no_other(
+    sqlite_address: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = open_post(sqlite_address, receiver)
+    failed = threading.Event()
+
+    def tell_badly(*_: object) -> int:
+        failed.set()
+        raise ValueError("a defect")
+
+    try:
+        hook = post.add()
+        post.change_offering("ONE-open", title="changed")
+        with capture_logs() as logged, Courier(post.world.bridge).beside():
+            with monkeypatch.context() as patched:
+                patched.setattr("lms_bridge.jobs.courier.tell", tell_badly)
+                assert failed.wait(PATIENCE)
+            receiver.wait_for(1)
+        assert "webhooks not told" in {line["event"] for line in logged}
+        assert post.rows()[0].webhook_id == hook.id
     finally:
         post.close()
