@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from lms_bridge.domain.access import EVERYTHING, NOT_FOR_CENTRES, Reach, Scope, Token
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.store import centres, tokens
 from lms_bridge.store.database import Database
 
+<<<<<<< HEAD
 MOST_DAYS, MOST_PER_MINUTE = 36_525, 1_000_000
+=======
+_log = structlog.get_logger(__name__)
+>>>>>>> 33bdc64 (x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def make_token(
     with database.writing() as tx:
         if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
             raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
-        return tokens.create(
+        made = tokens.create(
             tx,
             purpose=wish.purpose.strip(),
             reach=wish.reach,
@@ -66,9 +72,17 @@ def make_token(
             expires_at=at + timedelta(days=wish.days) if wish.days else None,
             per_minute=wish.per_minute,
         )
+    _told(made[0].prefix, "made", by)
+    return made
+
+
+def _told(prefix: str, change: str, by: str) -> None:
+    """Who made or ended a token stands in the log, too: it belongs to no run of a centre."""
+    _log.info("token changed", prefix=prefix, change=change, by=by)
 
 
 def end_token(database: Database, prefix: str, *, by: str, at: datetime) -> None:
     """Raises NotFound when there is no such token."""
     with database.writing() as tx:
         tokens.revoke(tx, prefix, at, by)
+    _told(prefix, "revoked", by)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from lms_bridge.domain.access import Reach, Scope
@@ -100,6 +101,16 @@ def test_tokens_that_are_not_made(world: World, wish: Wish, refusal: str) -> Non
     assert raised.value.code == refusal
     with world.bridge.database.reading() as tx:
         assert tokens.all_tokens(tx) == []
+
+
+def test_who_made_and_ended_a_token_is_logged(world: World) -> None:
+    database = world.bridge.database
+    with capture_logs() as logged:
+        made, text = make_token(database, Wish("x", [READ]), [], by="one", at=utc_now())
+        end_token(database, made.prefix, by="another", at=utc_now())
+    told = [(line["prefix"], line["change"], line["by"]) for line in logged]
+    assert told == [(made.prefix, "made", "one"), (made.prefix, "revoked", "another")]
+    assert text[18:] not in repr(logged)
 
 
 # ---- how often ---------------------------------------------------------------------------------
