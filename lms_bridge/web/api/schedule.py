@@ -50,11 +50,12 @@ def show_schedule(asked: dict[str, Any], code: str) -> Response:
     form: Form = asked["format"]
     with the_bridge().database.reading() as tx:
         centre = caller().check_reach(tx, code, no_such_centre())
-        state = schedule_state(tx, centre.code)
-        body = b"".join(_pieces(schedule_rows(tx, centre.code), form))
+        tag = _tag(schedule_state(tx, centre.code), form)
+        has_it = request.if_none_match.contains(tag)  # then it need not be made
+        body = b"" if has_it else b"".join(_pieces(schedule_rows(tx, centre.code), form))
     response = Response(body, mimetype=_MEDIA[form])
     response.headers["Content-Disposition"] = _file(centre, form)
-    response.set_etag(_tag(state, form))
+    response.set_etag(tag)
     response.make_conditional(request)
     return response
 
