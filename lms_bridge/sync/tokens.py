@@ -13,11 +13,8 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.store import centres, tokens
 from lms_bridge.store.database import Database
 
-<<<<<<< HEAD
-MOST_DAYS, MOST_PER_MINUTE = 36_525, 1_000_000
-=======
 _log = structlog.get_logger(__name__)
->>>>>>> 33bdc64 (x)
+MOST_DAYS, MOST_PER_MINUTE = 36_525, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
