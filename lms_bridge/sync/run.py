@@ -31,7 +31,7 @@ from lms_bridge.sync.flows import (
     try_steps,
 )
 from lms_bridge.sync.offering_acts import move_on
-from lms_bridge.sync.work import Lease, Progress, Work, silent, utc_now
+from lms_bridge.sync.work import Lease, Progress, Work, kept_text, silent, utc_now
 
 DONE, PARTIAL, FAILED, HELD, BUSY = "done", "partial", "failed", "held", "busy"
 _STEPS: Mapping[Flow, Callable[[Work, Peers], list[Step]]] = {
@@ -244,5 +244,5 @@ def _finish(tx: Any, work: Work, report: Report) -> None:
         report.status,
         report.counts,
         work.now(),
-        (first.code, f"{report.errors[0][0]}: {first}") if first else ("", ""),
+        (first.code, f"{report.errors[0][0]}: {kept_text(first)}") if first else ("", ""),
     )

@@ -19,7 +19,7 @@ from lms_bridge.store import holds, target_links
 from lms_bridge.store.target_links import UNKNOWN, Pending
 from lms_bridge.sync.target import Draft, Look, Target
 from lms_bridge.sync.wants import GONE_HASH
-from lms_bridge.sync.work import Work
+from lms_bridge.sync.work import Work, kept_text
 
 KEEP_AFTER_OUTCOMES, KEEP_AFTER_SECONDS = 500, 2.0
 
@@ -263,5 +263,5 @@ def _failed_row(work: Work, page: _Sending, failed: Failed) -> dict[str, Any]:
         "may_have_arrived": page.pending[failed.key].sending
         or (isinstance(error, RetryLater) and error.applied),
         "again_at": work.now() + wait,
-        "complaint": str(error)[:1000],
+        "complaint": kept_text(error),
     }

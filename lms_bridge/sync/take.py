@@ -15,7 +15,7 @@ from lms_bridge.store import answers, holds, reports, source_links
 from lms_bridge.store.links import Known
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.read import Changed, Snapshot
-from lms_bridge.sync.work import Work
+from lms_bridge.sync.work import Work, kept_text
 
 WAITS = frozenset({"unknown-offering", "double-registration"})
 """Refusals that another record may cure: their answers are read anew until it does."""
@@ -47,7 +47,7 @@ def refuse(
                 "scope": scope,
                 "source_hash": b"" if error.code in WAITS else source_hash,
                 "code": error.code[:60],
-                "reason": str(error)[:1000],
+                "reason": kept_text(error),
                 "since": work.now(),
                 "run_id": work.run_id,
             }

@@ -36,6 +36,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def kept_text(error: BridgeError) -> str:
+    """What is kept of an error's words. PostgreSQL takes no text with a NUL, and other systems'
+    words may hold one."""
+    return str(error).replace("\x00", "")[:1000]
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to run one centre. ``holder`` is empty where a dry run needs none."""
@@ -138,7 +144,7 @@ class Work:
                 "state": state,
                 "fields": shown,
                 "code": error.code[:60] if error else "",
-                "message": str(error)[:1000] if error else "",
+                "message": kept_text(error) if error else "",
                 "at": self.now(),
             }
         )

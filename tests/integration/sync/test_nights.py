@@ -417,3 +417,17 @@ def test_a_defect_in_what_was_asked_for_leaves_the_centre_free(night: Nights) ->
     assert (row.status, row.error_code) == ("failed", "defect")
     assert "Secretname" not in row.error
     night.good_night()
+
+
+def test_words_of_other_systems_may_hold_anything(night: Nights) -> None:
+    for name in ("Good", "Bad"):
+        night.lms.add_course(name)
+    night.academy.refused["Bad"] = RecordRefused("refused", "A title with \x00 in it.")
+    report = night.night([Flow.OFFERINGS])
+    assert report.status == "partial"
+    (link,) = [link for link in night.links(ACADEMY, Kind.OFFERING) if link.attempts]
+    assert link.error == "A title with  in it."
+    night.lms.steps.fail("read", NotUnderstood("bad", "A page with \x00 in it."))
+    assert night.night([Flow.OFFERINGS]).status == "partial"
+    with night.database.reading() as tx:
+        assert reports.last_runs(tx)[0].error == "offerings read: A page with  in it."
