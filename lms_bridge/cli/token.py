@@ -13,7 +13,7 @@ from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.access import Reach, Scope, Token
 from lms_bridge.reference import reference
 from lms_bridge.store import tokens
-from lms_bridge.sync.tokens import Wish, end_token, make_token
+from lms_bridge.sync.tokens import MOST_DAYS, MOST_PER_MINUTE, Wish, end_token, make_token
 
 
 @click.group()
@@ -34,12 +34,12 @@ def token() -> None:
     help="What it may be used for; repeatable.",
 )
 @click.option(
-    "--days", default=0, type=click.IntRange(0, 36_500), help="How long it lasts; 0: always."
+    "--days", default=0, type=click.IntRange(0, MOST_DAYS), help="How long it lasts; 0: always."
 )
 @click.option(
     "--per-minute",
     default=0,
-    type=click.IntRange(0, 1_000_000),
+    type=click.IntRange(0, MOST_PER_MINUTE),
     help="Requests in a minute; 0: as the settings say.",
 )
 @with_bridge
