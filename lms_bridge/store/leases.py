@@ -67,7 +67,11 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
         return False
     taken = tx.execute(
         update(lease)
-        .where(lease.c.name == name, lease.c.holder == row.holder)
+        .where(
+            lease.c.name == name,
+            lease.c.holder == row.holder,
+            lease.c.expires_at == row.expires_at,  # it may have been renewed at this very moment
+        )
         .values(holder=holder, expires_at=expires_at)
     )
     return taken.rowcount == 1

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -83,9 +83,17 @@ class Work:
             LeaseLost: another process runs this centre now; nothing was written.
         """
         with self._audit_of_what_stays(), self.database.writing() as tx:
-            leases.renew(tx, self.lease.name, self.lease.holder, self.now(), self.lease.seconds)
+            began = self._renew_lease(tx)
             yield tx
             self.keep_audit(tx)
+            # A long transaction keeps the heartbeat out: its lease would be over at its commit.
+            if self.now() - began > timedelta(seconds=self.lease.seconds / 3):
+                self._renew_lease(tx)
+
+    def _renew_lease(self, tx: Connection) -> datetime:
+        now = self.now()
+        leases.renew(tx, self.lease.name, self.lease.holder, now, self.lease.seconds)
+        return now
 
     @contextmanager
     def part(self, tx: Connection) -> Iterator[None]:

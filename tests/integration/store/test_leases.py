@@ -22,8 +22,8 @@ from lms_bridge.store.tables import lease, offering
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.heartbeat import Heartbeat
 from lms_bridge.sync.run import Runner, RunRequest
-from lms_bridge.sync.work import Lease, utc_now
-from tests.fakes.nights import NEVER_HOLD, START, Nights
+from lms_bridge.sync.work import Lease, Work, utc_now
+from tests.fakes.nights import NEVER_HOLD, START, Nights, sample_centre
 
 LATER = START + timedelta(seconds=60)
 SECONDS = 90.0
@@ -233,3 +233,14 @@ def test_leases_that_come_and_go_do_not_keep_another_from_being_renewed(
     assert before is not None
     assert after is not None
     assert after[1] > before[1]
+
+
+def test_a_long_transaction_does_not_outlast_its_lease(database: Database) -> None:
+    now = [START]
+    kept = Lease("run:SAMPLE", "long work", SECONDS)
+    work = Work(database, sample_centre(), NEVER_HOLD, kept, now=lambda: now[0])
+    take(database, kept.holder)
+    with work.writing():
+        now[0] = START + timedelta(seconds=200)
+    assert not take(database, "another", START + timedelta(seconds=201))
+    assert take(database, "another", START + timedelta(seconds=200 + SECONDS))
