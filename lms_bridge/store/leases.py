@@ -92,5 +92,19 @@ def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float)
         raise LeaseLost("lease-lost", f"Another process has taken over {name}.")
 
 
+def renew_unless_locked(
+    tx: Connection, name: str, holder: str, now: datetime, seconds: float
+) -> None:
+    """The same, without waiting for a transaction of the holder's own, which has the lease's row
+    locked and renews it itself. (SQLite locks no rows.)
+
+    Raises:
+        LeaseLost: somebody else took it over.
+    """
+    row = select(lease.c.name).where(lease.c.name == name).with_for_update(skip_locked=True)
+    if tx.execute(row).first() is not None:
+        renew(tx, name, holder, now, seconds)
+
+
 def give_back(tx: Connection, name: str, holder: str) -> None:
     tx.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))

@@ -76,7 +76,8 @@ class Heartbeat:
     def _renew(self, lease: Lease) -> None:
         try:
             with self._database.writing() as tx:
-                leases.renew(tx, lease.name, lease.holder, utc_now(), lease.seconds)
+                # One centre's long transaction must not keep the others' leases from being renewed.
+                leases.renew_unless_locked(tx, lease.name, lease.holder, utc_now(), lease.seconds)
         except LeaseLost:
             with self._changed:
                 kept = self._leases.pop(lease.holder, None)

@@ -244,3 +244,30 @@ def test_a_long_transaction_does_not_outlast_its_lease(database: Database) -> No
         now[0] = START + timedelta(seconds=200)
     assert not take(database, "another", START + timedelta(seconds=201))
     assert take(database, "another", START + timedelta(seconds=200 + SECONDS))
+
+
+def test_a_long_transaction_keeps_no_other_lease_from_being_renewed(
+    postgres_address: str, open_database: Callable[[str], Database]
+) -> None:
+    database = open_database(postgres_address)
+    busy, other = Lease("run:BUSY", "busy", 1.5), Lease("run:OTHER", "other", 1.5)
+    for each in (busy, other):
+        with database.writing() as tx:
+            leases.take(tx, each.name, each.holder, utc_now(), each.seconds)
+
+    def until() -> datetime:
+        with database.reading() as tx:
+            found = tx.scalar(select(lease.c.expires_at).where(lease.c.name == other.name))
+            assert found is not None
+            return found
+
+    before, give_up, pause = until(), time.monotonic() + 10, threading.Event()
+    beating = Heartbeat(database)
+    try:
+        with beating.keeping(busy), beating.keeping(other), database.writing() as tx:
+            leases.renew(tx, busy.name, busy.holder, utc_now(), busy.seconds)
+            while until() == before and time.monotonic() < give_up:
+                pause.wait(0.02)
+            assert until() > before
+    finally:
+        beating.close()
