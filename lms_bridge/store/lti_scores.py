@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from lms_bridge.store.lti_services import Rows
-from lms_bridge.store.lti_tables import line_item, score
+from lms_bridge.store.lti_tables import line_item, party, score
 from lms_bridge.store.tables import EMPTY, learner, offering
 
 
@@ -55,13 +55,16 @@ def pending_scores(tx: Connection, centre: str) -> Rows:
 
 
 def scores_about(tx: Connection, offering_id: int, learner_id: int) -> Rows:
-    """All scores of one learner in one offering; those of main line items, then the newest."""
+    """All scores of one learner in one offering, each with ``main`` and ``in_use`` (whether its
+    tool is): those of tools in use first, of these those of main line items, then the newest."""
+    in_use = (party.c.status == "active").label("in_use")
     return list(
         tx.execute(
-            select(score, line_item.c.main, line_item.c.score_maximum)
+            select(score, line_item.c.main, in_use)
             .join(line_item, line_item.c.id == score.c.line_item_id)
+            .join(party, party.c.id == line_item.c.party_id)
             .where(line_item.c.offering_id == offering_id, score.c.learner_id == learner_id)
-            .order_by(line_item.c.main.desc(), score.c.at.desc(), score.c.id.desc())
+            .order_by(in_use.desc(), line_item.c.main.desc(), score.c.at.desc(), score.c.id.desc())
         ).all()
     )
 

@@ -69,15 +69,15 @@ def _abouts(tx: Connection, pairs: list[tuple[int, int]]) -> Iterable[_About]:
 
 
 def _result(about: _About, before: Result | None) -> Result:
-    """The main line item's score; else the newest of the others.
+    """The main line item's score; else the newest of the others. What a tool sent that is in use
+    no more counts only where no other has sent anything.
 
     What is fully graded says how things stand: of the score, and of the completion, which it takes
     back where it says so (AGS 2.0, sections 3.4.5 and 3.4.6: of progress, too, the latest counts).
     What is not leaves both as they are (tools send it whenever a course is opened again), except
     that a completion counts at once.
     """
-    main = [row for row in about.rows if row.main] or about.rows
-    row = main[0]
+    row = about.rows[0]
     enrolment = about.enrolment.record
     record = before or Result(enrolment.learner, enrolment.offering)
     values: dict[str, Any] = {f: getattr(record, f) for f in _FIELDS}

@@ -11,11 +11,11 @@ import requests
 
 from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Result
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import Privacy
+from lms_bridge.lti.parties import Privacy, Status
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.store import enrolments, results
 from lms_bridge.store.tables import enrolment, item, link
-from tests.integration.lti_platform.world import World, code_of
+from tests.integration.lti_platform.world import World, add_tool, code_of
 
 
 def result_of(world: World, learner: str = "acad-1", offering: str = "OFF-1") -> Result:
@@ -248,6 +248,20 @@ def test_the_scores_of_a_tools_own_item_count_where_the_main_one_has_none(world:
     later = world.score(scoreGiven=4, scoreMaximum=5, timestamp="2026-03-02T10:00:00Z")
     world.call("POST", f"{own}/scores", token, later)
     assert result_of(world).score == 8
+
+
+def test_a_tool_that_took_the_place_of_another_one(either_world: World) -> None:
+    """A centre's new LMS: its scores count, although the first line item was the old one's."""
+    world = either_world
+    score = world.score(scoreGiven=5, scoreMaximum=10)
+    assert world.call("POST", f"{line_item(world)}/scores", body=score).status_code == 204
+    assert result_of(world).score == 5
+    world.change_party(status=Status.DISABLED)
+    world.party = add_tool(world.room, world.tool)
+    world.tool.client_id = world.party.client_id
+    score = world.score(scoreGiven=9, scoreMaximum=10, timestamp="2026-04-01T10:00:00Z")
+    assert world.call("POST", f"{line_item(world)}/scores", body=score).status_code == 204
+    assert result_of(world).score == 9
 
 
 def test_another_centres_tool(world: World) -> None:
