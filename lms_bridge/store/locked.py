@@ -10,7 +10,7 @@ from lms_bridge.store.api_tables import webhook
 from lms_bridge.store.lti_tables import key
 from lms_bridge.store.tables import EMPTY, centre
 
-_LOCKED = (
+LOCKED = (
     (centre.c.code, centre.c.secret),
     (webhook.c.id, webhook.c.secret),
     (webhook.c.id, webhook.c.old_secret),
@@ -21,7 +21,7 @@ _LOCKED = (
 def lock_anew(tx: Connection, relock: Callable[[bytes], bytes]) -> int:
     """Puts what ``relock`` makes of each secret in its place; gives how many there are."""
     number = 0
-    for name, column in _LOCKED:
+    for name, column in LOCKED:
         for row in tx.execute(select(name, column).where(column != EMPTY)).all():
             changed = {column.name: relock(row[1])}
             tx.execute(update(column.table).where(name == row[0]).values(changed))

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import LargeBinary
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.secrets import Vault
+from lms_bridge.store.locked import LOCKED
+from lms_bridge.store.tables import metadata
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 TOKEN = "sample-token-ü"
@@ -100,3 +103,14 @@ def test_a_key_file_that_cannot_be_used(tmp_path: Path) -> None:
 def test_the_key_is_in_no_repr() -> None:
     assert OLD not in repr(Vault(OLD))
     assert OLD not in repr(vars(Vault(OLD)))
+
+
+def test_every_secret_that_is_kept_is_locked_anew_with_a_new_key() -> None:
+    """Hashes have a length; what has none is a secret, or an answer that is kept."""
+    unbounded = {
+        str(column)
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, LargeBinary) and column.type.length is None
+    }
+    assert {str(secret) for _, secret in LOCKED} == unbounded - {"api_answer.body"}
