@@ -48,6 +48,9 @@ def fill(address: str, many: int) -> None:
                 tx.execute(text("ANALYZE"))  # or PostgreSQL takes the tables for empty
     with database.writing() as tx:
         tx.execute(text("ANALYZE"))
+    if not database.embedded:  # what a server does by itself after a while
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+            alone.execute(text("VACUUM"))
     database.close()
 
 

@@ -16,6 +16,8 @@ from sqlalchemy.pool import QueuePool
 from lms_bridge.store.prepared import Prepared
 
 BUSY_MILLISECONDS = 60_000
+MAPPED_BYTES = 1 << 30
+"""So much of a file is read where the system holds it, without a copy for each connection."""
 
 
 class Database:
@@ -32,8 +34,8 @@ class Database:
         self._turn: AbstractContextManager[Any] = (
             threading.Lock() if self.embedded else nullcontext()
         )
-        # Connections to a file do not break, and need no look before each use: as many as there
-        # were statements at once are kept aside for the next ones.
+        # As many as there were statements at once are kept aside for the next ones, and need no
+        # look before each use: those to a file do not break, and what only reads is asked again.
         self._spare: list[PoolProxiedConnection] = []
 
     @contextmanager
@@ -78,15 +80,8 @@ class Database:
     def at_once(
         self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
     ) -> tuple[Any, ...] | None:
-        """The first row of what ``all_at_once`` gives."""
-        rows = self.all_at_once(statement, values, writing=writing)
-        return rows[0] if rows else None
-
-    def all_at_once(
-        self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
-    ) -> Sequence[tuple[Any, ...]]:
-        """One statement that is a transaction of its own, straight to the driver. ``writing`` says
-        whether it changes anything.
+        """One statement that is a transaction of its own, straight to the driver; gives its first
+        row. ``writing`` says whether it changes anything.
 
         Raises:
             OperationalError: the database failed.
@@ -95,32 +90,44 @@ class Database:
         given = ready.given(values)
         try:
             with self._turn if writing else nullcontext():
-                rows = self._given_to_driver(ready.text, given)
+                rows = self._given_to_driver(ready.text, given, writing)
         except self.dialect.loaded_dbapi.Error as error:
             ready.failed(error)
-        return ready.rows(rows)
+        return ready.row(rows[0]) if rows else None
 
-    def _given_to_driver(self, text: str, given: Any) -> Sequence[Any]:
-        try:
-            connection = self._spare.pop()
-        except IndexError:
-            connection = self.engine.raw_connection()
+    def _given_to_driver(self, text: str, given: Any, writing: bool) -> Sequence[Any]:
+        keeping = self.embedded or not writing
+        kept = self._spare.pop() if keeping and self._spare else None
+        connection = kept or self._fresh(keeping)
         try:
             cursor = connection.cursor()
             cursor.execute(text, given)
             rows: Sequence[Any] = cursor.fetchall()
             cursor.close()
-            if not self.embedded:  # SQLite's driver begins no transaction: it is over by itself
+            if not keeping:
                 connection.commit()
         except BaseException:
+            lost = kept is not None and getattr(kept.driver_connection, "closed", False)
             connection.invalidate()
             connection.close()
+            if lost:  # while nobody used it: others of then go the same way
+                return self._given_to_driver(text, given, writing)
             raise
-        if self.embedded:
+        if keeping:
             self._spare.append(connection)
         else:
             connection.close()
         return rows
+
+    def _fresh(self, keeping: bool) -> PoolProxiedConnection:
+        """A connection; one that is to be kept begins no transactions, and plans the few statements
+        that it will run once, not at each of their runs."""
+        connection = self.engine.raw_connection()
+        if keeping and not self.embedded:  # SQLite does all of it as it is
+            driver: Any = connection.driver_connection
+            driver.autocommit = True
+            driver.execute("SET plan_cache_mode = force_generic_plan")
+        return connection
 
     def close(self) -> None:
         while self._spare:
@@ -161,6 +168,7 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
+            f"mmap_size={MAPPED_BYTES}",
             f"busy_timeout={BUSY_MILLISECONDS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")

@@ -79,10 +79,6 @@ class Ready:
             for value, convert in zip(found, self._out, strict=True)
         )
 
-    def rows(self, found: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
-        """The same of many rows."""
-        return [self.row(each) for each in found] if any(self._out) else found
-
     def failed(self, error: Exception) -> NoReturn:
         """Raises SQLAlchemy's error for one of the driver's, as everywhere else."""
         raise OperationalError(self.text, None, error, hide_parameters=True) from None

@@ -29,6 +29,11 @@ def add_to(app: Flask, bridge: Bridge) -> None:
     @app.after_request
     def _tell(response: Response) -> Response:
         if request.path.startswith(PREFIX):
-            response.headers.update(g.get("api_headers", {}))
-            response.vary.add("Authorization")
+            headers = response.headers  # each change of one that is there goes through all of them
+            for header in g.get("api_headers", {}).items():
+                headers.add(*header)
+            if "Vary" in headers:
+                response.vary.add("Authorization")
+            else:
+                headers.add("Vary", "Authorization")
         return response

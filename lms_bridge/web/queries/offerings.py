@@ -10,12 +10,16 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Row,
     Select,
+    String,
     and_,
+    any_,
     bindparam,
+    cast,
     func,
     literal_column,
     select,
@@ -38,8 +42,10 @@ from lms_bridge.store.tags import Tag, tag_key
 from lms_bridge.store.types import Utc
 from lms_bridge.web.queries.interface import Asked, Reach
 
-Found = Sequence[Sequence[Any]]
-"""Rows of a list: (id, the offering as JSON)."""
+Found = Sequence[tuple[int, str]]
+"""A page: (id, the offering as JSON) of each, in the order of ids."""
+_BETWEEN = "\x1f"
+"""Is in no JSON as it stands."""
 
 _SHOWN = and_(
     offering.c.listed,
@@ -64,7 +70,8 @@ def catalogue(database: Database, asked: Asked, after: int, most: int) -> Found:
     """Offerings that the public may see."""
     names, words = _filters(asked), _words(asked)
     values = _values(asked, names, words, after, most)
-    return database.all_at_once(_public(names, len(words)), values, writing=False)
+    query = _public(names, len(words), database.dialect.name)
+    return _found(database.at_once(query, values, writing=False))
 
 
 def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> Found:
@@ -74,7 +81,7 @@ def mine(tx: Connection, asked: Asked, after: int, most: int, reach: Reach) -> F
     if reach is not None:
         values["reach"] = list(reach)
     where = [] if reach is None else [offering.c.centre.in_(bindparam("reach", expanding=True))]
-    return tx.execute(_query(names, len(words), where), values).all()
+    return _found(tx.execute(_query(names, len(words), tx.dialect.name, where), values).first())
 
 
 def _filters(asked: Asked) -> tuple[str, ...]:
@@ -93,16 +100,22 @@ def _values(
     return {**values, "after": after, "most": most}
 
 
+_CENTRES = select(centre.c.code).where(centre.c.region == bindparam("region"))
+_IN_REGION = {
+    # Not by an index on the centre: the rows would have to be sorted by their ids again.
+    "sqlite": offering.c.centre.concat(literal_column("''")).in_(_CENTRES),
+    # Of an IN it would make a join, which it asks last.
+    "postgresql": offering.c.centre
+    == any_(func.array(_CENTRES.scalar_subquery(), type_=ARRAY(String))),
+}
+_JOINED: Mapping[str, Any] = {"sqlite": func.group_concat, "postgresql": func.string_agg}
 _TAGS = {"topic": Tag.TOPIC, "language": Tag.LANGUAGE}
 _FILTERS: Mapping[str, Any] = {
     **{
         name: offering.c[name] == bindparam(name, type_=offering.c[name].type)
         for name in ("centre", "modality", "level", "status")
     },
-    # Not by an index on the centre: the rows would have to be sorted by their ids again.
-    "region": offering.c.centre.concat(literal_column("''")).in_(
-        select(centre.c.code).where(centre.c.region == bindparam("region"))
-    ),
+    "region": None,
     "starts_from": offering.c.starts_at >= bindparam("starts_from", type_=Utc()),
     "starts_to": offering.c.starts_at <= bindparam("starts_to", type_=Utc()),
     "modified_since": offering.c.changed_at >= bindparam("modified_since", type_=Utc()),
@@ -111,23 +124,25 @@ _FILTERS: Mapping[str, Any] = {
 
 
 @lru_cache(maxsize=1000)
-def _public(names: tuple[str, ...], words: int) -> Prepared:
+def _public(names: tuple[str, ...], words: int, dialect: str) -> Prepared:
     """Made once for each set of filters: making costs more than asking."""
-    return Prepared(_query(names, words, [_SHOWN]))
+    return Prepared(_query(names, words, dialect, [_SHOWN]))
 
 
 def _query(
-    names: Sequence[str], words: int, where: Sequence[ColumnElement[bool]]
-) -> Select[tuple[int, str]]:
+    names: Sequence[str], words: int, dialect: str, where: Sequence[ColumnElement[bool]]
+) -> Select[str, str]:
     """The ids are found inside an index, and only what is shown of the page's is then read."""
+    filters = {**_FILTERS, "region": _IN_REGION[dialect]}
     query = select(offering.c.id).where(
-        *(_FILTERS[name] for name in names if name not in _TAGS),
+        *(filters[name] for name in names if name not in _TAGS),
         *where,
         *(
             func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
             for place in range(words)
         ),
     )
+    begun = [offering.c.id > bindparam("after")]
     order: Any = offering.c.id
     for name in names:
         if name in _TAGS:
@@ -136,11 +151,23 @@ def _query(
                 tag.c.kind == _TAGS[name], tag.c.value == bindparam(name)
             )
             order = tag.c.offering_id
-    found = query.where(order > bindparam("after")).order_by(order).limit(bindparam("most"))
+            # Said of either: PostgreSQL may go through both from their beginnings.
+            begun.append(order > bindparam("after"))
+    found = query.where(*begun).order_by(order).limit(bindparam("most"))
     page = found.subquery()
     there = offering_in_list.c.offering_id
-    shown = select(there, offering_in_list.c.shown).join(page, page.c.id == there)
-    return shown.order_by(there)
+    joined = _JOINED[dialect]
+    ids = joined(cast(there, String), literal_column("','"), type_=String)
+    shown = joined(offering_in_list.c.shown, literal_column(f"'{_BETWEEN}'"), type_=String)
+    return select(ids, shown).select_from(offering_in_list).join(page, page.c.id == there)
+
+
+def _found(row: Sequence[Any] | None) -> Found:
+    """The page of the one row that holds it: each row of SQLite's would be a turn at Python's lock,
+    which threads hand around. Joined in whatever order."""
+    if row is None or row[0] is None:
+        return []
+    return sorted(zip(map(int, row[0].split(",")), row[1].split(_BETWEEN), strict=True))
 
 
 def _like(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -89,3 +90,17 @@ def test_failures_are_those_of_sqlalchemy(database: Database) -> None:
     with pytest.raises(OperationalError), database.reading() as tx:
         broken.first(tx, {})
     assert once.Alone(database).look(b"1", NOW) is None
+
+
+def test_a_connection_that_broke_while_nobody_used_it_is_not_noticed(
+    postgres_address: str, open_database: Callable[[str], Database]
+) -> None:
+    """As when the server was started anew."""
+    database, other = open_database(postgres_address), open_database(postgres_address)
+    assert offerings.offering_by_code(database, "SAMPLE-1") is None
+    with other.writing() as tx:
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        mine = " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        assert tx.exec_driver_sql(ended + mine).scalars().all() == [True]
+        (id_,) = offerings.add_offerings(tx, [SAMPLE])
+    assert offerings.offering_by_code(database, "SAMPLE-1") == (id_, SAMPLE)
