@@ -141,18 +141,21 @@ def put_in_quarantine(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None
         tx,
         quarantine,
         rows,
-        ["system", "kind", "external_id"],
+        ["system", "kind", "centre", "external_id"],
         ["source_hash", "scope", "code", "reason", "run_id"],
     )
 
 
-def release(tx: Connection, system: str, kind: Kind, external_ids: Iterable[str]) -> None:
-    """Takes records out of quarantine that are good now, or gone."""
+def release(
+    tx: Connection, system: str, kind: Kind, centre: str, external_ids: Iterable[str]
+) -> None:
+    """Takes a centre's records out of quarantine that are good now, or gone."""
     for chunk in chunks(external_ids):
         tx.execute(
             delete(quarantine).where(
                 quarantine.c.system == system,
                 quarantine.c.kind == kind,
+                quarantine.c.centre == centre,
                 quarantine.c.external_id.in_(chunk),
             )
         )

@@ -287,7 +287,8 @@ quarantine = Table(
     words("reason", 1000),
     Column("since", Utc, nullable=False),
     Column("run_id", Id, nullable=False),
-    UniqueConstraint("system", "kind", "external_id"),
+    # In files and pushes, each centre has ids of its own.
+    UniqueConstraint("system", "kind", "centre", "external_id"),
     Index("ix_quarantine_centre", "centre"),
     Index("ix_quarantine_scope", "system", "kind", "scope"),
 )

@@ -189,6 +189,7 @@ def taken_in(
     answers.remember(tx, feed.system, feed.kind, feed.part, dict.fromkeys(left, EMPTY))
     source_links.drop_source(tx, [known.link_id for known in gone])
     back = {changed.raw.external_id for changed, _ in moved}  # good once more, elsewhere
-    reports.release(tx, feed.system, feed.kind, snapshot.released | set(good) | back)
+    good_now = snapshot.released | set(good) | back
+    reports.release(tx, feed.system, feed.kind, work.centre.code, good_now)
     answers.remember(tx, feed.system, feed.kind, feed.part, snapshot.digests, snapshot.cursor)
     answers.forget(tx, feed.system, feed.kind, feed.part, snapshot.ended_scopes)

@@ -62,7 +62,7 @@ def take_in_push(tx: Connection, work: Work, push: Push, rules: Rules) -> Answer
     if push.ends_others:
         _end_the_others(tx, work, push, feed, answer)
         gone = quarantined - push.scan.first.keys()
-        reports.release(tx, FILES, Kind.OFFERING, gone)
+        reports.release(tx, FILES, Kind.OFFERING, code, gone)
     elif push.whole:
         answer.notes.append(_not_whole(push.scan))
     taking = Taking(

@@ -150,7 +150,7 @@ class Taking:
     def _release(self, good: Collection[str]) -> None:
         """What an earlier file said of these was bad; now it is good."""
         cured = [each for each in good if each in self.quarantined]
-        reports.release(self.tx, FILES, Kind.OFFERING, cured)
+        reports.release(self.tx, FILES, Kind.OFFERING, self.work.centre.code, cured)
 
     def _refused(self, number: int, external_id: str, error: RecordRefused) -> RowAnswer:
         self._refusals += 1

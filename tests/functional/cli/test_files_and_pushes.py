@@ -61,6 +61,24 @@ def test_two_centres_import_the_same_ids(alpha: Cli) -> None:
     assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
 
 
+def test_what_is_bad_at_one_centre_is_not_cured_by_another(alpha: Cli) -> None:
+    alpha(
+        *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
+        *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
+    )
+
+    def bad() -> list[str]:
+        rows = [line for line in alpha.dump() if line.startswith('INSERT INTO "quarantine"')]
+        return sorted(code for code in ("ALPHA", "BETA") for row in rows if f"'{code}'" in row)
+
+    wrong = alpha.file("wrong.csv", "id;title;seats\nS-1;Spectrum;many\n")
+    for centre in ("ALPHA", "BETA"):
+        alpha("import", "offerings", wrong, "--centre", centre, code=1)
+    assert bad() == ["ALPHA", "BETA"]
+    alpha("import", "offerings", alpha.file("first.csv", _FIRST), "--centre", "ALPHA")
+    assert bad() == ["BETA"]
+
+
 def test_people_and_results_of_two_centres_with_the_same_ids(alpha: Cli) -> None:
     alpha(
         *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
