@@ -257,8 +257,8 @@ def test_a_long_transaction_keeps_no_other_lease_from_being_renewed(
 
     def until() -> datetime:
         with database.reading() as tx:
-            found = tx.scalar(select(lease.c.expires_at).where(lease.c.name == other.name))
-            assert found is not None
+            query = select(lease.c.expires_at).where(lease.c.name == other.name)
+            found: datetime = tx.execute(query).scalar_one()
             return found
 
     before, give_up, pause = until(), time.monotonic() + 10, threading.Event()
