@@ -46,6 +46,26 @@ def insert_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
     return ids
 
 
+def insert_plain(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts many short rows of one form, whose columns are numbers and texts.
+
+    On PostgreSQL they are one statement with an array for each column: it takes a fifth of the time
+    of as many statements, even prepared ones.
+    """
+    if not rows:
+        return
+    if tx.dialect.name == "sqlite":
+        tx.execute(insert(table), list(rows))
+        return
+    names = list(rows[0])
+    arrays = (
+        bindparam(name, [row[name] for row in rows], type_=postgresql.ARRAY(table.c[name].type))
+        for name in names
+    )
+    each = func.unnest(*arrays).table_valued(*names).render_derived()
+    tx.execute(insert(table).from_select(names, select(*each.c)))
+
+
 def _new_ids(tx: Connection, table: Table, many: int) -> list[int]:
     if tx.dialect.name == "sqlite":  # whose one writer at a time numbers rows from the last on
         last: int = tx.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()

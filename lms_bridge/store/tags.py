@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete
 
 from lms_bridge.domain.model import Offering
 from lms_bridge.store.links import chunks
+from lms_bridge.store.rows import insert_plain
 from lms_bridge.store.tables import offering_tag
 
 
@@ -32,8 +33,7 @@ def add_tags(tx: Connection, records: Mapping[int, Offering]) -> None:
         for kind, texts in ((Tag.TOPIC, record.topics), (Tag.LANGUAGE, record.languages))
         for value in sorted({tag_key(text) for text in texts})
     ]
-    if rows:
-        tx.execute(insert(offering_tag), rows)
+    insert_plain(tx, offering_tag, rows)
 
 
 def replace_tags(tx: Connection, records: Mapping[int, Offering]) -> None:
