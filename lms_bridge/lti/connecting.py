@@ -106,7 +106,7 @@ def send_in(tx: Connection, party: Party, by: By) -> Party:
             "A platform with this issuer and client id is connected already.",
             "To change it, tell the operator of the bridge.",
         )
-    changed = replace(party, id=known.id, created_at=known.created_at, status=Status.PENDING)
+    changed = parties.told_anew(known, party)
     parties.change(tx, changed)
     auditing.note(tx, by, known, changed)
     return changed

@@ -98,6 +98,20 @@ def change(tx: Connection, party: Party) -> None:
     lti.change_party(tx, party.id, _columns(party))
 
 
+def told_anew(known: Party, told: Party) -> Party:
+    """A party that tells of itself once more: its own words, with what operators chose for it. It
+    has to be approved again, and what was chosen once must not be taken back unseen."""
+    return replace(
+        told,
+        id=known.id,
+        created_at=known.created_at,
+        status=Status.PENDING,
+        privacy=known.privacy,
+        person_id=known.person_id,
+        opens_in=known.opens_in,
+    )
+
+
 def find(tx: Connection, party_id: int, *, lock: bool = False) -> Party | None:
     """With ``lock`` nobody else changes it before the transaction ends."""
     if lock:

@@ -219,12 +219,8 @@ def _keep(tx: Connection, party: Party, by: By) -> Party:
         raise LtiRefused(
             "platform-of-another", "This platform is registered for another centre.", status=403
         )
-    again = replace(
-        party,
-        id=known.id,
-        created_at=known.created_at,
-        deployment_ids=tuple(dict.fromkeys((*known.deployment_ids, *party.deployment_ids))),
-    )
+    deployments = tuple(dict.fromkeys((*known.deployment_ids, *party.deployment_ids)))
+    again = replace(parties.told_anew(known, party), deployment_ids=deployments)
     parties.change(tx, again)
     auditing.note(tx, by, known, again)
     return again

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Side, Status
+from lms_bridge.lti.parties import PersonId, Side, Status
 from lms_bridge.lti.tool.registering import invite
 from tests.integration.lti_tool.conftest import NewSite, Site
 from tests.peers.browser import Browser, Page
@@ -95,12 +96,17 @@ def test_canvas_shows_its_configuration_to_those_it_sent(
 
 
 def test_a_platform_may_register_again(site: Site, platform: Platform, browser: Browser) -> None:
+    """It waits for approval again, and keeps what operators chose: by what it names learners."""
     _register(site, platform, browser)
+    with site.bridge.database.writing() as tx:
+        (party,) = parties.all_parties(tx)
+        parties.change(tx, replace(party, status=Status.ACTIVE, person_id=PersonId.SOURCED_ID))
     platform.registered = {CONFIGURATION: {"deployment_id": 8}}
     assert _register(site, platform, browser).status == 200
     with site.bridge.database.reading() as tx:
         (party,) = parties.all_parties(tx)
     assert party.deployment_ids == ("7", "8")
+    assert (party.status, party.person_id) == (Status.PENDING, PersonId.SOURCED_ID)
     other = invite(site.tool.room, "AME")
     assert _register(site, platform, browser, other).code == "platform-of-another"
 

@@ -10,11 +10,13 @@ import pytest
 import requests
 from sqlalchemy import select, text
 
+from lms_bridge.domain.access import Reach, Scope
 from lms_bridge.lti import connecting, deciding, parties
 from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Status
 from lms_bridge.store.tables import item, run
+from lms_bridge.sync.tokens import Wish, make_token
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.queries import operations
 from tests.integration.lti_platform.test_commands import ADD, Cli
@@ -124,13 +126,12 @@ def test_a_run_of_the_academys_own_is_shown(world: World) -> None:
     assert "Academy" in requests.get(f"{world.address}/runs/{last}", timeout=10).text
 
 
-@pytest.mark.parametrize(("reach", "status"), [((), 200), (("--centre", "ONE"), 404)])
-def test_programs_that_reach_everything_see_it(
-    world: World, reach: tuple[str, ...], status: int
-) -> None:
+@pytest.mark.parametrize(("reach", "status"), [(Reach(), 200), (Reach("ONE"), 404)])
+def test_programs_that_reach_everything_see_it(world: World, reach: Reach, status: int) -> None:
     Operator(world).send(f"/{add(world, centre='').id}", "/approval")
-    made = Cli(world)("token", "create", "reader", "--scope", "operations:read", *reach)
-    headers = {"Authorization": f"Bearer {made.splitlines()[0]}"}
+    wish = Wish("reader", [Scope.READ_OPERATIONS], reach, 0, 0)
+    _, secret = make_token(world.bridge.database, wish, [], by="a test", at=utc_now())
+    headers = {"Authorization": f"Bearer {secret}"}
     runs = f"{world.address}/api/v1/runs"
     listed = requests.get(runs, headers=headers, timeout=10).json()["items"]
     assert bool(listed) == (status == 200)
