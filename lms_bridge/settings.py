@@ -280,24 +280,6 @@ def _contradictions(settings: Settings) -> list[str]:
         check_cron(settings.clock.catalogue)
     except ValueError as error:
         problems.append(f"clock.catalogue is not a cron expression: {error}")
-    for section, name in (
-        ("sync", "centres_at_once"),
-        ("sync", "lease_seconds"),
-        ("limits", "calls_at_once"),
-        ("limits", "attempts"),
-        ("clock", "enrolments_minutes"),
-        ("clock", "results_minutes"),
-        ("web", "threads"),
-        ("lti", "id_token_seconds"),
-        ("lti", "access_token_seconds"),
-        ("lti", "login_seconds"),
-        ("lti", "page_size"),
-        ("api", "requests_per_minute"),
-        ("webhooks", "at_once"),
-        ("webhooks", "answer_seconds"),
-    ):
-        if getattr(getattr(settings, section), name) <= 0:
-            problems.append(f"{section}.{name} is not above zero")
     return problems
 
 

@@ -37,6 +37,17 @@ _CENTURY = {
 """A hundred years, by the end of a setting's name. Beyond a few thousand no time can be told."""
 
 
+_ABOVE_ZERO = frozenset(
+    {
+        *("centres_at_once", "lease_seconds", "enrolments_minutes", "results_minutes", "threads"),
+        *("calls_at_once", "connect_seconds", "read_seconds", "attempts", "break_after"),
+        *("most_bytes", "id_token_seconds", "access_token_seconds", "login_seconds", "page_size"),
+        *("requests_per_minute", "at_once", "answer_seconds"),
+    }
+)
+"""Settings with which nothing would ever be done, were they zero."""
+
+
 def _field(kind: type, name: str) -> fields.Field[Any]:
     if kind is bool:
         return fields.Boolean(error_messages={"invalid": "is not true or false"})
@@ -58,6 +69,7 @@ def _bounds(name: str) -> list[validate.Validator]:
     most = next((many for end, many in _CENTURY.items() if name.endswith(end)), None)
     return [
         validate.Range(min=0, error="is negative"),
+        validate.Range(min=0, min_inclusive=name not in _ABOVE_ZERO, error="is not above zero"),
         validate.Range(max=most, error="is more than a hundred years"),
     ]
 

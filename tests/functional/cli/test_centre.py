@@ -137,6 +137,9 @@ def test_policy_of_one_centre(alpha: Cli) -> None:
 def test_a_policy_beyond_all_times(alpha: Cli) -> None:
     change = ("centre", "change", "ALPHA", "--policy", "results_days=999999")
     assert "results_days is more than a hundred years" in alpha(*change, code=2).stderr
+    for name in ("calls_at_once", "attempts", "connect_seconds", "read_seconds", "break_after"):
+        result = alpha("centre", "change", "ALPHA", "--policy", f"{name}=0", code=2)
+        assert f"{name} is not above zero" in result.stderr
 
 
 def test_a_night_of_ones_own(alpha: Cli) -> None:
