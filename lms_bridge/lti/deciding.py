@@ -48,6 +48,17 @@ def find(tx: Connection, number: int) -> Party:
     return party
 
 
+def check_seen(party: Party, seen: str) -> None:
+    """Raises LtiRefused unless the fingerprint that was shown with the connection is still its."""
+    if seen != fingerprint(party):
+        raise LtiRefused(
+            "connection-changed",
+            "The connection has changed since it was shown.",
+            "Look at it again before you approve it.",
+            status=409,
+        )
+
+
 def add(tx: Connection, party: Party, by: By) -> Party:
     """Adds a connection, and gives it back with its number."""
     party = parties.add(tx, party)

@@ -31,6 +31,11 @@ from lms_bridge.lti.platform.launching import WINDOW
     type=click.Choice(["window", "place"]),
     help="Where a tool opens: in a window of its own, as its pages allow no frame, or in place.",
 )
+@click.option(
+    "--seen",
+    default="",
+    help="The word that `lti show` printed: approves the connection only if it is still the same.",
+)
 @with_bridge
 def approve(
     bridge: Bridge,
@@ -38,12 +43,15 @@ def approve(
     number: int,
     learner_id: str | None,
     opens_in: str | None,
+    seen: str,
     **privacy: bool | None,
 ) -> None:
     """Lets a connection be used, and says which personal data go along."""
     said = {name: value for name, value in privacy.items() if value is not None}
     with bridge.database.writing() as tx:
         party = deciding.find(tx, number)
+        if seen:
+            deciding.check_seen(party, seen)
         chosen = replace(party, privacy=replace(party.privacy, **said))
         if learner_id is not None:
             chosen = replace(chosen, person_id=PersonId(learner_id.replace("-", "_")))

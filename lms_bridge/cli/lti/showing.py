@@ -12,6 +12,7 @@ from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti import parties, values
+from lms_bridge.lti.deciding import fingerprint
 from lms_bridge.lti.parties import Party, Privacy, Side
 
 _json = click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
@@ -40,7 +41,8 @@ def list_(bridge: Bridge, in_json: bool) -> None:
 
 def _told(party: Party) -> dict[str, Any]:
     return {name: getattr(party, name) for name in Party.__slots__ if name != "privacy"} | {
-        "privacy": {name: getattr(party.privacy, name) for name in Privacy.__slots__}
+        "privacy": {name: getattr(party.privacy, name) for name in Privacy.__slots__},
+        "seen": fingerprint(party),
     }
 
 

@@ -100,13 +100,7 @@ def approve(number: int) -> ResponseReturnValue:
     """Also keeps other choices for one that is active, and turns a disabled one on again."""
     with the_bridge().database.writing() as tx:
         party = deciding.find(tx, number)
-        if request.form.get("seen") != deciding.fingerprint(party):
-            raise LtiRefused(
-                "connection-changed",
-                "The connection has changed since the page was shown.",
-                "Look at it again before you approve it.",
-                status=409,
-            )
+        deciding.check_seen(party, request.form.get("seen", ""))
         party = deciding.approve(tx, party, _with_choices(party), by_operator())
     _note("connection approved", party, **_chosen(party))
     return _back(number)

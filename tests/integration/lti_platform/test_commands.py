@@ -105,6 +105,18 @@ def test_a_tool_by_hand(world: World, cli: Cli) -> None:
     assert "https" in cli("lti", "add-tool", "Wrong", *wrong, code=2)
 
 
+def test_only_what_was_seen_is_approved(world: World, cli: Cli) -> None:
+    number = str(world.party.id)
+    world.change_party(status=Status.PENDING)
+    seen = cli.json("lti", "show", number)["seen"]
+    world.change_party(jwks_uri="https://elsewhere.example.org/jwks")
+    assert "has changed" in cli("lti", "approve", number, "--seen", seen, code=2)
+    assert cli.json("lti", "show", number)["status"] == "pending"
+    seen = cli.json("lti", "show", number)["seen"]
+    cli("lti", "approve", number, "--seen", seen)
+    assert cli.json("lti", "show", number)["status"] == "active"
+
+
 def test_links(world: World, cli: Cli) -> None:
     for arguments in (("launch-link", "acad-1", "OFF-1"), ("choose", "OFF-1")):
         address = cli("lti", *arguments).strip()
