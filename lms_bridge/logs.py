@@ -39,8 +39,10 @@ _PATTERNS = (
         re.compile(r"\b(bearer|basic)\s+(?!\[redacted\])[\w.~+/=-]{8,}", re.IGNORECASE),
         rf"\1 {GONE}",
     ),
-    # A token of the interface, wherever it stands
+    # A token of the interface, a webhook's secret, a signed token, wherever it stands
     (re.compile(r"\blmsb_\w{12}_[\w-]{20,}"), GONE),
+    (re.compile(r"\bwhsec_[\w+/=-]{16,}"), GONE),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), GONE),
     # The password in an address: postgresql://name:…@host/
     (re.compile(r"(://[^\s/:@]{0,200}):[^\s/@]{1,200}@"), rf"\1:{GONE}@"),
     (
