@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from lms_bridge.bootstrap import Bridge
 from lms_bridge.web.api import centres as centres
 from lms_bridge.web.api import deliveries as deliveries
-from lms_bridge.web.api import docs, document, limits
+from lms_bridge.web.api import docs, document, limits, waiting
 from lms_bridge.web.api import events as events
 from lms_bridge.web.api import groups as groups
 from lms_bridge.web.api import offerings as offerings
@@ -23,6 +23,7 @@ from lms_bridge.web.api.problems import PREFIX
 def add_to(app: Flask, bridge: Bridge) -> None:
     """Adds the routes to an application."""
     limits.add_to(app, bridge)
+    waiting.add_to(app, bridge)
     document.add_to(app)
     app.register_blueprint(docs.pages)
 

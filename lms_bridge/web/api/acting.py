@@ -20,6 +20,7 @@ from lms_bridge.web.api import keys
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.problems import problem
 from lms_bridge.web.api.replies import JSON, Reply
+from lms_bridge.web.api.waiting import room
 from lms_bridge.web.bridging import the_bridge
 
 Act = Callable[[Connection, Work], Reply]
@@ -101,11 +102,15 @@ def _under_lease(
     order = RunRequest(
         centre, bridge.policy_of(centre), (_FLOWS[kind],), API, asked_by=caller().name
     )
-    end = time.monotonic() + bridge.settings.api.wait_seconds
-    while (report := bridge.runner().run(order, run)).status == BUSY:
-        if time.monotonic() >= end:
-            raise _busy(centre)
-        time.sleep(_LOOK_SECONDS)
+    report = bridge.runner().run(order, run)
+    if report.status == BUSY:
+        with room().place() as may_wait:
+            end = time.monotonic() + bridge.settings.api.wait_seconds * may_wait
+            while report.status == BUSY:
+                if time.monotonic() >= end:
+                    raise _busy(centre)
+                time.sleep(_LOOK_SECONDS)
+                report = bridge.runner().run(order, run)
     if done.error is not None:
         raise done.error
     if done.reply is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +35,7 @@ from lms_bridge.sync.offering_acts import move_on
 from lms_bridge.sync.run import RunRequest
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api.offerings import shown_offering
+from lms_bridge.web.api.waiting import room
 from lms_bridge.web.queries import offerings as queries
 from tests.fakes.lists import check_lists, dumped
 from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
@@ -412,3 +415,21 @@ def test_a_year_is_the_same_wherever_the_database_stands(postgres_address: str) 
     found = world.get("/centres/FAR/checks", world.token()).get_json()["findings"]
     world.bridge.close()
     assert found == []  # two of this year, which is the least
+
+
+def test_not_all_threads_wait_for_a_busy_centre(world: World) -> None:
+    """Where nobody may wait any more, whoever comes is told so at once; others are served."""
+    with world.bridge.database.writing() as tx:
+        leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 600)
+    token, app = world.token(), world.client.application
+    began = time.monotonic()
+    with ExitStack() as taken, app.app_context():
+        places = [taken.enter_context(room().place()) for _ in range(10)]
+        assert places == [True] * 6 + [False] * 4  # of eight threads
+        busy = world.post("/offerings/ONE-open/cancel", token)
+        assert world.post("/offerings/TWO-open/cancel", token).status_code == 200
+    assert (busy.status_code, busy.get_json()["code"]) == (503, "centre-busy")
+    assert "Retry-After" in busy.headers
+    assert time.monotonic() - began < world.bridge.settings.api.wait_seconds / 2
+    with app.app_context(), room().place() as again:
+        assert again
