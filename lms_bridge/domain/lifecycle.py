@@ -187,11 +187,12 @@ _PAYMENT = frozenset({EnrolmentAction.INVOICE, EnrolmentAction.CONFIRM_PAYMENT})
 @dataclass(frozen=True, slots=True)
 class Place:
     """What the guards of an enrolment look at: its offering, how many seats of it others have
-    taken, and the moment."""
+    taken, the moment, and whether the end-of-course report of a closed one was validated here."""
 
     offering: Offering
     taken: int
     now: datetime
+    validated: bool = True
 
     @property
     def is_paid(self) -> bool:
@@ -226,7 +227,8 @@ def move_enrolment(
         _has_a_seat(place)
     if action in _PAYMENT and not place.is_paid:
         raise Refused("offering-is-free", "The offering is free: there is nothing to pay.")
-    if action is EnrolmentAction.CERTIFY and place.offering.status is not OfferingStatus.CLOSED:
+    closed = place.offering.status is OfferingStatus.CLOSED and place.validated
+    if action is EnrolmentAction.CERTIFY and not closed:
         raise NotNow(
             "report-not-validated",
             "Certificates are released once the offering's end-of-course report is validated.",

@@ -11,11 +11,20 @@ from lms_bridge.domain.document import document
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.identity import email_key
 from lms_bridge.domain.lifecycle import TAKES_A_SEAT, EnrolmentAction, Place, move_enrolment
-from lms_bridge.domain.model import ACADEMY, Enrolment, Kind, Learner, Offering, Result
+from lms_bridge.domain.model import (
+    ACADEMY,
+    Enrolment,
+    Kind,
+    Learner,
+    Offering,
+    OfferingStatus,
+    Result,
+)
+from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.domain.ports import Action
 from lms_bridge.domain.rules import RuleFinding, Rules, check_result
 from lms_bridge.domain.wanted import IN_COURSE
-from lms_bridge.store import enrolments, learners, offerings, results, source_links
+from lms_bridge.store import enrolments, learners, lives, offerings, results, source_links
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import enrolment as table
 from lms_bridge.store.tables import result as result_table
@@ -117,7 +126,15 @@ def _place(tx: Connection, work: Work, offering_id: int, offering: Offering) -> 
     counted = select(func.count()).where(
         table.c.offering_id == offering_id, table.c.status.in_(TAKES_A_SEAT)
     )
-    return Place(offering, tx.scalar(counted) or 0, work.now())
+    return Place(offering, tx.scalar(counted) or 0, work.now(), _validated(tx, work, offering))
+
+
+def _validated(tx: Connection, work: Work, offering: Offering) -> bool:
+    """Whether people closed the offering here, after its report: what its source says of that
+    counts only where sources are trusted to review."""
+    if offering.status is not OfferingStatus.CLOSED:
+        return False
+    return work.policy.unreviewed is OnUnreviewed.OFF or lives.is_kept(tx, offering.code)
 
 
 def _kept(

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from lms_bridge.domain.lifecycle import AFTER_REVIEW
-from lms_bridge.domain.model import OfferingStatus
+from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
 from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.settings import Settings
-from lms_bridge.store import centres
-from tests.integration.api.world import World, open_world
+from lms_bridge.store import centres, offerings
+from tests.integration.api.world import World, enrol, open_world
 from tests.integration.schedule.pushing import Centre, row
 
 RULE = "published-unreviewed"
@@ -87,6 +87,21 @@ def test_no_status_leads_past_the_review(strict: World, said: OfferingStatus) ->
     one = Centre(strict)
     pushed(one, row(1, status=said))
     assert statuses(one) == {"S-1": "planned"}
+
+
+def test_a_centre_validates_no_report_of_its_own(world: World) -> None:
+    """What it pushes as closed releases no certificates, unless it is trusted to review."""
+    one = Centre(world)
+    pushed(one, row(1, status="closed"))
+    with world.bridge.database.reading() as tx:
+        code = code_of(one, 1)
+        world.ids[code] = offerings.offerings_by_code(tx, [code])[code][0]
+    number = enrol(world, code, "L1", EnrolmentStatus.COMPLETED)
+    path = f"/registrations/{number}/certify"
+    refused = world.post(path, one.token)
+    assert refused.get_json()["code"] == "report-not-validated"
+    set_policy(world, "ONE", OnUnreviewed.OFF)
+    assert world.post(path, one.token).get_json()["status"] == "certified"
 
 
 def set_policy(world: World, code: str, how: OnUnreviewed) -> None:
