@@ -44,7 +44,8 @@ def show_token() -> Response:
     """What the token of this request is for, and whom it reaches."""
     token = caller().token
     if token is None:
-        return replies.shown({"token": "", "purpose": "", "scopes": [], "per_minute": 0})
+        most = the_bridge().settings.api.open_requests_per_minute
+        return replies.shown({"token": "", "purpose": "", "scopes": [], "per_minute": most})
     return replies.shown(
         {
             "token": token.prefix,

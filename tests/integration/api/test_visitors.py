@@ -54,6 +54,7 @@ def test_each_address_has_its_own_minute(strict: World) -> None:
     assert all(each.headers["RateLimit-Limit"] == "3" for each in answers)
     assert code(answers[3]) == "too-many-requests"
     assert answers[3].headers["Retry-After"] == answers[3].headers["RateLimit-Reset"]
+    assert anew(strict).get("/token").get_json()["per_minute"] == 3
     token = strict.token(READ)
     assert strict.get("/courses", token).headers["RateLimit-Limit"] == "600"
 
