@@ -102,8 +102,7 @@ class Answer:
 
     def add(self, answer: RowAnswer) -> None:
         self.counts[answer.outcome] += 1
-        if self.answered:
-            self.rows += b","
+        self.rows += b"," if self.answered else b"["
         self.rows += answer.as_json()  # copied: what makes it leaves room for a page around it
         self.answered += 1
 
@@ -113,6 +112,9 @@ class Answer:
             self.ended.append({"id": external_id, "code": code, "outcome": outcome})
 
     def document(self) -> dict[str, Any]:
+        """The whole answer. It can be made once: its rows, which may be many, go into it."""
+        rows, self.rows = self.rows or bytearray(b"["), bytearray()
+        rows += b"]"
         counts = {str(each): self.counts[each] for each in Outcome}
         ended = sum(each["outcome"] is Ending.ENDED for each in self.ended)
         return {
@@ -127,7 +129,7 @@ class Answer:
             },
             "hold": self.hold,
             "notes": self.notes,
-            "rows": orjson.Fragment(b"".join((b"[", self.rows, b"]"))),
+            "rows": orjson.Fragment(bytes(rows)),
             "ended": self.ended,
         }
 
