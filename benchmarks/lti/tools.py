@@ -22,6 +22,7 @@ from lms_bridge.store.database import Database
 BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
 GUNICORN = "PyLTI1p3 on gunicorn"
 README = "PyLTI1p3, README and gunicorn to the letter"
+SLOW = "PyLTI1p3, with keys as slow as a real Moodle's"
 CORE, LTIJS = "@lti-tool/core", "ltijs"
 
 
@@ -93,7 +94,7 @@ def _peer(name: str, folder_name: str, command: Callable[[Path, int], list[str]]
             "client_id": CLIENT,
             "deployment": DEPLOYMENT,
             "authorization": platform.authorization,
-            "keys": platform.keys_address,
+            "keys": platform.slow_keys_address if name == SLOW else platform.keys_address,
         }
         environment = {
             "PLATFORM": orjson.dumps(told).decode(),
@@ -138,6 +139,7 @@ TOOLS: dict[str, Start] = {
     PLAIN: _peer(PLAIN, "plain-pylti1p3", _granian),
     GUNICORN: _peer(GUNICORN, "plain-pylti1p3", _gunicorn),
     README: _peer(README, "plain-pylti1p3", _gunicorn_itself),
+    SLOW: _peer(SLOW, "plain-pylti1p3", _granian),
     KEPT: _peer(KEPT, "plain-pylti1p3", _granian),
     CORE: _peer(CORE, "lti-tool-core", _node("server.mjs")),
     LTIJS: _peer(LTIJS, "ltijs", _node("server.js")),
