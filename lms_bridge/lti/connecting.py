@@ -20,11 +20,10 @@ from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.room import Room
+from lms_bridge.lti.waiting import check_one_more
 from lms_bridge.store import centres
 
 PATH = "/lti/connect"
-MOST_PENDING = 10
-"""Of one centre: more at a time is no administrator's doing."""
 DEPLOYMENT = "1"
 """Of a tool that is connected by hand: the client id alone tells such tools apart."""
 _LINK = "connect-link"
@@ -76,13 +75,7 @@ def send_in(tx: Connection, party: Party, by: By) -> Party:
         centres.lock(tx, party.centre)
     known = _known(tx, party)
     if known is None:
-        of_centre = parties.all_parties(tx, centre=party.centre)
-        if sum(each.status is Status.PENDING for each in of_centre) >= MOST_PENDING:
-            raise LtiRefused(
-                "connections-many",
-                "Too many connections of this centre wait for approval already.",
-                "Withdraw some of them, or ask the operator of the bridge to approve them.",
-            )
+        check_one_more(tx, party.centre)
         try:
             with tx.begin_nested():
                 return deciding.add(tx, replace(party, status=Status.PENDING), by)

@@ -23,6 +23,7 @@ from lms_bridge.lti.platform import endpoints, variables
 from lms_bridge.lti.platform.claims import PRODUCT
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.tokens import ALGORITHM
+from lms_bridge.lti.waiting import check_one_more
 
 BAD = "registration-invalid"
 INVITATION = "invitation"
@@ -97,6 +98,7 @@ def register(room: Room, authorization: str, body: bytes) -> dict[str, Any]:
     with room.database.writing() as tx:
         if room.once.take(INVITATION, token, tx) is None:
             raise _uninvited()
+        check_one_more(tx, party.centre)
         party = parties.add(tx, party)
         auditing.note(tx, By("invitation", "registration", room.now()), None, party)
     return answer(party)

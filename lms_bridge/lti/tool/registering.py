@@ -27,6 +27,7 @@ from lms_bridge.lti.tool.offer import registration
 from lms_bridge.lti.tool.reading import is_address, origin
 from lms_bridge.lti.tool.request import fresh
 from lms_bridge.lti.tool.tool import REGISTER_PATH
+from lms_bridge.lti.waiting import check_one_more
 
 INVITATION = "tool-invitation"
 HttpFactory = Callable[[bool], Http]
@@ -113,6 +114,8 @@ def _refusal(error: BridgeError) -> LtiRefused:
 
 
 def _register(room: Room, given: Mapping[str, str], invitation: Invitation, http: Http) -> Party:
+    with room.database.reading() as tx:  # before the platform keeps anything of the bridge
+        check_one_more(tx, invitation.centre)
     address = given.get("openid_configuration", "")
     if not is_address(address) or len(address) > 2_000:
         raise LtiRefused(

@@ -16,11 +16,12 @@ from flask.typing import ResponseReturnValue
 from lms_bridge.domain.model import Centre
 from lms_bridge.lti import connecting, deciding, parties, values
 from lms_bridge.lti.auditing import By
-from lms_bridge.lti.connecting import DEPLOYMENT, MOST_PENDING, PATH
+from lms_bridge.lti.connecting import DEPLOYMENT, PATH
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform import registration
 from lms_bridge.lti.tool import registering
+from lms_bridge.lti.waiting import MOST_PENDING
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections import asking
 from lms_bridge.web.connections.answering import check_own_form, onward, refused

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 from lms_bridge.lti import parties
-from lms_bridge.lti.parties import PersonId, Side, Status
+from lms_bridge.lti.parties import Party, PersonId, Side, Status
 from lms_bridge.lti.tool.registering import invite
+from lms_bridge.lti.waiting import MOST_PENDING
 from tests.integration.lti_tool.conftest import NewSite, Site
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import CONFIGURATION, Platform
@@ -109,6 +110,19 @@ def test_a_platform_may_register_again(site: Site, platform: Platform, browser: 
     assert (party.status, party.person_id) == (Status.PENDING, PersonId.SOURCED_ID)
     other = invite(site.tool.room, "AME")
     assert _register(site, platform, browser, other).code == "platform-of-another"
+
+
+def test_only_so_many_wait_at_a_time(site: Site, platform: Platform, browser: Browser) -> None:
+    with site.bridge.database.writing() as tx:
+        for number in range(MOST_PENDING):
+            party = Party(Side.PLATFORM, centre="AFR", issuer="https://a.b", client_id=str(number))
+            last = parties.add(tx, party)
+    invitation = invite(site.tool.room, "AFR")
+    assert _register(site, platform, browser, invitation).code == "connections-many"
+    assert platform.asked == []  # nothing is left behind there
+    with site.bridge.database.writing() as tx:
+        parties.remove(tx, last.id)
+    assert _register(site, platform, browser, invitation).status == 200
 
 
 @pytest.mark.parametrize(

@@ -466,7 +466,8 @@ def test_a_foreign_name_does_not_act_even_where_operations_are_open(tmp_path: Pa
 
 def test_every_code_is_explained() -> None:
     root = Path(__file__).resolve().parents[3]
-    sources = [root / "lms_bridge/lti/connecting.py", root / "lms_bridge/lti/deciding.py"]
+    names = ("connecting", "deciding", "waiting")
+    sources = [root / f"lms_bridge/lti/{name}.py" for name in names]
     sources += (root / "lms_bridge/web/connections").glob("*.py")
     found = [re.findall(r'LtiRefused\(\s*"([a-z-]+)"', each.read_text()) for each in sources]
     codes = {code for each in found for code in each}

@@ -11,11 +11,14 @@ from structlog.testing import capture_logs
 
 from lms_bridge.lti import parties
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.connecting import MOST_PENDING, make_link
+from lms_bridge.lti.connecting import make_link
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Side, Status
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launching import start_launch
+from lms_bridge.lti.platform.registration import invite
+from lms_bridge.lti.waiting import MOST_PENDING
+from tests.integration.lti_platform.test_moodle_replayed import recorded
 from tests.integration.lti_platform.waiting import until
 from tests.integration.lti_platform.world import BROWSER, World, code_of, form_of
 from tests.integration.web.visiting import (
@@ -406,6 +409,14 @@ def test_only_so_many_wait_at_a_time(world: World) -> None:
         assert len(parties.all_parties(tx, centre="TWO")) == MOST_PENDING
     again = asked.send("/platform", {**PLATFORM, "client_id": "client-0", "name": "Changed"})
     assert again.status_code == 200
+    # Those that register themselves count, too, and an invitation is not used up in vain.
+    invitation = invite(world.room, "TWO", private_addresses=True)
+    body, token = recorded("/register")["body"], invitation.token
+    refused = world.call("POST", endpoints.REGISTRATION, token, body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "connections-many")
+    with world.bridge.database.writing() as tx:
+        parties.remove(tx, newest(world).id)
+    assert world.call("POST", endpoints.REGISTRATION, token, body).status_code == 200
 
 
 # ---- forms of elsewhere ----------------------------------------------------------------------
