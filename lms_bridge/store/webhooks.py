@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
 from lms_bridge.domain.access import Reach
 from lms_bridge.domain.events import Event, Webhook
@@ -49,6 +49,12 @@ def add(tx: Connection, record: Webhook, locked: bytes) -> Webhook:
         "created_by": record.created_by[:100],
     }
     return _webhook(tx.execute(insert(webhook).values(row).returning(*_COLUMNS)).one())
+
+
+def number_of(tx: Connection, created_by: str) -> int:
+    """How many webhooks somebody has added that are still there."""
+    mine = webhook.c.created_by == created_by[:100]
+    return tx.scalar(select(func.count()).select_from(webhook).where(mine)) or 0
 
 
 def all_webhooks(tx: Connection) -> list[Webhook]:

@@ -47,12 +47,14 @@ def add_webhook(
     by: str,
     at: datetime,
     private_addresses: bool = False,
+    most: int = 0,
 ) -> tuple[Webhook, str]:
     """A new webhook, and the secret that is shown this once. ``private_addresses``: whether every
-    webhook may have them.
+    webhook may have them; ``most``: how many ``by`` may have, 0: any number.
 
     Raises:
         NotFound: there is no such centre or region.
+        NotNow: ``by`` has as many as it may have.
         Refused: the address cannot be used, or no event is named.
     """
     if not wish.events:
@@ -78,6 +80,12 @@ def add_webhook(
     with database.writing() as tx:
         if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
             raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
+        if most and webhooks.number_of(tx, by) >= most:
+            raise NotNow(
+                "too-many-webhooks",
+                f"{most} webhooks were added with this token, and more are not.",
+                "Remove those that nobody needs.",
+            )
         made = webhooks.add(tx, record, vault.lock(secret))
     _told(made.id, "added", by)
     return made, secret

@@ -72,6 +72,7 @@ CODES: Mapping[str, Code] = {
     "no-event": Code(422, "No event is named that the token may read"),
     "no-such-region": Code(404, "There is no such region"),
     "two-reaches": Code(422, "One centre or one region"),
+    "too-many-webhooks": Code(409, "The token has as many webhooks as it may have"),
     "webhook-off": Code(409, "The webhook is switched off"),
     # ---- our own failings
     "defect": Code(500, "Something went wrong"),

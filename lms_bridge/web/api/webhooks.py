@@ -30,6 +30,8 @@ from lms_bridge.web.bridging import the_bridge
 from lms_bridge.webhooks import keeping
 
 _TAG = "webhooks"
+MOST = 50
+"""Webhooks that may be added with one token: each is told of every change within its reach."""
 
 
 @route(
@@ -89,6 +91,7 @@ def add_webhook(given: dict[str, Any]) -> Response:
         by=token.name,
         at=utc_now(),
         private_addresses=bridge.settings.network.private_addresses,
+        most=MOST,
     )
     return _with_secret(made, secret, 201)
 

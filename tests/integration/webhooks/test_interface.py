@@ -136,3 +136,14 @@ def test_every_attempt_is_shown(post: Post) -> None:
         (204, ""),
     ]
     assert line["log"][0]["at"] < line["log"][1]["at"] == line["delivered_at"]
+
+
+def test_one_token_adds_so_many(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bridge.web.api.webhooks.MOST", 2)
+    token, other = post.world.token(), post.world.token()
+    number = add(post, token)["number"]
+    add(post, token)
+    assert add(post, token, 409)["code"] == "too-many-webhooks"
+    add(post, other)
+    assert post.world.ask("DELETE", f"/webhooks/{number}", token).status_code == 200
+    add(post, token)
