@@ -120,6 +120,7 @@ webhook_delivery = Table(
     Index("ix_webhook_delivery_webhook_id", "webhook_id", "id"),
     Index(
         "ix_webhook_delivery_due",
+        "webhook_id",
         "next_attempt",
         sqlite_where=text("delivered_at IS NULL"),
         postgresql_where=text("delivered_at IS NULL"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import event, func, select
 
-from lms_bridge.store import webhooks
+from lms_bridge.store import deliveries, webhooks
 from lms_bridge.store.api_tables import webhook_attempt
 from lms_bridge.store.deliveries import DELIVERED, WAITING, state_of
 from lms_bridge.webhooks.keeping import ping_webhook, remove_webhook, resend_delivery
@@ -160,3 +161,27 @@ def test_what_waits_for_a_webhook_that_is_off_is_forgotten_in_time(post: Post) -
     post.go(days=2)
     post.turn()
     assert post.rows() == []
+
+
+def test_a_look_reads_no_heap_of_messages(one_post: Post) -> None:
+    """It comes every second, however many messages wait for a receiver that is down."""
+    post = one_post
+    post.add()
+    database = post.world.bridge.database
+    asked: list[tuple[str, tuple[Any, ...]]] = []
+
+    def keep(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", keep)
+    with database.writing() as tx:
+        deliveries.due_webhooks(tx, post.now)
+        deliveries.claim(tx, 1, post.now, post.now)
+    event.remove(database.engine, "before_cursor_execute", keep)
+    assert len(asked) == 2
+    for statement, parameters in asked:
+        with database.reading() as tx:
+            rows = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        plan = "; ".join(row.detail for row in rows)
+        assert "USING INDEX ix_webhook_delivery_due" in plan.replace("COVERING ", "")
+        assert "TEMP B-TREE" not in plan
