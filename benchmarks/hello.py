@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from flask import Flask
 
+from lms_bridge.web.one_cpu import on_one_cpu
+
 app = Flask("hello")
 
 
 @app.get("/")
 def hello() -> str:
     return "hello"
+
+
+application = on_one_cpu(app)
+"""As the bridge is served."""

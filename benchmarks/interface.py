@@ -60,7 +60,7 @@ def _hello(port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1"),
         *("--blocking-threads", threads, "--no-ws", "--log-level", "error"),
-        *("--host", "127.0.0.1", "--port", str(port), "benchmarks.hello:app"),
+        *("--host", "127.0.0.1", "--port", str(port), "benchmarks.hello:application"),
     ]
 
 

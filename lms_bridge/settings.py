@@ -90,6 +90,7 @@ class Web:
     host: str = "127.0.0.1"
     port: int = 8000
     threads: int = 8
+    one_cpu: bool = True
     open_operations: bool = False
     trusted_proxies: str = "127.0.0.0/8 ::1"
 

@@ -47,6 +47,7 @@ _NO_SESSION = NullSession()
 class App(Flask):
     """Flask without what no page here needs."""
 
+    response_class = headers.Answer
     session_interface = NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

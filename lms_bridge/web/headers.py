@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -27,7 +28,20 @@ _HEADERS = {
 _LOWER = {name.lower(): (name, value) for name, value in _HEADERS.items()}
 
 
-class Complete(Response):
+class Answer(Response):
+    """An answer whose body is handed over as a whole where it is one: the server sends it at once,
+    with its head."""
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        given = super().get_app_iter(environ)
+        if not self.is_sequence:
+            return given
+        body = list(given)
+        self.close()
+        return body
+
+
+class Complete(Answer):
     """An answer with a body that is whole and an address, if any, that is encoded already: nothing
     in its headers is left to be worked out when it is sent."""
 

@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -19,6 +20,10 @@ from lms_bridge import logs
 from lms_bridge.bootstrap import build
 from lms_bridge.settings import Settings, load
 from lms_bridge.web.app import create_app
+from lms_bridge.web.one_cpu import on_one_cpu
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 def application() -> Flask:
@@ -32,7 +37,7 @@ def application_with(settings: Settings) -> Flask:
     return create_app(build(settings))
 
 
-def worker_application(settings: Settings) -> Flask:
+def worker_application(settings: Settings) -> WSGIApplication:
     """The application in a worker process that `serve` has started."""
     # Ctrl+C reaches every process of the terminal's group. The worker is ended by its parent alone:
     # told twice, Granian's worker would wait for its end until it is killed.
@@ -40,7 +45,7 @@ def worker_application(settings: Settings) -> Flask:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     made = application_with(settings)
     gc.freeze()  # what is there for good need not be looked through for what can go
-    return made
+    return on_one_cpu(made) if settings.web.one_cpu else made
 
 
 def _end_with_parent() -> None:
