@@ -14,5 +14,5 @@ def hello() -> str:
     return "hello"
 
 
-application = on_one_cpu(app)
-"""As the bridge is served."""
+on_the_bridges_cpu = on_one_cpu(app)
+"""With what the bridge adds to the server (``web.one_cpu``)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, product
 from pathlib import Path
 from statistics import median
@@ -30,15 +30,14 @@ divisor in common: no page is asked for twice in as many requests."""
 def interface(folder: Path) -> list[Row]:
     """Rates on SQLite and on PostgreSQL, each in alternation with those of "hello"."""
     folder.mkdir()
-    rows = [_measured("SQLite", f"sqlite:///{folder / 'catalogue.db'}", folder)]
+    rows = _measured("SQLite", f"sqlite:///{folder / 'catalogue.db'}", folder)
     with TemporaryServer() as server:
-        rows.append(_measured("PostgreSQL", server.address, folder))
-    return rows
+        return rows + _measured("PostgreSQL", server.address, folder)
 
 
-def _measured(name: str, address: str, folder: Path) -> Row:
+def _measured(name: str, address: str, folder: Path) -> list[Row]:
     child.run("catalogue", address=address, many=OFFERINGS)
-    port, bare = free_port(), free_port()
+    port, bare, own = free_port(), free_port(), free_port()
     environment = {
         "LMS_BRIDGE_STORE__ADDRESS": address,
         "LMS_BRIDGE_SECRETS__KEY_FILE": str(folder / "key"),
@@ -49,37 +48,45 @@ def _measured(name: str, address: str, folder: Path) -> Row:
     command = [sys.executable, "-m", "lms_bridge", "serve"]
     with (
         served(command, port, Path.cwd(), environment) as ours,
-        served(_hello(bare), bare, Path.cwd(), {}) as theirs,
+        served(_hello(bare, "app"), bare, Path.cwd(), {}) as theirs,
+        served(_hello(own, "on_the_bridges_cpu"), own, Path.cwd(), {}) as kept,
     ):
-        return _row(name, ours.address, theirs.address)
+        return _rows(name, ours.address, {"": theirs.address, " on one CPU": kept.address})
 
 
-def _hello(port: int) -> list[str]:
-    """As the bridge is served."""
+def _hello(port: int, name: str) -> list[str]:
+    """On the server that the bridge is served by, with as many threads."""
     threads = str(load().web.threads)
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1"),
         *("--blocking-threads", threads, "--no-ws", "--log-level", "error"),
-        *("--host", "127.0.0.1", "--port", str(port), "benchmarks.hello:application"),
+        *("--host", "127.0.0.1", "--port", str(port), f"benchmarks.hello:{name}"),
     ]
 
 
-def _row(name: str, ours: str, theirs: str) -> Row:
+def _rows(name: str, ours: str, hellos: Mapping[str, str]) -> list[Row]:
+    """One for each "hello", by what it is called; the target is about the bare one."""
     pages = _pages()
     _rate(ours, pages, 200)
-    _rate(theirs, _hellos(), 200)
-    shares, rates, hellos = [], [], []
+    for address in hellos.values():
+        _rate(address, _hellos(), 200)
+    found: dict[str, list[float]] = {which: [] for which in hellos}
+    rates = []
     for _ in range(ROUNDS):
-        hellos.append(_rate(theirs, _hellos(), REQUESTS * 2))
+        for which, address in hellos.items():
+            found[which].append(_rate(address, _hellos(), REQUESTS * 2))
         rates.append(_rate(ours, pages, REQUESTS))
-        shares.append(rates[-1] / hellos[-1])
-    share = median(shares)
+    return [_row(name, which, rates, bare) for which, bare in found.items()]
+
+
+def _row(name: str, which: str, rates: Sequence[float], hellos: Sequence[float]) -> Row:
+    share = median(own / bare for own, bare in zip(rates, hellos, strict=True))
+    what = f"{name}: a page of {PAGE} offerings of {OFFERINGS:,} that nobody asked for before, two "
     return Row(
-        f"{name}: a page of {PAGE} offerings of {OFFERINGS:,} that nobody asked for before, two "
-        "filters: rate / hello",
+        f"{what}filters: rate / hello{which}",
         f"{share:.0%} ({median(rates):,.0f}/s of {median(hellos):,.0f}/s)",
-        f">= {LEAST:.0%}",
-        share >= LEAST,
+        "" if which else f">= {LEAST:.0%}",
+        None if which else share >= LEAST,
         {"rates": rates, "hello": hellos},
     )
 
