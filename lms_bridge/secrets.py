@@ -1,11 +1,15 @@
-"""Secrets that are kept, encrypted at rest (Fernet: AES-128-CBC with HMAC-SHA256)."""
+"""Secrets that are kept, encrypted at rest (Fernet: AES-128-CBC with HMAC-SHA256), and signatures
+of what others carry."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from itsdangerous import Signer
 
 from lms_bridge.domain.errors import SettingsInvalid
 
@@ -18,8 +22,9 @@ class Vault:
     """
 
     def __init__(self, key: str) -> None:
+        self._keys = [each.strip() for each in key.split(",")]
         try:
-            self._fernet = MultiFernet([Fernet(each.strip()) for each in key.split(",")])
+            self._fernet = MultiFernet([Fernet(each) for each in self._keys])
         except ValueError:
             raise SettingsInvalid(
                 ["secrets.key is not a Fernet key (32 bytes, URL-safe base64)"]
@@ -49,6 +54,13 @@ class Vault:
             return self._fernet.decrypt(locked).decode()
         except InvalidToken:
             raise _wrong_key() from None
+
+    def signer(self, purpose: str) -> Signer:
+        """Signs what others carry for the bridge (HMAC-SHA256), with a key of its own for each
+        purpose. What it signs can be read by everybody."""
+        keys = [hmac.digest(each.encode(), purpose.encode(), "sha256") for each in self._keys]
+        # The last one signs, all are good.
+        return Signer(keys[::-1], key_derivation="none", digest_method=hashlib.sha256)
 
     def relock(self, locked: bytes) -> bytes:
         """The same secret, locked with the first key. Raises SettingsInvalid as ``unlock`` does."""

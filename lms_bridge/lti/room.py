@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from itsdangerous import Signer
+
 from lms_bridge.lti.keys import Keyring
 from lms_bridge.lti.keysets import KeySets
 from lms_bridge.lti.once import Once
+from lms_bridge.lti.tool import state
 from lms_bridge.lti.tool.used import UsedLogins
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import Lti, Settings
@@ -18,7 +21,8 @@ from lms_bridge.sync.work import utc_now
 
 @dataclass(frozen=True)
 class Room:
-    """``address`` is the bridge's public address, without a slash at its end: its issuer."""
+    """``address`` is the bridge's public address, without a slash at its end: its issuer.
+    ``signer`` signs the states of logins."""
 
     database: Database
     settings: Lti
@@ -27,7 +31,7 @@ class Room:
     once: Once
     used: UsedLogins
     keysets: KeySets
-    vault: Vault
+    signer: Signer
     private_addresses: bool = False
     now: Callable[[], datetime] = utc_now
 
@@ -53,7 +57,7 @@ def open_room(
         once=Once(database, now),
         used=UsedLogins(database, now),
         keysets=keysets or KeySets(),
-        vault=vault,
+        signer=vault.signer(state.PURPOSE),
         private_addresses=settings.network.private_addresses,
         now=now,
     )

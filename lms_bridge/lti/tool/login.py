@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import cast
 from urllib.parse import quote_plus, urlencode, urlsplit
 
+from itsdangerous import Signer
 from pylti1p3.oidc_login import OIDCLogin
 from pylti1p3.redirect import Redirect
 from pylti1p3.registration import Registration
@@ -22,7 +23,6 @@ from lms_bridge.lti.tool.configuration import Platforms, registration_of
 from lms_bridge.lti.tool.reading import origin
 from lms_bridge.lti.tool.request import SESSION, Cookies, Form, Session, fresh
 from lms_bridge.lti.tool.state import LONGEST_STORAGE, LoginState, digest
-from lms_bridge.secrets import Vault
 
 PARAMETERS = (
     "iss",
@@ -64,11 +64,11 @@ class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
         cookies: Cookies,
         *,
         address: str,
-        vault: Vault,
+        signer: Signer,
         expires: int,
     ) -> None:
         super().__init__(form, platforms, SESSION, cookies)
-        self._address, self._vault, self._expires = address, vault, expires
+        self._address, self._signer, self._expires = address, signer, expires
         self._state = self._nonce = ""
 
     def begin(self, launch_address: str) -> Begun:
@@ -118,10 +118,10 @@ class Login(OIDCLogin[Form, Platforms, Session, Cookies, str]):
             target=digest(given("target_link_uri")),
             storage=given("lti_storage_target"),
         )
-        self._state = login.sealed(self._vault)
+        self._state = login.sealed(self._signer)
         self._cookie_service.set_cookie(self._state, secret)
         always = _always(party.authorization_endpoint, party.client_id, launch_url)
-        own = f"state={quote_plus(self._state)}&nonce={self._nonce}"
+        own = f"state={self._state}&nonce={self._nonce}"  # of letters that need no quoting
         address = f"{always}&{own}&login_hint={quote_plus(given('login_hint'))}"
         message = given("lti_message_hint")
         return f"{address}&lti_message_hint={quote_plus(message)}" if message else address

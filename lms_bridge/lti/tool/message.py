@@ -52,7 +52,7 @@ class Message(MessageLaunch[Form, Platforms, Session, Cookies]):
         """Reads the login, and makes sure that this browser began it."""
         state = self._request.get_param("state")
         check_answer(self._request)
-        login = opened(state, self._room.vault, self._room.now().timestamp())
+        login = opened(state, self._room.signer, self._room.now().timestamp())
         if login is None:
             raise _over()
         secret = self._cookie_service.get_cookie(state) or self._stored(login)

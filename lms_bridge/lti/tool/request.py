@@ -20,8 +20,8 @@ def fresh() -> str:
 
 def cookie_name(state: str, *, secure: bool) -> str:
     """One cookie for each login, so that two tabs at once do not overwrite each other's: a state
-    that the bridge made ends with a part of its seal."""
-    return f"{'__Host-' if secure else ''}{COOKIE}{state.rstrip('=')[-16:]}"
+    that the bridge made ends with its signature."""
+    return f"{'__Host-' if secure else ''}{COOKIE}{state[-16:]}"
 
 
 class Form(Request):

@@ -1,21 +1,23 @@
-"""What a login leaves for its launch: a state that only the bridge can make and read.
+"""What a login leaves for its launch: a state that only the bridge can make.
 
 Nothing is kept when a login begins, so that strangers cannot fill the database; a launch that was
-checked in full is all that leaves a mark, that its login was used. The state travels in an address:
-of what may be long it holds digests.
+checked in full is all that leaves a mark, that its login was used. The state travels in an address,
+where others may read it: it holds no secret and nothing about a person, and of what may be long
+the digest.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 import orjson
+from itsdangerous import BadSignature, Signer
 
-from lms_bridge.domain.errors import SettingsInvalid
-from lms_bridge.secrets import Vault
-
+PURPOSE = "lti-login"
+"""Of the key that states are signed with."""
 LONGEST_STORAGE = 100
 """Characters of the name of a platform's frame."""
 _LONGEST = 1000
@@ -54,18 +56,20 @@ class LoginState:
     def wants(self, target: str) -> bool:
         return self.target == digest(target)
 
-    def sealed(self, vault: Vault) -> str:
-        """As a text that nobody else can read or change."""
+    def sealed(self, signer: Signer) -> str:
+        """As a text that nobody else can make, or change."""
         values = [getattr(self, name) for name in self.__slots__]
-        return vault.lock(orjson.dumps(values).decode()).decode()
+        return signer.sign(urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=")).decode()
 
 
-def opened(state: str, vault: Vault, now: float) -> LoginState | None:
+def opened(state: str, signer: Signer, now: float) -> LoginState | None:
     """The login of a state that the bridge made and that is not over yet; else None."""
     if len(state) > _LONGEST or not state.isascii():
         return None
     try:
-        login = LoginState(*orjson.loads(vault.unlock(state.encode())))
-    except SettingsInvalid:
+        content = signer.unsign(state)
+    except BadSignature:
         return None
+    padding = b"=" * (-len(content) % 4)
+    login = LoginState(*orjson.loads(urlsafe_b64decode(content + padding)))
     return login if now < login.expires else None

@@ -72,7 +72,7 @@ class Tool:
             self._platforms(),
             self._cookies({}),
             address=self.address,
-            vault=room.vault,
+            signer=room.signer,
             expires=int(room.now().timestamp() + room.settings.login_seconds),
         )
         return login.begin(self.address + LAUNCH_PATH)
@@ -93,7 +93,7 @@ class Tool:
         return usable(self.find(launch.issuer, launch.client_id))
 
     def _storage_of(self, state: str) -> AskStorage | None:
-        login = opened(state, self.room.vault, self.room.now().timestamp())
+        login = opened(state, self.room.signer, self.room.now().timestamp())
         if login is None or not login.storage:
             return None
         party = usable(self._find_by_id(login.party_id))

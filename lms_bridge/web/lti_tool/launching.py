@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, request
+from flask import Blueprint, make_response
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.tool.request import cookie_name
 from lms_bridge.lti.tool.tool import AskStorage
-from lms_bridge.web.forms import sent_form
+from lms_bridge.web.forms import sent_cookies, sent_form
 from lms_bridge.web.lti_tool import linking
 from lms_bridge.web.lti_tool.answering import drop_cookie, framed, frames_of, page
 from lms_bridge.web.lti_tool.hosting import hosted
@@ -23,7 +23,7 @@ def launch() -> ResponseReturnValue:
     """The authentication response (LTI Core 1.3, section 5.1.3)."""
     here = hosted()
     form = sent_form()
-    found = here.tool.finish(form, request.cookies)
+    found = here.tool.finish(form, sent_cookies())
     if isinstance(found, AskStorage):
         return page("ask.html", ask=found, id_token=form.get("id_token", ""))
     if found.selection is not None:

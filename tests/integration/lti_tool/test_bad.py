@@ -92,7 +92,8 @@ def test_a_refused_answer_takes_nothing_from_the_true_one(
 
 
 @pytest.mark.parametrize(
-    "state", ["", "state-guessed", "x" * 10_000, "state-\x00", "état", "gAAAAA==", "="]
+    "state",
+    ["", "state-guessed", "x" * 10_000, "state-\x00", "état", "gAAAAA==", "=", ".", "W10.", ".W10"],
 )
 def test_unknown_states(state: str, site: Site, registered: Platform, browser: Browser) -> None:
     begun = site.login(browser, registered.login(site.address))
@@ -125,10 +126,10 @@ def test_a_state_of_another_bridge(
 def test_a_login_is_over_in_time(site: Site, registered: Platform, browser: Browser) -> None:
     room = site.bridge.room
     login = LoginState("nonce", 1, int(time.time()) + 60, digest("secret"), "", digest("page"))
-    state = login.sealed(room.vault)
-    assert opened(state, room.vault, login.expires - 0.1) == login
-    assert opened(state, room.vault, login.expires) is None
-    past = replace(login, expires=int(time.time()) - 1).sealed(room.vault)
+    state = login.sealed(room.signer)
+    assert opened(state, room.signer, login.expires - 0.1) == login
+    assert opened(state, room.signer, login.expires) is None
+    past = replace(login, expires=int(time.time()) - 1).sealed(room.signer)
     form = {"id_token": "a.b.c", "state": past}
     assert site.launch(browser, form).code == "state-unknown"
 
