@@ -48,6 +48,9 @@ class Complete(Answer):
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         return self.headers
 
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.data]
+
 
 def add_to(app: Flask, bridge: Bridge) -> None:
     """Adds the headers to every answer."""
