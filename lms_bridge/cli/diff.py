@@ -42,7 +42,7 @@ def _fields(item: Mapping[str, Any]) -> Iterator[str]:
     fields = item["fields"] or {}
     personal = [name for name, values in fields.items() if values is None]
     if personal:
-        yield f"{', '.join(personal)} (personal: values are not shown)"
+        yield f"{', '.join(personal)} (personal or secret: values are not shown)"
     for name, values in fields.items():
         if values is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lms_bridge.bootstrap import Bridge
+from lms_bridge.cli.audit import by_command
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.lti.keys import KeyFacts
@@ -55,4 +56,4 @@ def _state(facts: KeyFacts, published: set[str]) -> str:
 def rotate(bridge: Bridge) -> None:
     """Makes a new key that signs from now on. The old one stays published for as long as anything
     that it signed can be valid."""
-    say(f"Key {bridge.room.keyring.rotate()} signs from now on.")
+    say(f"Key {bridge.room.keyring.rotate(by_command())} signs from now on.")

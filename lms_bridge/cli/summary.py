@@ -9,15 +9,15 @@ import click
 
 from lms_bridge.cli.output import STYLES, clean, say
 from lms_bridge.domain.model import Kind
-from lms_bridge.lti.auditing import KIND
+from lms_bridge.sync.auditing import Subject
 from lms_bridge.sync.run import Report
 
-_PLURALS = {
+_PLURALS: dict[str, str] = {
     Kind.OFFERING: "offerings",
     Kind.LEARNER: "people",
     Kind.ENROLMENT: "enrolments",
     Kind.RESULT: "results",
-    KIND: "connections",
+    **{subject: subject.flow for subject in Subject},
 }
 _WORDS = {
     ("create", "taken in"): "new",
@@ -35,6 +35,13 @@ _WORDS = {
     ("change", "done"): "changed",
     ("disable", "done"): "switched off",
     ("forget", "done"): "forgotten",
+    ("make", "done"): "made",
+    ("revoke", "done"): "revoked",
+    ("enable", "done"): "switched on",
+    ("remove", "done"): "removed",
+    ("renew", "done"): "given another secret",
+    ("resend", "done"): "told once more",
+    ("rotate", "done"): "changed",
 }
 _STANDING = frozenset({"waits", "quarantined", "failed", "held", "would be held"})
 """States that tell what stands, not what a run changed."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.hold import user_name
+from lms_bridge.cli.audit import by_command
 from lms_bridge.cli.output import say, table, tell_json, when
 from lms_bridge.cli.session import with_bridge
 from lms_bridge.domain.access import Reach, Scope, Token
@@ -58,8 +58,7 @@ def create(
         bridge.database,
         Wish(purpose, [Scope(each) for each in scopes], Reach(centre, region), days, per_minute),
         list(reference().regions),
-        by=user_name(),
-        at=datetime.now(UTC),
+        by=by_command(),
     )
     say(text)
     say(f"This is shown only now. It reaches {made.reach}; end it: token revoke {made.prefix}")
@@ -122,5 +121,5 @@ def _told(each: Token, now: datetime) -> dict[str, object]:
 @with_bridge
 def revoke(bridge: Bridge, prefix: str) -> None:
     """Ends a token at once, by the prefix that the list shows."""
-    end_token(bridge.database, prefix, by=user_name(), at=datetime.now(UTC))
+    end_token(bridge.database, prefix, by=by_command())
     say(f"Token {prefix} is revoked.")

@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.lti import auditing, deciding, parties
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.waiting import check_one_more
 from lms_bridge.store import centres
+from lms_bridge.sync.auditing import By
 
 PATH = "/lti/connect"
 DEPLOYMENT = "1"

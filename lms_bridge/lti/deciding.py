@@ -14,10 +14,10 @@ from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import auditing, parties
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform.registration import check_addresses
+from lms_bridge.sync.auditing import By
 
 MOST_DEPLOYMENTS = 50
 

@@ -27,6 +27,7 @@ from lms_bridge.lti.tokens import ALGORITHM, signed
 from lms_bridge.secrets import Vault
 from lms_bridge.store import lti
 from lms_bridge.store.database import Database
+from lms_bridge.sync.auditing import CLOCK, By, Changed, Subject, keep
 from lms_bridge.sync.work import utc_now
 
 KEY_BITS = 2048
@@ -108,15 +109,19 @@ class Keyring:
         """All keys, the oldest first."""
         return self._current(0.0).facts
 
-    def rotate(self) -> str:
+    def rotate(self, by: By | None = None) -> str:
         """Makes a new key, which signs from now on, and forgets those whose time is over. Gives
-        the new key's id."""
+        the new key's id. ``by`` is None where the bridge does it by itself."""
         kid, private, public = _new_key()
         now = self._now()
         with self._database.writing() as tx:
+            signing = [row.kid for row in lti.keys(tx) if row.retired_at is None]
             lti.add_key(tx, kid, self._vault.lock(private), public, now)
             lti.retire_keys(tx, kid, now)
             lti.forget_keys(tx, now - timedelta(seconds=self._keep))
+            changed = Changed(Subject.KEY, None, kid)
+            fields = {"kid": (signing[-1] if signing else None, kid)}
+            keep(tx, by or By("", CLOCK, now), changed, "rotate", fields)
         self._current(0.0)
         return kid
 

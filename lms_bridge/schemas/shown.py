@@ -181,7 +181,7 @@ class ShownItem(Schema):
         allow_none=True,
         metadata={
             "description": "`{field: [before, after]}`; null instead of the two where they are "
-            "personal."
+            "personal or secret."
         },
     )
     code = fields.String()

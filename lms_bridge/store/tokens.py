@@ -70,8 +70,8 @@ def all_tokens(tx: Connection) -> list[Token]:
     return [_token(row) for row in tx.execute(select(*_COLUMNS).order_by(api_token.c.id))]
 
 
-def revoke(tx: Connection, prefix: str, at: datetime, by: str) -> None:
-    """Ends a token at once; one that is ended already stays as it is.
+def revoke(tx: Connection, prefix: str, at: datetime, by: str) -> Token | None:
+    """Ends a token at once, and gives it; one that is ended already stays as it is (None).
 
     Raises:
         NotFound: there is no such token.
@@ -79,11 +79,13 @@ def revoke(tx: Connection, prefix: str, at: datetime, by: str) -> None:
     known = tx.scalar(select(api_token.c.id).where(api_token.c.prefix == prefix))
     if known is None:
         raise NotFound("no-such-token", f"There is no token {prefix[:20]}.", "See `token list`.")
-    tx.execute(
+    row = tx.execute(
         update(api_token)
         .where(api_token.c.id == known, api_token.c.revoked_at.is_(None))
         .values(revoked_at=at, revoked_by=by[:100])
-    )
+        .returning(*_COLUMNS)
+    ).first()
+    return None if row is None else _token(row)
 
 
 def reserve(tx: Connection, token_id: int, minute: int, many: int, at: datetime) -> int:

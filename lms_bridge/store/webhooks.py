@@ -77,10 +77,16 @@ def within(reach: Reach) -> list[ColumnElement[bool]]:
     return []
 
 
-def find(tx: Connection, number: int, reach: Reach | None = None) -> Webhook | None:
-    """A webhook by its number; with ``reach``, one whose data lie within it."""
+def find(
+    tx: Connection, number: int, reach: Reach | None = None, *, lock: bool = False
+) -> Webhook | None:
+    """A webhook by its number; with ``reach``, one whose data lie within it. With ``lock`` nobody
+    else changes it before the transaction ends."""
     conditions = within(reach) if reach is not None else []
-    row = tx.execute(select(*_COLUMNS).where(webhook.c.id == number, *conditions)).first()
+    query = select(*_COLUMNS).where(webhook.c.id == number, *conditions)
+    if lock:
+        query = query.with_for_update(key_share=True)  # messages may be added all the same
+    row = tx.execute(query).first()
     return None if row is None else _webhook(row)
 
 
@@ -101,10 +107,12 @@ def renew_secret(tx: Connection, number: int, locked: bytes, old_until: datetime
     _set(tx, number, secret=locked, old_secret=old, old_until=old_until)
 
 
-def remove(tx: Connection, number: int) -> None:
-    """Removes a webhook, and with it the log of what it was sent."""
+def remove(tx: Connection, number: int) -> Webhook | None:
+    """Removes a webhook, and with it the log of what it was sent. Gives it as it was; None where
+    somebody else has removed it."""
     tx.execute(delete(webhook_delivery).where(webhook_delivery.c.webhook_id == number))
-    tx.execute(delete(webhook).where(webhook.c.id == number))
+    row = tx.execute(delete(webhook).where(webhook.c.id == number).returning(*_COLUMNS)).first()
+    return None if row is None else _webhook(row)
 
 
 def switch_on(tx: Connection, number: int) -> None:

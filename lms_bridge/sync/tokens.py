@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from lms_bridge.domain.access import EVERYTHING, NOT_FOR_CENTRES, Reach, Scope, Token
+from lms_bridge.domain.document import Json, difference, plain
 from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.logs import redacted_text
 from lms_bridge.store import centres, tokens
 from lms_bridge.store.database import Database
+from lms_bridge.sync.auditing import By, Changed, Subject, filled, keep
 
 _log = structlog.get_logger(__name__)
 MOST_DAYS, MOST_PER_MINUTE = 36_525, 1_000_000
@@ -29,7 +32,7 @@ class Wish:
 
 
 def make_token(
-    database: Database, wish: Wish, regions: Sequence[str], *, by: str, at: datetime
+    database: Database, wish: Wish, regions: Sequence[str], *, by: By
 ) -> tuple[Token, str]:
     """A new token, and the text that is shown this once. ``regions`` are those that there are.
 
@@ -64,22 +67,43 @@ def make_token(
             purpose=wish.purpose.strip(),
             reach=wish.reach,
             scopes=sorted(set(wish.scopes)),
-            at=at,
-            by=by,
-            expires_at=at + timedelta(days=wish.days) if wish.days else None,
+            at=by.at,
+            by=by.who,
+            expires_at=by.at + timedelta(days=wish.days) if wish.days else None,
             per_minute=wish.per_minute,
         )
-    _told(made[0].prefix, "made", by)
+        keep(tx, by, _changed(made[0]), "make", difference({}, _told(made[0])))
+    _log_change(made[0].prefix, "made", by)
     return made
 
 
-def _told(prefix: str, change: str, by: str) -> None:
-    """Who made or ended a token stands in the log, too: it belongs to no run of a centre."""
-    _log.info("token changed", prefix=prefix, change=change, by=by)
+def _changed(token: Token) -> Changed:
+    return Changed(Subject.TOKEN, token.id, token.prefix, token.reach.centre)
 
 
-def end_token(database: Database, prefix: str, *, by: str, at: datetime) -> None:
+def _told(token: Token) -> dict[str, Json]:
+    """What the audit tells of a new token: never its secret or the hash of it."""
+    return filled(
+        {
+            "purpose": redacted_text(token.purpose),
+            "centre": token.reach.centre,
+            "region": token.reach.region,
+            "scopes": plain(sorted(token.scopes)),
+            "per_minute": token.per_minute or None,
+            "expires_at": plain(token.expires_at),
+        }
+    )
+
+
+def _log_change(prefix: str, change: str, by: By) -> None:
+    _log.info("token changed", prefix=prefix, change=change, by=by.who)
+
+
+def end_token(database: Database, prefix: str, *, by: By) -> None:
     """Raises NotFound when there is no such token."""
     with database.writing() as tx:
-        tokens.revoke(tx, prefix, at, by)
-    _told(prefix, "revoked", by)
+        ended = tokens.revoke(tx, prefix, by.at, by.who)
+        if ended is None:
+            return
+        keep(tx, by, _changed(ended), "revoke", {"revoked_at": (None, plain(ended.revoked_at))})
+    _log_change(prefix, "revoked", by)

@@ -21,6 +21,8 @@ from lms_bridge.settings import Webhooks
 from lms_bridge.store import deliveries, webhooks
 from lms_bridge.store.database import Database
 from lms_bridge.store.deliveries import Attempt, Delivery
+from lms_bridge.sync.auditing import CLOCK, By
+from lms_bridge.webhooks import auditing
 from lms_bridge.webhooks.signing import signed_headers
 
 _log = structlog.get_logger(__name__)
@@ -147,7 +149,7 @@ class Postman:
             again_at = None if wait is None or outcome.gone else now + wait
             deliveries.failed(tx, delivery, attempt, again_at)
             rest = timedelta(seconds=REST_SECONDS)
-            found = webhooks.find(tx, webhook.id) or webhook
+            found = webhooks.find(tx, webhook.id, lock=True) or webhook
             since = found.failing_since
             first = not (delivery.attempts or deliveries.others_failing(tx, delivery))
             if since is None or first:  # a failure long ago says nothing of the time between
@@ -157,6 +159,9 @@ class Postman:
             reason = self._reason_to_end(outcome, since, now)
             if reason:
                 webhooks.switch_off(tx, webhook.id, reason)
+                off = webhooks.find(tx, webhook.id)
+                if off is not None and found.active:
+                    auditing.note(tx, By("", CLOCK, now), "disable", found, off)
         _log.info(
             "webhook failed",
             webhook=webhook.id,

@@ -13,11 +13,14 @@ from sqlalchemy import Connection, Row
 
 from lms_bridge.addresses import check_address
 from lms_bridge.domain.access import EVERYTHING, Reach
+from lms_bridge.domain.document import Difference, difference
 from lms_bridge.domain.errors import AddressRefused, NotFound, NotNow, Refused
 from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.secrets import Vault
 from lms_bridge.store import centres, deliveries, webhooks
 from lms_bridge.store.database import Database
+from lms_bridge.sync.auditing import By
+from lms_bridge.webhooks import auditing
 from lms_bridge.webhooks.signing import new_secret
 from lms_bridge.webhooks.telling import add_ping
 
@@ -44,8 +47,7 @@ def add_webhook(
     wish: Wish,
     regions: Sequence[str],
     *,
-    by: str,
-    at: datetime,
+    by: By,
     private_addresses: bool = False,
     most: int = 0,
 ) -> tuple[Webhook, str]:
@@ -74,26 +76,26 @@ def add_webhook(
         frozenset(wish.events),
         wish.reach,
         private_addresses=wish.private_addresses,
-        created_at=at,
-        created_by=by,
+        created_at=by.at,
+        created_by=by.who,
     )
     with database.writing() as tx:
         if wish.reach.centre and centres.find(tx, wish.reach.centre) is None:
             raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
-        if most and webhooks.number_of(tx, by) >= most:
+        if most and webhooks.number_of(tx, by.who) >= most:
             raise NotNow(
                 "too-many-webhooks",
                 f"{most} webhooks were added with this token, and more are not.",
                 "Remove those that nobody needs.",
             )
         made = webhooks.add(tx, record, vault.lock(secret))
+        auditing.note(tx, by, "add", None, made)
     _told(made.id, "added", by)
     return made, secret
 
 
-def _told(number: int, change: str, by: str) -> None:
-    """Who changed a webhook stands in the log: it belongs to no run of a centre."""
-    _log.info("webhook changed", webhook=number, change=change, by=by)
+def _told(number: int, change: str, by: By) -> None:
+    _log.info("webhook changed", webhook=number, change=change, by=by.who)
 
 
 def _check(address: str, private_addresses: bool) -> None:
@@ -109,31 +111,41 @@ def no_such_webhook() -> NotFound:
     return NotFound("no-such-webhook", "There is no such webhook.")
 
 
-def find_webhook(tx: Connection, number: int, reach: Reach = EVERYTHING) -> Webhook:
-    """Raises NotFound when there is none of that number within the reach."""
-    found = webhooks.find(tx, number, reach)
+def find_webhook(
+    tx: Connection, number: int, reach: Reach = EVERYTHING, *, lock: bool = False
+) -> Webhook:
+    """With ``lock`` nobody else changes it before the transaction ends.
+
+    Raises:
+        NotFound: there is none of that number within the reach.
+    """
+    found = webhooks.find(tx, number, reach, lock=lock)
     if found is None:
         raise no_such_webhook()
     return found
 
 
-def remove_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: str) -> None:
+def remove_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: By) -> None:
     """Raises NotFound when there is no such webhook."""
     with database.writing() as tx:
         find_webhook(tx, number, reach)
-        webhooks.remove(tx, number)
+        removed = webhooks.remove(tx, number)
+        if removed is None:
+            raise no_such_webhook()
+        auditing.note(tx, by, "remove", removed, None)
     _told(number, "removed", by)
 
 
-def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: str) -> None:
+def enable_webhook(database: Database, number: int, reach: Reach = EVERYTHING, *, by: By) -> None:
     """Lets a webhook that was switched off be told again of what changes from now on.
 
     Raises:
         NotFound: there is no such webhook.
     """
     with database.writing() as tx:
-        find_webhook(tx, number, reach)
+        before = find_webhook(tx, number, reach, lock=True)
         webhooks.switch_on(tx, number)
+        auditing.note(tx, by, "enable", before, find_webhook(tx, number))
     _told(number, "enabled", by)
 
 
@@ -141,10 +153,9 @@ def renew_secret(
     database: Database,
     vault: Vault,
     number: int,
-    at: datetime,
     reach: Reach = EVERYTHING,
     *,
-    by: str,
+    by: By,
     hours: int = OLD_HOURS,
 ) -> tuple[Webhook, str]:
     """Another secret, which is shown this once. For so many hours messages are signed with the one
@@ -154,11 +165,12 @@ def renew_secret(
         NotFound: there is no such webhook.
     """
     secret = new_secret()
-    until = at + timedelta(hours=min(hours, MOST_OLD_HOURS)) if hours > 0 else None
+    until = by.at + timedelta(hours=min(hours, MOST_OLD_HOURS)) if hours > 0 else None
     with database.writing() as tx:
-        find_webhook(tx, number, reach)
+        before = find_webhook(tx, number, reach, lock=True)
         webhooks.renew_secret(tx, number, vault.lock(secret), until)
-        found = find_webhook(tx, number, reach)
+        found = find_webhook(tx, number)
+        auditing.note(tx, by, "renew", before, found, auditing.SECRET)
     _told(number, "given another secret", by)
     return found, secret
 
@@ -185,9 +197,7 @@ def find_delivery(tx: Connection, number: int, reach: Reach = EVERYTHING) -> Row
     return row
 
 
-def resend_delivery(
-    database: Database, number: int, at: datetime, reach: Reach = EVERYTHING
-) -> None:
+def resend_delivery(database: Database, number: int, reach: Reach = EVERYTHING, *, by: By) -> None:
     """Sends a delivery once more, whatever came of it.
 
     Raises:
@@ -196,9 +206,17 @@ def resend_delivery(
     """
     with database.writing() as tx:
         row = find_delivery(tx, number, reach)
-        _check_active(find_webhook(tx, row.webhook_id, reach))
+        found = find_webhook(tx, row.webhook_id, reach)
+        _check_active(found)
+        deliveries.again(tx, number, by.at)
         webhooks.wake(tx, row.webhook_id)
-        deliveries.again(tx, number, at)
+        auditing.note(tx, by, "resend", found, found, _sent_again(row))
+
+
+def _sent_again(row: Row[Any]) -> Difference:
+    before = {"state": deliveries.state_of(row), "attempts": row.attempts}
+    after = {"state": deliveries.WAITING, "attempts": 0}
+    return difference(before, {"delivery": row.id, "event": row.event, **after})
 
 
 def _check_active(webhook: Webhook) -> None:

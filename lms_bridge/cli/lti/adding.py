@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.lti.common import by_command, privacy_options, private_addresses
+from lms_bridge.cli.audit import by_command
+from lms_bridge.cli.lti.common import privacy_options, private_addresses
 from lms_bridge.cli.lti.showing import say_values
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
@@ -54,7 +55,7 @@ def add_tool(bridge: Bridge, /, title: str, centre: str, **given: Any) -> None:
     )
     check_addresses(party)
     with bridge.database.writing() as tx:
-        party = deciding.add(tx, party, by_command(bridge))
+        party = deciding.add(tx, party, by_command())
     say(f"Connection {party.id} is active.")
     say_values(bridge.room.address, party)
 

@@ -7,10 +7,8 @@ from typing import Any
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.hold import user_name
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import parties
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.parties import Party
 
 _PRIVACY = {
@@ -25,10 +23,6 @@ def privacy_options(command: Any) -> Any:
     for name, text in reversed(_PRIVACY.items()):
         command = click.option(f"--{name}/--no-{name}", default=None, help=text)(command)
     return command
-
-
-def by_command(bridge: Bridge) -> By:
-    return By(user_name(), "command", bridge.room.now())
 
 
 def find(bridge: Bridge, number: int) -> Party:

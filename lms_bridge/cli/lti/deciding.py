@@ -7,7 +7,8 @@ from dataclasses import replace
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.lti.common import by_command, privacy_options
+from lms_bridge.cli.audit import by_command
+from lms_bridge.cli.lti.common import privacy_options
 from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say
 from lms_bridge.cli.session import with_bridge
@@ -57,7 +58,7 @@ def approve(
             chosen = replace(chosen, person_id=PersonId(learner_id.replace("-", "_")))
         if opens_in is not None:
             chosen = replace(chosen, opens_in=WINDOW if opens_in == WINDOW else "")
-        deciding.approve(tx, party, chosen, by_command(bridge))
+        deciding.approve(tx, party, chosen, by_command())
     say(f"Connection {number} is active.")
 
 
@@ -67,5 +68,5 @@ def approve(
 def reject(bridge: Bridge, number: int) -> None:
     """Ends a connection; one that was never approved is forgotten."""
     with bridge.database.writing() as tx:
-        status = deciding.reject(tx, deciding.find(tx, number), by_command(bridge))
+        status = deciding.reject(tx, deciding.find(tx, number), by_command())
     say(f"Connection {number} is {'gone' if status is None else status}.")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.hold import user_name
+from lms_bridge.cli.audit import by_command
 from lms_bridge.cli.numbers import NUMBER
 from lms_bridge.cli.output import say, tell_json, when
 from lms_bridge.cli.session import with_bridge
@@ -61,8 +61,7 @@ def add(
         bridge.vault,
         wish,
         list(reference().regions),
-        by=user_name(),
-        at=datetime.now(UTC),
+        by=by_command(),
         private_addresses=bridge.settings.network.private_addresses,
     )
     if in_json:
@@ -77,7 +76,7 @@ def add(
 @with_bridge
 def remove(bridge: Bridge, number: int) -> None:
     """Removes a webhook, and the log of what it was sent."""
-    keeping.remove_webhook(bridge.database, number, by=user_name())
+    keeping.remove_webhook(bridge.database, number, by=by_command())
     say(f"Webhook {number} is removed.")
 
 
@@ -86,7 +85,7 @@ def remove(bridge: Bridge, number: int) -> None:
 @with_bridge
 def enable(bridge: Bridge, number: int) -> None:
     """Lets a webhook that was switched off be told again of what changes from now on."""
-    keeping.enable_webhook(bridge.database, number, by=user_name())
+    keeping.enable_webhook(bridge.database, number, by=by_command())
     say(f"Webhook {number} is active.")
 
 
@@ -104,7 +103,7 @@ def enable(bridge: Bridge, number: int) -> None:
 def renew(bridge: Bridge, number: int, hours: int, in_json: bool) -> None:
     """Gives a webhook another secret and shows it, this once."""
     made, secret = keeping.renew_secret(
-        bridge.database, bridge.vault, number, datetime.now(UTC), by=user_name(), hours=hours
+        bridge.database, bridge.vault, number, by=by_command(), hours=hours
     )
     if in_json:
         tell_json({**told(made), "secret": secret})
@@ -128,5 +127,5 @@ def ping(bridge: Bridge, number: int) -> None:
 @with_bridge
 def resend(bridge: Bridge, number: int) -> None:
     """Sends a message once more, by the number that `webhook show` tells."""
-    keeping.resend_delivery(bridge.database, number, datetime.now(UTC))
+    keeping.resend_delivery(bridge.database, number, by=by_command())
     say(f"Delivery {number} is sent as soon as the clock looks.")

@@ -16,7 +16,6 @@ from lms_bridge.addresses import check_address
 from lms_bridge.domain.errors import AddressRefused
 from lms_bridge.lti import auditing, parties, reading
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform import endpoints, variables
@@ -24,6 +23,7 @@ from lms_bridge.lti.platform.claims import PRODUCT
 from lms_bridge.lti.room import Room
 from lms_bridge.lti.tokens import ALGORITHM
 from lms_bridge.lti.waiting import check_one_more
+from lms_bridge.sync.auditing import By
 
 BAD = "registration-invalid"
 INVITATION = "invitation"

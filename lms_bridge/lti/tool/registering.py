@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 from lms_bridge.domain.errors import AddressRefused, BridgeError, RetryLater
 from lms_bridge.http import Http
 from lms_bridge.lti import auditing, parties, vocabulary
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.keysets import LIMITS
 from lms_bridge.lti.parties import Party, Side, Status
@@ -28,6 +27,7 @@ from lms_bridge.lti.tool.reading import is_address, origin
 from lms_bridge.lti.tool.request import fresh
 from lms_bridge.lti.tool.tool import REGISTER_PATH
 from lms_bridge.lti.waiting import check_one_more
+from lms_bridge.sync.auditing import By
 
 INVITATION = "tool-invitation"
 HttpFactory = Callable[[bool], Http]

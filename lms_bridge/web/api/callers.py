@@ -12,6 +12,8 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import ACADEMY, Centre
 from lms_bridge.store import centres, tokens
 from lms_bridge.store.tables import centre as table
+from lms_bridge.sync.auditing import By
+from lms_bridge.sync.offering_acts import API
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api.limits import limits
 from lms_bridge.web.bridging import the_bridge
@@ -31,6 +33,9 @@ class Caller:
         if self.signed:
             return ACADEMY
         return self.token.name if self.token else ""
+
+    def by(self) -> By:
+        return By(self.name, API, utc_now())
 
     def shown_token(self) -> Token:
         """The token of a request to a route that has a scope and takes no signature."""

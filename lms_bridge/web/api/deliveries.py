@@ -14,7 +14,6 @@ from lms_bridge.schemas.webhooks import ShownDelivery
 from lms_bridge.store import deliveries
 from lms_bridge.store.api_tables import webhook_delivery
 from lms_bridge.store.deliveries import Attempt
-from lms_bridge.sync.work import utc_now
 from lms_bridge.web.api import replies
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.routing import NUMBER, route
@@ -70,5 +69,6 @@ def _shown_delivery(row: Any, attempts: list[Attempt]) -> dict[str, Any]:
 )
 def resend_delivery(_: dict[str, Any], number: int) -> Response:
     """Sends a message once more, under its old id."""
-    keeping.resend_delivery(the_bridge().database, number, utc_now(), caller().shown_token().reach)
+    reach = caller().shown_token().reach
+    keeping.resend_delivery(the_bridge().database, number, reach, by=caller().by())
     return replies.shown({"message": "It is sent within seconds."})

@@ -12,10 +12,10 @@ from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
 from lms_bridge.logs import redacted_text
-from lms_bridge.lti import auditing
 from lms_bridge.schemas.asked import AskedOfCentre, AskedPage
 from lms_bridge.schemas.shown import ShownItem, ShownRun, page_of
 from lms_bridge.store import reports
+from lms_bridge.sync.auditing import Subject
 from lms_bridge.web.api import replies
 from lms_bridge.web.api.callers import caller
 from lms_bridge.web.api.listing import paged
@@ -23,7 +23,7 @@ from lms_bridge.web.api.routing import NUMBER, route
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.queries import interface
 
-SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT, auditing.KIND})
+SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT, *Subject})
 """Kinds whose values are shown. Of people and of their results only the fields' names are."""
 
 

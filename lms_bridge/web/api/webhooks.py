@@ -88,8 +88,7 @@ def add_webhook(given: dict[str, Any]) -> Response:
         bridge.vault,
         wish,
         list(reference().regions),
-        by=token.name,
-        at=utc_now(),
+        by=caller().by(),
         private_addresses=bridge.settings.network.private_addresses,
         most=MOST,
     )
@@ -142,7 +141,7 @@ def show_webhook(number: int) -> Response:
 def remove_webhook(number: int) -> Response:
     """Removes a webhook, and the log of what it was sent."""
     token = caller().shown_token()
-    keeping.remove_webhook(the_bridge().database, number, token.reach, by=token.name)
+    keeping.remove_webhook(the_bridge().database, number, token.reach, by=caller().by())
     return _done("The webhook is sent nothing more.")
 
 
@@ -162,9 +161,8 @@ def renew_secret(given: dict[str, Any], number: int) -> Response:
         bridge.database,
         bridge.vault,
         number,
-        utc_now(),
         token.reach,
-        by=token.name,
+        by=caller().by(),
         hours=given["hours"],
     )
     return _with_secret(found, secret)
@@ -192,7 +190,7 @@ def _add_act(rule: str, name: str, meaning: str, act: Callable[[int, Token], str
 
 
 def _enable(number: int, token: Token) -> str:
-    keeping.enable_webhook(the_bridge().database, number, token.reach, by=token.name)
+    keeping.enable_webhook(the_bridge().database, number, token.reach, by=caller().by())
     return "The webhook is told again of what changes from now on."
 
 

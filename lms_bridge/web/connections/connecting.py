@@ -15,13 +15,13 @@ from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.model import Centre
 from lms_bridge.lti import connecting, deciding, parties, values
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.connecting import DEPLOYMENT, PATH
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Side, Status
 from lms_bridge.lti.platform import registration
 from lms_bridge.lti.tool import registering
 from lms_bridge.lti.waiting import MOST_PENDING
+from lms_bridge.sync.auditing import PAGE, By
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections import asking
 from lms_bridge.web.connections.answering import check_own_form, onward, refused
@@ -148,7 +148,7 @@ def _send_in(
 
 def _by_link() -> By:
     """Whoever has the link: the bridge does not know them by name."""
-    return By("connect link", "page", the_bridge().room.now())
+    return By("connect link", PAGE, the_bridge().room.now())
 
 
 def _sent(token: str, party: Party) -> ResponseReturnValue:

@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import connecting, deciding, parties, values
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, PersonId, Privacy, Side
 from lms_bridge.store import centres
+from lms_bridge.sync.auditing import PAGE, By
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections import choosing
 from lms_bridge.web.connections.answering import check_own_form, refused, typed
@@ -143,7 +143,7 @@ def add_deployment(number: int) -> ResponseReturnValue:
 
 def by_operator() -> By:
     """Nobody is signed in: the audit knows the page alone."""
-    return By("operations page", "page", the_bridge().room.now())
+    return By("operations page", PAGE, the_bridge().room.now())
 
 
 def _note(event: str, party: Party, **more: object) -> None:

@@ -8,15 +8,15 @@ from flask import Blueprint, render_template, request
 
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
-from lms_bridge.lti import auditing
 from lms_bridge.store import reports
+from lms_bridge.sync.auditing import Subject
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.paging import SIZE, Paging, asked_number, asked_page
 from lms_bridge.web.queries import operations
 
 pages = Blueprint("runs", __name__)
 ITEMS = 200
-SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT, auditing.KIND})
+SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT, *Subject})
 """Kinds whose values are shown. Of people and of their results only the fields' names are."""
 
 

@@ -16,11 +16,11 @@ from lms_bridge.sync.work import utc_now
 from lms_bridge.web.access import Closed, from_this_machine
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections.answering import check_own_form, refused
+from lms_bridge.web.connections.operating import by_operator
 from lms_bridge.web.paging import number_in
 
 pages = Blueprint("tokens", __name__)
 pages.register_error_handler(LtiRefused, refused)
-BY = "operations page"
 
 
 @pages.before_request
@@ -51,7 +51,7 @@ def make() -> ResponseReturnValue:
             number_in(form.get("per_minute", "")),
         )
         made, text = make_token(
-            the_bridge().database, wish, list(reference().regions), by=BY, at=utc_now()
+            the_bridge().database, wish, list(reference().regions), by=by_operator()
         )
     except Refused as error:
         return _list(problem=str(error)), 400
@@ -60,7 +60,7 @@ def make() -> ResponseReturnValue:
 
 @pages.post("/tokens/<prefix>/revoke")
 def revoke(prefix: str) -> ResponseReturnValue:
-    end_token(the_bridge().database, prefix, by=BY, at=utc_now())
+    end_token(the_bridge().database, prefix, by=by_operator())
     return redirect(url_for("tokens.show"), 303)
 
 

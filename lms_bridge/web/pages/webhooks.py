@@ -17,13 +17,13 @@ from lms_bridge.sync.work import utc_now
 from lms_bridge.web.access import Closed, from_this_machine
 from lms_bridge.web.bridging import the_bridge
 from lms_bridge.web.connections.answering import check_own_form, refused
+from lms_bridge.web.connections.operating import by_operator
 from lms_bridge.web.paging import SIZE, asked_number
 from lms_bridge.webhooks import keeping
 
 pages = Blueprint("webhooks", __name__)
 pages.register_error_handler(LtiRefused, refused)
 _NUMBER = "<int(max=2147483647):number>"
-BY = "operations page"
 
 
 @pages.before_request
@@ -51,14 +51,14 @@ def ping(number: int) -> ResponseReturnValue:
 
 @pages.post(f"/webhooks/{_NUMBER}/enable")
 def enable(number: int) -> ResponseReturnValue:
-    keeping.enable_webhook(the_bridge().database, number, by=BY)
+    keeping.enable_webhook(the_bridge().database, number, by=by_operator())
     return _back(number)
 
 
 @pages.post(f"/webhooks/deliveries/{_NUMBER}/resend")
 def resend(number: int) -> ResponseReturnValue:
     try:
-        keeping.resend_delivery(the_bridge().database, number, utc_now())
+        keeping.resend_delivery(the_bridge().database, number, by=by_operator())
     except NotNow as error:
         return _page(str(error)), 409
     return _back(asked_number("webhook"))

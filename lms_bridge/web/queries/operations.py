@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.jobs.election import NAME
-from lms_bridge.lti.auditing import FLOW
 from lms_bridge.store.holds import PENDING as WAITING
 from lms_bridge.store.links import chunks
 from lms_bridge.store.tables import (
@@ -28,6 +27,7 @@ from lms_bridge.store.tables import (
     unmatched,
 )
 from lms_bridge.store.target_links import PENDING
+from lms_bridge.sync.auditing import FLOWS
 
 
 def clock_alive(tx: Connection, now: datetime) -> bool:
@@ -70,8 +70,9 @@ def count_waiting_of(tx: Connection, code: str) -> dict[str, int]:
 
 
 def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:
-    """{centre's code: its last run}; what was decided on its connections is none that it ran."""
-    newest = select(func.max(run.c.id)).where(run.c.flows != FLOW).group_by(run.c.centre)
+    """{centre's code: its last run}; what was decided on its connections, tokens or webhooks is
+    none that it ran."""
+    newest = select(func.max(run.c.id)).where(run.c.flows.not_in(FLOWS)).group_by(run.c.centre)
     return {row.centre: row for row in tx.execute(select(run).where(run.c.id.in_(newest)))}
 
 

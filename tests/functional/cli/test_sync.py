@@ -38,7 +38,7 @@ def test_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleState)
     assert "~ offering" in result.stdout
     assert "-> Another title" in result.stdout
     assert "+ learner acad-1: create, would be sent" in result.stdout
-    assert "personal: values are not shown" in result.stdout
+    assert "personal or secret: values are not shown" in result.stdout
     assert "Given-acad-1" not in result.stdout
     assert "acad-1@example.org" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) < 250

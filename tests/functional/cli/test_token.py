@@ -22,6 +22,17 @@ def test_a_token_from_its_making_to_its_end(alpha: Cli) -> None:
     alpha("token", "revoke", told["token"])
     assert "revoked" in alpha("token", "list").stdout
 
+    ended, begun = alpha.json("run", "list")
+    assert (begun["centre"], begun["flows"], begun["trigger"]) == ("ALPHA", "tokens", "command")
+    assert begun["asked_by"] == ended["asked_by"] == told["created_by"]
+    listed = alpha("run", "list").stdout
+    assert "tokens: 1 made" in listed
+    assert "tokens: 1 revoked" in listed
+    shown = alpha("run", "show", str(begun["id"])).stdout
+    assert f"token {told['token']}: make, done" in shown
+    assert "scopes: offerings:read; offerings:write" in shown
+    assert text[18:] not in shown + "".join(alpha.dump())
+
 
 def test_what_is_refused(alpha: Cli) -> None:
     for wrong in (

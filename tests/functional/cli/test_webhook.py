@@ -39,6 +39,19 @@ def test_a_webhook_from_its_adding_to_its_end(alpha: Cli) -> None:
     alpha("webhook", "show", "1", code=2)
     alpha("webhook", "delivery", number, code=2)
 
+    runs = alpha.json("run", "list")[::-1]
+    assert [list(each["counts"]) for each in runs] == [
+        [f"webhook.{action}.done"] for action in ("add", "resend", "remove")
+    ]
+    assert {(each["centre"], each["flows"], each["trigger"]) for each in runs} == {
+        ("ALPHA", "webhooks", "command")
+    }
+    shown = "".join(alpha("run", "show", str(each["id"])).stdout for each in runs)
+    assert "host: lms.example.org" in shown
+    assert "event: ping" in shown
+    assert "webhook 1 Sample receiver: remove, done" in shown
+    assert "secret-path" not in shown
+
 
 def test_another_secret(alpha: Cli) -> None:
     first = alpha("webhook", "add", ADDRESS).stdout.splitlines()[0]
@@ -49,6 +62,9 @@ def test_another_secret(alpha: Cli) -> None:
     third = alpha.json("webhook", "renew", "1", "--hours", "0")
     assert third["old_until"] is None
     assert third["secret"] not in (first, second)
+    assert "webhooks: 1 given another secret" in alpha("run", "list").stdout
+    last = str(alpha.json("run", "list")[0]["id"])
+    assert "secret (personal or secret: values are not shown)" in alpha("run", "show", last).stdout
     shown = alpha("webhook", "list").stdout + json.dumps(alpha.json("webhook", "show", "1"))
     kept = "\n".join(alpha.dump())
     for secret in (first, second, third["secret"]):

@@ -16,12 +16,17 @@ from lms_bridge.domain.access import Reach, Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.store import tokens
 from lms_bridge.store.api_tables import api_token
+from lms_bridge.sync.auditing import COMMAND, By
 from lms_bridge.sync.tokens import Wish, end_token, make_token
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web import create_app
 from tests.integration.api.world import World, open_world
 
 READ = Scope.READ_OFFERINGS
+
+
+def by(who: str) -> By:
+    return By(who, COMMAND, utc_now())
 
 
 def code(response: object) -> str:
@@ -68,12 +73,12 @@ def test_a_token_that_is_not_valid_opens_nothing_at_all(world: World) -> None:
 def test_revoked_and_expired_tokens_end_at_once(either: World) -> None:
     token = either.token(READ)
     assert either.get("/courses", token).status_code == 200
-    end_token(either.bridge.database, token[5:17], by="test", at=utc_now())
+    end_token(either.bridge.database, token[5:17], by=by("test"))
     assert code(either.get("/courses", token)) == "token-refused"
     old = either.token(READ, expires_at=utc_now() - timedelta(seconds=1))
     assert code(either.get("/courses", old)) == "token-refused"
     with pytest.raises(NotFound):
-        end_token(either.bridge.database, "nobodys", by="test", at=utc_now())
+        end_token(either.bridge.database, "nobodys", by=by("test"))
 
 
 def test_a_scope_is_needed(world: World) -> None:
@@ -97,7 +102,7 @@ def test_a_scope_is_needed(world: World) -> None:
 )
 def test_tokens_that_are_not_made(world: World, wish: Wish, refusal: str) -> None:
     with pytest.raises(Refused) as raised:
-        make_token(world.bridge.database, wish, ["africa"], by="test", at=utc_now())
+        make_token(world.bridge.database, wish, ["africa"], by=by("test"))
     assert raised.value.code == refusal
     with world.bridge.database.reading() as tx:
         assert tokens.all_tokens(tx) == []
@@ -106,8 +111,8 @@ def test_tokens_that_are_not_made(world: World, wish: Wish, refusal: str) -> Non
 def test_who_made_and_ended_a_token_is_logged(world: World) -> None:
     database = world.bridge.database
     with capture_logs() as logged:
-        made, text = make_token(database, Wish("x", [READ]), [], by="one", at=utc_now())
-        end_token(database, made.prefix, by="another", at=utc_now())
+        made, text = make_token(database, Wish("x", [READ]), [], by=by("one"))
+        end_token(database, made.prefix, by=by("another"))
     told = [(line["prefix"], line["change"], line["by"]) for line in logged]
     assert told == [(made.prefix, "made", "one"), (made.prefix, "revoked", "another")]
     assert text[18:] not in repr(logged)

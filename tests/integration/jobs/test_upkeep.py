@@ -12,6 +12,8 @@ from lms_bridge.lti.room import Room, open_room
 from lms_bridge.store import reports
 from lms_bridge.store.lti_tables import once
 from lms_bridge.store.tables import run
+from lms_bridge.sync.auditing import Subject
+from tests.integration.audited import Act, acts
 from tests.integration.jobs.playing import FakeBridge, Recorder, Time
 
 NewClock = Callable[[FakeBridge, Recorder], Clock]
@@ -59,6 +61,9 @@ def test_keys_change_by_the_clock(
     live(minutes=61)
     live(minutes=61)
     assert len(kids(bridges[0].room)) == 2  # once, whoever asks
+    new = kids(bridges[0].room)[-1]
+    changed = Act("rotate", ("clock", ""), {"kid": [first, new]})
+    assert acts(bridges[0].database, Subject.KEY) == [changed]
     signed = bridges[1].room.keyring.sign({"a": 1})
     published = {key["kid"] for key in bridges[0].room.keyring.public_set()["keys"]}
     assert published == set(kids(bridges[0].room))

@@ -11,10 +11,13 @@ import requests
 from click.testing import CliRunner
 
 from lms_bridge.cli import main
+from lms_bridge.cli.hold import user_name
 from lms_bridge.cli.session import Session
 from lms_bridge.lti import parties
 from lms_bridge.lti.parties import Side, Status
 from lms_bridge.lti.platform import endpoints
+from lms_bridge.sync.auditing import Subject
+from tests.integration.audited import acts
 from tests.integration.lti_platform.test_moodle_replayed import recorded
 from tests.integration.lti_platform.world import VAULT_KEY, World
 
@@ -139,4 +142,8 @@ def test_keys(world: World, cli: Cli) -> None:
     cli("keys", "rotate")
     assert [each["state"] for each in cli.json("keys", "list")] == ["published", "signs"]
     assert "published" in cli("keys", "list")
+    ((action, by, fields),) = acts(world.bridge.database, Subject.KEY)
+    assert (action, by) == ("rotate", ("command", user_name()))
+    assert fields == {"kid": [before["kid"], cli.json("keys", "list")[1]["kid"]]}
+    assert "keys: 1 changed" in cli("run", "list")
     assert world.launch()["sub"] == "acad-1"

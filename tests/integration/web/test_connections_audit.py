@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from lms_bridge.domain.access import Reach, Scope
 from lms_bridge.lti import connecting, deciding, parties
-from lms_bridge.lti.auditing import By
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.parties import Party, Status
-from lms_bridge.store.tables import item, run
+from lms_bridge.store.tables import run
+from lms_bridge.sync.auditing import By, Subject
 from lms_bridge.sync.tokens import Wish, make_token
 from lms_bridge.sync.work import utc_now
 from lms_bridge.web.queries import operations
+from tests.integration.audited import Act, acts
 from tests.integration.lti_platform.test_commands import ADD, Cli
-from tests.integration.lti_platform.waiting import until
+from tests.integration.lti_platform.waiting import until, waits
 from tests.integration.lti_platform.world import World, add_tool, world_on
 from tests.integration.web.test_connections import add
 from tests.integration.web.visiting import Operator, visitor
@@ -28,17 +28,8 @@ from tests.integration.web.visiting import Operator, visitor
 PAGE, LINK = ("page", "operations page"), ("page", "connect link")
 
 
-def kept(world: World, party: int) -> list[tuple[str, tuple[str, str], dict[str, Any]]]:
-    """(action, by what and whom, {field: [before, after]}) of a connection's changes."""
-    with world.bridge.database.reading() as tx:
-        rows = tx.execute(
-            select(item, run.c.trigger, run.c.asked_by, run.c.status, run.c.finished_at)
-            .join(run, run.c.id == item.c.run_id)
-            .where(item.c.kind == "connection", item.c.record_id == party)
-            .order_by(item.c.id)
-        ).all()
-    assert all(row.status == "done" and row.finished_at for row in rows)
-    return [(row.action, (row.trigger, row.asked_by), row.fields) for row in rows]
+def kept(world: World, party: int) -> list[Act]:
+    return acts(world.bridge.database, Subject.CONNECTION, party)
 
 
 def test_what_operators_decide_on_the_page(either_world: World) -> None:
@@ -130,7 +121,7 @@ def test_a_run_of_the_academys_own_is_shown(world: World) -> None:
 def test_programs_that_reach_everything_see_it(world: World, reach: Reach, status: int) -> None:
     Operator(world).send(f"/{add(world, centre='').id}", "/approval")
     wish = Wish("reader", [Scope.READ_OPERATIONS], reach, 0, 0)
-    _, secret = make_token(world.bridge.database, wish, [], by="a test", at=utc_now())
+    _, secret = make_token(world.bridge.database, wish, [], by=By("a test", "command", utc_now()))
     headers = {"Authorization": f"Bearer {secret}"}
     runs = f"{world.address}/api/v1/runs"
     listed = requests.get(runs, headers=headers, timeout=10).json()["items"]
@@ -153,18 +144,13 @@ def test_a_decision_is_not_a_run_that_the_centre_ran(world: World) -> None:
 # ---- at the same time ----------------------------------------------------------------------
 
 
-def waits(world: World) -> bool:
-    with world.bridge.database.reading() as tx:
-        return bool(tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
-
-
 def test_two_decisions_at_once_lose_nothing(postgres_address: str) -> None:
     with world_on(postgres_address) as world, ThreadPoolExecutor(1) as pool:
         number = world.party.id
         with world.bridge.database.writing() as tx:
             party = deciding.find(tx, number)
             other = pool.submit(Cli(world), "lti", "approve", str(number), "--no-email")
-            until(lambda: other.done() or waits(world))
+            until(lambda: other.done() or waits(world.bridge.database))
             deciding.add_deployment(tx, party, "dep-2", By("somebody", "page", utc_now()))
         other.result(timeout=30)
         with world.bridge.database.reading() as tx:
@@ -188,7 +174,7 @@ def test_the_same_platform_sent_in_at_once(postgres_address: str, centre: str) -
         with world.bridge.database.writing() as tx:
             first = parties.add(tx, replace(party, centre="TWO", id=0))
             other = pool.submit(send_in, replace(party, centre=centre, id=0))
-            until(lambda: other.done() or waits(world))
+            until(lambda: other.done() or waits(world.bridge.database))
         if centre == "TWO":
             assert other.result(timeout=30).id == first.id
         else:

@@ -57,7 +57,7 @@ def test_sent_again_by_hand(post: Post) -> None:
     hook = post.add()
     ping(post, hook.id)
     post.turn()
-    resend_delivery(post.world.bridge.database, post.rows()[0].id, post.now)
+    resend_delivery(post.world.bridge.database, post.rows()[0].id, by=post.by())
     post.turn()
     (row,), (attempts,) = post.rows(), post.attempts()
     assert row.attempts == 1
@@ -70,7 +70,7 @@ def test_the_lines_go_with_their_delivery(post: Post) -> None:
     for hook in (first, second):
         ping(post, hook.id)
     post.turn()
-    remove_webhook(post.world.bridge.database, first.id, by="test")
+    remove_webhook(post.world.bridge.database, first.id, by=post.by())
     assert lines(post) == 1
     post.go(days=31)
     post.turn()
@@ -87,7 +87,7 @@ def test_removed_while_it_is_sent(post: Post) -> None:
     post.change_offering("ONE-open", title="changed")
     post.courier.turn()
     assert post.receiver.waiting.acquire(timeout=20)
-    remove_webhook(post.world.bridge.database, post.rows()[0].webhook_id, by="test")
+    remove_webhook(post.world.bridge.database, post.rows()[0].webhook_id, by=post.by())
     post.receiver.gate.set()
     assert post.courier.wait_idle(30)
     assert post.rows() == []
@@ -103,7 +103,7 @@ def test_asked_for_again_while_it_fails(post: Post) -> None:
     post.courier.turn()
     assert post.receiver.waiting.acquire(timeout=20)
     post.go(seconds=1)
-    resend_delivery(post.world.bridge.database, post.rows()[0].id, post.now)
+    resend_delivery(post.world.bridge.database, post.rows()[0].id, by=post.by())
     post.receiver.gate.set()
     assert post.courier.wait_idle(30)
     (row,) = post.rows()

@@ -111,7 +111,7 @@ def test_given_up_after_three_days_or_so(post: Post) -> None:
     post.turn()
     assert len(post.receiver.got) == MOST_ATTEMPTS
     post.receiver.answers = []
-    resend_delivery(database, row.id, post.now)
+    resend_delivery(database, row.id, by=post.by())
     post.turn()
     assert states(post) == [DELIVERED]
     assert len({each.headers["webhook-id"] for each in post.receiver.got}) == 1
@@ -136,7 +136,7 @@ def test_switched_off_after_days_of_failures(post: Post) -> None:
     with pytest.raises(NotNow):
         ping_webhook(post.world.bridge.database, hook.id, post.now)
     post.receiver.answers = []
-    enable_webhook(post.world.bridge.database, hook.id, by="test")
+    enable_webhook(post.world.bridge.database, hook.id, by=post.by())
     change(post, title="afterwards")
     post.turn()
     assert state_of(post.rows()[-1]) == DELIVERED
@@ -333,8 +333,7 @@ def test_private_addresses_only_where_they_are_allowed(one_post: Post) -> None:
                 bridge.vault,
                 Wish("sample", address),
                 [],
-                by="t",
-                at=post.now,
+                by=post.by(),
             )
         assert refused.value.code == "address-refused"
         assert "password" not in address or "user:" not in str(refused.value)
@@ -369,15 +368,15 @@ def test_what_is_removed_is_sent_nothing(post: Post) -> None:
     post.receiver.secret = ""
     change(post)
     post.turn()
-    remove_webhook(post.world.bridge.database, hook.id, by="test")
+    remove_webhook(post.world.bridge.database, hook.id, by=post.by())
     post.go(days=1)
     post.turn()
     assert post.rows() == []
     assert post.hook(other.id).active
     with pytest.raises(NotFound):
-        remove_webhook(post.world.bridge.database, hook.id, by="test")
+        remove_webhook(post.world.bridge.database, hook.id, by=post.by())
     with pytest.raises(NotFound):
-        resend_delivery(post.world.bridge.database, 1, post.now)
+        resend_delivery(post.world.bridge.database, 1, by=post.by())
 
 
 def test_old_lines_of_the_log_are_forgotten(post: Post) -> None:

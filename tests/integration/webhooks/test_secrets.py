@@ -21,7 +21,7 @@ def renew(post: Post, number: int, hours: int) -> str:
     bridge = post.world.bridge
     with capture_logs() as logged:
         _, secret = renew_secret(
-            bridge.database, bridge.vault, number, post.now, by="sample person", hours=hours
+            bridge.database, bridge.vault, number, by=post.by("sample person"), hours=hours
         )
     (line,) = logged
     assert (line["webhook"], line["by"]) == (number, "sample person")
@@ -86,7 +86,7 @@ def test_nobody_else_s(one_post: Post) -> None:
     bridge = one_post.world.bridge
     hook = one_post.add()
     with pytest.raises(NotFound):
-        renew_secret(bridge.database, bridge.vault, hook.id, one_post.now, Reach("TWO"), by="x")
+        renew_secret(bridge.database, bridge.vault, hook.id, Reach("TWO"), by=one_post.by())
 
 
 def test_through_the_interface(one_post: Post) -> None:

@@ -17,6 +17,7 @@ from lms_bridge.reference import reference
 from lms_bridge.store import deliveries, enrolments, offerings, webhooks
 from lms_bridge.store.api_tables import webhook_delivery
 from lms_bridge.store.deliveries import Attempt
+from lms_bridge.sync.auditing import COMMAND, By
 from lms_bridge.sync.work import utc_now
 from lms_bridge.webhooks.keeping import Wish, add_webhook
 from tests.integration.api.world import Change, World, open_world
@@ -64,11 +65,13 @@ class Post:
             self.world.bridge.vault,
             Wish("sample", self.receiver.address + path, events, reach, private_addresses=True),
             list(reference().regions),
-            by="test",
-            at=self.now,
+            by=self.by(),
         )
         self.receiver.secret = secret if trusted else ""
         return made
+
+    def by(self, who: str = "test") -> By:
+        return By(who, COMMAND, self.now)
 
     def turn(self) -> None:
         """Tells and sends until nothing is due."""

@@ -36,7 +36,7 @@ def test_personal_values_are_not_shown(capsys: pytest.CaptureFixture[str]) -> No
     item = {**_ITEM, "kind": "learner", "fields": {"given_name": None, "email": None}}
     show_items([item], {})
     assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == [
-        "given_name, email (personal: values are not shown)"
+        "given_name, email (personal or secret: values are not shown)"
     ]
 
 
