@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from lms_bridge.addresses import check_address
 from lms_bridge.domain.access import EVERYTHING, Reach
-from lms_bridge.domain.document import Difference, difference
+from lms_bridge.domain.document import Difference, Json, difference
 from lms_bridge.domain.errors import AddressRefused, NotFound, NotNow, Refused
 from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.secrets import Vault
@@ -215,8 +215,8 @@ def resend_delivery(database: Database, number: int, reach: Reach = EVERYTHING, 
 
 def _sent_again(row: Row[Any]) -> Difference:
     before = {"state": deliveries.state_of(row), "attempts": row.attempts}
-    after = {"state": deliveries.WAITING, "attempts": 0}
-    return difference(before, {"delivery": row.id, "event": row.event, **after})
+    after: dict[str, Json] = {"delivery": row.id, "event": row.event}
+    return difference(before, {**after, "state": deliveries.WAITING, "attempts": 0})
 
 
 def _check_active(webhook: Webhook) -> None:
