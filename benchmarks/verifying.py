@@ -62,13 +62,14 @@ def _contents(database: Database) -> Contents:
     with database.reading() as tx:
         return {
             table.name: sorted(
-                repr(_without_link_id(table, row)) for row in tx.execute(select(table))
+                repr(_compared(table, row)) for row in tx.execute(select(table))
             )
             for table in metadata.sorted_tables
             if table.name not in _OF_RUNS
         }
 
 
-def _without_link_id(table: Table, row: Any) -> dict[str, Any]:
-    """The order in which links are made says nothing."""
-    return {k: v for k, v in row._mapping.items() if (table.name, k) != ("link", "id")}
+def _compared(table: Table, row: Any) -> dict[str, Any]:
+    """The order in which links are made says nothing, nor does the time of a night."""
+    left_out = {"changed_at"} | ({"id"} if table.name == "link" else set())
+    return {name: value for name, value in row._mapping.items() if name not in left_out}

@@ -16,8 +16,6 @@ from sqlalchemy.pool import QueuePool
 from lms_bridge.store.prepared import Prepared
 
 BUSY_MILLISECONDS = 60_000
-MAPPED_BYTES = 1 << 30
-"""So much of a file is read where the system holds it, without a copy for each connection."""
 
 
 class Database:
@@ -168,7 +166,6 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            f"mmap_size={MAPPED_BYTES}",
             f"busy_timeout={BUSY_MILLISECONDS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
