@@ -61,9 +61,7 @@ def _night(bridge: MeasuredBridge) -> None:
 def _contents(database: Database) -> Contents:
     with database.reading() as tx:
         return {
-            table.name: sorted(
-                repr(_compared(table, row)) for row in tx.execute(select(table))
-            )
+            table.name: sorted(repr(_compared(table, row)) for row in tx.execute(select(table)))
             for table in metadata.sorted_tables
             if table.name not in _OF_RUNS
         }
