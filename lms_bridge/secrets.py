@@ -22,13 +22,18 @@ class Vault:
     """
 
     def __init__(self, key: str) -> None:
-        self._keys = [each.strip() for each in key.split(",")]
+        keys = [each.strip() for each in key.split(",")]
         try:
-            self._fernet = MultiFernet([Fernet(each) for each in self._keys])
+            self._fernet = MultiFernet([Fernet(each) for each in keys])
         except ValueError:
             raise SettingsInvalid(
                 ["secrets.key is not a Fernet key (32 bytes, URL-safe base64)"]
             ) from None
+
+        def derived(purpose: str) -> list[bytes]:
+            return [hmac.digest(each.encode(), purpose.encode(), "sha256") for each in keys]
+
+        self._derived = derived  # holds the keys where nothing shows them
 
     @classmethod
     def from_settings(cls, key: str, key_file: Path) -> Vault:
@@ -58,9 +63,9 @@ class Vault:
     def signer(self, purpose: str) -> Signer:
         """Signs what others carry for the bridge (HMAC-SHA256), with a key of its own for each
         purpose. What it signs can be read by everybody."""
-        keys = [hmac.digest(each.encode(), purpose.encode(), "sha256") for each in self._keys]
         # The last one signs, all are good.
-        return Signer(keys[::-1], key_derivation="none", digest_method=hashlib.sha256)
+        keys = self._derived(purpose)[::-1]
+        return Signer(keys, key_derivation="none", digest_method=hashlib.sha256)
 
     def relock(self, locked: bytes) -> bytes:
         """The same secret, locked with the first key. Raises SettingsInvalid as ``unlock`` does."""

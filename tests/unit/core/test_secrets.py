@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from itsdangerous import BadSignature
 from sqlalchemy import LargeBinary
 
 from lms_bridge.domain.errors import SettingsInvalid
@@ -114,3 +115,13 @@ def test_every_secret_that_is_kept_is_locked_anew_with_a_new_key() -> None:
         if isinstance(column.type, LargeBinary) and column.type.length is None
     }
     assert {str(secret) for _, secret in LOCKED} == unbounded - {"api_answer.body"}
+
+
+def test_signatures_are_of_one_key_and_one_purpose() -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    signed = Vault(old).signer("one").sign("a text")
+    assert Vault(f"{new},{old}").signer("one").unsign(signed) == b"a text"  # the key is changing
+    assert Vault(old).signer("one").unsign(Vault(f"{old},{new}").signer("one").sign("b")) == b"b"
+    for other in (Vault(new).signer("one"), Vault(old).signer("two")):
+        with pytest.raises(BadSignature):
+            other.unsign(signed)
