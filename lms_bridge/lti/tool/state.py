@@ -17,7 +17,7 @@ import orjson
 from itsdangerous import BadSignature, Signer
 
 PURPOSE = "lti-login"
-"""Of the key that states are signed with."""
+"""Of the key that states are signed with; another one whenever their fields change."""
 LONGEST_STORAGE = 100
 """Characters of the name of a platform's frame."""
 _LONGEST = 1000
