@@ -15,7 +15,7 @@ from lms_bridge.store.lti_tables import once
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.types import Utc
 
-# Statements that every launch needs are put together once, not once a launch.
+# Put together once, not with every launch into a tool.
 _DIGEST: BindParameter[Any] = bindparam("digest_is")
 _NOW: BindParameter[Any] = bindparam("now", type_=Utc)
 _TAKEN = (once.c.data, once.c.expires_at)
@@ -76,7 +76,7 @@ def purge(tx: Connection, now: datetime) -> None:
 
 
 class Alone:
-    """Puts, takes and looks that are a transaction of their own: two for every launch."""
+    """Puts, takes and looks that are a transaction of their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
