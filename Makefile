@@ -27,7 +27,7 @@ test: $(VENV)/.dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --hypothesis-profile=repeatable
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -9,13 +9,29 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import feeds, growing, interface, postgresql, pushes, quiet, rates
+from benchmarks import (
+    feeds,
+    growing,
+    interface,
+    postgresql,
+    publishing,
+    pushes,
+    quiet,
+    rates,
+    year,
+)
 from benchmarks.lti import measuring as lti
 from benchmarks.places import Place
 from benchmarks.report import Row, keep, machine, show
 from benchmarks.world import World
 
-_APART = {"feeds": feeds.feeds, "interface": interface.interface, "push": pushes.pushes}
+_APART = {
+    "feeds": feeds.feeds,
+    "interface": interface.interface,
+    "publishing": publishing.publishing,
+    "push": pushes.pushes,
+    "year": year.year,
+}
 """Parts that need nothing of the others: each is given a folder of its own."""
 PARTS = ("enrolling", "quiet", "changed", "postgresql", *_APART, *lti.PARTS)
 

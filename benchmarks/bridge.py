@@ -11,16 +11,17 @@ from sqlalchemy import event
 
 from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
 from benchmarks.peers import AcademyBytes, MoodleBytes
-from connectors.embedded import Embedded
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bridge import Bridge
+from lms_bridge.connectors.embedded import Embedded
 from lms_bridge.domain.model import Centre
+from lms_bridge.lti.feature import LtiFeature
 from lms_bridge.secrets import Vault
-from lms_bridge.settings import Settings, Store
+from lms_bridge.settings import Settings, StoreSettings
 from lms_bridge.store.database import Database
+from lms_bridge.sync.context import Progress, silent
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.lease_renewer import LeaseRenewer
 from lms_bridge.sync.run import Runner
-from lms_bridge.sync.work import Progress, silent
 
 EMBEDDED, READ = "embedded", "read"
 """What the Academy is: the bridge itself, or a platform whose registrations are read."""
@@ -68,8 +69,15 @@ def measured_bridge(address: str, sources: Sources) -> MeasuredBridge:
     """A bridge on the database of that address."""
     database = Database(address)
     vault = Vault(Fernet.generate_key().decode())
-    settings = Settings(store=Store(address))
-    return MeasuredBridge(settings, database, vault, Heartbeat(database), sources)
+    settings = Settings(store=StoreSettings(address))
+    return MeasuredBridge(
+        settings,
+        database,
+        vault,
+        LeaseRenewer(database),
+        LtiFeature(settings, database, vault),
+        sources,
+    )
 
 
 class RowsWritten:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
+from lms_bridge.domain.desired_state import offering_document
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import (
     ACADEMY,
@@ -19,9 +20,8 @@ from lms_bridge.domain.model import (
     Offering,
     RegistrationType,
 )
-from lms_bridge.domain.wanted import offering_document
 from lms_bridge.reference import reference
-from lms_bridge.store import centres, links, migrate, offerings, reports
+from lms_bridge.store import centres, links, migrate, offerings, runs
 from lms_bridge.store.database import Database
 
 CENTRES, AT_ONCE = 100, 5_000
@@ -43,7 +43,7 @@ def fill(address: str, many: int) -> None:
         with database.writing() as tx:
             ids = offerings.add_offerings(tx, records)
             links.insert_links(tx, list(_links(ids, records)))
-            reports.add_items(tx, list(_items(ids)))
+            runs.add_items(tx, list(_items(ids)))
             if not first:
                 tx.execute(text("ANALYZE"))  # or PostgreSQL takes the tables for empty
     with database.writing() as tx:
@@ -96,7 +96,7 @@ def _links(ids: list[int], records: list[Offering]) -> Iterator[dict[str, object
             "centre": record.centre,
             "record_id": id_,
             "external_id": record.code,
-            "wanted": hashed,
+            "desired": hashed,
             "acknowledged": hashed,
             "held_document": document,
         }

@@ -2,7 +2,7 @@
 
 The Moodle is the simulated one, in a process of its own, at a real one's pace times a factor: the
 same cost per call and per row, the same gain from several calls at once
-(lms_bridge/simulators/moodle/pace.py).
+(lms_bridge/devtools/moodle/pace.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import requests
 from sqlalchemy import Connection
 
 from benchmarks.night import peak_memory
-from lms_bridge.bootstrap import Bridge, build
+from lms_bridge.bootstrap import build
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.desired_state import learner_document
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import (
     Centre,
@@ -34,12 +36,11 @@ from lms_bridge.domain.model import (
     Learner,
     Offering,
 )
-from lms_bridge.domain.wanted import learner_document
-from lms_bridge.settings import Academy, Secrets, Settings, Store
+from lms_bridge.settings import AcademySettings, SecretsSettings, Settings, StoreSettings
 from lms_bridge.store import centres, enrolments, learners, links, migrate, offerings
 from lms_bridge.store.database import Database
+from lms_bridge.sync.desired_state import desire_enrolments
 from lms_bridge.sync.offerings import offering_code
-from lms_bridge.sync.wants import want_enrolments
 
 COURSES, PEOPLE = 20, 2_000
 BATCH, AT_ONCE = 100, 4
@@ -72,16 +73,16 @@ class Moodle:
 @contextmanager
 def moodle(pace: float) -> Iterator[Moodle]:
     """A fresh site with courses and people, in which nobody is enrolled."""
-    command = [sys.executable, "-m", "lms_bridge.simulators.moodle", "--with-parent"]
+    command = [sys.executable, "-m", "lms_bridge.devtools.moodle", "--with-parent"]
     size = {"courses": COURSES, "people": PEOPLE, "enrolments": 0, "pace": pace, "at-once": 8}
     command += [f"--{name}={value}" for name, value in size.items()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the simulated Moodle has no pipes")
-        told = orjson.loads(process.stdout.readline())
-        site = told["sites"][0]
+        reported = orjson.loads(process.stdout.readline())
+        site = reported["sites"][0]
         try:
-            yield Moodle(told["control"], site["url"], site["endpoint"], site["token"])
+            yield Moodle(reported["control"], site["url"], site["endpoint"], site["token"])
         finally:
             process.terminate()
 
@@ -121,9 +122,9 @@ class Sent:
 def bridge_rate(site: Moodle, places: Sequence[Place], folder: Path) -> Sent:
     """The same by a run of the bridge: from opening the connector to the finished report."""
     settings = Settings(
-        store=Store(f"sqlite:///{folder / 'bridge.db'}"),
-        secrets=Secrets(key_file=str(folder / "key")),
-        academy=Academy("embedded"),
+        store=StoreSettings(f"sqlite:///{folder / 'bridge.db'}"),
+        secrets=SecretsSettings(key_file=str(folder / "key")),
+        academy=AcademySettings("embedded"),
     )
     database = Database(settings.store.address)
     migrate.upgrade(database)
@@ -175,7 +176,7 @@ def _fill(tx: Connection, centre: Centre, places: Sequence[Place]) -> None:
         document = learner_document(record)
         row = {**common, "kind": Kind.LEARNER, "record_id": id_, "external_id": str(each)}
         hashed = digest(document)
-        rows.append({**row, "wanted": hashed, "acknowledged": hashed, "held_document": document})
+        rows.append({**row, "desired": hashed, "acknowledged": hashed, "held_document": document})
     links.insert_links(tx, rows)
     by_course = dict(zip(courses, zip(offering_ids, taught, strict=True), strict=True))
     by_person = dict(zip(people, zip(learner_ids, known, strict=True), strict=True))
@@ -195,7 +196,7 @@ def _fill(tx: Connection, centre: Centre, places: Sequence[Place]) -> None:
         ],
     )
     stored = enrolments.enrolments(tx, ids)
-    want_enrolments(
+    desire_enrolments(
         tx,
         centre.code,
         stored.values(),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import sys
+
 from flask import Flask
 
-from lms_bridge.web.one_cpu import on_one_cpu
+from lms_bridge.server.limits import ServerLimits
+from lms_bridge.server.listener import HttpServer
 
 app = Flask("hello")
 
@@ -14,5 +19,7 @@ def hello() -> str:
     return "hello"
 
 
-on_the_bridges_cpu = on_one_cpu(app)
-"""With what the bridge adds to the server (``web.one_cpu``)."""
+if __name__ == "__main__":  # on the bridge's server: python -m benchmarks.hello PORT THREADS
+    with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listening:
+        gc.freeze()
+        HttpServer(app, listening, ServerLimits(threads=int(sys.argv[2]))).run()

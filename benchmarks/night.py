@@ -18,7 +18,7 @@ import orjson
 from benchmarks.answers import Answers
 from benchmarks.bridge import RowsWritten, Sources, measured_bridge
 from benchmarks.world import centre_of
-from lms_bridge.settings import Sync
+from lms_bridge.settings import SyncSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ def run_night(address: str, sources: Sources, centres: int) -> Night:
     """The nightly run of all centres: all flows, everything read and compared."""
     bridge = measured_bridge(address, sources)
     written = RowsWritten(bridge.database) if bridge.database.embedded else None
-    orders = [bridge.request(centre_of(number)) for number in range(centres)]
+    requests = [bridge.request(centre_of(number)) for number in range(centres)]
     began, cpu = time.perf_counter(), time.process_time()
-    reports = bridge.run_all(orders)
+    reports = bridge.run_all(requests)
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
     counts: Counter[str] = Counter()
     for report in reports:
@@ -70,7 +70,7 @@ def only_parse(sources: Sources, centres: int) -> Night:
         return size
 
     began, cpu = time.perf_counter(), time.process_time()
-    with ThreadPoolExecutor(Sync().centres_at_once) as pool:
+    with ThreadPoolExecutor(SyncSettings().centres_at_once) as pool:
         read = sum(pool.map(parse, range(centres)))
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
     return Night(cpu, seconds, peak_memory(), {}, {"bytes": read})

@@ -10,31 +10,31 @@ from typing import Any
 import orjson
 
 from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
-from connectors.embedded import Embedded
-from connectors.moodle.courses import offering
-from connectors.moodle.rosters import has_role
-from lms_bridge.domain.custom import ITU_FIELDS
+from lms_bridge.connectors.embedded import Embedded
+from lms_bridge.connectors.moodle.courses import offering_of
+from lms_bridge.connectors.moodle.roster import is_learner
+from lms_bridge.domain.document import ITU_FIELDS
 from lms_bridge.domain.ports import (
     Account,
-    Answer,
-    Done,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
+    Page,
+    Pages,
+    RawRecord,
     Removal,
+    WriteRequest,
+    WriteResults,
+    Written,
 )
 
 Parts = tuple[bytes, ...]
 
 
 def _answer(
-    scope: str, parts: Parts, records: Callable[[Sequence[Any]], Iterable[Raw]], eager: bool
-) -> Answer:
+    scope: str, parts: Parts, records: Callable[[Sequence[Any]], Iterable[RawRecord]], eager: bool
+) -> Page:
     if eager:
         values = [orjson.loads(part) for part in parts]
-        return Answer(scope, parts, partial(records, values))
-    return Answer(scope, parts, lambda: records([orjson.loads(part) for part in parts]))
+        return Page(scope, parts, partial(records, values))
+    return Page(scope, parts, lambda: records([orjson.loads(part) for part in parts]))
 
 
 @dataclass
@@ -49,14 +49,14 @@ class MoodleBytes:
     eager: bool = False
     empty: bool = False
 
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         for scope, parts in self.source.bodies(COURSES):
             yield _answer(scope, parts, _offerings, self.eager)
 
-    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
-        wanted = frozenset(offerings)
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
+        desired = frozenset(offerings)
         for scope, spans in self.source.index[ROSTERS]:
-            if scope in wanted:
+            if scope in desired:
                 parts: Parts = (b"[]", b"[]") if self.empty else self.source.body(spans)
                 yield _answer(scope, parts, partial(_people, scope), self.eager)
 
@@ -67,29 +67,29 @@ class MoodleBytes:
     def accounts_by_email(self, emails: Sequence[str]) -> Mapping[str, Sequence[Account]]:
         return {}
 
-    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
+    def write_learners(self, orders: Sequence[WriteRequest]) -> WriteResults:
         for order in orders:
-            yield Done(order.key, order.external_id)
+            yield Written(order.key, order.external_id)
 
-    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
+    def write_enrolments(self, orders: Sequence[WriteRequest], removal: Removal) -> WriteResults:
         for order in orders:
-            yield Done(order.key, f"{order.wanted['offering']}/{order.wanted['account']}")
+            yield Written(order.key, f"{order.desired['offering']}/{order.desired['account']}")
 
     def close(self) -> None:
         self.source.close()
 
 
-def _offerings(values: Sequence[Any]) -> Iterator[Raw]:
+def _offerings(values: Sequence[Any]) -> Iterator[RawRecord]:
     for row in values[0]["courses"]:
-        yield offering(row, ITU_FIELDS, "https://lms.example.org")
+        yield offering_of(row, ITU_FIELDS, "https://lms.example.org")
 
 
-def _people(scope: str, values: Sequence[Any]) -> Iterator[Raw]:
+def _people(scope: str, values: Sequence[Any]) -> Iterator[RawRecord]:
     rows, suspended = values[0], {row["id"] for row in values[1]}
     for row in rows:
-        if has_role(row, "student"):
+        if is_learner(row, "student"):
             state = "suspended" if row["id"] in suspended else "active"
-            yield Raw(f"{scope}/{row['id']}", {"state": state})
+            yield RawRecord(f"{scope}/{row['id']}", {"state": state})
 
 
 @dataclass
@@ -99,7 +99,7 @@ class AcademyBytes(Embedded):
     source: Answers
     eager: bool = False
 
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
         for scope, parts in self.source.bodies(REGISTRATIONS):
             yield _answer(scope, parts, _registered, self.eager)
 
@@ -107,6 +107,6 @@ class AcademyBytes(Embedded):
         self.source.close()
 
 
-def _registered(values: Sequence[Any]) -> Iterator[Raw]:
+def _registered(values: Sequence[Any]) -> Iterator[RawRecord]:
     for item in values[0]:
-        yield Raw(item["id"], item)
+        yield RawRecord(item["id"], item)

@@ -20,9 +20,10 @@ from benchmarks.pushing import CENTRE
 from benchmarks.report import Row
 from lms_bridge.domain.document import document
 from lms_bridge.domain.model import Offering
-from lms_bridge.domain.ports import Raw
-from lms_bridge.schemas.csv import OFFERINGS, pieces
-from lms_bridge.schemas.schedule import CSV, JSON
+from lms_bridge.domain.ports import RawRecord
+from lms_bridge.intake.formats import CSV, JSON
+from lms_bridge.schemas.csv.tables import OFFERINGS
+from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import centres, migrate
 from lms_bridge.store.database import Database
 
@@ -118,12 +119,12 @@ def _body(many: int, media: str) -> Iterator[bytes]:
     yield b"]"
 
 
-def _raw(record: Offering) -> Raw:
+def _raw(record: Offering) -> RawRecord:
     fields = document(record)
     name = str(fields.pop("code"))
     for each in ("centre", "listed"):
         fields.pop(each)
-    return Raw(name.replace("C", "ROW-", 1), fields)
+    return RawRecord(name.replace("C", "ROW-", 1), fields)
 
 
 def _empty(kind: Databases, name: str) -> str:

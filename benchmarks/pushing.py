@@ -10,20 +10,23 @@ import orjson
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
-from lms_bridge.bootstrap import Bridge, build
-from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.api import tokens
+from lms_bridge.bootstrap import build
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre, Flow, Offering
+from lms_bridge.intake.apply import scan
+from lms_bridge.intake.formats import CSV, JSON, Body
+from lms_bridge.intake.push import Push, apply_push
+from lms_bridge.intake.rows import PushedOfferingSchema
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.schedule import CSV, JSON, Body, PushedOfferingSchema
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import load as load_settings
-from lms_bridge.store import tokens
 from lms_bridge.store.database import Database
 from lms_bridge.store.rows import columns
 from lms_bridge.store.tables import offering
-from lms_bridge.sync.schedule.pushing import Push, take_in_push
-from lms_bridge.sync.schedule.scanning import scan
-from lms_bridge.sync.work import Work, utc_now
-from lms_bridge.web import create_app
+from lms_bridge.sync.context import RunContext
 
 CENTRE = Centre("C00", "Sample centre", "africa", "files", time_zone="Africa/Nairobi", sample=True)
 
@@ -95,9 +98,9 @@ def push_memory(address: str, body: str) -> float:
 def _push(bridge: Bridge, body: Body) -> bytes:
     push, made = Push(body, scan(body), whole=True), []
 
-    def act(work: Work) -> None:
-        with work.writing() as tx:
-            answer = take_in_push(tx, work, push, bridge.settings.rules)
+    def act(context: RunContext) -> None:
+        with context.writing() as tx:
+            answer = apply_push(tx, context, push, bridge.settings.rules)
             made.append(orjson.dumps(answer.document()))
 
     report = bridge.runner().run(bridge.request(CENTRE, (Flow.OFFERINGS,)), act)
@@ -124,10 +127,10 @@ def _bridge(address: str) -> Bridge:
 
 def _token(bridge: Bridge) -> str:
     with bridge.database.writing() as tx:
-        _, text = tokens.create(
+        _, text = tokens.add(
             tx,
             purpose="sample",
-            reach=Reach("C00"),
+            reach=DataScope("C00"),
             scopes=[Scope.WRITE_OFFERINGS],
             at=utc_now(),
             by="benchmark",

@@ -88,7 +88,7 @@ def _rows(place: Place, nights: list[Night]) -> Row:
     expected = place.world.centres * ROWS_OF_A_RUN
     written = sorted({night.rows_written for night in nights})
     done = {"done": place.world.centres}
-    whole = all(night.statuses == done and not night.counts["answers.changed"] for night in nights)
+    whole = all(night.statuses == done and not night.counts["pages.changed"] for night in nights)
     return Row(
         "Quiet night: rows written, all in run and lease",
         ", ".join(f"{number:,}" for number in written),

@@ -7,15 +7,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks import child
-from benchmarks.enrolling import (
-    AT_ONCE,
-    BATCH,
-    COURSES,
-    PEOPLE,
-    Sent,
-    bare_rate,
-    moodle,
-)
+from benchmarks.enrolling import AT_ONCE, BATCH, COURSES, PEOPLE, Sent, bare_rate, moodle
 from benchmarks.report import Row
 
 PACE = 0.25

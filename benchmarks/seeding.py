@@ -18,15 +18,24 @@ from sqlalchemy import Connection, text
 from benchmarks.answers import write_answers
 from benchmarks.bridge import READ, MeasuredBridge, Sources, measured_bridge
 from benchmarks.world import World, account, centre_of
+from lms_bridge.domain.desired_state import enrolment_document, learner_document
 from lms_bridge.domain.document import Json, digest
 from lms_bridge.domain.model import ACADEMY, Centre, Enrolment, EnrolmentStatus, Flow, Kind, Learner
 from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.wanted import enrolment_document, learner_document
-from lms_bridge.store import answers, centres, enrolments, learners, links, migrate, offerings
+from lms_bridge.store import (
+    centres,
+    enrolments,
+    learners,
+    links,
+    migrate,
+    offerings,
+    source_digests,
+)
 from lms_bridge.store.database import Database
+from lms_bridge.sync.context import Lease, RunContext
 from lms_bridge.sync.flows import Step, enrolment_steps
-from lms_bridge.sync.read import Changed, Snapshot, read
-from lms_bridge.sync.work import Lease, Work
+from lms_bridge.sync.pull import Snapshot, pull
+from lms_bridge.sync.spool import ChangedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +64,9 @@ def seed(address: str, folder: Path, world: World, numbers: Iterable[int]) -> No
 
 
 def _seed_people(bridge: MeasuredBridge, centre: Centre) -> None:
-    work = Work(bridge.database, centre, Policy(), Lease("", "", 0.0))
+    context = RunContext(bridge.database, centre, Policy(), Lease("", "", 0.0))
     peers = bridge.open_peers(centre)
-    registrations, rosters = enrolment_steps(work, peers)[:2]
+    registrations, rosters = enrolment_steps(context, peers)[:2]
     snapshot = _read(registrations, bridge.database)
     with bridge.database.writing() as tx:
         _insert(tx, centre, snapshot)
@@ -65,13 +74,13 @@ def _seed_people(bridge: MeasuredBridge, centre: Centre) -> None:
     with bridge.database.writing() as tx:
         for found in (snapshot, shown):
             feed = found.feed
-            answers.remember(tx, feed.system, feed.kind, feed.part, found.digests)
+            source_digests.keep_digests(tx, feed.system, feed.kind, feed.name, found.digests)
 
 
 def _read(step: Step, database: Database) -> Snapshot:
-    if step.feed is None or step.reading is None:
+    if step.feed is None or step.read is None:
         raise RuntimeError(f"{step.name} reads nothing")
-    return read(step.feed, step.reading(), database)
+    return pull(step.feed, step.read(), database)
 
 
 def _insert(tx: Connection, centre: Centre, snapshot: Snapshot) -> None:
@@ -91,7 +100,7 @@ def _insert(tx: Connection, centre: Centre, snapshot: Snapshot) -> None:
         offering_id, offering = taught[record.offering]
         place = f"{courses[offering_id]}/{people[record.learner].account}"
         document = enrolment_document(record, offering)
-        held.append(_held(centre, Kind.ENROLMENT, id_, document, place, made=True))
+        held.append(_held(centre, Kind.ENROLMENT, id_, document, place, created_by_us=True))
     links.insert_links(tx, held)
     links.insert_links(
         tx,
@@ -99,13 +108,13 @@ def _insert(tx: Connection, centre: Centre, snapshot: Snapshot) -> None:
     )
 
 
-def _learner(changed: Changed) -> Learner:
+def _learner(changed: ChangedRecord) -> Learner:
     """As the schema makes it of these clean records, but quicker."""
     fields: Any = changed.raw.fields["learner"]
     return Learner(academy_id=fields["id"], **{k: v for k, v in fields.items() if k != "id"})
 
 
-def _enrolment(changed: Changed) -> Enrolment:
+def _enrolment(changed: ChangedRecord) -> Enrolment:
     fields: Any = changed.raw.fields
     return Enrolment(
         fields["learner"]["id"],
@@ -133,7 +142,7 @@ def _add_people(
                 people[key].record_id,
                 learner_document(record),
                 people[key].account,
-                made=False,
+                created_by_us=False,
             )
             for key, record in unique.items()
         ],
@@ -141,7 +150,7 @@ def _add_people(
     return people
 
 
-def _source(centre: Centre, record_id: int, changed: Changed) -> dict[str, Any]:
+def _source(centre: Centre, record_id: int, changed: ChangedRecord) -> dict[str, Any]:
     return {
         "system": ACADEMY,
         "kind": Kind.ENROLMENT,
@@ -160,7 +169,7 @@ def _held(
     document: Mapping[str, Json],
     external_id: str,
     *,
-    made: bool,
+    created_by_us: bool,
 ) -> dict[str, Any]:
     hashed = digest(document)
     return {
@@ -170,8 +179,8 @@ def _held(
         "record_id": record_id,
         "external_id": external_id,
         "scope": external_id.rpartition("/")[0],
-        "wanted": hashed,
+        "desired": hashed,
         "acknowledged": hashed,
         "held_document": dict(document),
-        "made": made,
+        "created_by_us": created_by_us,
     }

@@ -1,1 +1,1 @@
-"""Connectors: one folder per kind of outside system, found through an entry point."""
+"""Connectors: one folder per kind of outside system. Each is found through an entry point."""

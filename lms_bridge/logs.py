@@ -52,8 +52,8 @@ _PATTERNS = (
         EMAIL,
     ),
 )
-_QUIET = ("urllib3", "apscheduler", "alembic", "procrastinate", "psycopg", "asyncio", "_granian")
-"""Libraries that tell of their own business: only their warnings are of interest."""
+_QUIET = ("apscheduler", "alembic", "procrastinate", "psycopg", "asyncio")
+"""Libraries of whose logs only the warnings are of interest."""
 
 
 def redacted_text(text: str) -> str:

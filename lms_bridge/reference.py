@@ -1,33 +1,25 @@
-"""Reference data of config/reference: regions, priority areas by cycle, words of the catalogue."""
+"""Reference data of config/reference: regions, words of the catalogue, cycles to begin with."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.domain.network import Cycle
 from lms_bridge.settings import config_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
-    """One period of the partner programme. ``complete`` is False where the list of areas is known
-    in part only; ``most_per_centre`` is None where no limit is known."""
-
-    name: str
-    programme: str
-    areas: tuple[str, ...]
-    complete: bool = False
-    most_per_centre: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Reference:
-    """``regions``, ``modalities``, ``levels`` and ``registration_types`` are {key: label}."""
+    """``regions``, ``modalities``, ``levels`` and ``registration_types`` are {key: label}.
+    ``cycles`` only fill a new database: those of a bridge are in its database."""
 
     regions: Mapping[str, str]
     cycles: Mapping[str, Cycle]
@@ -55,11 +47,12 @@ def read_reference(folder: Path) -> Reference:
         name: _part(folder / "catalogue.toml", name, problems)
         for name in ("modalities", "levels", "registration_types")
     }
+    seeds = {name: _cycle(name, fields, problems) for name, fields in cycles.items()}
     if problems:
         raise SettingsInvalid(problems)
     return Reference(
         regions,
-        {name: _cycle(name, fields) for name, fields in cycles.items()},
+        {name: each for name, each in seeds.items() if each is not None},
         words["modalities"],
         words["levels"],
         words["registration_types"],
@@ -82,11 +75,18 @@ def _part(path: Path, name: str, problems: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _cycle(name: str, fields: Mapping[str, Any]) -> Cycle:
+def _cycle(name: str, fields: Mapping[str, Any], problems: list[str]) -> Cycle | None:
+    starts, ends = fields.get("starts_on"), fields.get("ends_on")
+    # A time is a date, too, for Python.
+    if type(starts) is not date or type(ends) not in (date, NoneType):
+        problems.append(f'cycle "{name}": starts_on or ends_on is not a date such as 2026-03-31')
+        return None
     return Cycle(
         name,
         str(fields.get("programme", "")),
-        tuple(fields.get("areas", ())),
+        starts,
+        ends,
         bool(fields.get("complete", False)),
         fields.get("most_per_centre"),
+        tuple(fields.get("areas", ())),
     )

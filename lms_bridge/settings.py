@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from lms_bridge.cron import check as check_cron
+from lms_bridge.domain.bounds import Bounds
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Limits
@@ -24,6 +26,9 @@ from lms_bridge.domain.rules import Rules
 from lms_bridge.schemas.parts import read_part
 
 PREFIX = "LMS_BRIDGE_"
+SHOWN_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared with, not listened on)
+"""What a browser on this machine is given where a server listens on every address."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _HERE = Path(__file__).resolve().parent
 
 
@@ -40,18 +45,18 @@ class LogLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class StoreSettings:
     address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class SecretsSettings:
     key: str = field(default="", repr=False)
     key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Academy:
+class AcademySettings:
     connector: str = ""
     address: str = ""
     token: str = field(default="", repr=False)
@@ -59,78 +64,129 @@ class Academy:
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
-    centres_at_once: int = 8
-    lease_seconds: float = 90.0
-    quiet_run_days: float = 30.0
+class SyncSettings:
+    centres_at_once: Annotated[int, Bounds(1, 64)] = 8
+    run_minutes: Annotated[float, Bounds(1, 10_080)] = 240.0
+    slow_minutes: Annotated[float, Bounds(0.1, 1440)] = 10.0
+    lease_seconds: Annotated[float, Bounds(5, 3600)] = 90.0
+    quiet_run_days: Annotated[float, Bounds(0, 3650)] = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkSettings:
     private_addresses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockSettings:
     enabled: bool = True
     catalogue: str = "0 2 * * *"
-    jitter_seconds: int = 900
-    enrolments_minutes: int = 5
-    results_minutes: int = 60
-    stop_seconds: float = 20.0
+    jitter_seconds: Annotated[int, Bounds(0, 21_600)] = 900
+    offerings_minutes: Annotated[int, Bounds(0, 525_600)] = 5
+    enrolments_minutes: Annotated[int, Bounds(1, 525_600)] = 5
+    results_minutes: Annotated[int, Bounds(1, 525_600)] = 60
+    stop_seconds: Annotated[float, Bounds(0, 600)] = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineSettings:
     kind: EngineKind = EngineKind.THREADS
 
 
 @dataclass(frozen=True, slots=True)
-class Web:
+class WebSettings:
     host: str = "127.0.0.1"
-    port: int = 8000
-    threads: int = 8
-    one_cpu: bool = True
-    open_operations: bool = False
-    trusted_proxies: str = "127.0.0.0/8 ::1"
+    port: Annotated[int, Bounds(0, 65_535)] = 8000
+    threads: Annotated[int, Bounds(1, 256)] = 8
+    head_seconds: Annotated[float, Bounds(1, 120)] = 10.0
+    body_seconds: Annotated[float, Bounds(1, 120)] = 15.0
+    idle_seconds: Annotated[float, Bounds(1, 600)] = 60.0
+    least_rate: Annotated[int, Bounds(64, 1_048_576)] = 4096
+    connections: Annotated[int, Bounds(16, 65_536)] = 4096
+    requests_per_minute: Annotated[int, Bounds(0, 1_000_000)] = 6000
+    feeds_per_minute: Annotated[int, Bounds(0, 1_000_000)] = 600
+    trusted_proxies: str = ""
+    proxy_protocol_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Lti:
+class SignInSettings:
+    link_minutes: Annotated[float, Bounds(1, 1440)] = 15.0
+    idle_minutes: Annotated[float, Bounds(5, 43_200)] = 120.0
+    session_hours: Annotated[float, Bounds(0.25, 720)] = 12.0
+    second_factor: bool = True
+
+
+class MailSecurity(StrEnum):
+    """How a connection to the mail server is encrypted (RFC 8314)."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Without a host, the bridge sends no mail."""
+
+    host: str = ""
+    port: Annotated[int, Bounds(1, 65_535)] = 587
+    security: MailSecurity = MailSecurity.STARTTLS
+    user: str = ""
+    password: str = field(default="", repr=False)
+    sender: str = ""
+    seconds: Annotated[float, Bounds(1, 120)] = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """The OpenID provider that people may sign in with; without an issuer, there is none."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LtiSettings:
     """``address`` is the bridge's own public address: its issuer, and the root of its services."""
 
     address: str = ""
-    leeway_seconds: float = 30.0
-    id_token_seconds: int = 300
-    access_token_seconds: int = 3600
-    login_seconds: int = 600
-    open_before_hours: float = 0.0
-    open_after_days: float = 30.0
-    launch_link_hours: float = 24.0
-    invitation_hours: float = 168.0
-    key_days: float = 90.0
-    key_keep_seconds: float = 172800.0
-    page_size: int = 100
+    leeway_seconds: Annotated[float, Bounds(0, 300)] = 30.0
+    id_token_seconds: Annotated[int, Bounds(30, 3600)] = 300
+    access_token_seconds: Annotated[int, Bounds(60, 86_400)] = 3600
+    login_seconds: Annotated[int, Bounds(30, 3600)] = 600
+    open_before_hours: Annotated[float, Bounds(0, 8760)] = 0.0
+    open_after_days: Annotated[float, Bounds(0, 3650)] = 30.0
+    launch_link_hours: Annotated[float, Bounds(0.25, 720)] = 24.0
+    invitation_hours: Annotated[float, Bounds(1, 2160)] = 168.0
+    key_days: Annotated[float, Bounds(1, 730)] = 90.0
+    key_keep_seconds: Annotated[float, Bounds(60, 31_536_000)] = 172800.0
+    page_size: Annotated[int, Bounds(1, 1000)] = 100
+    refusal_days: Annotated[int, Bounds(1, 365)] = 14
+    refusals_per_code: Annotated[int, Bounds(1, 500)] = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Api:
-    requests_per_minute: int = 600
-    open_requests_per_minute: int = 600
-    wait_seconds: float = 10.0
-    answer_hours: float = 24.0
+class ApiSettings:
+    requests_per_minute: Annotated[int, Bounds(1, 1_000_000)] = 600
+    open_requests_per_minute: Annotated[int, Bounds(0, 1_000_000)] = 600
+    wait_seconds: Annotated[float, Bounds(0, 60)] = 10.0
+    push_seconds: Annotated[float, Bounds(10, 3_600)] = 300.0
+    answer_hours: Annotated[float, Bounds(1, 720)] = 24.0
 
 
 @dataclass(frozen=True, slots=True)
-class Webhooks:
-    at_once: int = 32
-    answer_seconds: float = 10.0
-    disable_days: float = 5.0
-    keep_days: float = 30.0
+class WebhooksSettings:
+    at_once: Annotated[int, Bounds(1, 256)] = 32
+    answer_seconds: Annotated[float, Bounds(1, 60)] = 10.0
+    disable_days: Annotated[float, Bounds(0, 365)] = 5.0
+    keep_days: Annotated[float, Bounds(1, 3650)] = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogSettings:
     level: LogLevel = LogLevel.INFO
     json: bool = False
 
@@ -139,40 +195,55 @@ class Log:
 class Settings:
     """All settings; one attribute for each section of config/default.toml."""
 
-    store: Store = field(default_factory=Store)
-    secrets: Secrets = field(default_factory=Secrets)
-    academy: Academy = field(default_factory=Academy)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
+    academy: AcademySettings = field(default_factory=AcademySettings)
     academy_options: Mapping[str, object] = field(default_factory=dict)
-    sync: Sync = field(default_factory=Sync)
+    sync: SyncSettings = field(default_factory=SyncSettings)
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
-    network: Network = field(default_factory=Network)
-    clock: Clock = field(default_factory=Clock)
-    engine: Engine = field(default_factory=Engine)
-    web: Web = field(default_factory=Web)
-    lti: Lti = field(default_factory=Lti)
-    api: Api = field(default_factory=Api)
-    webhooks: Webhooks = field(default_factory=Webhooks)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    clock: ClockSettings = field(default_factory=ClockSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
+    provider: ProviderSettings = field(default_factory=ProviderSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
+    lti: LtiSettings = field(default_factory=LtiSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    webhooks: WebhooksSettings = field(default_factory=WebhooksSettings)
     rules: Rules = field(default_factory=Rules)
-    log: Log = field(default_factory=Log)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def public_address(self) -> str:
+        """The bridge's address as other systems know it, without a slash at its end."""
+        if self.lti.address:
+            return self.lti.address.rstrip("/")
+        host = SHOWN_HOSTS.get(self.web.host, self.web.host)
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.web.port}"
 
 
 SECTIONS: dict[str, type] = {
-    "store": Store,
-    "secrets": Secrets,
-    "academy": Academy,
-    "sync": Sync,
+    "store": StoreSettings,
+    "secrets": SecretsSettings,
+    "academy": AcademySettings,
+    "sync": SyncSettings,
     "policy": Policy,
     "limits": Limits,
-    "network": Network,
-    "clock": Clock,
-    "engine": Engine,
-    "web": Web,
-    "lti": Lti,
-    "api": Api,
-    "webhooks": Webhooks,
+    "network": NetworkSettings,
+    "clock": ClockSettings,
+    "engine": EngineSettings,
+    "web": WebSettings,
+    "sign_in": SignInSettings,
+    "provider": ProviderSettings,
+    "mail": MailSettings,
+    "lti": LtiSettings,
+    "api": ApiSettings,
+    "webhooks": WebhooksSettings,
     "rules": Rules,
-    "log": Log,
+    "log": LogSettings,
 }
 
 
@@ -275,12 +346,31 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("academy.events_secret is not whsec_ and base64 of 24 bytes at least")
     if settings.lti.key_keep_seconds < settings.lti.access_token_seconds:
         problems.append("lti.key_keep_seconds is less than lti.access_token_seconds")
-    if not all(map(_is_network, settings.web.trusted_proxies.split())):
-        problems.append("web.trusted_proxies has something that is no address and no network")
+    problems.extend(_sign_in_contradictions(settings))
+    problems += [
+        f"web.{name} has something that is no address and no network"
+        for name in ("trusted_proxies", "proxy_protocol_from")
+        if not all(map(_is_network, getattr(settings.web, name).split()))
+    ]
     try:
         check_cron(settings.clock.catalogue)
     except ValueError as error:
         problems.append(f"clock.catalogue is not a cron expression: {error}")
+    return problems
+
+
+def _sign_in_contradictions(settings: Settings) -> list[str]:
+    problems = []
+    mail, provider = settings.mail, settings.provider
+    if mail.host and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", mail.sender):
+        problems.append("mail.sender is not an e-mail address, and mail.host needs one")
+    if mail.user and mail.security is MailSecurity.NONE and mail.host not in _LOOPBACK:
+        problems.append("mail.user needs mail.security starttls or tls: the password would be read")
+    if provider.issuer and not provider.client_id:
+        problems.append("provider.client_id is missing, and provider.issuer needs it")
+    issuer = urlsplit(provider.issuer)
+    if provider.issuer and not (issuer.scheme == "https" or issuer.hostname in _LOOPBACK):
+        problems.append("provider.issuer does not begin with https://")
     return problems
 
 

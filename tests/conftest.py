@@ -26,19 +26,38 @@ from sqlalchemy.engine import make_url
 from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import metadata
+from tests import databases, made_once
 from tests.fakes.nights import Nights
 from tests.fakes.postgres import TemporaryServer, named_server
 
 pytest_plugins = ["tests.interoperability"]
+made_once.keep_modules()
+made_once.keep_route_builders()
+made_once.keep_statements()
+made_once.keep_keys()
 settings.register_profile(
     "lms_bridge",
     deadline=None,  # machines differ; the suite as a whole has its limit
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# The same examples each time, for `make test`: a change is judged by the change, not by luck. A
+# plain `pytest` looks further, with new examples each time.
+settings.register_profile("repeatable", settings.get_profile("lms_bridge"), derandomize=True)
 settings.load_profile("lms_bridge")
 
 _process, _numbers = token_hex(4), count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Several workers each begin with a run of whole files, and take work from who has most left.
+
+    So a browser, a peer or a demo starts in one worker only, and none waits long at the end.
+    """
+    option = config.option
+    if getattr(option, "numprocesses", None) and option.dist == "no":
+        option.dist = "worksteal"
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +113,14 @@ def sqlite_address(sqlite_address_maker: Callable[[], str]) -> str:
     return sqlite_address_maker()
 
 
+@pytest.fixture(scope="module")
+def shared_sqlite_address(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of one SQLite database for all tests of a module, with its tables."""
+    path = tmp_path_factory.mktemp("shared") / "bridge.sqlite3"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture(scope="session")
 def postgres_spares(postgres_server: str) -> Iterator[list[str]]:
     """Names of databases with all tables and no rows: emptying one costs a tenth of making one."""
@@ -123,9 +150,7 @@ def postgres_address(
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_address(request: pytest.FixtureRequest) -> str:
     """The address of an empty, migrated database; the test runs once for each kind."""
-    kind = "sqlite_address" if request.param == "sqlite" else "postgres_address"
-    address: str = request.getfixturevalue(kind)
-    return address
+    return databases.address_of(request.param, request)
 
 
 @pytest.fixture
@@ -175,8 +200,9 @@ def _emptied(address: str) -> bool:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
+        # In one statement: forty of them take three times as long.
+        tables = [sql.Identifier(table.name) for table in reversed(metadata.sorted_tables)]
+        connection.execute(sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(t) for t in tables))
         connection.execute("SELECT setval(seqrelid::regclass, 1, false) FROM pg_sequence")
         return True
 

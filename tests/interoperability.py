@@ -41,10 +41,14 @@ class Peer:
 
 PEERS = {
     "ltijs": Peer("ltijs", "5.9.9", "tool", "real, from npm"),
+    "lti-tool-core": Peer("@lti-tool/core", "1.0.6", "tool", "real, from npm"),
     "pylti1p3": Peer("PyLTI1p3", "2.0.0", "tool", "real, from PyPI", ("registration",)),
     "moodle as tool": Peer("Moodle", "4.5", "tool", "its recorded messages", ("results",)),
     "xblock": Peer(
         "lti-consumer-xblock", "11.4.4", "platform", "real, from PyPI", ("registration",)
+    ),
+    "lti1p3platform": Peer(
+        "lti1p3platform", "0.1.8", "platform", "real, from PyPI", ("registration",)
     ),
     "moodle as platform": Peer("Moodle", "4.5", "platform", "its recorded messages"),
 }
@@ -86,7 +90,7 @@ class Collected:
             kept = PAGE.read_text("utf-8")
             if page(self._seen, kept) != kept:
                 self._problem = (
-                    f"docs/{PAGE.name} is not what the tests saw: write it anew with "
+                    f"docs/{PAGE.name} is not what the tests saw: write it again with "
                     "pytest --write-interoperability"
                 )
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -98,9 +102,10 @@ class Collected:
     def _is_whole(self) -> bool:
         """Only a run of all tests has seen everything that there is to see."""
         options = self._config.option
+        only_failed = getattr(options, "lf", False)  # an option of pytest's cache, if it is on
         return (
             self._config.args == self._config.getini("testpaths")
-            and not (options.keyword or options.markexpr or options.lf)
+            and not (options.keyword or options.markexpr or only_failed)
             and not options.collectonly
         )
 

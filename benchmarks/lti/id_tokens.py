@@ -20,21 +20,23 @@ from urllib.parse import urlencode
 import orjson
 from cryptography.fernet import Fernet
 
-from benchmarks.lti.installing import installed
 from benchmarks.lti.loading import Script, get, run
 from benchmarks.lti.serving import Served, free_port, seconds_of_work, served
 from benchmarks.report import Row
-from lms_bridge.bootstrap import Bridge, build
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.bootstrap import build
+from lms_bridge.bridge import Bridge
+from lms_bridge.lti import registrations
+from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import start_launch
+from lms_bridge.lti.platform.browser_cookie import COOKIE
+from lms_bridge.lti.platform.launch import start_launch
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 from lms_bridge.lti.vocabulary import SCOPES
 from lms_bridge.settings import load
 from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
-from lms_bridge.web.lti_platform.browsers import COOKIE
 from tests.integration.lti_platform.world import seed
+from tests.peers.installing import ROOT, installed
 
 ROUNDS, OURS, THEIRS = 5, 400, 40
 LEAST = 40.0
@@ -59,13 +61,14 @@ def bridge(folder: Path) -> Iterator[Platform]:
         "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
         "LMS_BRIDGE_LTI__ADDRESS": f"http://127.0.0.1:{port}",
         "LMS_BRIDGE_CLOCK__ENABLED": "false",
+        "LMS_BRIDGE_WEB__REQUESTS_PER_MINUTE": "1000000",  # counted, but never too many
         "LMS_BRIDGE_LOG__LEVEL": "warning",
     }
     database = Database(environment["LMS_BRIDGE_STORE__ADDRESS"])
     migrate.upgrade(database)
     seed(database)
     with database.writing() as tx:
-        parties.add(tx, _party())
+        registrations.add(tx, _registration())
     database.close()
     own = build(load(environment))
     command = [sys.executable, "-m", "lms_bridge", "serve", "--port", str(port)]
@@ -76,8 +79,8 @@ def bridge(folder: Path) -> Iterator[Platform]:
         own.close()
 
 
-def _party() -> Party:
-    return Party(
+def _registration() -> LtiRegistration:
+    return LtiRegistration(
         Side.TOOL,
         name="The benchmarks' tool (sample)",
         centre="ONE",
@@ -94,9 +97,9 @@ def _party() -> Party:
 
 def _request(own: Bridge, server: Served) -> bytes:
     browser = secrets.token_urlsafe(24)
-    login = start_launch(own.room, "acad-1", "OFF-1", browser=browser)
-    asked = _asked(login.fields["login_hint"], login.fields["lti_message_hint"])
-    address = f"{server.address}{endpoints.AUTHENTICATION}?{urlencode(asked)}"
+    login = start_launch(lti_of(own).context, "acad-1", "OFF-1", browser=browser)
+    requested = _asked(login.fields["login_hint"], login.fields["lti_message_hint"])
+    address = f"{server.address}{endpoints.AUTHENTICATION}?{urlencode(requested)}"
     return get(address, {COOKIE: browser})
 
 
@@ -119,8 +122,8 @@ def _asked(hint: str, message: str) -> dict[str, str]:
 @contextmanager
 def peer() -> Iterator[Platform]:
     """lti1p3platform with its FastAPI adapter."""
-    own, port = installed("lti1p3-platform"), free_port()
-    told = {
+    own, port = installed(ROOT / "benchmarks/lti/peers/lti1p3-platform"), free_port()
+    reported = {
         "issuer": f"http://127.0.0.1:{port}",
         "client_id": CLIENT,
         "launch": f"{TOOL}/launch",
@@ -129,7 +132,7 @@ def peer() -> Iterator[Platform]:
     program = str(own / "venv" / "bin" / "granian")
     where = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     command = [program, "--interface", "asgi", "--workers", "1", *where, "app:app"]
-    with served(command, port, own, {"TOOL": orjson.dumps(told).decode()}) as server:
+    with served(command, port, own, {"TOOL": orjson.dumps(reported).decode()}) as server:
         address = f"{server.address}/auth"
         yield Platform(server, lambda: get(f"{address}?{urlencode(_asked('17', '305'))}"))
 

@@ -26,14 +26,14 @@ class Visit:
     """One browser on its way through a launch."""
 
     cookies: dict[str, str] = field(default_factory=dict)
-    asked: dict[str, str] = field(default_factory=dict)
+    requested: dict[str, str] = field(default_factory=dict)
     page: bytes = b""
 
     def login(self, tool: Tool, platform: Platform) -> Script:
         answer = yield post(tool.login, platform.login(tool.launch), self.cookies)
-        self.asked = answer.asked()
+        self.requested = answer.requested()
         answer.keep_cookies(self.cookies)
-        if "state" not in self.asked:
+        if "state" not in self.requested:
             raise RuntimeError(f"{tool.name}: {answer.status} {answer.body[:500]!r}")
 
     def launch(self, tool: Tool, platform: Platform, form: dict[str, str] | None = None) -> Script:
@@ -42,19 +42,19 @@ class Visit:
 
     def form(self, tool: Tool, platform: Platform) -> dict[str, str]:
         """The platform's answer to the login."""
-        token = platform.id_token(self.asked["nonce"], tool.launch)
-        return {"id_token": token, "state": self.asked["state"]}
+        token = platform.id_token(self.requested["nonce"], tool.launch)
+        return {"id_token": token, "state": self.requested["state"]}
 
 
-def launch_all(tool: Tool, platform: Platform, visits: Sequence[Visit]) -> float:
+def launch_all(tool: Tool, platform: Platform, launches: Sequence[Visit]) -> float:
     """The seconds that these launches took the tool."""
     address = tool.server.address
-    seconds = run(address, (each.login(tool, platform) for each in visits))
-    forms = [each.form(tool, platform) for each in visits]
-    pairs = zip(visits, forms, strict=True)
+    seconds = run(address, (each.login(tool, platform) for each in launches))
+    forms = [each.form(tool, platform) for each in launches]
+    pairs = zip(launches, forms, strict=True)
     seconds += run(address, (each.launch(tool, platform, form) for each, form in pairs))
-    if not all(COURSE.encode() in each.page for each in visits):
-        raise RuntimeError(f"{tool.name}: a launch did not arrive: {visits[0].page[:500]!r}")
+    if not all(COURSE.encode() in each.page for each in launches):
+        raise RuntimeError(f"{tool.name}: a launch did not arrive: {launches[0].page[:500]!r}")
     return seconds
 
 

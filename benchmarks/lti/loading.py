@@ -28,13 +28,13 @@ class Answer:
         return next(self.headers(name), "")
 
     def headers(self, name: str) -> Iterator[str]:
-        wanted = name.lower()
+        desired = name.lower()
         for line in self.head.split("\r\n")[1:]:
             found, _, value = line.partition(":")
-            if found.lower() == wanted:
+            if found.lower() == desired:
                 yield value.strip()
 
-    def asked(self) -> dict[str, str]:
+    def requested(self) -> dict[str, str]:
         """The parameters of the address that it redirects to."""
         return dict(parse_qsl(urlsplit(self.header("Location")).query))
 

@@ -13,11 +13,12 @@ from benchmarks.lti.platform import Platform, platform
 from benchmarks.lti.serving import workers_memory
 from benchmarks.lti.tools import Tool, bridge, database_in
 from benchmarks.report import Row
-from lms_bridge.lti.tool.used import UsedLogins
-from lms_bridge.settings import Lti
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.lti.nonces import Nonces
+from lms_bridge.lti.tool.message import MARK_SECONDS
+from lms_bridge.settings import LtiSettings
 from lms_bridge.store.database import Database
-from lms_bridge.store.lti_tables import once, used_login
-from lms_bridge.sync.work import utc_now
+from lms_bridge.store.lti_tables import nonce
 
 BLOCK, BLOCKS, WARM_UP = 1_000, 3, 1_000
 MOST_GROWTH = 1.02
@@ -62,8 +63,8 @@ def _left(folder: Path) -> tuple[int, int]:
     """How many records there are, and how many when the last login will be over."""
     database = Database(database_in(folder))
     now = _records(database)
-    over = timedelta(seconds=Lti().login_seconds + 1)
-    UsedLogins(database, lambda: utc_now() + over).purge()
+    over = timedelta(seconds=LtiSettings().login_seconds + MARK_SECONDS + 1)
+    Nonces(database, lambda: utc_now() + over).purge()
     then = _records(database)
     database.close()
     return now, then
@@ -71,9 +72,7 @@ def _left(folder: Path) -> tuple[int, int]:
 
 def _records(database: Database) -> int:
     with database.reading() as tx:
-        return sum(
-            tx.scalar(select(func.count()).select_from(table)) or 0 for table in (once, used_login)
-        )
+        return tx.scalar(select(func.count()).select_from(nonce)) or 0
 
 
 def _by_one_browser(tool: Tool, sender: Platform, cookies: dict[str, str]) -> list[Script]:

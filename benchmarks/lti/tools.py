@@ -11,13 +11,13 @@ from pathlib import Path
 import orjson
 from cryptography.fernet import Fernet
 
-from benchmarks.lti.installing import installed, node
 from benchmarks.lti.platform import CLIENT, DEPLOYMENT, Platform
 from benchmarks.lti.serving import Served, free_port, served
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.lti import registrations
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
+from tests.peers.installing import ROOT, installed, node
 
 BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
 GUNICORN = "PyLTI1p3 on gunicorn"
@@ -48,13 +48,14 @@ def bridge(platform: Platform, folder: Path) -> Iterator[Tool]:
     database = Database(store)
     migrate.upgrade(database)
     with database.writing() as tx:
-        parties.add(tx, _party(platform))
+        registrations.add(tx, _registration(platform))
     database.close()
     environment = {
         "LMS_BRIDGE_STORE__ADDRESS": store,
         "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
         "LMS_BRIDGE_LTI__ADDRESS": address,
         "LMS_BRIDGE_CLOCK__ENABLED": "false",
+        "LMS_BRIDGE_WEB__REQUESTS_PER_MINUTE": "1000000",  # counted, but never too many
         "LMS_BRIDGE_LOG__LEVEL": "warning",
     }
     command = [sys.executable, "-m", "lms_bridge", "serve", "--port", str(port)]
@@ -67,8 +68,8 @@ def database_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'bridge.db'}"
 
 
-def _party(platform: Platform) -> Party:
-    return Party(
+def _registration(platform: Platform) -> LtiRegistration:
+    return LtiRegistration(
         Side.PLATFORM,
         name="The benchmarks' platform (sample)",
         issuer=platform.address,
@@ -82,14 +83,14 @@ def _party(platform: Platform) -> Party:
     )
 
 
-def _peer(name: str, folder_name: str, command: Callable[[Path, int], list[str]]) -> Start:
+def _peer(name: str, source: str, command: Callable[[Path, int], list[str]]) -> Start:
     @contextmanager
     def start(platform: Platform, folder: Path) -> Iterator[Tool]:
         del folder
-        own = installed(folder_name)
+        own = installed(ROOT / source)
         port = free_port()
         address = f"http://127.0.0.1:{port}"
-        told = {
+        reported = {
             "issuer": platform.address,
             "client_id": CLIENT,
             "deployment": DEPLOYMENT,
@@ -97,7 +98,7 @@ def _peer(name: str, folder_name: str, command: Callable[[Path, int], list[str]]
             "keys": platform.slow_keys_address if name == SLOW else platform.keys_address,
         }
         environment = {
-            "PLATFORM": orjson.dumps(told).decode(),
+            "PLATFORM": orjson.dumps(reported).decode(),
             "PORT": str(port),
             "LAUNCH": f"{address}/launch",
             "KEPT_KEYS": "1" if name == KEPT else "",
@@ -136,11 +137,11 @@ def _node(script: str) -> Callable[[Path, int], list[str]]:
 
 TOOLS: dict[str, Start] = {
     BRIDGE: bridge,
-    PLAIN: _peer(PLAIN, "plain-pylti1p3", _granian),
-    GUNICORN: _peer(GUNICORN, "plain-pylti1p3", _gunicorn),
-    README: _peer(README, "plain-pylti1p3", _gunicorn_itself),
-    SLOW: _peer(SLOW, "plain-pylti1p3", _granian),
-    KEPT: _peer(KEPT, "plain-pylti1p3", _granian),
-    CORE: _peer(CORE, "lti-tool-core", _node("server.mjs")),
-    LTIJS: _peer(LTIJS, "ltijs", _node("server.js")),
+    PLAIN: _peer(PLAIN, "benchmarks/lti/peers/plain-pylti1p3", _granian),
+    GUNICORN: _peer(GUNICORN, "benchmarks/lti/peers/plain-pylti1p3", _gunicorn),
+    README: _peer(README, "benchmarks/lti/peers/plain-pylti1p3", _gunicorn_itself),
+    SLOW: _peer(SLOW, "benchmarks/lti/peers/plain-pylti1p3", _granian),
+    KEPT: _peer(KEPT, "benchmarks/lti/peers/plain-pylti1p3", _granian),
+    CORE: _peer(CORE, "tests/peers/lti_tool_core", _node("server.mjs")),
+    LTIJS: _peer(LTIJS, "benchmarks/lti/peers/ltijs", _node("server.js")),
 }

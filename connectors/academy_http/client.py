@@ -1,4 +1,4 @@
-"""Requests of the contract and their answers as JSON objects."""
+"""HTTP requests to the Academy platform. Its answers are JSON objects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import urlencode
 import orjson
 
 from lms_bridge.domain.errors import NotUnderstood
-from lms_bridge.http import Http, Response
+from lms_bridge.http.client import Http, Response
 
 Query = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer: its status and the members of its JSON object (none where it has no body)."""
+class AcademyHttpReply:
+    """An answer: its status and the members of its JSON object. ``data`` is empty without one."""
 
     status: int
     data: Mapping[str, object]
@@ -34,32 +34,35 @@ class Reply:
         return items
 
 
-class Client:
-    """The platform at one address, asked with one token. Errors: those of ``Http.request``."""
+class AcademyHttpClient:
+    """Sends requests to one address with one token. Errors are those of ``Http.request``."""
 
     def __init__(self, http: Http, address: str, token: str) -> None:
         self._http = http
         self._base = address.rstrip("/")
-        self._token = token
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
-    def get(self, path: str, query: Query = (), *, returns: Container[int] = ()) -> Reply:
+    def get(
+        self, path: str, query: Query = (), *, returns: Container[int] = ()
+    ) -> AcademyHttpReply:
         address = f"{self._base}{path}"
         if query:
             address = f"{address}?{urlencode(query)}"
         response = self._http.request(
-            "GET", address, headers=self._headers(), repeatable=True, returns=returns
+            "GET", address, headers=self._headers, repeatable=True, returns=returns
         )
         return _reply(response)
 
     def post_batch(
         self, path: str, items: Sequence[Mapping[str, object]], *, returns: Container[int] = ()
-    ) -> Reply:
-        """A batch may be repeated: putting is idempotent (docs/academy-api.md, "Writing")."""
+    ) -> AcademyHttpReply:
+        """Sends a batch. It may be repeated, since writes are idempotent (docs/academy-api.md,
+        "Writing")."""
         headers = {
-            **self._headers(),
+            **self._headers,
             "Content-Type": "application/json",
-            # Never derived from the content: a record that changes to and fro would find its old
-            # answer, and not be stored.
+            # The key must not come from the content. A record that changes and changes back would
+            # get its old answer, and would not be stored.
             "Idempotency-Key": uuid.uuid4().hex,
         }
         response = self._http.request(
@@ -75,21 +78,18 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
 
-
-def _reply(response: Response) -> Reply:
-    """An error status needs no JSON; a success does, whatever else it claims to be."""
+def _reply(response: Response) -> AcademyHttpReply:
+    """An error may come without JSON. A success may not, whatever its content type says."""
     is_json = response.content_type == "application/json" or response.content_type.endswith("+json")
     try:
         data = orjson.loads(response.body) if is_json else None
     except orjson.JSONDecodeError:
         data = None
     if isinstance(data, dict):
-        return Reply(response.status, data)
+        return AcademyHttpReply(response.status, data)
     if response.status >= 400:
-        return Reply(response.status, {})
+        return AcademyHttpReply(response.status, {})
     raise NotUnderstood(
         "not-json",
         "The answer is not a JSON object.",

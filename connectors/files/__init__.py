@@ -1,25 +1,24 @@
-"""CSV files in a folder, both ways: the format is that of docs/files.md."""
+"""Connector ``files``: reads and writes CSV files in a folder, in the format of docs/files.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from connectors.files.academy import FilesAcademy
-from connectors.files.centre import FilesCentre, FilesCentreWithResults
-from connectors.files.folder import Folder
+from lms_bridge.connectors.files.folder import ExchangeFolder
+from lms_bridge.connectors.files.sides import FilesAcademy, FilesCentre, FilesCentreWithResults
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import ACADEMY
-from lms_bridge.domain.ports import Access, Connector, Option
+from lms_bridge.domain.ports import Connector, Option, SystemAccess
 
 RESULTS = Option("results", "flag", True, "Whether the centre delivers a results.csv.")
 
 
-def _open(access: Access) -> FilesAcademy | FilesCentre:
+def _open(access: SystemAccess) -> FilesAcademy | FilesCentre:
     problems = list(_problems(access))
     if problems:
         raise SettingsInvalid(problems)
-    folder = Folder(Path(access.address))
+    folder = ExchangeFolder(Path(access.address))
     if access.system == ACADEMY:
         return FilesAcademy(folder)
     with_results = access.options.get(RESULTS.name, RESULTS.default)
@@ -27,8 +26,8 @@ def _open(access: Access) -> FilesAcademy | FilesCentre:
     return kind(folder, time_zone=access.time_zone)
 
 
-def _problems(access: Access) -> Iterator[str]:
-    # Whether the folder is there is found when it is read: a mounted one comes and goes.
+def _problems(access: SystemAccess) -> Iterator[str]:
+    # Reading finds out whether the folder exists: a mounted folder comes and goes.
     if "\x00" in access.address or not Path(access.address).is_absolute():
         yield "address: is not the full path of a folder, such as /srv/exchange/afralti"
     for name, value in access.options.items():
@@ -44,4 +43,6 @@ connector = Connector(
     sides=frozenset({"centre", "academy"}),
     open=_open,
     options=(RESULTS,),
+    needs_secret=False,
+    reads_locally=True,
 )

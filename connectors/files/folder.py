@@ -1,4 +1,4 @@
-"""The folder: opening its files, with the system's errors classed, and replacing them whole."""
+"""The exchange folder: opens its files, replaces them in one step, and classes system errors."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from lms_bridge.domain.errors import AccessDenied, IncompleteRead, Unreachable
 
 try:
     import fcntl
-except ImportError:  # no such locks on this system: then one process at a time may write
-    fcntl = None  # type: ignore[assignment]  # else it is a module
+except ImportError:  # Windows has no such locks, so only one process may write there
+    fcntl = None  # type: ignore[assignment]  # a module on other systems
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells one state of a file from another without reading it."""
+class FileState:
+    """Shows whether a file was changed, without reading it."""
 
     file: int
     size: int
     changed: int
 
     @classmethod
-    def of(cls, stream: BinaryIO) -> Stamp:
+    def of(cls, stream: BinaryIO) -> FileState:
         status = os.fstat(stream.fileno())
         return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-class Folder:
-    """One folder of exchanged files. Messages name a file, never the path to it."""
+class ExchangeFolder:
+    """One folder of exchanged files. Messages name the file, never its path."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,32 +43,32 @@ class Folder:
         return (self._path / name).is_file()
 
     @contextmanager
-    def reading(self, name: str, expected: Stamp | None = None) -> Iterator[BufferedReader]:
-        """The file, open for reading; its state must not change meanwhile.
+    def reading(self, name: str, expected: FileState | None = None) -> Iterator[BufferedReader]:
+        """The file, open for reading. It must not change meanwhile.
 
         Raises:
-            IncompleteRead: it is missing, is not in the ``expected`` state, or was changed.
-            Unreachable: the folder is missing or cannot be read just now.
-            AccessDenied: the system does not let the bridge read it.
+            IncompleteRead: the file is missing, is not as ``expected``, or was changed.
+            Unreachable: the folder is missing or cannot be read now.
+            AccessDenied: the bridge has no permission to read it.
         """
         with self._classed(name), (self._path / name).open("rb") as stream:
-            before = Stamp.of(stream)
+            before = FileState.of(stream)
             if expected not in (None, before):
                 raise _changed(name)
             yield stream
-            if Stamp.of(stream) != before:
+            if FileState.of(stream) != before:
                 raise _changed(name)
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[BinaryIO]:
-        """A file that takes the place of the named one at the end, on disk, or never."""
+        """A new file that replaces the named one at the end. After an error it is dropped."""
         with self._classed(name):
             part = tempfile.NamedTemporaryFile(  # noqa: SIM115  # closed before it is renamed
                 dir=self._path, prefix=f".{name}.", suffix=".part", delete=False
             )
             try:
                 with part:
-                    os.fchmod(part.fileno(), 0o640)  # others of the group are to fetch it
+                    os.fchmod(part.fileno(), 0o640)  # other users of the group fetch the file
                     yield cast(BinaryIO, part.file)
                     part.flush()
                     os.fsync(part.fileno())
@@ -80,14 +80,14 @@ class Folder:
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Waits until no other thread or process replaces the named file."""
+        """Only one thread or process at a time replaces the named file. Others wait."""
         with self._classed(name), (self._path / f".{name}.lock").open("ab") as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
             yield
 
     def _sync(self) -> None:
-        """The rename itself must outlive a power cut before anything is acknowledged."""
+        """Puts the rename on disk, so that an acknowledged write survives a power cut."""
         descriptor = os.open(self._path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -103,7 +103,7 @@ class Folder:
                 raise IncompleteRead(
                     "file-missing",
                     f"There is no file {name} in the folder.",
-                    "A file with a header and no rows says that there is nothing.",
+                    "If there is nothing to deliver, put a file with a header and no rows there.",
                 ) from None
             raise Unreachable("folder-missing", "The folder is not there.") from None
         except PermissionError:

@@ -1,16 +1,19 @@
-"""LMSs and Academies that speak only LTI: offerings by deep linking, enrolments by the memberships
-service, results by the score service. What the bridge itself does of it is ``lms_bridge.lti``."""
+"""Connectors ``lti`` and ``academy_lti``: systems that the bridge reaches by LTI 1.3 alone.
+
+Offerings come by deep linking, enrolments by the memberships service, results by the score service.
+``lms_bridge.lti`` speaks LTI. These connectors only use its connections.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connectors.lti.academy import LtiAcademy
-from connectors.lti.platform import PlatformCentre
-from connectors.lti.tool import ToolCentre
+from lms_bridge.connectors.lti.academy import LtiAcademy
+from lms_bridge.connectors.lti.platform import PlatformCentre
+from lms_bridge.connectors.lti.tool import ToolCentre
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.lti_ports import LtiSide, LtiSystem
-from lms_bridge.domain.ports import Access, Connector, Option
+from lms_bridge.domain.ports import Connector, Option, SystemAccess
 
 ROLE = Option(
     "role",
@@ -21,17 +24,17 @@ ROLE = Option(
 )
 
 
-def _open_centre(access: Access) -> ToolCentre | PlatformCentre:
+def _open_centre(access: SystemAccess) -> ToolCentre | PlatformCentre:
     lti = _checked(access, (ROLE,))
     role = access.options.get(ROLE.name, ROLE.default)
     return PlatformCentre(lti) if role == LtiSide.PLATFORM else ToolCentre(lti)
 
 
-def _open_academy(access: Access) -> LtiAcademy:
+def _open_academy(access: SystemAccess) -> LtiAcademy:
     return LtiAcademy(_checked(access, ()))
 
 
-def _checked(access: Access, options: tuple[Option, ...]) -> LtiSystem:
+def _checked(access: SystemAccess, options: tuple[Option, ...]) -> LtiSystem:
     problems = list(_problems(access, options))
     if access.lti is None:
         problems.append("connector: needs the bridge's LTI connections, which are not there")
@@ -40,7 +43,7 @@ def _checked(access: Access, options: tuple[Option, ...]) -> LtiSystem:
     return access.lti
 
 
-def _problems(access: Access, options: tuple[Option, ...]) -> Iterator[str]:
+def _problems(access: SystemAccess, options: tuple[Option, ...]) -> Iterator[str]:
     known = {option.name for option in options}
     for name, value in access.options.items():
         if name not in known:
@@ -57,6 +60,8 @@ centre = Connector(
     options=(ROLE,),
     needs_address=False,
     needs_lti=True,
+    needs_secret=False,
+    reads_locally=True,
 )
 academy = Connector(
     name="academy_lti",
@@ -65,4 +70,5 @@ academy = Connector(
     open=_open_academy,
     needs_address=False,
     needs_lti=True,
+    needs_secret=False,
 )

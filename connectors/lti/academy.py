@@ -1,7 +1,7 @@
-"""An Academy whose platform launches the bridge: its courses' rosters are the registrations.
+"""An Academy that is an LTI platform. The rosters of its courses are the registrations.
 
-The catalogue is the bridge's own: offerings get into the Academy's courses by deep linking. Results
-go to the gradebooks of the courses that learners came from.
+Teachers put offerings from the bridge's catalogue into the Academy's courses by deep linking.
+Results go to the gradebooks of those courses.
 """
 
 from __future__ import annotations
@@ -9,69 +9,98 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from connectors.lti.members import ACTIVE, Member, learners, place_of
-from connectors.lti.probing import probe_academy
-from connectors.lti.rosters import Rosters
+from lms_bridge.connectors.lti.probe import probe_academy
+from lms_bridge.connectors.lti.roster import (
+    ACTIVE,
+    CHECK_ROLES,
+    LtiMember,
+    LtiRosters,
+    PlatformNotActive,
+    best_of,
+    enrolment_id,
+    lack_of_learners,
+)
 from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.lti_ports import LtiSystem
 from lms_bridge.domain.ports import (
-    Answer,
-    Done,
-    Finding,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
-    Unread,
+    Page,
+    PageError,
+    Pages,
+    ProbeFinding,
+    RawRecord,
+    WriteRequest,
+    WriteResults,
+    Written,
 )
 
 
 class LtiAcademy:
-    """An offering's external id is its code, a registration's is as ``place_of`` says."""
+    """The external id of an offering is its code. ``enrolment_id`` makes that of a registration."""
 
     def __init__(self, lti: LtiSystem) -> None:
         self._lti = lti
-        self._rosters = Rosters(lti)
+        self._rosters = LtiRosters(lti)
 
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        """What the bridge's own catalogue shows, and lets be picked, is acknowledged at once."""
-        for order in orders:
-            yield Done(order.key, order.external_id or str(order.wanted["code"]))
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Acknowledges every request. The platform picks from the bridge's own catalogue."""
+        for request in requests:
+            yield Written(request.key, request.external_id or str(request.desired["code"]))
 
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
-        """One answer per offering that was launched from a course of the Academy's. Rosters stand
-        alone: of one that cannot be read nothing is concluded, the others count."""
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
+        """For each offering that a course of the Academy has launched, a page for each connection.
+
+        An unreadable roster does not affect other offerings. Connections that are not active are
+        not read: nobody who is known from them alone is gone for that.
+        """
         del centre
-        courses = self._rosters.courses
+        rosters = self._rosters
         for external_id, code in offerings.items():
-            if code not in courses:
-                continue
-            by_sourced_id = any(course.by_sourced_id for course in courses[code])
             try:
-                pages = self._rosters.of(code)
-            except BridgeError as error:
-                yield Unread(external_id, error, alone=True)
+                read = rosters.by_connection(code)
+            except PlatformNotActive as error:
+                yield PageError(external_id, error, isolated=True, helps=error.helps)
                 continue
-            # The same people are read anew when they are known by another id.
-            body = (b"sourced id" if by_sourced_id else b"sub", *pages)
-            parse = partial(_registrations, external_id, pages, by_sourced_id)
-            yield Answer(external_id, body, parse, alone=True)
+            except BridgeError as error:
+                yield PageError(external_id, error, isolated=True)
+                continue
+            by_sourced_id = any(course.by_sourced_id for course in rosters.courses.get(code, ()))
+            # Another kind of id changes the body, so that the same people are read again. A person
+            # may have moved between connections, so that a change in one affects the others.
+            kind = b"sourced id" if by_sourced_id else b"sub"
+            body = (kind, *(page for pages in read.values() for page in pages))
+            for connection in read:
+                parse = partial(_registrations, external_id, read, connection, by_sourced_id)
+                yield Page(_scope(external_id, connection), body, parse, isolated=True)
+            for connection in {each.connection for each in rosters.ended.get(code, ())}:
+                yield Page(_scope(external_id, connection), (), list, whole=False)
 
-    def probe(self) -> Iterator[Finding]:
+    def probe(self) -> Iterator[ProbeFinding]:
         return probe_academy(self._lti)
 
     def close(self) -> None:
         self._lti.close()
 
 
-def _registrations(offering: str, pages: tuple[bytes, ...], by_sourced_id: bool) -> list[Raw]:
+def _scope(offering: str, connection: int) -> str:
+    return f"{offering}@{connection}"
+
+
+def _registrations(
+    offering: str, read: Mapping[int, tuple[bytes, ...]], connection: int, by_sourced_id: bool
+) -> list[RawRecord]:
+    """The people of one connection. Who is in several counts once, with the best state."""
+    lack = lack_of_learners(page for pages in read.values() for page in pages)
+    if lack:
+        problem = {"problem": f"{lack} {CHECK_ROLES}"}
+        return [RawRecord(enrolment_id(offering, ""), problem)] if connection == min(read) else []
     return [
-        Raw(place_of(offering, member.id), _fields(offering, member, by_sourced_id))
-        for member in learners(pages)
+        RawRecord(enrolment_id(offering, member.id), _fields(offering, member, by_sourced_id))
+        for owner, member in best_of(read)
+        if owner == connection
     ]
 
 
-def _fields(offering: str, member: Member, by_sourced_id: bool) -> dict[str, object]:
+def _fields(offering: str, member: LtiMember, by_sourced_id: bool) -> dict[str, object]:
     problem = _problem(member, by_sourced_id)
     if problem:
         return {"problem": problem}
@@ -86,18 +115,18 @@ def _fields(offering: str, member: Member, by_sourced_id: bool) -> dict[str, obj
     return {"offering": offering, "learner": learner, "status": status}
 
 
-def _problem(member: Member, by_sourced_id: bool) -> str:
-    """What a registration cannot be without, and the platform keeps back."""
-    kept_back = []
+def _problem(member: LtiMember, by_sourced_id: bool) -> str:
+    """Names what a registration needs and the platform does not share."""
+    missing = []
     if by_sourced_id and not member.sourced_id:
-        kept_back.append("id of the register")
+        missing.append("id of the register")
     if not member.email:
-        kept_back.append("e-mail address")
+        missing.append("e-mail address")
     if not (member.given_name or member.family_name or member.name):
-        kept_back.append("name")
-    if not kept_back:
+        missing.append("name")
+    if not missing:
         return ""
     return (
-        f"The Academy's platform does not share this person's {' and '.join(kept_back)}. "
+        f"The Academy's platform does not share this person's {' and '.join(missing)}. "
         "Allow it in the platform's settings of the tool."
     )

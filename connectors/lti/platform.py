@@ -1,4 +1,4 @@
-"""A centre whose LMS launches the bridge: it enrols its people itself, and shows who is there."""
+"""A centre whose LMS is an LTI platform. It enrols its people itself and shows its rosters."""
 
 from __future__ import annotations
 
@@ -6,50 +6,64 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 
-from connectors.lti.members import ACTIVE, GONE, Member, learners, place_of
-from connectors.lti.probing import probe_centres_platform
-from connectors.lti.rosters import Rosters
+from lms_bridge.connectors.lti.probe import probe_centres_platform
+from lms_bridge.connectors.lti.roster import (
+    ACTIVE,
+    GONE,
+    LtiMember,
+    LtiRosters,
+    PlatformNotActive,
+    enrolment_id,
+    learners,
+)
 from lms_bridge.domain.errors import BridgeError, RecordRefused
-from lms_bridge.domain.identity import email_key
 from lms_bridge.domain.lti_ports import LtiSystem
+from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.ports import (
     Account,
     Action,
-    Answer,
-    Done,
-    Failed,
-    Finding,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
+    Page,
+    PageError,
+    Pages,
+    ProbeFinding,
+    RawRecord,
     Removal,
-    Unread,
+    WriteFailed,
+    WriteRequest,
+    WriteResults,
+    Written,
 )
 
 
 class PlatformCentre:
-    """An offering's external id is its code, an account's the platform's own id of the person.
-    Nothing can be written: who is there is found, and who is not has to wait."""
+    """The external id of an offering is its code. That of an account is the platform's person id.
+
+    Nothing can be written there. Orders for people who are on the roster are acknowledged. All
+    others wait until the centre enrols them.
+    """
 
     def __init__(self, lti: LtiSystem) -> None:
         self._lti = lti
-        self._rosters = Rosters(lti)
+        self._rosters = LtiRosters(lti)
 
     def external_id_of(self, offering: str) -> str:
         return offering
 
-    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
-        """One answer per offering, over all courses from which it was launched; in one that no
-        course has launched yet there is nobody."""
-        courses = self._rosters.courses
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
+        """One answer per offering, over all courses that have launched it.
+
+        An offering that was never launched has an empty roster.
+        """
         for offering in offerings:
             try:
-                pages = self._rosters.of(offering) if offering in courses else ()
+                pages = self._rosters.pages_for(offering)
+            except PlatformNotActive as error:
+                yield PageError(offering, error, helps=error.helps)
             except BridgeError as error:
-                yield Unread(offering, error)
+                yield PageError(offering, error)
             else:
-                yield Answer(offering, pages, partial(_states, offering, pages))
+                whole = offering not in self._rosters.ended
+                yield Page(offering, pages, partial(_states, offering, pages), whole)
 
     # ---- people ------------------------------------------------------------------------
 
@@ -75,65 +89,65 @@ class PlatformCentre:
             accounts[member.id] = _account(member, accounts.get(member.id))
         return accounts
 
-    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
-        """The platform's accounts are its own: who has one is found, nobody is created."""
-        by_id = self.accounts_by_stable_id([str(each.wanted["academy_id"]) for each in orders])
-        for order in orders:
-            found = by_id.get(str(order.wanted["academy_id"]), ())
-            known = order.external_id or (found[0].external_id if len(found) == 1 else "")
+    def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Finds existing accounts. The bridge cannot create accounts on a platform."""
+        by_id = self.accounts_by_stable_id([str(each.desired["academy_id"]) for each in requests])
+        for request in requests:
+            found = by_id.get(str(request.desired["academy_id"]), ())
+            known = request.external_id or (found[0].external_id if len(found) == 1 else "")
             if known:
-                yield Done(order.key, known, made=False)
+                yield Written(request.key, known, created_by_us=False)
             else:
-                yield Failed(order.key, _not_in_lms())
+                yield WriteFailed(request.key, _not_in_lms())
 
     # ---- enrolments --------------------------------------------------------------------
 
-    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
-        """Who is on the roster is acknowledged, as somebody else's; who is not, or no longer
-        active, has to wait. Nobody can be taken out."""
+    def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
+        """Acknowledges people who are active on the roster, as not created by the bridge. All
+        others wait. Nobody can be removed."""
         del removal
-        launched = self._rosters.courses.keys()
-        for order in orders:
+        launched = self._rosters.courses.keys() | self._rosters.ended.keys()
+        for request in requests:
             try:
-                self._check(order, launched)
+                self._check(request, launched)
             except BridgeError as error:
-                yield Failed(order.key, error)
+                yield WriteFailed(request.key, error)
             else:
-                yield Done(order.key, _place(order), made=False)
+                yield Written(request.key, _enrolment_id(request), created_by_us=False)
 
-    def _check(self, order: Order, launched: Collection[str]) -> None:
-        """Raises RecordRefused unless the roster is as the order wants it."""
-        offering, account = str(order.wanted["offering"]), str(order.wanted["account"])
+    def _check(self, request: WriteRequest, launched: Collection[str]) -> None:
+        """Raises RecordRefused unless the roster already is as the order asks."""
+        offering, account = str(request.desired["offering"]), str(request.desired["account"])
         if offering not in launched:
             raise _not_launched()
-        roster = learners(self._rosters.of(offering))
+        roster = learners(self._rosters.pages_for(offering))
         is_there = any(each.id == account and each.state == ACTIVE for each in roster)
-        if is_there and order.action is Action.REMOVE:
+        if is_there and request.action is Action.REMOVE:
             raise _still_there()
-        if not is_there and order.action is not Action.REMOVE:
+        if not is_there and request.action is not Action.REMOVE:
             raise _not_there()
 
-    def probe(self) -> Iterator[Finding]:
+    def probe(self) -> Iterator[ProbeFinding]:
         return probe_centres_platform(self._lti)
 
     def close(self) -> None:
         self._lti.close()
 
 
-def _place(order: Order) -> str:
-    return place_of(str(order.wanted["offering"]), str(order.wanted["account"]))
+def _enrolment_id(request: WriteRequest) -> str:
+    return enrolment_id(str(request.desired["offering"]), str(request.desired["account"]))
 
 
-def _states(offering: str, pages: tuple[bytes, ...]) -> list[Raw]:
+def _states(offering: str, pages: tuple[bytes, ...]) -> list[RawRecord]:
     return [
-        Raw(place_of(offering, member.id), {"state": member.state})
+        RawRecord(enrolment_id(offering, member.id), {"state": member.state})
         for member in learners(pages)
         if member.state != GONE
     ]
 
 
-def _account(member: Member, known: Account | None) -> Account:
-    """What any of a person's courses tells of them."""
+def _account(member: LtiMember, known: Account | None) -> Account:
+    """Adds what one more course shows of a person."""
     name = member.name or f"{member.given_name} {member.family_name}".strip()
     before = known or Account(member.id)
     return Account(

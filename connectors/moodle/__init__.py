@@ -1,10 +1,10 @@
-"""Moodle 4.1 and later, over its REST web services: as a centre's LMS, and as the Academy."""
+"""Connectors ``moodle`` and ``academy_moodle``: Moodle 4.1 or later, by its REST web services."""
 
 from __future__ import annotations
 
-from connectors.moodle.academy import open_academy
-from connectors.moodle.centre import open_centre
-from connectors.moodle.options import ACADEMY, CENTRE
+from lms_bridge.connectors.moodle.academy import open_academy
+from lms_bridge.connectors.moodle.centre import open_centre
+from lms_bridge.connectors.moodle.options import ACADEMY, CENTRE
 from lms_bridge.domain.ports import Connector
 
 centre = Connector(

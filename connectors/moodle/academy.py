@@ -1,73 +1,190 @@
-"""An Academy that is itself a Moodle: its courses are the catalogue, its enrolments the
-registrations. Results cannot be written into another Moodle by its standard functions."""
+"""An Academy that is itself a Moodle. Its courses are the catalogue, its enrolments the
+registrations. Moodle has no standard function to write results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
-from connectors.moodle.academy_probe import AcademyProbe
-from connectors.moodle.catalogue import Catalogue
-from connectors.moodle.centre import open_site
-from connectors.moodle.options import ACADEMY
-from connectors.moodle.places import Roster
-from connectors.moodle.publishing import Publishing
-from connectors.moodle.rosters import has_role, read_rosters
-from connectors.moodle.site import Part
-from lms_bridge.domain.errors import AccessDenied
-from lms_bridge.domain.ports import Access, Raw, Reading
+from lms_bridge.connectors.moodle import academy_courses
+from lms_bridge.connectors.moodle.academy_categories import category_of
+from lms_bridge.connectors.moodle.academy_courses import LONGEST_CODE, course_row, held_otherwise
+from lms_bridge.connectors.moodle.academy_registrations import read_registrations
+from lms_bridge.connectors.moodle.batches import Outcome, write_batch
+from lms_bridge.connectors.moodle.client import Parameter
+from lms_bridge.connectors.moodle.courses import CourseRef
+from lms_bridge.connectors.moodle.deleted_courses import course_gone
+from lms_bridge.connectors.moodle.options import ACADEMY
+from lms_bridge.connectors.moodle.probe import probe_academy
+from lms_bridge.connectors.moodle.refusals import refusal
+from lms_bridge.connectors.moodle.site import MoodleSite, open_site
+from lms_bridge.domain.errors import BridgeError, RecordRefused
+from lms_bridge.domain.ports import (
+    Action,
+    Pages,
+    ProbeFinding,
+    SystemAccess,
+    WriteFailed,
+    WriteRequest,
+    WriteResults,
+    Written,
+)
 
-_PERSON = "id,idnumber,roles,firstname,lastname,email,country"
-
-
-class Registrations(Part):
-    """The enrolments of the Academy's courses, as registrations."""
-
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
-        """Registrations per offering. ``withdrawn`` also stands for those whose enrolment has not
-        begun or has ended: Moodle does not tell these apart.
-
-        Raises:
-            AccessDenied: ID numbers are the learners' identity and cannot be seen.
-        """
-        by_idnumber = self._site.settings["learner_id"] == "idnumber"
-        if by_idnumber and not self._site.sight.stable_ids:
-            raise AccessDenied(
-                "no-stable-ids",
-                "The service account cannot see ID numbers.",
-                "Allow moodle/user:viewalldetails to its role, in the system context.",
-            )
-        return read_rosters(self._site, list(offerings), _PERSON, self._records)
-
-    def _records(self, offering: str, roster: Roster) -> Iterator[Raw]:
-        settings = self._site.settings
-        for row in roster.rows:
-            if not has_role(row, settings["role"]):
-                continue
-            status = "withdrawn" if row["id"] in roster.suspended else "enrolled"
-            learner = _learner(row, settings["learner_id"])
-            fields = {"offering": offering, "learner": learner, "status": status}
-            yield Raw(f"{offering}/{row['id']}", fields)
+CREATE, UPDATE = "core_course_create_courses", "core_course_update_courses"
+BATCH = 10
+"""Courses in one call. Moodle needs about a tenth of a second for each."""
+_NO_SUCH_COURSE = frozenset({"invalidrecord", "invalidcourseid"})
+_TAKEN = frozenset({"shortnametaken", "courseidnumbertaken"})
 
 
-def _learner(row: Mapping[str, Any], learner_id: str) -> dict[str, object]:
-    by_idnumber = learner_id == "idnumber"
-    return {
-        "id": str(row.get("idnumber") or "") if by_idnumber else f"moodle-{row['id']}",
-        "given_name": row.get("firstname") or "",
-        "family_name": row.get("lastname") or "",
-        "email": row.get("email") or "",
-        "country": row.get("country") or "",
-    }
+class MoodleAcademy:
+    def __init__(self, site: MoodleSite) -> None:
+        self._site = site
 
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Writes offerings as courses. The ID number of a course is the offering's code."""
+        new = [request for request in requests if request.action is Action.CREATE]
+        rest = [request for request in requests if request.action is not Action.CREATE]
+        for send, chosen in ((_create, new), (_update, rest)):
+            yield from self._site.pool.write(partial(_write, self._site, send), chosen, BATCH)
 
-class MoodleAcademy(Publishing, Catalogue, Registrations, AcademyProbe):
-    """Everything that the bridge does with an Academy's Moodle."""
+    def show_offerings(self, external_ids: Sequence[str]) -> Pages:
+        return academy_courses.show_offerings(self._site, external_ids)
+
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
+        del centre
+        return read_registrations(self._site, list(offerings))
+
+    def probe(self) -> Iterator[ProbeFinding]:
+        return probe_academy(self._site)
 
     def close(self) -> None:
         self._site.close()
 
 
-def open_academy(access: Access) -> MoodleAcademy:
+def open_academy(access: SystemAccess) -> MoodleAcademy:
     """Raises ``SettingsInvalid`` with every problem at once."""
     return MoodleAcademy(open_site(access, ACADEMY))
+
+
+# ---- offerings --------------------------------------------------------------------------------
+
+Send = Callable[[MoodleSite, Sequence[WriteRequest]], list[Outcome]]
+
+
+def _write(site: MoodleSite, send: Send, requests: Sequence[WriteRequest]) -> list[Outcome]:
+    def refused(request: WriteRequest, error: RecordRefused) -> Outcome:
+        if request.action is Action.CREATE and error.code in _TAKEN:
+            course = _find_by_code(site, request)
+            if course:
+                return _update(site, [_as_update(request, course)])[0]
+        return WriteFailed(request.key, error)
+
+    return _with_held(site, requests, write_batch(requests, partial(send, site), refused))
+
+
+def _with_held(
+    site: MoodleSite, requests: Sequence[WriteRequest], outcomes: list[Outcome]
+) -> list[Outcome]:
+    """The outcomes with the fields that Moodle could not hold as they were sent. What it holds is
+    read at once: later on a difference is somebody's change."""
+    sent = {each.key: each for each in requests if each.action is not Action.REMOVE}
+    ids = [each.external_id for each in outcomes if isinstance(each, Written) and each.key in sent]
+    if not ids:
+        return outcomes
+    try:
+        rows = site.find_courses("ids", ",".join(ids))
+    except BridgeError:
+        return outcomes  # the courses were written all the same
+    shown = {str(row["id"]): row for row in rows}
+    return [
+        replace(each, held=held_otherwise(site, shown[each.external_id], sent[each.key]))
+        if isinstance(each, Written) and each.key in sent and each.external_id in shown
+        else each
+        for each in outcomes
+    ]
+
+
+def _create(site: MoodleSite, requests: Sequence[WriteRequest]) -> list[Outcome]:
+    existing = {
+        request.key: _find_by_code(site, request) for request in requests if request.is_retry
+    }
+    known = [_as_update(o, existing[o.key]) for o in requests if existing.get(o.key)]
+    outcomes = _update(site, known) if known else []
+    new = [request for request in requests if not existing.get(request.key)]
+    if not new:
+        return outcomes
+    rows = [_new_course(site, request) for request in new]
+    reply = site.client.call(CREATE, {"courses": [*rows]}, repeatable=False)
+    created = {str(row["shortname"]): str(row["id"]) for row in reply.rows()}
+    return outcomes + [
+        Written(request.key, created[str(row["shortname"])])
+        for request, row in zip(new, rows, strict=True)
+        if row["shortname"] in created
+    ]
+
+
+def _update(site: MoodleSite, requests: Sequence[WriteRequest]) -> list[Outcome]:
+    """Moodle accepts the good rows and warns about the bad ones."""
+    rows = [
+        _changed_course(site, request) for request in requests if request.external_id.isdecimal()
+    ]
+    refused: dict[str, str] = {}
+    if rows:
+        for warning in site.client.rows(UPDATE, {"courses": [*rows]}, "warnings"):
+            refused[str(warning.get("itemid"))] = str(warning.get("warningcode"))
+    return [_updated(request, refused.get(request.external_id)) for request in requests]
+
+
+def _updated(request: WriteRequest, refused: str | None) -> Outcome:
+    if not request.external_id.isdecimal():
+        refused = "not-a-course"
+    if refused is None:
+        return Written(request.key, request.external_id)
+    if refused in _NO_SUCH_COURSE:
+        return WriteFailed(request.key, course_gone(CourseRef(int(request.external_id))))
+    if refused == "nopermissions":
+        return WriteFailed(request.key, refusal(UPDATE, {"errorcode": refused}))
+    message = f"{UPDATE}: Moodle refuses this change ({refused})."
+    return WriteFailed(request.key, RecordRefused(refused, message))
+
+
+def _new_course(site: MoodleSite, request: WriteRequest) -> dict[str, Parameter]:
+    code = _code(request)
+    return {
+        "fullname": code,
+        "shortname": code,
+        "idnumber": code,
+        "categoryid": category_of(site, request.desired),
+        "format": site.settings["format"],
+        "summaryformat": 1,
+        "visible": site.settings["show"],
+        **course_row(site, request.desired, list(request.desired)),
+    }
+
+
+def _changed_course(site: MoodleSite, request: WriteRequest) -> dict[str, Parameter]:
+    row: dict[str, Parameter] = {"id": int(request.external_id)}
+    if request.action is Action.REMOVE or request.desired.get("state") == "removed":
+        return {**row, "visible": False}
+    if "state" in request.changed and site.settings["show"]:
+        row["visible"] = True
+    return {**row, **course_row(site, request.desired, request.changed or list(request.desired))}
+
+
+def _find_by_code(site: MoodleSite, request: WriteRequest) -> str:
+    """The id of the course that has the offering's code, or an empty text."""
+    rows = site.find_courses("idnumber", _code(request))
+    return str(rows[0]["id"]) if rows else ""
+
+
+def _code(request: WriteRequest) -> str:
+    return str(request.desired["code"])[:LONGEST_CODE]
+
+
+def _as_update(request: WriteRequest, course: str) -> WriteRequest:
+    """The request to bring an existing course up to date."""
+    return replace(
+        request, action=Action.UPDATE, external_id=course, changed=tuple(request.desired)
+    )

@@ -1,40 +1,70 @@
-"""A training centre's Moodle."""
+"""A training centre's Moodle: everything that the bridge does there."""
 
 from __future__ import annotations
 
-from connectors.moodle.accounts import Accounts
-from connectors.moodle.client import Client
-from connectors.moodle.enrolments import Enrolments
-from connectors.moodle.learners import Learners
-from connectors.moodle.offerings import Offerings
-from connectors.moodle.options import CENTRE, settings, site_address
-from connectors.moodle.probe import Probe
-from connectors.moodle.results import Results
-from connectors.moodle.rosters import Rosters
-from connectors.moodle.site import Site
-from lms_bridge.domain.ports import Access, Option
-from lms_bridge.http import Http
+from collections.abc import Iterator, Mapping, Sequence
+
+from lms_bridge.connectors.moodle import (
+    accounts,
+    courses,
+    enrolments,
+    grades,
+    probe,
+    roster,
+    shown_accounts,
+)
+from lms_bridge.connectors.moodle.options import CENTRE
+from lms_bridge.connectors.moodle.site import MoodleSite, open_site
+from lms_bridge.domain.document import Document
+from lms_bridge.domain.ports import (
+    Account,
+    Pages,
+    ProbeFinding,
+    Removal,
+    SystemAccess,
+    WriteRequest,
+    WriteResults,
+)
 
 
-class MoodleCentre(Offerings, Rosters, Accounts, Learners, Enrolments, Results, Probe):
-    """Everything that the bridge does with a centre's Moodle, each part in a module of its own."""
+class MoodleCentre:
+    def __init__(self, site: MoodleSite) -> None:
+        self._site = site
+
+    def read_offerings(self) -> Pages:
+        return courses.read_offerings(self._site)
+
+    def find_offering(self, lms_course: str, offering: str) -> str | None:
+        return courses.find_offering(self._site, lms_course, offering)
+
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
+        return roster.show_enrolments(self._site, offerings)
+
+    def read_results(self, offerings: Sequence[str]) -> Pages:
+        return grades.read_results(self._site, offerings)
+
+    def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
+        return accounts.accounts_by_stable_id(self._site, ids)
+
+    def accounts_by_email(self, emails: Sequence[str]) -> Mapping[str, Sequence[Account]]:
+        return accounts.accounts_by_email(self._site, emails)
+
+    def show_accounts(self, documents: Mapping[str, Document]) -> Pages:
+        return shown_accounts.show_accounts(self._site, documents)
+
+    def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        return accounts.write_learners(self._site, requests)
+
+    def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
+        return enrolments.write_enrolments(self._site, requests, removal)
+
+    def probe(self) -> Iterator[ProbeFinding]:
+        return probe.probe_centre(self._site)
 
     def close(self) -> None:
         self._site.close()
 
 
-def open_site(access: Access, declared: tuple[Option, ...]) -> Site:
-    """A Moodle ready to be asked; makes no request.
-
-    Raises:
-        SettingsInvalid: with every problem of the address, the secret and the options.
-    """
-    values = settings(access, declared)
-    http = Http(access.limits, private_addresses=access.private_addresses, system=access.system)
-    address = site_address(access)
-    client = Client(http, address, access.secret.strip())
-    return Site(client, address, values, access.limits.calls_at_once)
-
-
-def open_centre(access: Access) -> MoodleCentre:
+def open_centre(access: SystemAccess) -> MoodleCentre:
+    """Raises ``SettingsInvalid`` with every problem at once."""
     return MoodleCentre(open_site(access, CENTRE))

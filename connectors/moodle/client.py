@@ -1,79 +1,151 @@
-"""Calls of Moodle's web-service functions over REST."""
+"""Calls Moodle's web-service functions over REST, and writes values as Moodle expects them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
 
-from connectors.moodle.form import Parameters, encode
-from connectors.moodle.refusals import refusal
-from lms_bridge.domain.errors import AccessDenied, NotUnderstood
-from lms_bridge.http import Http, Response
+from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, refusal
+from lms_bridge.domain.errors import AccessDenied, NotUnderstood, Overloaded
+from lms_bridge.http.client import Http, Response
+
+Parameter = str | int | bool | None | list["Parameter"] | dict[str, "Parameter"]
+Parameters = Mapping[str, Parameter]
+Rows = list[dict[str, Any]]
+Question = tuple[str, bytes]
+"""A function, and the form of its parameters."""
 
 PATH = "/webservice/rest/server.php"
-NOTHING: Parameters = {}
-_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+NO_PARAMETERS: Parameters = {}
+CALL_SEVERAL = "tool_mobile_call_external_functions"
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+_TAG_START = re.compile(r"<(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a function answered: the bytes as sent, and the JSON value that they stand for."""
+class MoodleReply:
+    """What a function answered: the exact bytes, and the JSON value in them."""
 
+    function: str
     body: bytes = field(repr=False)
     value: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
+    def rows(self, name: str = "") -> Rows:
+        """The value, or its member with that name, which must be a list of records.
 
-class Client:
+        Raises:
+            NotUnderstood: it is something else.
+        """
+        value = self.value
+        if name:
+            value = value.get(name) if isinstance(value, dict) else None
+        return as_rows(self.function, value)
+
+
+class MoodleClient:
     """Calls functions of one Moodle. The token travels in the body, never in the address."""
 
     def __init__(self, http: Http, address: str, token: str) -> None:
         self._http = http
         self._address = address + PATH
-        # raw: names come as they are, not HTML-escaped
+        # The raw setting makes Moodle send names without HTML escapes.
         self._fixed = encode(
             {"wstoken": token, "moodlewsrestformat": "json", "moodlewssettingraw": "true"}
         )
+        self._asked_ahead: dict[Question, MoodleReply] = {}
 
-    def ask(
-        self, function: str, parameters: Parameters = NOTHING, *, repeatable: bool = True
-    ) -> Reply:
-        """The answer of a function; ``repeatable`` as for ``Http.request``.
+    def call(
+        self, function: str, parameters: Parameters = NO_PARAMETERS, *, repeatable: bool = True
+    ) -> MoodleReply:
+        """Calls a function; ``repeatable`` is as for ``Http.request``.
 
         Raises:
-            AccessDenied: token, function or capability is missing; web services are off.
-            RecordRefused: Moodle does not accept what was sent; ``code`` is Moodle's.
+            AccessDenied: a token, function or capability is missing, or web services are off.
+            RecordRefused: Moodle refuses the data. ``code`` is Moodle's.
             NotUnderstood: the answer is not JSON.
             RetryLater: see ``Http.request``.
         """
         form = self._fixed + b"&wsfunction=" + function.encode("ascii")
         arguments = encode(parameters)
-        response = self._http.request(
-            "POST",
-            self._address,
-            headers=_FORM,
-            body=form + b"&" + arguments if arguments else form,
-            repeatable=repeatable,
-            returns=(403, 404),
-        )
+        if (asked := self._asked_ahead.pop((function, arguments), None)) is not None:
+            return asked
+        try:
+            response = self._http.request(
+                "POST",
+                self._address,
+                headers=_HEADERS,
+                body=form + b"&" + arguments if arguments else form,
+                repeatable=repeatable,
+                returns=(403, 404),
+            )
+        except Overloaded as error:
+            raise _maintenance(function, error) from None
         value = _json(function, response)
         if isinstance(value, dict) and "exception" in value:
             raise refusal(function, value)
-        return Reply(response.body, value, response.headers)
+        return MoodleReply(function, response.body, value, response.headers)
 
-    def rows(self, function: str, parameters: Parameters = NOTHING) -> list[dict[str, Any]]:
-        """The answer of a function that reads a list of records."""
-        return as_rows(function, self.ask(function, parameters).value)
+    def rows(self, function: str, parameters: Parameters = NO_PARAMETERS, name: str = "") -> Rows:
+        """The records that a function returns, perhaps as the member with that name."""
+        return self.call(function, parameters).rows(name)
+
+    def call_several(self, function: str, arguments: Sequence[Mapping[str, object]]) -> MoodleReply:
+        """Calls a function several times in one request. Moodle stops after the first error.
+
+        Each row of ``responses`` holds ``error`` and ``exception``, or its JSON in ``data``.
+        """
+        requests: list[Parameter] = [
+            {"function": function, "arguments": orjson.dumps(each).decode()} for each in arguments
+        ]
+        return self.call(CALL_SEVERAL, {"requests": requests})
+
+    def ask_ahead(self, questions: Sequence[tuple[str, Parameters]]) -> None:
+        """Asks much in few requests. The next ``call`` with the same parameters gives the answer.
+
+        Where Moodle gives an error, the call itself asks again, and raises it.
+        """
+        waiting = list(questions)
+        while waiting:
+            requests: list[Parameter] = [
+                {"function": name, "arguments": orjson.dumps(asked).decode(), "settingraw": True}
+                for name, asked in waiting
+            ]
+            rows = self.rows(CALL_SEVERAL, {"requests": requests}, "responses")
+            for (name, asked), row in zip(waiting, rows, strict=False):
+                if not row.get("error") and isinstance(row.get("data"), str):
+                    body = row["data"].encode()
+                    reply = MoodleReply(name, body, _parsed(name, body), {})
+                    self._asked_ahead[name, encode(asked)] = reply
+            del waiting[: len(rows) or len(waiting)]
+
+    def asked(self, function: str, parameters: Parameters) -> Any:
+        """The value that was answered ahead, None if there is none. The next call still gets it."""
+        reply = self._asked_ahead.get((function, encode(parameters)))
+        return None if reply is None else reply.value
 
     def close(self) -> None:
         self._http.close()
 
 
-def as_rows(function: str, value: object) -> list[dict[str, Any]]:
-    """The value, known to be a list of records.
+def _maintenance(function: str, error: Overloaded) -> Overloaded:
+    """Moodle answers 503 while it is in maintenance mode, as an overloaded server does."""
+    if "(status 503)" not in error.message:
+        return error
+    message = f"{function}: Moodle is in maintenance mode, or its server is overloaded (503)."
+    after, applied = error.after, error.applied
+    return Overloaded(error.code, message, END_MAINTENANCE, after=after, applied=applied)
+
+
+def as_rows(function: str, value: object) -> Rows:
+    """The value, checked to be a list of records.
 
     Raises:
         NotUnderstood: it is something else.
@@ -81,11 +153,6 @@ def as_rows(function: str, value: object) -> list[dict[str, Any]]:
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
         return value
     raise NotUnderstood("not-a-list", f"{function}: Moodle's answer is not a list of records.")
-
-
-def part(function: str, value: object, name: str) -> list[dict[str, Any]]:
-    """The list of records under a name of the answer."""
-    return as_rows(function, value.get(name) if isinstance(value, dict) else None)
 
 
 def _json(function: str, response: Response) -> Any:
@@ -102,10 +169,14 @@ def _json(function: str, response: Response) -> Any:
             f"{function}: there is no web service at this address.",
             "Give the address of the site's front page, with the folder if it has one.",
         )
+    return _parsed(function, response.body)
+
+
+def _parsed(function: str, body: bytes) -> Any:
     try:
-        return orjson.loads(response.body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
-        start = response.body[:200].lstrip().lower()
+        start = body[:200].lstrip().lower()
         kind = "an XML document" if start.startswith(b"<?xml") else "something that is not JSON"
         if start.startswith((b"<!doctype html", b"<html")):
             kind = "a web page, perhaps a log-in page,"
@@ -114,3 +185,43 @@ def _json(function: str, response: Response) -> Any:
             f"{function}: Moodle answers {kind} in place of data.",
             "Check the address, and that nothing before the site asks for a log-in.",
         ) from None
+
+
+def encode(parameters: Parameters) -> bytes:
+    """The form, with nested parameters as ``users[0][email]=…``. None is left out.
+
+    Source: "Web services" in Moodle's developer documentation, REST protocol.
+    """
+    pairs: list[str] = []
+    for name, value in parameters.items():
+        _add_pair(name, value, pairs)
+    return "&".join(pairs).encode("ascii")
+
+
+def _add_pair(name: str, value: Parameter, pairs: list[str]) -> None:
+    # The commonest kinds come first, since a batch has thousands of values.
+    if isinstance(value, int):
+        pairs.append(f"{name}={int(value)}")
+    elif isinstance(value, str):
+        pairs.append(f"{name}={quote_plus(value)}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _add_pair(f"{name}[{key}]", inner, pairs)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _add_pair(f"{name}[{position}]", inner, pairs)
+
+
+def without_tags(text: str) -> str:
+    """The text without anything that looks like markup, which Moodle refuses in names."""
+    return _TAG_START.sub("", text)
+
+
+@lru_cache(maxsize=4096)
+def epoch(text: str) -> int:
+    """Seconds since 1970 of an ISO 8601 time, UTC if it has no offset.
+
+    The cache helps because the same few dates occur thousands of times.
+    """
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -1,33 +1,152 @@
-"""Courses as Moodle shows them, and the offerings that they are.
+"""Courses as offerings: whole categories, compared with Moodle's own counts.
 
-Only fields that a person edits are taken: an answer also holds counters, cache versions and image
-addresses that change for reasons of their own.
+``core_course_get_courses_by_field`` leaves out hidden courses without an error if the account may
+not see them. ``core_course_get_categories`` counts all courses, so the two are compared.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from lms_bridge.domain.errors import AccessDenied
-from lms_bridge.domain.ports import Raw
+from lms_bridge.connectors.moodle.client import NO_PARAMETERS, Parameters, Rows
+from lms_bridge.connectors.moodle.multilang import in_language, languages_of
+from lms_bridge.connectors.moodle.refusals import read_scope
+from lms_bridge.connectors.moodle.site import COURSES, MoodleSite, is_course
+from lms_bridge.domain.errors import AccessDenied, IncompleteRead, NotUnderstood, RecordRefused
+from lms_bridge.domain.ports import Page, Pages, RawRecord
+from lms_bridge.domain.translations import TRANSLATED
 
-SITE_COURSE = 1
-"""The front page, which Moodle keeps as a course."""
-
+WHOLE_SITE = "site"
+CATEGORIES = "core_course_get_categories"
 _EMBEDDED_FILE = re.compile(
     r"<(?:img|source|video|audio)\b[^>]*@@PLUGINFILE@@[^>]*>", re.IGNORECASE
 )
 
 
-def is_course(row: Mapping[str, Any]) -> bool:
-    return row.get("id") != SITE_COURSE and row.get("format") != "site"
+@dataclass(frozen=True, slots=True)
+class CourseRef:
+    """A course, and the edition's code if several editions share the course as groups.
+
+    The external id of an edition is ``<course id>#<code>``.
+    """
+
+    course: int
+    edition: str = ""
+
+    @classmethod
+    def parse(cls, external_id: str) -> CourseRef:
+        """Raises ``RecordRefused`` if the text is not an external id of this connector."""
+        course, _, edition = external_id.partition("#")
+        if not (course.isascii() and course.isdecimal()):
+            raise RecordRefused("not-a-course", "The external id does not name a Moodle course.")
+        return cls(int(course), edition)
 
 
-def check_visible(rows: list[dict[str, Any]]) -> None:
-    """Raises ``AccessDenied`` when Moodle shows courses only as the public sees them: dates and
-    visibility would then seem to have been taken away."""
+# ---- reading ----------------------------------------------------------------------------------
+
+
+def read_offerings(site: MoodleSite) -> Pages:
+    """The courses of the chosen categories, or of the whole site."""
+    counts = _course_counts(site)
+    chosen = site.settings["categories"]
+    if not chosen:
+        yield _answer(site, WHOLE_SITE, NO_PARAMETERS, counts)
+        return
+
+    def read(category: int) -> Page:
+        if category not in counts:
+            raise AccessDenied(
+                "errorcatcontextnotvalid",
+                f"There is no category {category} that the service account can see.",
+                "Correct the option categories, or allow "
+                "moodle/category:viewhiddencategories to the account's role.",
+            )
+        count = {category: counts[category]}
+        return _answer(site, str(category), {"field": "category", "value": category}, count)
+
+    yield from site.pool.each(
+        lambda category: read_scope(str(category), lambda: read(category)),
+        _with_subcategories(site, chosen),
+    )
+
+
+def find_offering(site: MoodleSite, lms_course: str, offering: str) -> str | None:
+    """The external id of an edition. Its course is named by ID number, short name or id."""
+    fields = ["idnumber", "shortname"] if lms_course else []
+    if lms_course.isascii() and lms_course.isdecimal():
+        fields.append("id")
+    for field in fields:
+        found = [row for row in site.find_courses(field, lms_course) if is_course(row)]
+        if len(found) == 1:
+            return f"{found[0]['id']}#{offering}" if offering else str(found[0]["id"])
+    return None
+
+
+def _course_counts(site: MoodleSite) -> dict[int, int]:
+    """Courses in every category, hidden ones included."""
+    # Without the right to see hidden categories this call is refused; the next is just shorter.
+    site.client.rows(CATEGORIES, {"criteria": [{"key": "visible", "value": 0}]})
+    return {int(row["id"]): int(row["coursecount"]) for row in site.client.rows(CATEGORIES)}
+
+
+def _with_subcategories(site: MoodleSite, chosen: list[int]) -> list[int]:
+    if not site.settings["subcategories"]:
+        return chosen
+    found = list(chosen)
+    for category in chosen:
+        rows = site.client.rows(CATEGORIES, {"criteria": [{"key": "id", "value": category}]})
+        found += [int(row["id"]) for row in rows]
+    return list(dict.fromkeys(found))
+
+
+def _answer(
+    site: MoodleSite, scope: str, parameters: Parameters, counts: Mapping[int, int]
+) -> Page:
+    reply = site.client.call(COURSES, parameters)
+    rows = [row for row in reply.rows("courses") if is_course(row)]
+    _require_all(rows, counts)
+    _require_dates(rows)
+    shortname = site.settings["publish_field"]
+    chosen = [row for row in rows if _ticked(row, shortname)] if shortname else rows
+    return Page(scope, (reply.body,), lambda: _records(site, chosen))
+
+
+def _records(site: MoodleSite, rows: Rows) -> Iterator[RawRecord]:
+    for row in rows:
+        if not row.get("visible", 1) and site.settings["hidden"] == "skip":
+            continue
+        try:
+            yield offering_of(row, site.settings["fields"], site.address, site.languages)
+        except (KeyError, TypeError, AttributeError):
+            raise NotUnderstood("not-a-course", f"{COURSES}: an entry is not a course.") from None
+
+
+def _require_all(rows: Rows, counts: Mapping[int, int]) -> None:
+    seen = Counter(row.get("categoryid") for row in rows)
+    missing = sum(max(0, count - seen[category]) for category, count in counts.items())
+    if missing:
+        raise IncompleteRead(
+            "courses-missing",
+            f"Moodle counts {missing} more course(s) than it shows to the service account "
+            f"({_named(counts, seen)}).",
+            "Allow moodle/course:viewhiddencourses and moodle/course:view to its role, in the "
+            "system context. If it has both, Moodle's count is stale: move a course into that "
+            "category and back, and it counts anew.",
+        )
+
+
+def _named(counts: Mapping[int, int], seen: Counter[Any]) -> str:
+    short = [str(category) for category, count in counts.items() if count > seen[category]]
+    return f"category {', '.join(short[:5])}{' and others' if len(short) > 5 else ''}"
+
+
+def _require_dates(rows: Rows) -> None:
+    """Raises ``AccessDenied`` if Moodle shows courses only as the public sees them. Dates and
+    visibility would then seem to be removed."""
     if any("startdate" not in row for row in rows):
         raise AccessDenied(
             "errorcoursecontextnotvalid",
@@ -36,32 +155,11 @@ def check_visible(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def custom_fields(row: Mapping[str, Any]) -> dict[str, object]:
-    """Short name -> value of every custom field that has one."""
-    found: dict[str, object] = {}
-    for field in row.get("customfields") or ():
-        value = _custom_value(field)
-        if value not in (None, ""):
-            found[str(field.get("shortname"))] = value
-    return found
-
-
-def _custom_value(field: Mapping[str, Any]) -> object:
-    kind, raw = field.get("type"), field.get("valueraw")
-    if kind == "select":
-        return field.get("value")  # the text; valueraw is its place in the list
-    if kind == "date":
-        return raw or None  # 0 means no date
-    if kind == "checkbox":
-        return bool(raw)
-    return raw if raw is not None else field.get("value")
-
-
-def ticked(row: Mapping[str, Any], shortname: str) -> bool:
+def _ticked(row: Mapping[str, Any], shortname: str) -> bool:
     """Whether a checkbox field is ticked.
 
     Raises:
-        AccessDenied: the field is not shown at all, which must not pass for "not ticked".
+        AccessDenied: the field is not shown. This must not count as "not ticked".
     """
     for field in row.get("customfields") or ():
         if field.get("shortname") == shortname:
@@ -73,12 +171,31 @@ def ticked(row: Mapping[str, Any], shortname: str) -> bool:
     )
 
 
-def offering(row: Mapping[str, Any], names: Mapping[str, str], site: str) -> Raw:
-    """The offering that a course is. ``names`` maps offering fields to custom fields' names."""
-    fields: dict[str, object] = {
-        "title": row.get("fullname"),
-        "course_code": row.get("idnumber") or row.get("shortname") or "",
+# ---- one course -------------------------------------------------------------------------------
+
+
+CHOICES = frozenset({"modality", "level", "status", "registration"})
+"""Fields with words that the bridge knows, in English."""
+
+
+def offering_of(
+    row: Mapping[str, Any],
+    names: Mapping[str, str],
+    site: str,
+    languages: Sequence[str] = (),
+) -> RawRecord:
+    """The offering that a course stands for. ``names`` maps offering fields to custom fields. Of
+    texts in several languages it has the first of ``languages``.
+
+    It holds only fields that people edit. Moodle's answer also has counters, cache versions and
+    image addresses, which change by themselves.
+    """
+    texts: dict[str, str] = {
+        "title": str(row.get("fullname") or ""),
         "description": _EMBEDDED_FILE.sub("", row.get("summary") or ""),
+    }
+    fields: dict[str, object] = {
+        "course_code": row.get("idnumber") or row.get("shortname") or "",
         "address": f"{site}/course/view.php?id={row['id']}",
     }
     for name, source in (("starts_at", "startdate"), ("ends_at", "enddate")):
@@ -87,7 +204,44 @@ def offering(row: Mapping[str, Any], names: Mapping[str, str], site: str) -> Raw
     custom = custom_fields(row)
     for name, shortname in names.items():
         if shortname in custom:
-            fields[name] = custom[shortname]
+            value, wanted = custom[shortname], ["en"] if name in CHOICES else languages
+            if name in TRANSLATED:
+                texts[name] = str(value)
+            else:
+                fields[name] = in_language(value, wanted) if isinstance(value, str) else value
+    fields |= {name: in_language(text, languages) for name, text in texts.items()}
+    if translations := _translations(texts):
+        fields["translations"] = translations
     if not row.get("visible", 1):
         fields["status"] = "planned"
-    return Raw(str(row["id"]), fields)
+    return RawRecord(str(row["id"]), fields)
+
+
+def _translations(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """{language: {field: text}} of the texts that come in several languages."""
+    found: dict[str, dict[str, str]] = {}
+    for name, text in texts.items():
+        for language, translated in languages_of(text).items():
+            found.setdefault(language, {})[name] = translated
+    return found
+
+
+def custom_fields(row: Mapping[str, Any]) -> dict[str, object]:
+    """The value of every custom field that has one, by its short name."""
+    found: dict[str, object] = {}
+    for field in row.get("customfields") or ():
+        value = _custom_value(field)
+        if value not in (None, ""):
+            found[str(field.get("shortname"))] = value
+    return found
+
+
+def _custom_value(field: Mapping[str, Any]) -> object:
+    kind, raw = field.get("type"), field.get("valueraw")
+    if kind == "select":
+        return field.get("value")  # the text; valueraw is its position in the menu
+    if kind == "date":
+        return raw or None  # 0 means no date
+    if kind == "checkbox":
+        return bool(raw)
+    return raw if raw is not None else field.get("value")

@@ -1,22 +1,29 @@
-"""The connector's settings: declared once, read with all problems at once."""
+"""The options of both Moodle connectors. Reading them reports all problems at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lms_bridge.addresses import check_address
-from lms_bridge.domain.custom import ITU_FIELDS
+from lms_bridge.connectors.moodle.account_rows import LEARNER_FIELDS, OWN_TEXT
+from lms_bridge.domain.bounds import Bounds
+from lms_bridge.domain.document import ITU_FIELDS
 from lms_bridge.domain.errors import AddressRefused, SettingsInvalid
-from lms_bridge.domain.ports import Access, Option
+from lms_bridge.domain.ports import Option, SystemAccess
+from lms_bridge.http.address_guard import check_address
+
+_ID = Bounds(1, 2**53)
 
 _SHARED = (
     Option("fields", "map", {}, "Custom course fields: offering field = short name. Added to "
            "the itu_* defaults; an empty short name switches a field off."),
     Option("role", "text", "student", "Short name of the learners' role."),
-    Option("page", "number", 1000, "People asked for in one call when a roster is read."),
+    Option("page", "number", 1000, "People in one call when a roster is read.",
+           Bounds(2, 5000)),
     Option("witness", "number", 0, "Id of any account other than the service account, by which "
-           "to tell what can be seen of people. 0: the guest and the first administrator."),
+           "to tell what can be seen of people. 0: the guest and the first administrator.",
+           Bounds(0, 2**53)),
 )  # fmt: skip
 
 CENTRE = (
@@ -28,21 +35,32 @@ CENTRE = (
     Option("hidden", "text", "planned", "What a hidden course is: planned (an offering with that "
            "status) or skip (no offering)."),
     *_SHARED,
-    Option("role_id", "number", 5, "Id of the learners' role, as enrolling needs it."),
-    Option("batch", "number", 100, "Enrolments sent in one call."),
-    Option("people_batch", "number", 50, "Accounts created or changed in one call."),
+    Option("role_id", "number", 5, "Id of the learners' role, as enrolling needs it.", _ID),
+    Option("batch", "number", 100, "Enrolments sent in one call.", Bounds(1, 1000)),
+    Option("people_batch", "number", 50, "Accounts created or changed in one call.",
+           Bounds(1, 500)),
     Option("auth", "text", "manual", "Authentication method of new accounts. With manual and "
            "email, Moodle mails them a password."),
+    Option("groups", "flag", False, "Whether the learners of each offering form a group in its "
+           "course, with the offering's code as ID number."),
+    Option("profile", "map", {}, "Profile fields of new accounts: profile field = a field of the "
+           "learner (academy_id, language, country, ...), or = and a text."),
     Option("completion", "text", "auto", "Course completion: auto (read it) or off."),
 )  # fmt: skip
 
 ACADEMY = (
     Option("category", "number", 0, "Id of the course category in which offerings become "
-           "courses. Required."),
+           "courses. Required.", _ID),
     Option("show", "flag", True, "Whether published offerings become visible courses. Without "
            "it they stay hidden until somebody shows them."),
+    Option("categories", "text", "one", "Where new courses lie: one (in that category), region "
+           "(in a category below it for the centre's region) or centre (in one for the centre, "
+           "below that of its region)."),
+    Option("format", "text", "topics", "Course format of new courses."),
     Option("learner_id", "text", "idnumber", "What identifies a learner: idnumber (their ID "
            "number) or userid (moodle-<id of the account>)."),
+    Option("accounts", "flag", True, "Whether a learner whose account is suspended counts as "
+           "suspended. Without it fewer calls are made."),
     *_SHARED,
 )  # fmt: skip
 
@@ -50,20 +68,19 @@ _CHOICES = {
     "hidden": ("planned", "skip"),
     "completion": ("auto", "off"),
     "learner_id": ("idnumber", "userid"),
+    "categories": ("one", "region", "centre"),
 }
-_BOUNDS = {
-    "page": (2, 5000),
-    "witness": (0, 2**53),
-    "batch": (1, 1000),
-    "people_batch": (1, 500),
-    "role_id": (1, 2**53),
-    "category": (1, 2**53),
-}
+_PROFILE_FIELD = re.compile(r"[A-Za-z0-9_]{1,100}")
+NOT_A_PROFILE_FIELD = frozenset(
+    {"id", "username", "password", "auth", "email", "firstname", "lastname", "idnumber", "lang",
+     "country", "suspended"}
+)  # fmt: skip
+"""Fields of an account that the bridge fills by itself, or never."""
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def settings(access: Access, declared: Iterable[Option]) -> dict[str, Any]:
-    """The value of every declared option, in its kind's type.
+def settings(access: SystemAccess, declared: Iterable[Option]) -> dict[str, Any]:
+    """The value of every declared option, with the type of its kind.
 
     Raises:
         SettingsInvalid: with every problem of the address, the secret and the options.
@@ -75,7 +92,7 @@ def settings(access: Access, declared: Iterable[Option]) -> dict[str, Any]:
     for name, option in known.items():
         try:
             value = _value(option, access.options.get(name, option.default))
-            _check(name, value)
+            _check(option, value)
             values[name] = value
         except ValueError as error:
             problems.append(f"option {name}: {error}")
@@ -85,12 +102,12 @@ def settings(access: Access, declared: Iterable[Option]) -> dict[str, Any]:
     return values
 
 
-def site_address(access: Access) -> str:
-    """The site's own address, without the end that leads to its web service."""
+def site_address(access: SystemAccess) -> str:
+    """The address of the site, without the path of its web service."""
     return access.address.strip().removesuffix("/webservice/rest/server.php").rstrip("/")
 
 
-def _access_problems(access: Access) -> list[str]:
+def _access_problems(access: SystemAccess) -> list[str]:
     problems = []
     try:
         check_address(site_address(access), private_addresses=access.private_addresses)
@@ -138,17 +155,25 @@ def _list(given: object) -> list[int]:
 def _map(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise ValueError("is not a table of names")
-    unknown = [str(name) for name in given if name not in ITU_FIELDS]
-    if unknown:
-        raise ValueError(f"an offering has no field {', '.join(unknown)}")
     return {str(name): _text(value) for name, value in given.items()}
 
 
-def _check(name: str, value: Any) -> None:
-    choices = _CHOICES.get(name)
+def _check(option: Option, value: Any) -> None:
+    if option.name == "fields" and (unknown := [name for name in value if name not in ITU_FIELDS]):
+        raise ValueError(f"an offering has no field {', '.join(unknown)}")
+    if option.name == "profile":
+        _check_profile(value)
+    choices = _CHOICES.get(option.name) if option.kind == "text" else None
     if choices and value not in choices:
         raise ValueError(f"is not one of: {', '.join(choices)}")
-    if name in _BOUNDS:
-        least, most = _BOUNDS[name]
-        if not least <= value <= most:
-            raise ValueError("is missing" if value == 0 else f"is not from {least} to {most}")
+    if option.bounds is not None and (complaint := option.bounds.complaint(value)):
+        raise ValueError("is missing" if value == option.default else complaint)
+
+
+def _check_profile(profile: Mapping[str, str]) -> None:
+    for name, source in profile.items():
+        if name in NOT_A_PROFILE_FIELD or not _PROFILE_FIELD.fullmatch(name):
+            raise ValueError(f"{name} is not a profile field that the bridge may fill")
+        if not source.startswith(OWN_TEXT) and source not in LEARNER_FIELDS:
+            known = ", ".join(LEARNER_FIELDS)
+            raise ValueError(f"{name}: a learner has no field {source}; there are {known}")

@@ -1,7 +1,6 @@
-"""The check of a Moodle: everything that the flows need, looked at without a lasting change.
+"""The probe of a Moodle (``centre check``). It checks all that the flows need and changes nothing.
 
-Capabilities to read are told by what Moodle shows or leaves out; those to write by requests that
-an account with the capability is refused for another reason (a person who does not exist).
+``permission_checks`` holds the single checks.
 """
 
 from __future__ import annotations
@@ -11,85 +10,101 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from connectors.moodle.checks import Check, centre_checks
-from connectors.moodle.client import Reply
-from connectors.moodle.needs import CENTRE_FUNCTIONS, CENTRE_OPTIONAL, OLDEST_VERSION
-from connectors.moodle.refusals import NO_ENTRY
-from connectors.moodle.site import Part, Site
+from lms_bridge.connectors.moodle.client import MoodleReply
+from lms_bridge.connectors.moodle.permission_checks import (
+    ACADEMY_FUNCTIONS,
+    ACADEMY_OPTIONAL,
+    CENTRE_FUNCTIONS,
+    CENTRE_OPTIONAL,
+    ENROLMENTS,
+    OFFERINGS,
+    RESULTS,
+    PermissionCheck,
+    academy_checks,
+    centre_checks,
+)
+from lms_bridge.connectors.moodle.refusals import NO_ENTRY
+from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.domain.errors import BridgeError, RecordRefused
-from lms_bridge.domain.ports import Finding, Verdict
+from lms_bridge.domain.ports import ProbeFinding, Verdict
 
+OLDEST_VERSION = 2022112800
+"""Moodle 4.1, as its version number of the form YYYYMMDDXX."""
 _CLOCK_SECONDS = 60.0
 _SLOW_SECONDS = 2.0
-_EVERYTHING = ("offerings", "enrolments", "results")
+
+FlowsByFunction = Mapping[str, tuple[str, ...]]
 
 
-class Probe(Part):
-    """The check of a centre's Moodle."""
-
-    def probe(self) -> Iterator[Finding]:
-        return findings(self._site, CENTRE_FUNCTIONS, CENTRE_OPTIONAL, centre_checks())
+def probe_centre(site: MoodleSite) -> Iterator[ProbeFinding]:
+    return _findings(site, CENTRE_FUNCTIONS, CENTRE_OPTIONAL, centre_checks())
 
 
-def findings(
-    site: Site,
-    functions: Mapping[str, tuple[str, ...]],
+def probe_academy(site: MoodleSite) -> Iterator[ProbeFinding]:
+    return _findings(site, ACADEMY_FUNCTIONS, ACADEMY_OPTIONAL, academy_checks())
+
+
+def _findings(
+    site: MoodleSite,
+    functions: FlowsByFunction,
     optional: Mapping[str, str],
-    checks: Iterable[Check],
-) -> Iterator[Finding]:
-    """Everything that was found, and at the end what it means for each flow."""
+    checks: Iterable[PermissionCheck],
+) -> Iterator[ProbeFinding]:
+    """All findings, and at the end one line for each flow."""
     broken: set[str] = set()
-    for finding in _all(site, functions, optional, checks):
+    for finding in _all_findings(site, functions, optional, checks):
         if finding.verdict is Verdict.MISSING:
             broken.update(finding.affects)
         yield finding
-    flows = sorted({flow for flows in functions.values() for flow in flows})
-    for flow in flows:
-        verdict = Verdict.MISSING if flow in broken else Verdict.OK
-        says = "will not work" if flow in broken else "has all it needs, as far as can be seen"
-        remedy = "See the lines above." if flow in broken else ""
-        affects = (flow,) if flow in broken else ()
-        yield Finding(f"flow {flow}", verdict, f"The flow {flow} {says}.", remedy, affects)
+    for flow in sorted({flow for flows in functions.values() for flow in flows}):
+        if flow in broken:
+            message, remedy = f"The flow {flow} will not work.", "See the lines above."
+            yield ProbeFinding(f"flow {flow}", Verdict.MISSING, message, remedy, (flow,))
+        else:
+            message = f"The flow {flow} has all it needs, as far as can be seen."
+            yield ProbeFinding(f"flow {flow}", Verdict.OK, message)
 
 
-def _all(
-    site: Site,
-    functions: Mapping[str, tuple[str, ...]],
+def _all_findings(
+    site: MoodleSite,
+    functions: FlowsByFunction,
     optional: Mapping[str, str],
-    checks: Iterable[Check],
-) -> Iterator[Finding]:
+    checks: Iterable[PermissionCheck],
+) -> Iterator[ProbeFinding]:
     began = time.monotonic()
     try:
-        reply = site.client.ask("core_webservice_get_site_info")
-        site.info = reply
+        info = site.info
     except BridgeError as error:
-        yield Finding("connection", Verdict.MISSING, error.message, error.remedy, _EVERYTHING)
+        everything = (OFFERINGS, ENROLMENTS, RESULTS)
+        yield ProbeFinding("connection", Verdict.MISSING, error.message, error.remedy, everything)
         return
     yield _speed(time.monotonic() - began)
-    yield clock(reply)
-    yield _release(reply)
+    yield clock(info.headers)
+    yield _release(info)
     yield from _functions(site.functions, functions, optional)
     for check in checks:
         if check.function in site.functions:
-            yield _outcome(site, check)
+            yield _permission(site, check)
 
 
-def _outcome(site: Site, check: Check) -> Finding:
+def _permission(site: MoodleSite, check: PermissionCheck) -> ProbeFinding:
     try:
-        problem = check.look(site)
+        problem = check.run(site)
     except BridgeError as error:
         if isinstance(error, RecordRefused) or error.code in NO_ENTRY:
             message = f"{check.name}: could not be checked. {error.message}"
-            return Finding(check.name, Verdict.WARNING, message, error.remedy)
+            return ProbeFinding(check.name, Verdict.WARNING, message, error.remedy)
         problem = error.message
     if not problem:
-        return Finding(check.name, Verdict.OK, f"{check.name}: allowed.")
-    return Finding(check.name, check.verdict, f"{check.name}: {problem}", check.remedy, check.flows)
+        return ProbeFinding(check.name, Verdict.OK, f"{check.name}: allowed.")
+    return ProbeFinding(
+        check.name, check.verdict, f"{check.name}: {problem}", check.remedy, check.flows
+    )
 
 
-def _speed(seconds: float) -> Finding:
+def _speed(seconds: float) -> ProbeFinding:
     slow = seconds > _SLOW_SECONDS
-    return Finding(
+    return ProbeFinding(
         "round trip",
         Verdict.WARNING if slow else Verdict.OK,
         f"Moodle answers in {seconds * 1000:.0f} ms.",
@@ -97,24 +112,24 @@ def _speed(seconds: float) -> Finding:
     )
 
 
-def clock(reply: Reply) -> Finding:
-    """Compares the ``Date`` header, which tells whole seconds, with the bridge's clock."""
+def clock(headers: Mapping[str, str]) -> ProbeFinding:
+    """Compares the ``Date`` header, which has whole seconds, with the bridge's clock."""
     try:
-        theirs = parsedate_to_datetime(reply.headers.get("Date", ""))
+        theirs = parsedate_to_datetime(headers.get("Date", ""))
     except (TypeError, ValueError):
-        return Finding("clock", Verdict.WARNING, "Moodle does not tell the time of its clock.")
+        return ProbeFinding("clock", Verdict.WARNING, "Moodle does not tell the time of its clock.")
     seconds = (theirs - datetime.now(UTC)).total_seconds()
     message = f"Moodle's clock differs from the bridge's by {abs(seconds):.0f} s."
     if abs(seconds) <= _CLOCK_SECONDS:
-        return Finding("clock", Verdict.OK, message)
-    return Finding("clock", Verdict.WARNING, message, "Set both clocks by a time server.")
+        return ProbeFinding("clock", Verdict.OK, message)
+    return ProbeFinding("clock", Verdict.WARNING, message, "Set both clocks by a time server.")
 
 
-def _release(reply: Reply) -> Finding:
-    release = str(reply.value.get("release") or "unknown")
-    version = str(reply.value.get("version") or "0").partition(".")[0]
+def _release(info: MoodleReply) -> ProbeFinding:
+    release = str(info.value.get("release") or "unknown")
+    version = str(info.value.get("version") or "0").partition(".")[0]
     old = not version.isdecimal() or int(version) < OLDEST_VERSION
-    return Finding(
+    return ProbeFinding(
         "release",
         Verdict.WARNING if old else Verdict.OK,
         f"Moodle {release[:40]}.",
@@ -123,19 +138,17 @@ def _release(reply: Reply) -> Finding:
 
 
 def _functions(
-    there: frozenset[str],
-    needed: Mapping[str, tuple[str, ...]],
-    optional: Mapping[str, str],
-) -> Iterator[Finding]:
+    allowed: frozenset[str], needed: FlowsByFunction, optional: Mapping[str, str]
+) -> Iterator[ProbeFinding]:
     for function, flows in needed.items():
         name = f"function {function}"
-        if function in there:
-            yield Finding(name, Verdict.OK, f"{function} is in the service.")
+        if function in allowed:
+            yield ProbeFinding(name, Verdict.OK, f"{function} is in the service.")
         else:
             message = f"{function} is not in the token's service."
-            yield Finding(name, Verdict.MISSING, message, "Add it to the service.", flows)
+            yield ProbeFinding(name, Verdict.MISSING, message, "Add it to the service.", flows)
     for function, loss in optional.items():
-        if function not in there:
+        if function not in allowed:
             message = f"{function} is not in the token's service: {loss}."
             remedy = "Add it to the service if that matters."
-            yield Finding(f"function {function}", Verdict.WARNING, message, remedy)
+            yield ProbeFinding(f"function {function}", Verdict.WARNING, message, remedy)

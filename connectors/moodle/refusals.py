@@ -1,14 +1,14 @@
-"""What Moodle's exceptions mean to the bridge, and what a person can do about them.
+"""Turns Moodle's exceptions into the bridge's errors, each with a remedy.
 
-Moodle answers nearly every error with status 200 and ``exception`` and ``errorcode`` in the body;
-a crash inside Moodle has no ``errorcode``. Its ``message`` is never repeated: it is in the site's
-language and may hold personal data.
+Moodle answers nearly every error with status 200, and with ``exception`` and ``errorcode`` in the
+body. A crash inside Moodle has no ``errorcode``. Its ``message`` is never repeated: it is in the
+site's language and may hold personal data.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from lms_bridge.domain.errors import (
@@ -20,15 +20,19 @@ from lms_bridge.domain.errors import (
     StopRun,
     Unreachable,
 )
+from lms_bridge.domain.ports import Page, PageError
 
 _RENEW = "Create a new token for the service account and give it to the bridge."
 _ACCOUNT = "The service account must be confirmed, active and allowed to use web services."
 
 SITE_WIDE: dict[str, tuple[str, str]] = {
-    "invalidtoken": ("Moodle does not know the token.", _RENEW),
+    "invalidtoken": (
+        "Moodle does not know the token. It expired, or somebody deleted it.",
+        _RENEW,
+    ),
     "accessexception": (
-        "the token may not call this function.",
-        "Add the function to the service; else the token expired or lacks webservice/rest:use.",
+        "the token may not call this function, or it expired.",
+        "Look under 'Manage tokens' when it ends; else add the function to the service.",
     ),
     "unknown-function": (
         "this Moodle has no such function.",
@@ -43,7 +47,21 @@ SITE_WIDE: dict[str, tuple[str, str]] = {
     "usernotfullysetup": ("the service account's profile is not complete.", _ACCOUNT),
     "sitepolicynotagreed": ("the service account has not agreed to the site policy.", _ACCOUNT),
 }
-"""Refusals that no other record, course or batch can escape: the run stops."""
+"""Refusals that concern every record and course. The run stops."""
+
+CAPABILITIES: dict[str, str] = {
+    "core_user_create_users": "moodle/user:create",
+    "core_user_update_users": "moodle/user:update",
+    "enrol_manual_enrol_users": "enrol/manual:enrol",
+    "enrol_manual_unenrol_users": "enrol/manual:unenrol",
+    "core_role_unassign_roles": "moodle/role:assign",
+    "core_group_get_course_groups": "moodle/course:managegroups",
+    "core_group_create_groups": "moodle/course:managegroups",
+    "core_group_get_group_members": "moodle/course:managegroups",
+    "core_group_add_group_members": "moodle/course:managegroups",
+    "core_group_delete_group_members": "moodle/course:managegroups",
+}
+"""What a function needs where Moodle says only ``nopermissions``."""
 
 IN_PLACE: dict[str, tuple[str, str]] = {
     "nopermissions": (
@@ -85,44 +103,113 @@ IN_PLACE: dict[str, tuple[str, str]] = {
         "Allow moodle/category:viewhiddencategories to its role.",
     ),
 }
-"""Refusals that may concern one course or category only: the rest of the run goes on."""
+"""Refusals that may concern one course or category. The rest of the run continues."""
+
+RECORDS: dict[str, tuple[str, str]] = {
+    "invalidrecord": (
+        "Moodle does not have this course or account any more.",
+        "Look in Moodle whether somebody deleted it. The next full run draws the consequences.",
+    ),
+    "invaliduser": (
+        "Moodle does not have this account any more.",
+        "The next full run looks for the learner's account anew.",
+    ),
+    "userdeleted": (
+        "the account was deleted in Moodle.",
+        "The next full run looks for the learner's account anew.",
+    ),
+    "invalidparameter": (
+        "Moodle refuses a value, and does not say which.",
+        "Look at the course, and at the learner's e-mail address, user name and language.",
+    ),
+    "usernotenroled": (
+        "the learner is not enrolled in the course any more.",
+        "A full run enrols them again, if the centre's policy wants it.",
+    ),
+    "nocriteriaset": (
+        "the course has no completion criteria.",
+        "Set them in the course, if completions are to reach the Academy.",
+    ),
+    "shortnametaken": (
+        "another course has this short name.",
+        "Rename the other course, or delete it if it is a leftover.",
+    ),
+    "moodle-crashed": (
+        "Moodle broke off with an error of its own.",
+        "Its administrator finds the cause in the web server's error log.",
+    ),
+}
+"""Refusals of one record, which Moodle gives no words that people can use."""
 
 NO_ENTRY = frozenset({"errorcoursecontextnotvalid", "requireloginerror"})
-"""The account cannot enter the course, so nothing can be told about what it may do there."""
+"""The account cannot enter the course, so its other permissions there are unknown."""
 
+MAINTENANCE = "Moodle is in maintenance mode, or is being upgraded."
+END_MAINTENANCE = "The bridge goes on when it ends: Site administration, Server, Maintenance mode."
 _LATER = frozenset({"sitemaintenance", "upgraderunning", "cronerror"})
 _DATABASE = frozenset({"dmlreadexception", "dmlconnectionexception", "dbconnectionfailed"})
 _CODE = re.compile(r"[a-zA-Z0-9_-]{1,60}")
 
 
 def refusal(function: str, answer: Mapping[str, object]) -> BridgeError:
-    """The error that stands for an answer with an ``exception``."""
+    """The error for an answer with an ``exception``."""
     code = _code(answer)
     where = f"{function}:"
+    if code == "nopermissions" and function in CAPABILITIES:
+        return _lacks(code, CAPABILITIES[function])
     for table in (SITE_WIDE, IN_PLACE):
         if code in table:
             message, remedy = table[code]
             return AccessDenied(code, f"{where} {message}", remedy)
     if code in _LATER:
-        return Overloaded(code, f"{where} Moodle is under maintenance.")
+        return Overloaded(code, f"{where} {MAINTENANCE}", END_MAINTENANCE)
     if code in _DATABASE:
         return Unreachable(code, f"{where} Moodle's database does not answer.", applied=True)
-    return RecordRefused(code, f"{where} Moodle refuses this ({code}).")
+    if code in RECORDS:
+        message, remedy = RECORDS[code]
+        return RecordRefused(code, f"{where} {message}", remedy)
+    return RecordRefused(
+        code,
+        f"{where} Moodle refuses this.",
+        f'Its reason has the code "{code}", which Moodle\'s administrator can look up.',
+    )
 
 
 @contextmanager
-def needing(capability: str) -> Iterator[None]:
-    """Names the capability that Moodle means by ``nopermissions`` in this place."""
+def requires(capability: str, code: str = "nopermissions") -> Iterator[None]:
+    """Names the capability that is missing, since Moodle gives no more than a code."""
     try:
         yield
     except AccessDenied as error:
-        if error.code != "nopermissions":
+        if error.code not in ("nopermissions", code):
             raise
-        raise AccessDenied(
-            error.code,
-            f"The service account lacks {capability}.",
-            f"Allow {capability} to its role, in the system context.",
-        ) from None
+        raise _lacks(error.code, capability) from None
+
+
+def _lacks(code: str, capability: str) -> AccessDenied:
+    return AccessDenied(
+        code,
+        f"The service account lacks {capability}.",
+        f"Allow {capability} to its role, in the system context.",
+    )
+
+
+def named(what: str, error: BridgeError) -> BridgeError:
+    """The same error, whose message begins with what it is about."""
+    message = f"{what}: {error.message}"
+    about = type(error).__new__(type(error), message)  # classes differ in what they are made of
+    vars(about).update({**vars(error), "message": message})
+    return about
+
+
+def read_scope(scope: str, read: Callable[[], Page]) -> Page | PageError:
+    """The answer, or the scope as unread if only this scope is affected."""
+    try:
+        return read()
+    except BridgeError as error:
+        if stops_everything(error):
+            raise
+        return PageError(scope, error)
 
 
 def _code(answer: Mapping[str, object]) -> str:
@@ -131,14 +218,14 @@ def _code(answer: Mapping[str, object]) -> str:
         return "moodle-crashed"
     if code == "invalidrecord" and "external_functions" in str(answer.get("message")):
         return "unknown-function"
-    # some error codes are whole sentences of HTML, such as those about weak passwords
+    # Some error codes are sentences in HTML, such as those about weak passwords.
     return code if _CODE.fullmatch(code) else "refused"
 
 
 def stops_everything(error: BridgeError) -> bool:
-    """Whether nothing else can succeed either, so that it is pointless to go on."""
+    """Whether every other request to the site would fail, too."""
     if isinstance(error, RetryLater):
-        return error.code in ("circuit-open", "stopping") or (
+        return error.code in ("circuit-open", "run-too-long", "stopping") or (
             error.code == "asked-to-wait" and not error.applied
         )
     return isinstance(error, StopRun) and error.code not in IN_PLACE and error.code not in SCOPED
@@ -154,4 +241,4 @@ SCOPED = frozenset(
         "publish-field-unseen",
     }
 )
-"""Codes of the connector's own findings about one course or category."""
+"""The connector's own error codes that concern one course or category."""

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import click
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.audit import by_command
-from lms_bridge.cli.output import say, table, tell_json, when
-from lms_bridge.cli.session import with_bridge
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import print_json, print_line, table, when
+from lms_bridge.console.session import by_command, json_option, with_bridge
+from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.keys import KeyFacts
 
 
-@click.group()
-def keys() -> None:
-    """The keys that the bridge signs launches and tokens with."""
-
-
-@keys.command("list")
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
+@click.command("list")
+@json_option
 @with_bridge
 def list_(bridge: Bridge, in_json: bool) -> None:
-    """All keys: the one that signs, and those that are still published."""
-    facts = bridge.room.keyring.facts()
-    published = {each["kid"] for each in bridge.room.keyring.public_set()["keys"]}
+    """Lists all keys: the one that signs, and those that are still published."""
+    facts = lti_of(bridge).context.keyring.facts()
+    published = {each["kid"] for each in lti_of(bridge).context.keyring.public_set()["keys"]}
     if in_json:
-        tell_json(
+        print_json(
             [
                 {
                     "kid": each.kid,
@@ -51,9 +46,9 @@ def _state(facts: KeyFacts, published: set[str]) -> str:
     return "published" if facts.kid in published else "over"
 
 
-@keys.command()
+@click.command()
 @with_bridge
 def rotate(bridge: Bridge) -> None:
     """Makes a new key that signs from now on. The old one stays published for as long as anything
     that it signed can be valid."""
-    say(f"Key {bridge.room.keyring.rotate(by_command())} signs from now on.")
+    print_line(f"Key {lti_of(bridge).context.keyring.rotate(by_command())} signs from now on.")

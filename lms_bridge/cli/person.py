@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import click
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.output import say, table, tell_json, warn, when
-from lms_bridge.cli.session import with_bridge
+from lms_bridge.api.documents import unmatched_document
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import print_json, print_line, table, warn, when
+from lms_bridge.console.session import json_option, user_name, with_bridge
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import Closes
 from lms_bridge.store import holds
-from lms_bridge.sync.decisions import match_person
+from lms_bridge.sync.accounts import require_account
+from lms_bridge.sync.holds import match_person, request_run
 
 
-@click.group()
-def person() -> None:
-    """Learners whose account at a centre is not certain. No names are shown, only ids."""
-
-
-@person.command()
-@click.option("--centre", default="", help="People at this centre alone.")
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
+@click.command()
+@click.option("--centre", default="", help="Only people at this centre.")
+@json_option
 @with_bridge
 def unmatched(bridge: Bridge, centre: str, in_json: bool) -> None:
-    """Who waits to be matched, with the accounts that it might be."""
+    """Lists the learners without an account, with the likely accounts."""
     if centre:
         bridge.centre(centre)
     with bridge.database.reading() as tx:
         rows = holds.waiting_people(tx, centre)
     if in_json:
-        tell_json(
-            [
-                {
-                    "centre": row.centre,
-                    "learner": row.academy_id,
-                    "reason": row.reason,
-                    "since": row.since,
-                    "accounts": [{"account": a, "why": why} for a, why in row.suggestions],
-                }
-                for row in rows
-            ]
-        )
+        print_json([unmatched_document(row) for row in rows])
         return
     if not rows:
-        say("Nobody waits to be matched.")
+        print_line("Nobody waits to be matched.")
         return
     table(
         ["centre", "learner", "reason", "accounts", "since"],
@@ -56,28 +45,43 @@ def unmatched(bridge: Bridge, centre: str, in_json: bool) -> None:
             for row in rows
         ],
     )
-    say("Decide: lms-bridge person match LEARNER --centre CODE (--account ID | --create)")
+    print_line("Decide: lms-bridge person match LEARNER --centre CODE (--account ID | --create)")
 
 
-@person.command()
+def _require_account(lms: object, account: str) -> None:
+    try:
+        require_account(lms, account)
+    finally:
+        if isinstance(lms, Closes):
+            lms.close()
+
+
+@click.command()
 @click.argument("learner")
 @click.option("--centre", required=True, help="The centre whose account it is.")
 @click.option("--account", help="The account's id in the centre's LMS.")
-@click.option("--create", is_flag=True, help="None of them: let the next run create an account.")
+@click.option("--create", is_flag=True, help="Let the next run create an account.")
 @with_bridge
 def match(bridge: Bridge, learner: str, centre: str, account: str | None, create: bool) -> None:
-    """Says which account is a learner's, by the learner's id at the Academy."""
+    """Records which account is a learner's. LEARNER is the id at the Academy."""
     if bool(account) == create:
         raise click.UsageError("Give either --account ID or --create.")
-    bridge.centre(centre)
+    place = bridge.centre(centre)
     with bridge.database.reading() as tx:
         rows = holds.waiting_people(tx, centre)
     suggested = [each for row in rows if row.academy_id == learner for each, _ in row.suggestions]
-    match_person(bridge.database, centre, learner, account)
+    if account:
+        _require_account(bridge.open_centre(place), account)
+    with bridge.database.writing() as tx:
+        match_person(tx, centre, learner, account)
+        request_run(tx, centre, [Kind.ENROLMENT], utc_now(), user_name())
     if account and account not in suggested:
         warn(f"account {account} was not among the suggestions; is it the right one?")
     if account:
-        say(f"{learner} is account {account} at {centre}.")
+        print_line(f"{learner} is account {account} at {centre}.")
     else:
-        say(f"The next run creates an account for {learner} at {centre}.")
-    say(f"Enrol them now: lms-bridge sync --centre {centre} --flow enrolments")
+        print_line(f"The next run creates an account for {learner} at {centre}.")
+    print_line(
+        "A running clock enrols them within seconds. Enrol them now: "
+        f"lms-bridge sync --centre {centre} --flow enrolments"
+    )

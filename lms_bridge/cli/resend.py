@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 from sqlalchemy import Connection
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.naming import names_of
-from lms_bridge.cli.output import clean, say, table, when
-from lms_bridge.cli.session import with_bridge
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import clean, print_line, table, when
+from lms_bridge.console.session import user_name, with_bridge
+from lms_bridge.console.summary import record_labels
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind, system_label
-from lms_bridge.store import enrolments, learners, offerings, results, target_links
-from lms_bridge.sync import decisions
+from lms_bridge.lti.relay.unopened import waiting_scores
+from lms_bridge.store import enrolments, learners, offerings, results, retries, target_links
+from lms_bridge.store.retries import FailingLink
+from lms_bridge.sync import holds
 
 
 @click.command()
@@ -46,17 +49,21 @@ def resend(
     else:
         chosen = _failing(bridge, code, kind)
     for each, ids in chosen.items():
-        decisions.resend(bridge.database, code, each, ids)
+        with bridge.database.writing() as tx:
+            holds.resend(tx, code, each, ids, by=user_name(), at=utc_now())
     number = sum(map(len, chosen.values()))
     if not number:
-        say("Nothing waits after a failure.")
+        print_line("Nothing waits after a failure.")
         return
-    say(f"{number} record(s) are sent at the next run: lms-bridge sync --centre {code}")
+    print_line(
+        f"{number} record(s) are sent at the next run: within seconds by a running clock, or now: "
+        f"lms-bridge sync --centre {code}"
+    )
 
 
 def _failing(bridge: Bridge, code: str, kind: str | None) -> dict[Kind, list[int]]:
     with bridge.database.reading() as tx:
-        rows = target_links.failing(tx, code)
+        rows = retries.failing_links(tx, code)
     chosen: dict[Kind, list[int]] = {}
     for row in rows:
         if kind in (None, row.kind):
@@ -66,17 +73,21 @@ def _failing(bridge: Bridge, code: str, kind: str | None) -> dict[Kind, list[int
 
 def _show_failing(bridge: Bridge, code: str) -> None:
     with bridge.database.reading() as tx:
-        rows = target_links.failing(tx, code)
+        rows = retries.failing_links(tx, code)
         names = {
             (kind, id_): name
             for kind in Kind
-            for id_, name in names_of(
+            for id_, name in record_labels(
                 tx, kind, [r.record_id for r in rows if r.kind == kind]
             ).items()
         }
-    if not rows:
-        say("Nothing waits after a failure.")
+        waiting = waiting_scores(tx, code)
+    if not rows and not waiting:
+        print_line("Nothing waits after a failure.")
         return
+    groups: dict[tuple[str, str, str, str], list[FailingLink]] = {}
+    for row in rows:
+        groups.setdefault((row.system, row.kind, row.error_code, row.error), []).append(row)
     table(
         ["record", "at", "attempts", "next attempt", "why"],
         [
@@ -85,11 +96,28 @@ def _show_failing(bridge: Bridge, code: str) -> None:
                 system_label(row.system),
                 row.attempts,
                 when(row.next_attempt),
-                clean(row.error),
+                clean(row.error) if not more else f"{clean(row.error)} {more} more wait for that.",
             )
-            for row in rows
+            for alike in groups.values()
+            for row, more in _shown(alike)
+        ]
+        + [
+            (f"result {each.record}", system_label(each.system), 0, "-", clean(str(each.reason)))
+            for each in waiting
         ],
     )
+
+
+_MOST_ALIKE = 3
+"""Records that wait for one and the same reason, and are listed one by one."""
+
+
+def _shown(alike: Sequence[FailingLink]) -> Iterator[tuple[FailingLink, int]]:
+    """The records of one reason to list; with the last, how many more there are."""
+    if len(alike) <= _MOST_ALIKE:
+        yield from ((row, 0) for row in alike)
+    else:
+        yield alike[0], len(alike) - 1
 
 
 def _named(

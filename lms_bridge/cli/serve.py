@@ -1,4 +1,4 @@
-"""`lms-bridge serve` and `lms-bridge worker`: what stays up."""
+"""`lms-bridge serve` and `lms-bridge worker`: the processes that keep running."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import click
 
-from lms_bridge.bootstrap import Bridge, open_bridge
-from lms_bridge.cli.session import Session, with_bridge
+from lms_bridge.bootstrap import open_bridge
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.session import CommandSession, with_bridge
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.settings import EngineKind, Settings
 
@@ -15,31 +16,36 @@ from lms_bridge.settings import EngineKind, Settings
 def at(settings: Settings, host: str | None, port: int | None) -> Settings:
     """The settings, with another address for the pages where one is named."""
     web = settings.web
-    return replace(settings, web=replace(web, host=host or web.host, port=port or web.port))
+    port = web.port if port is None else port
+    return replace(settings, web=replace(web, host=host or web.host, port=port))
 
 
 @click.command()
 @click.option("--host", help="The address to listen on; by default web.host.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The port; by default web.port.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; by default web.port.")
 @click.pass_obj
-def serve(session: Session, host: str | None, port: int | None) -> None:
-    """Shows the pages and lets the clock work, until it is told to stop."""
+def serve(session: CommandSession, host: str | None, port: int | None) -> None:
+    """Serves the pages and starts scheduled runs, until it is stopped."""
     stay_up(at(session.settings, host, port))
 
 
 def stay_up(settings: Settings) -> None:
-    """The pages and the clock; returns when they were told to stop."""
-    from lms_bridge.web.serve import serve as serve_pages
+    """Serves the pages and the scheduler; returns when they are stopped."""
+    from lms_bridge.server.serve import listen
+    from lms_bridge.server.serve import serve as serve_pages
 
-    with open_bridge(settings) as bridge:
-        serve_pages(bridge)
+    with (
+        listen(settings.web.host, settings.web.port) as listening,
+        open_bridge(at(settings, None, listening.getsockname()[1])) as bridge,
+    ):
+        serve_pages(bridge, listening)
 
 
 @click.command()
 @click.option("--until-empty", is_flag=True, help="End when the queue is empty.")
 @with_bridge
 def worker(bridge: Bridge, until_empty: bool) -> None:
-    """Takes runs from the queue in PostgreSQL (engine.kind = "procrastinate")."""
+    """Carries out runs from the queue in PostgreSQL (engine.kind = "procrastinate")."""
     if bridge.settings.engine.kind is not EngineKind.PROCRASTINATE:
         raise SettingsInvalid(
             ['engine.kind is not "procrastinate": `lms-bridge serve` carries runs out by itself']

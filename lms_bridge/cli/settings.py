@@ -1,4 +1,4 @@
-"""`lms-bridge settings`: what holds now, and whether it works."""
+"""`lms-bridge settings`: shows the effective settings and checks them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import fields
 import click
 from sqlalchemy.engine import make_url
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli import exits
-from lms_bridge.cli.findings import show_findings
-from lms_bridge.cli.output import say, table, tell_json
-from lms_bridge.cli.session import Session
-from lms_bridge.domain.ports import Closes, Finding, Probes
+from lms_bridge.bridge import Bridge
+from lms_bridge.cli.centre import show_findings
+from lms_bridge.console.output import print_json, print_line, table
+from lms_bridge.console.session import SOME_FAILED, CommandSession, current_session
+from lms_bridge.domain.ports import Closes, ProbeFinding, Probes
 from lms_bridge.reference import reference
 from lms_bridge.settings import SECTIONS, Settings
 from lms_bridge.store import migrate
@@ -24,34 +23,27 @@ SECRET = frozenset({"secrets.key", "academy.token", "academy.events_secret"})
 _SECRET_LIKE = re.compile(r"token|secret|password|key", re.IGNORECASE)
 
 
-@click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.pass_context
-def settings(ctx: click.Context, as_json: bool) -> None:
-    """Shows the settings that hold now: the defaults, your file, the environment. Secrets are not
-    shown."""
-    if ctx.invoked_subcommand is not None:
-        return
-    shown = dict(effective(ctx.ensure_object(Session).settings))
-    if as_json:
-        tell_json(shown)
+def show(*, in_json: bool) -> None:
+    shown = dict(effective(current_session().settings))
+    if in_json:
+        print_json(shown)
     else:
         table(["setting", "value"], shown.items())
 
 
-@settings.command()
+@click.command()
 @click.pass_obj
-def check(session: Session) -> None:
+def check(session: CommandSession) -> None:
     """Checks all settings at once, the database, and the Academy's side."""
     reference()
     with session.bridge() as bridge:
-        say(f"The settings are in order; the tables are up to date ({migrate.newest()}).")
+        print_line(f"The settings are in order; the tables are up to date ({migrate.newest()}).")
         broken = show_findings(list(_academy_findings(bridge)))
     if broken:
-        click.get_current_context().exit(exits.SOME_FAILED)
+        click.get_current_context().exit(SOME_FAILED)
 
 
-def _academy_findings(bridge: Bridge) -> Iterator[Finding]:
+def _academy_findings(bridge: Bridge) -> Iterator[ProbeFinding]:
     academy = bridge.open_academy()
     try:
         if isinstance(academy, Probes):

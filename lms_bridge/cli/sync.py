@@ -6,18 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli import exits
-from lms_bridge.cli.diff import show_items
-from lms_bridge.cli.naming import names_of_items
-from lms_bridge.cli.output import say, tell_json
-from lms_bridge.cli.progress import watching
-from lms_bridge.cli.session import with_bridge
-from lms_bridge.cli.summary import as_json, changed, show_errors
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import print_json, print_line
+from lms_bridge.console.progress import watching
+from lms_bridge.console.session import json_option, with_bridge
+from lms_bridge.console.summary import exit_code, reports_as_json, show_changes
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.store import centres
-from lms_bridge.sync.run import Report
 
 
 @click.command()
@@ -35,7 +31,7 @@ from lms_bridge.sync.run import Report
     is_flag=True,
     help="Follow what changed, without comparing with what the targets show.",
 )
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
+@json_option
 @click.pass_context
 @with_bridge
 def sync(
@@ -47,13 +43,14 @@ def sync(
     changes_only: bool,
     in_json: bool,
 ) -> None:
-    """Reads and sends everything that differs, for all centres that are enabled or those named.
+    """Reads the enabled or the named centres, and sends the differences.
 
-    Exit code 0 when all is done, 1 when anything failed or was quarantined or a centre was busy,
-    3 when nothing is left but what waits for approval.
+    The exit code is 0 if all is done and nothing waits. It is 1 if anything failed or was
+    quarantined, or a centre was busy. It is 3 if something waits for approval, and 4 if something
+    else waits: people without an account, or records in quarantine or after a failure.
     """
     chosen = _chosen(bridge, codes)
-    orders = [
+    requests = [
         bridge.request(
             centre,
             tuple(flow for flow in Flow if not flows or flow in flows),
@@ -64,14 +61,14 @@ def sync(
     ]
     quiet = in_json or dry_run
     with watching([centre.code for centre in chosen], quiet=quiet) as watch:
-        reports = bridge.run_all(orders, watch.progress, watch.done) if orders else []
+        reports = bridge.run_all(requests, watch.progress, watch.done) if requests else []
     if in_json:
-        tell_json({"dry_run": dry_run, "centres": [as_json(report) for report in reports]})
-    elif not orders:
-        say("There is no centre to sync. Add one: lms-bridge centre add --help")
+        print_json({"dry_run": dry_run, "centres": [reports_as_json(report) for report in reports]})
+    elif not requests:
+        print_line("There is no centre to sync. Add one: lms-bridge centre add --help")
     elif dry_run:
         show_changes(bridge, reports)
-    ctx.exit(exits.of_reports(reports))
+    ctx.exit(exit_code(reports))
 
 
 def _chosen(bridge: Bridge, codes: Sequence[str]) -> Sequence[Centre]:
@@ -87,17 +84,3 @@ def _chosen(bridge: Bridge, codes: Sequence[str]) -> Sequence[Centre]:
             "Enable it first: lms-bridge centre enable CODE",
         )
     return chosen
-
-
-def show_changes(bridge: Bridge, reports: Sequence[Report]) -> None:
-    """What dry runs would have changed."""
-    with bridge.database.reading() as tx:
-        names = names_of_items(tx, [item for report in reports for item in report.changes])
-    for report in reports:
-        steps = changed(report.counts)
-        say(f"{report.centre}: " + (f"{steps} step(s) to do" if steps else "nothing to do"))
-        show_items(report.changes, names)
-        show_errors(report)
-        if report.held:
-            say("    Removals or conflicts would be held for approval.", "yellow")
-    say("Nothing was changed: this was a dry run.")

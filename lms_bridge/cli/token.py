@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.cli.audit import by_command
-from lms_bridge.cli.output import say, table, tell_json, when
-from lms_bridge.cli.session import with_bridge
-from lms_bridge.domain.access import Reach, Scope, Token
+from lms_bridge.api import tokens
+from lms_bridge.api.documents import token_document
+from lms_bridge.api.tokens import MOST_DAYS, MOST_PER_MINUTE, NewToken, create_token, revoke_token
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import print_json, print_line, table, when
+from lms_bridge.console.session import by_command, json_option, with_bridge
+from lms_bridge.domain.access import TOKEN_SCOPES, DataScope, Scope, Token
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.document import plain
 from lms_bridge.reference import reference
-from lms_bridge.store import tokens
-from lms_bridge.sync.tokens import MOST_DAYS, MOST_PER_MINUTE, Wish, end_token, make_token
+from lms_bridge.webhooks.service import switch_off_without_token
 
 
-@click.group()
-def token() -> None:
-    """Tokens of the interface for programs (docs/api.md)."""
-
-
-@token.command()
+@click.command()
 @click.argument("purpose")
-@click.option("--centre", default="", help="The centre whose data it reaches.")
-@click.option("--region", default="", help="The region whose centres' data it reaches.")
+@click.option("--centre", default="", help="Only data of this centre.")
+@click.option("--region", default="", help="Only data of centres in this region.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice([scope.value for scope in Scope]),
-    help="What it may be used for; repeatable.",
+    type=click.Choice([scope.value for scope in TOKEN_SCOPES]),
+    help="What the token may be used for. May be repeated.",
 )
 @click.option(
-    "--days", default=0, type=click.IntRange(0, MOST_DAYS), help="How long it lasts; 0: always."
+    "--days",
+    default=0,
+    type=click.IntRange(0, MOST_DAYS),
+    help="How many days it lasts. 0: forever.",
 )
 @click.option(
     "--per-minute",
     default=0,
     type=click.IntRange(0, MOST_PER_MINUTE),
-    help="Requests in a minute; 0: as the settings say.",
+    help="Requests per minute. 0: the default of the settings.",
 )
 @with_bridge
 def create(
@@ -52,30 +53,35 @@ def create(
     days: int,
     per_minute: int,
 ) -> None:
-    """Makes a token and shows it, this once. Without a centre or a region it reaches everything:
+    """Creates a token and shows it, this once. Without a centre or a region it reaches all data:
     that is for the Academy's own operators."""
-    made, text = make_token(
+    made, text = create_token(
         bridge.database,
-        Wish(purpose, [Scope(each) for each in scopes], Reach(centre, region), days, per_minute),
+        NewToken(
+            purpose, [Scope(each) for each in scopes], DataScope(centre, region), days, per_minute
+        ),
         list(reference().regions),
         by=by_command(),
     )
-    say(text)
-    say(f"This is shown only now. It reaches {made.reach}; end it: token revoke {made.prefix}")
+    print_line(text)
+    print_line(
+        f"The token is shown only now. It reaches {made.reach}; end it: token revoke {made.prefix}"
+    )
 
 
-@token.command("list")
-@click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
+@click.command("list")
+@json_option
 @with_bridge
 def list_(bridge: Bridge, in_json: bool) -> None:
-    """All tokens, without their secrets."""
+    """Lists all tokens, without their secrets."""
     with bridge.database.reading() as tx:
         found = tokens.all_tokens(tx)
-    now = datetime.now(UTC)
+    now = utc_now()
     if in_json:
-        tell_json([_told(each, now) for each in found])
+        per_minute = bridge.settings.api.requests_per_minute
+        print_json([_document(each, now, per_minute) for each in found])
     elif not found:
-        say("There is no token yet. See `lms-bridge token create --help`.")
+        print_line("There is no token yet. See `lms-bridge token create --help`.")
     else:
         table(
             ["token", "for", "reaches", "scopes", "status", "last used"],
@@ -99,27 +105,24 @@ def status_of(each: Token, now: datetime) -> str:
     return "active" if each.usable(now) else "expired"
 
 
-def _told(each: Token, now: datetime) -> dict[str, object]:
+def _document(each: Token, now: datetime, default_per_minute: int) -> dict[str, object]:
     return {
-        "token": each.prefix,
-        "purpose": each.purpose,
-        "centre": each.reach.centre,
-        "region": each.reach.region,
-        "scopes": sorted(each.scopes),
+        **token_document(each, default_per_minute),
         "status": status_of(each, now),
-        "per_minute": each.per_minute,
-        "created_at": each.created_at,
+        "created_at": plain(each.created_at),
         "created_by": each.created_by,
-        "expires_at": each.expires_at,
-        "revoked_at": each.revoked_at,
-        "used_at": each.used_at,
+        "revoked_at": plain(each.revoked_at),
+        "used_at": plain(each.used_at),
     }
 
 
-@token.command()
+@click.command()
 @click.argument("prefix")
 @with_bridge
 def revoke(bridge: Bridge, prefix: str) -> None:
-    """Ends a token at once, by the prefix that the list shows."""
-    end_token(bridge.database, prefix, by=by_command())
-    say(f"Token {prefix} is revoked.")
+    """Revokes a token at once, by its prefix in the list."""
+    by = by_command()
+    revoke_token(bridge.database, prefix, by=by)
+    for number in switch_off_without_token(bridge.database, by=by):
+        print_line(f"Webhook {number} is switched off.")
+    print_line(f"Token {prefix} is revoked.")

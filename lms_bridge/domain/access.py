@@ -1,16 +1,22 @@
-"""Who may do what through the interface: scopes, and whose data a token reaches."""
+"""Who may do what: scopes, and whose data a role or a token reaches.
+
+``allows`` is the one rule. Pages ask it about the roles of an account, and the API asks it about a
+token.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Centre
 
 
 class Scope(StrEnum):
-    """What a token may be used for. The public catalogue needs none."""
+    """What a person or a token may do. The public catalogue needs none."""
 
     READ_OFFERINGS = "offerings:read"
     WRITE_OFFERINGS = "offerings:write"
@@ -23,29 +29,38 @@ class Scope(StrEnum):
     WRITE_OPERATIONS = "operations:write"
     WEBHOOKS = "webhooks"
     SEND_EVENTS = "events:write"
+    WRITE_NETWORK = "network:write"
+    ADMINISTER = "administration"
 
 
 MEANINGS: dict[Scope, str] = {
-    Scope.READ_OFFERINGS: "see one's own courses and offerings, whatever their status",
-    Scope.WRITE_OFFERINGS: "push schedules; submit, postpone, cancel and report on offerings",
+    Scope.READ_OFFERINGS: "see their own courses and offerings, with any status",
+    Scope.WRITE_OFFERINGS: "push schedules; submit, postpone, cancel and report on offerings; "
+    "change a centre's profile",
     Scope.REVIEW_OFFERINGS: "review, object to, publish and close offerings: for the Academy and "
     "its regional focal points",
     Scope.READ_ENROLMENTS: "see registrations, with learners' names and e-mail addresses",
-    Scope.WRITE_ENROLMENTS: "register, select, reject, confirm payments, withdraw; answers show "
+    Scope.WRITE_ENROLMENTS: "register, select, reject, confirm payments, withdraw; responses show "
     "the registration",
     Scope.READ_RESULTS: "see results",
     Scope.WRITE_RESULTS: "enter results",
     Scope.READ_OPERATIONS: "see runs, holds and people who wait to be matched",
     Scope.WRITE_OPERATIONS: "decide about holds, match people, send records again",
-    Scope.WEBHOOKS: "be told of what changed",
-    Scope.SEND_EVENTS: "tell the bridge that something changed at the Academy",
+    Scope.WEBHOOKS: "receive changes by webhooks",
+    Scope.SEND_EVENTS: "post events about changes at the Academy",
+    Scope.WRITE_NETWORK: "change cycles, memberships and roll-overs: for the Academy and its "
+    "regional focal points",
 }
-NOT_FOR_CENTRES = frozenset({Scope.REVIEW_OFFERINGS})
-"""Nobody reviews what is their own."""
+"""Of the scopes that a token may have."""
+PEOPLE_ONLY = frozenset({Scope.ADMINISTER})
+"""Connections, tokens, webhooks, accounts: no program changes who has access."""
+TOKEN_SCOPES = tuple(scope for scope in Scope if scope not in PEOPLE_ONLY)
+NOT_FOR_CENTRES = frozenset({Scope.REVIEW_OFFERINGS, Scope.WRITE_NETWORK})
+"""Nobody reviews or decides about what is their own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class DataScope:
     """Whose data: one centre's, one region's, or (both empty) everybody's."""
 
     centre: str = ""
@@ -66,7 +81,53 @@ class Reach:
         return f"region {self.region}" if self.region else "everything"
 
 
-EVERYTHING = Reach()
+EVERYTHING = DataScope()
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Scopes, and whose data they are for."""
+
+    scopes: frozenset[Scope]
+    reach: DataScope = EVERYTHING
+
+
+def allows(
+    permissions: Iterable[Permission], scope: Scope | None, centre: Centre | None = None
+) -> bool:
+    """Whether one of the permissions has the scope, and reaches the centre.
+
+    Without a centre: whether the scope may be used for anything at all. What is found then must be
+    limited to ``reaches``. No scope means that any permission will do.
+    """
+    return any(
+        (scope is None or scope in each.scopes) and (centre is None or each.reach.holds(centre))
+        for each in permissions
+    )
+
+
+def reaches(permissions: Iterable[Permission], scope: Scope) -> list[DataScope]:
+    """Whose data the scope may be used for."""
+    return [each.reach for each in permissions if scope in each.scopes]
+
+
+def check_reach(
+    reach: DataScope, what: str, regions: Collection[str], *, centre_known: bool
+) -> None:
+    """Checks whom a new token or webhook is for. ``regions`` are those that there are.
+
+    Raises:
+        NotFound: there is no such centre or region.
+        Refused: it names a centre and a region.
+    """
+    if reach.centre and reach.region:
+        raise Refused("two-reaches", f"{what} is for a centre or for a region, not for both.")
+    if reach.region and reach.region not in regions:
+        raise NotFound(
+            "no-such-region", "There is no such region.", f"Known: {', '.join(regions)}."
+        )
+    if reach.centre and not centre_known:
+        raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +140,7 @@ class Token:
     id: int
     prefix: str
     purpose: str
-    reach: Reach
+    reach: DataScope
     scopes: frozenset[Scope]
     per_minute: int
     created_at: datetime
@@ -92,6 +153,10 @@ class Token:
     def name(self) -> str:
         """What the audit calls whoever uses it."""
         return f"token {self.prefix}"
+
+    @property
+    def permission(self) -> Permission:
+        return Permission(self.scopes, self.reach)
 
     def usable(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -35,6 +35,8 @@ def plain(value: object) -> Json:
         return str(value.value)
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
     if isinstance(value, (list, tuple)):
@@ -75,3 +77,28 @@ def difference(old: Document, new: Document) -> Difference:
     return {
         name: (old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)
     }
+
+
+ITU_FIELDS: dict[str, str] = {
+    "modality": "itu_modality",
+    "level": "itu_level",
+    "status": "itu_status",
+    "hours": "itu_hours",
+    "registration": "itu_registration",
+    "registration_opens": "itu_regopen",
+    "registration_closes": "itu_regclose",
+    "seats": "itu_seats",
+    "price": "itu_price",
+    "currency": "itu_currency",
+    "payment_methods": "itu_payment",
+    "languages": "itu_languages",
+    "topics": "itu_topics",
+    "coordinators": "itu_coordinators",
+    "organisers": "itu_organisers",
+    "location": "itu_location",
+    "audience": "itu_audience",
+    "requirements": "itu_requirements",
+    "objectives": "itu_objectives",
+    "time_zone": "itu_timezone",
+}
+"""Field of an offering -> the name of the custom field or parameter that holds it."""

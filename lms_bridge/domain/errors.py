@@ -6,17 +6,18 @@
     ├── RetryLater      try the same again later; nothing is wrong with the data
     │   ├── Unreachable     no connection, a reset, a time-out, a 5xx
     │   ├── Overloaded      the other side asks to wait (429, 503, Retry-After, maintenance)
-    │   └── CircuitOpen     too many failures in a row: not even tried
+    │   ├── CircuitOpen     too many failures in a row: not even tried
+    │   └── OutOfTime       the run's whole time is over: nothing more is tried
     ├── RecordRefused   skip this one record, quarantine it, carry on with the rest
     ├── StopRun         stop this centre's run: a person has to act
     │   ├── AccessDenied    token, function or capability is missing
-    │   ├── NotUnderstood   the answer is not what was asked for (login page, XML, broken JSON)
+    │   ├── NotUnderstood   the response has another form (login page, XML, broken JSON)
     │   └── IncompleteRead  the snapshot is not whole, so nothing may be concluded from it
     ├── LeaseLost       another process runs this centre: stop at once, change nothing more
-    └── Refused         tell the person who asked: wrong usage, wrong settings, unknown thing
+    └── Refused         report it to the person: wrong usage, wrong settings, unknown thing
         ├── SettingsInvalid     all problems at once
         ├── NotFound
-        ├── NotNow              the thing's state does not allow it; ``allowed`` tells what it does
+        ├── NotNow              the thing's state does not allow it; ``allowed`` lists what it does
         ├── RulesBroken         the record breaks rules; ``findings`` lists every one
         └── AddressRefused      the address guard says no
 
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 
 class BridgeError(Exception):
@@ -43,11 +44,19 @@ class BridgeError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    def about(self, subject: str) -> Self:
+        """The same error, with a message that begins with what it is about."""
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__)
+        error.message = f"{subject}: {self.message}"
+        error.args = (error.message,)
+        return error
+
 
 class RetryLater(BridgeError):
     """Nothing is wrong with the data: the same request may succeed later.
 
-    ``after`` is the number of seconds that the other side asked to wait, if it did. ``applied`` is
+    ``after`` is the wait that the other side requested, in seconds. ``applied`` is
     True where the request may have been carried out although no answer arrived: look before
     sending again.
     """
@@ -78,6 +87,17 @@ class CircuitOpen(RetryLater):
     """So many requests failed in a row that this one was not sent."""
 
 
+class OutOfTime(RetryLater):
+    """The run has taken its whole time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "run-too-long",
+            "The run took its whole time. What it did is kept, and the next run goes on.",
+            "See which system is slow. The setting sync.run_minutes allows more time.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with one field of a record. ``message`` goes on from the field's name ("is not
@@ -92,7 +112,7 @@ class Problem:
 
 class RecordRefused(BridgeError):
     """One record cannot be used; ``field`` names the part at fault where it is known, and
-    ``problems`` all of them where a schema told."""
+    ``problems`` are all of them, if a schema found them."""
 
     def __init__(
         self,
@@ -117,7 +137,7 @@ class AccessDenied(StopRun):
 
 
 class NotUnderstood(StopRun):
-    """The answer is not what was asked for."""
+    """The response is not what the request was for."""
 
 
 class IncompleteRead(StopRun):
@@ -129,7 +149,7 @@ class LeaseLost(BridgeError):
 
 
 class Refused(BridgeError):
-    """The request itself is wrong; the message tells the person who asked why."""
+    """The request itself is wrong. The message explains it to the person."""
 
 
 class NotFound(Refused):
@@ -154,13 +174,13 @@ def _possible(allowed: Sequence[str]) -> str:
 class RulesBroken(Refused):
     """A record breaks rules of the programme; ``findings`` are those that must be mended."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[RuleBreach]) -> None:
         self.findings = tuple(findings)
         said = " ".join(finding.message for finding in self.findings)
         super().__init__("rules-broken", said, "Mend it and try again.")
 
 
-class Finding(Protocol):
+class RuleBreach(Protocol):
     """What a rule says of a record: ``field`` may be empty, ``code`` is stable."""
 
     @property

@@ -1,7 +1,7 @@
-"""The lives of offerings and of enrolments: the only place that knows what may follow what.
+"""The status machines of offerings and of enrolments: which status may follow which.
 
 Both are plain tables of *action* → {status before: status after}, with guards beside them. The
-names of the statuses are the bridge's own: public sources tell of the lives, but list no statuses.
+names of the statuses are the bridge's own, because public sources list none.
 Actions are done by people, by way of the API; what time brings by itself (a deadline without an
 objection, a start, an end) is in ``by_clock``.
 """
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from lms_bridge.domain.availability import is_over
+from lms_bridge.domain.dates import is_dated, is_endless, registration_end
+from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.errors import NotNow, Refused
 from lms_bridge.domain.model import (
+    Enrolment,
     EnrolmentStatus,
-    Modality,
     Offering,
     OfferingStatus,
     RegistrationType,
@@ -63,11 +66,6 @@ def comes_unreviewed(said: OfferingStatus, before: OfferingStatus | None) -> boo
     return said in AFTER_REVIEW and before not in AFTER_REVIEW
 
 
-def offering_actions(status: OfferingStatus) -> tuple[OfferingAction, ...]:
-    """What a person may do with an offering of that status."""
-    return tuple(action for action, moves in OFFERING_MOVES.items() if status in moves)
-
-
 def by_clock(offering: Offering, deadline: datetime | None, now: datetime) -> OfferingStatus:
     """The status that time alone has brought an offering to.
 
@@ -83,20 +81,27 @@ def by_clock(offering: Offering, deadline: datetime | None, now: datetime) -> Of
     return status
 
 
-def move_offering(offering: Offering, action: OfferingAction, now: datetime) -> Offering:
-    """The offering after a person's action.
+_STANDING = frozenset({OfferingAction.REPORT, OfferingAction.OBJECT, OfferingAction.CLOSE})
+"""What is done with the report on a course without an end, whose status stays as it is."""
+
+
+def move_offering(
+    offering: Offering, action: OfferingAction, now: datetime, *, report_waits: bool = False
+) -> Offering:
+    """The offering after a person's action. ``report_waits`` says whether a report of it waits for
+    validation: a course without an end has no status that says so.
 
     Raises:
         NotNow: the offering's status, or its dates, do not let the action be done.
     """
-    after = OFFERING_MOVES[action].get(offering.status)
+    after = _status_after(offering, action, report_waits)
     if after is None:
         raise NotNow(
             "offering-not-now",
             f"An offering that is {offering.status} cannot be taken through “{action}”.",
-            allowed=offering_actions(offering.status),
+            allowed=possible_actions(offering, now, report_waits=report_waits),
         )
-    if action is OfferingAction.PUBLISH and is_dated(offering) and _passed(offering.ends_at, now):
+    if action is OfferingAction.PUBLISH and _cannot_begin(offering, now):
         raise NotNow(
             "offering-is-over",
             "The offering's end has passed.",
@@ -106,9 +111,29 @@ def move_offering(offering: Offering, action: OfferingAction, now: datetime) -> 
     return replace(offering, status=after)
 
 
-def is_dated(offering: Offering) -> bool:
-    """Whether an offering has a beginning and an end: one that is self-paced stays open."""
-    return offering.modality is not Modality.SELF_PACED
+def _status_after(
+    offering: Offering, action: OfferingAction, report_waits: bool
+) -> OfferingStatus | None:
+    if action in _STANDING and is_endless(offering) and offering.status in _OPEN:
+        possible = report_waits is not (action is OfferingAction.REPORT)
+        return offering.status if possible else None
+    return OFFERING_MOVES[action].get(offering.status)
+
+
+def possible_actions(
+    offering: Offering, now: datetime, *, report_waits: bool = False
+) -> tuple[OfferingAction, ...]:
+    """Exactly what a person may do with the offering now, as far as its life is concerned."""
+    return tuple(
+        action
+        for action in OfferingAction
+        if _status_after(offering, action, report_waits) is not None
+        and not (action is OfferingAction.PUBLISH and _cannot_begin(offering, now))
+    )
+
+
+def _cannot_begin(offering: Offering, now: datetime) -> bool:
+    return is_dated(offering) and _passed(offering.ends_at, now)
 
 
 def _passed(moment: datetime | None, now: datetime) -> bool:
@@ -185,9 +210,9 @@ _PAYMENT = frozenset({EnrolmentAction.INVOICE, EnrolmentAction.CONFIRM_PAYMENT})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EnrolmentPlace:
     """What the guards of an enrolment look at: its offering, how many seats of it others have
-    taken, the moment, and whether the end-of-course report of a closed one was validated here."""
+    taken, the moment, and whether the end-of-course report was validated here."""
 
     offering: Offering
     taken: int
@@ -198,14 +223,35 @@ class Place:
     def is_paid(self) -> bool:
         return bool(self.offering.price)
 
+    @property
+    def may_certify(self) -> bool:
+        """A course without an end has a standing validation, and goes on."""
+        closed = self.offering.status is OfferingStatus.CLOSED
+        return self.validated and (closed or is_endless(self.offering))
+
 
 def enrolment_actions(status: EnrolmentStatus | None) -> tuple[EnrolmentAction, ...]:
     """What may be done with an enrolment of that status, guards apart; None: there is none yet."""
     return tuple(action for action, moves in ENROLMENT_MOVES.items() if status in moves)
 
 
+def possible_enrolment_actions(
+    status: EnrolmentStatus | None, place: EnrolmentPlace
+) -> tuple[EnrolmentAction, ...]:
+    """Exactly what may be done with an enrolment now: each action is tried on it."""
+    return tuple(action for action in enrolment_actions(status) if _lets(status, action, place))
+
+
+def _lets(status: EnrolmentStatus | None, action: EnrolmentAction, place: EnrolmentPlace) -> bool:
+    try:
+        move_enrolment(status, action, place)
+    except (NotNow, Refused):
+        return False
+    return True
+
+
 def move_enrolment(
-    status: EnrolmentStatus | None, action: EnrolmentAction, place: Place
+    status: EnrolmentStatus | None, action: EnrolmentAction, place: EnrolmentPlace
 ) -> EnrolmentStatus:
     """The status after a person's action. A free place enrols at once; a paid one once payment is
     confirmed.
@@ -215,6 +261,8 @@ def move_enrolment(
         Refused: the offering is not of the kind that the action is for, or has no seat left.
     """
     after = ENROLMENT_MOVES[action].get(status)
+    if action is EnrolmentAction.CERTIFY and status is _E.CERTIFIED:
+        raise NotNow("already-certified", "The certificate was released already.")
     if after is None:
         raise NotNow(
             "enrolment-not-now",
@@ -227,8 +275,7 @@ def move_enrolment(
         _has_a_seat(place)
     if action in _PAYMENT and not place.is_paid:
         raise Refused("offering-is-free", "The offering is free: there is nothing to pay.")
-    closed = place.offering.status is OfferingStatus.CLOSED and place.validated
-    if action is EnrolmentAction.CERTIFY and not closed:
+    if action is EnrolmentAction.CERTIFY and not place.may_certify:
         raise NotNow(
             "report-not-validated",
             "Certificates are released once the offering's end-of-course report is validated.",
@@ -238,7 +285,7 @@ def move_enrolment(
     return after
 
 
-def _may_register(action: EnrolmentAction, place: Place) -> None:
+def _may_register(action: EnrolmentAction, place: EnrolmentPlace) -> None:
     offering, now = place.offering, place.now
     right = _REGISTRATION[offering.registration]
     if action is not right:
@@ -251,21 +298,16 @@ def _may_register(action: EnrolmentAction, place: Place) -> None:
         raise NotNow("registration-not-open", "The offering does not take registrations.")
     if offering.registration_opens is not None and now < offering.registration_opens:
         raise NotNow("registration-not-open", "Registration has not begun yet.")
+    if is_over(offering, now):
+        raise NotNow("registration-closed", "The course is over.")
     if _passed(registration_end(offering), now):
         raise NotNow("registration-closed", "Registration is over.")
 
 
-def _has_a_seat(place: Place) -> None:
+def _has_a_seat(place: EnrolmentPlace) -> None:
     seats = place.offering.seats
     if seats is not None and place.taken >= seats:
         raise NotNow("no-seat-left", f"All {seats} seats of the offering are taken.")
-
-
-def registration_end(offering: Offering) -> datetime | None:
-    """When registration ends: no later than the start, unless the offering is self-paced."""
-    if offering.registration_closes is not None:
-        return offering.registration_closes
-    return offering.starts_at if is_dated(offering) else None
 
 
 def next_step(status: EnrolmentStatus, offering: Offering, now: datetime) -> str:
@@ -294,3 +336,16 @@ _NEXT = {
     _E.STARTED: "learn",
     _E.COMPLETED: "wait_for_certificate",
 }
+
+
+def with_end(
+    record: Enrolment, before: Enrolment | None, offering: Offering, days: int, now: datetime
+) -> Enrolment:
+    """The enrolment with an end so many days after its start, if the offering is self-paced and
+    nobody said when it ends. Who stays in the course keeps the end. ``days`` 0: no end."""
+    if not days or is_dated(offering) or record.ends_at or record.status not in IN_COURSE:
+        return record
+    if before is not None and before.ends_at and before.status in IN_COURSE:
+        return replace(record, ends_at=before.ends_at)
+    begun = record.starts_at or now.replace(microsecond=0)
+    return replace(record, ends_at=begun + timedelta(days=days))

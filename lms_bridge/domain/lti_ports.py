@@ -42,7 +42,7 @@ class LtiCourse:
 
     ``connection`` is the platform's number, ``issuer`` its name: ids of people mean something
     within one issuer alone. ``by_sourced_id`` says that learners are known by the id of the
-    register behind the platform, not by the platform's own.
+    register behind the platform, not by the platform's own. ``active``: the connection is in use.
     """
 
     number: int
@@ -52,6 +52,7 @@ class LtiCourse:
     title: str
     has_memberships: bool
     by_sourced_id: bool = False
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,17 +80,6 @@ class Flow(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
-    """A centre's place in one cycle of the partner programme."""
-
-    cycle: str
-    status: str = "active"
-    starts_on: str = ""
-    ends_on: str = ""
-    priority_areas: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Centre:
     """A training centre and how its LMS is reached.
 
@@ -106,7 +95,6 @@ class Centre:
     country: str = ""
     languages: tuple[str, ...] = ("en",)
     time_zone: str = "UTC"
-    memberships: tuple[Membership, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     policy: Mapping[str, object] = field(default_factory=dict)
     sample: bool = False
@@ -157,7 +145,8 @@ class Offering:
 
     ``code`` is the bridge's own stable identity. ``lms_course`` names the course in the centre's
     LMS where several editions share one (then the edition becomes a group there). ``listed`` is
-    False once the source no longer shows the offering; nothing is deleted.
+    False once the source no longer shows the offering; nothing is deleted. ``translations`` are its
+    texts in every language that the source has (``domain.translations``).
     """
 
     code: str
@@ -191,6 +180,7 @@ class Offering:
     address: str = ""
     lms_course: str = ""
     meetings: tuple[Meeting, ...] = ()
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +193,15 @@ class Learner:
     email: str
     language: str = ""
     country: str = ""
+
+
+REALM_MARK = "~"
+"""Between a centre's code and the id that the centre gave a person. No id of the Academy has it."""
+
+
+def realm_of(learner_id: str) -> str:
+    """The code of the centre that made this identity; "" where the Academy did."""
+    return learner_id.rpartition(REALM_MARK)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +219,8 @@ class Enrolment:
 class Result:
     """What came of an enrolment. ``score`` is on the scale ``scale_min`` to ``scale_max``.
 
-    A score of zero is a score; None means that there is none yet.
+    A score of zero is a score; None means that there is none yet. ``completed`` is None where the
+    source says nothing about completion.
     """
 
     learner: str
@@ -228,6 +228,6 @@ class Result:
     score: Decimal | None = None
     scale_min: Decimal = Decimal(0)
     scale_max: Decimal = Decimal(100)
-    completed: bool = False
+    completed: bool | None = None
     completed_at: datetime | None = None
     graded_at: datetime | None = None

@@ -1,8 +1,8 @@
-"""What the core asks of an outside system: small protocols, found by ``isinstance``.
+"""The ports of outside systems: small protocols, found by ``isinstance``.
 
-A capability is a protocol, never a flag: a connector implements the ones it can honour. Reading is
-by **answers**: the bytes exactly as the source sent them, with a way to parse them that is only
-used when the bytes changed. Writing is by **orders** and their **outcomes**, one per record.
+A capability is a protocol, never a flag: a connector implements those that it supports. Reading
+yields **pages**: the exact bytes of the source, parsed only if they changed. Writing takes
+**write requests** and yields one **write result** for each record.
 
 Sides: a centre's LMS implements ``ReadsOfferings``, ``ShowsEnrolments``, ``WritesLearners``,
 ``WritesEnrolments``, ``ReadsResults``; the Academy's platform ``WritesOfferings``,
@@ -14,15 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
-from lms_bridge.domain.document import Document
+from lms_bridge.domain.bounds import Bounds
+from lms_bridge.domain.document import Document, Json
 from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.lti_ports import LtiSystem
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
+class RawRecord:
     """One record as a source gives it: its id there, and fields in the names of the schemas.
 
     ``fields`` holds only what the source said, unchecked; values are JSON values.
@@ -33,38 +34,44 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a source said about one scope (a category, a course, a page), and all of it.
+class Page:
+    """All that a source shows of one scope (a category, a course, a page).
 
     ``body`` is the exact bytes, in one or more parts; ``parse`` turns them into records and may
-    raise ``NotUnderstood``. ``whole`` is False for a partial answer (changes since a cursor): its
-    silence about a record then means nothing. ``cursor`` is where to go on from next time.
-    ``alone``: as for ``Unread``, should it not be understood.
+    raise ``NotUnderstood``. ``whole`` is False for a partial page (changes since a cursor): a
+    record that it leaves out is not gone. ``cursor`` is where to go on from next time.
+    ``isolated``: as for ``PageError``, if it cannot be parsed.
     """
 
     scope: str
     body: tuple[bytes, ...]
-    parse: Callable[[], Iterable[Raw]]
+    parse: Callable[[], Iterable[RawRecord]]
     whole: bool = True
     cursor: str = ""
-    alone: bool = False
+    isolated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class PageError:
     """A scope that could not be read. Nothing may be concluded about its records.
 
-    ``alone`` says that no record can come up in another scope instead: then the scopes that were
-    read still count, even where the feed as a whole has to be read to its end.
+    ``isolated`` says that no record can come up in another scope instead: then the scopes that were
+    read still count, even where the feed as a whole has to be read to its end. ``exact`` says that
+    ``scope`` is the name that its page would have: then other scopes that are missing have ended.
+    ``gone`` says that the system does not hold the scope any more. ``helps`` is a command: the
+    scope was not even tried, and waits until a person runs it. That is no failure.
     """
 
     scope: str
     error: BridgeError
-    alone: bool = False
+    isolated: bool = False
+    gone: bool = False
+    exact: bool = False
+    helps: str = ""
 
 
-Reading = Iterator[Answer | Unread]
-"""A whole snapshot, answer by answer; ends with an error when it cannot be whole."""
+Pages = Iterator[Page | PageError]
+"""A whole snapshot, page by page. It raises an error if it cannot be whole."""
 
 
 class Action(StrEnum):
@@ -83,44 +90,52 @@ class Removal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WriteRequest:
     """One record to write. ``key`` names it in the outcome.
 
-    ``external_id`` is empty when the target does not know the record yet; ``wanted`` is the whole
+    ``external_id`` is empty when the target does not know the record yet; ``desired`` is the whole
     document, ``changed`` the fields that differ from what the target last acknowledged.
-    ``again`` is True when an earlier attempt may have reached the target: look before creating.
+    ``is_retry`` is True when an earlier attempt may have reached the target: look before creating.
     """
 
     key: int
     action: Action
     external_id: str
-    wanted: Document
+    desired: Document
     changed: tuple[str, ...] = ()
-    again: bool = False
+    is_retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The target acknowledged an order. ``made`` is False when the record was there already and
-    is not the bridge's own: it will then never be removed by the bridge."""
+class Written:
+    """The target acknowledged a request.
+
+    ``created_by_us`` is False when the record was there already. The bridge then never removes it.
+    ``held`` are fields that the target cannot hold as they were sent, as it holds them now.
+    """
 
     key: int
     external_id: str
-    made: bool = True
+    created_by_us: bool = True
     note: str = ""
+    held: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """The target did not take an order; the class of the error says what to do about it."""
+class WriteFailed:
+    """The target refused a request. The class of the error says what to do.
+
+    ``accounts`` are those from which a person may choose the learner's, each with a reason.
+    """
 
     key: int
     error: BridgeError
+    accounts: tuple[tuple[str, str], ...] = ()
 
 
-Outcomes = Iterator[Done | Failed]
-"""One outcome per order, in any order, as they become known. An error raised ends the writing:
-orders without an outcome are then neither done nor failed."""
+WriteResults = Iterator[Written | WriteFailed]
+"""One result per request, in any order, as they become known. A raised error ends the writing:
+requests without a result have then neither succeeded nor failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +150,30 @@ class Account:
 
 @runtime_checkable
 class ReadsOfferings(Protocol):
-    def read_offerings(self) -> Reading:
-        """Fields of each record: those of ``lms_bridge.schemas.offering.OfferingSchema``."""
+    def read_offerings(self) -> Pages:
+        """Fields of each record: those of ``lms_bridge.schemas.records.OfferingSchema``."""
         ...
 
 
 @runtime_checkable
 class ReadsResults(Protocol):
-    def read_results(self, offerings: Sequence[str]) -> Reading:
-        """One answer per offering (its external id is the scope). Records' ids are
-        ``<offering>/<account>``; fields: those of ``ResultSchema``."""
+    def read_results(self, offerings: Sequence[str]) -> Pages:
+        """One answer per offering (its external id is the scope), and an error beside it if a
+        part was not seen. Records' ids are ``<offering>/<account>``; fields: those of
+        ``ResultSchema``. What a record leaves out keeps its value: an empty score is None."""
         ...
 
 
 @runtime_checkable
+class UsesAcademyIds(Protocol):
+    """A centre that keeps no accounts: its results name learners by the Academy's ids."""
+
+    academy_ids: bool
+
+
+@runtime_checkable
 class ShowsEnrolments(Protocol):
-    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
         """One answer per offering: who is on its roster, everybody. Records' ids are
         ``<offering>/<account>``; the field ``state`` is ``active`` or ``suspended``."""
         ...
@@ -181,32 +204,57 @@ class FindsAccounts(Protocol):
 
 
 @runtime_checkable
+class ShowsAccounts(Protocol):
+    def show_accounts(self, documents: Mapping[str, Document]) -> Pages:
+        """What the system holds of accounts, given as {external id: what it acknowledged}. Each
+        record is that document with what differs; ``state`` is ``active``, ``suspended`` or
+        ``gone``. Accounts that are not seen are left out."""
+        ...
+
+
+ACCOUNT_GONE = "account-gone"
+"""The code of an error that says: this account was deleted. The learner is then matched anew."""
+
+
+CENTRE_NAME, REGION = "centre_name", "region"
+"""What goes with an offering's document: the name of its centre, and the region of that."""
+COURSE_GONE = "course-gone"
+"""The code of an error that says: the course that stands for the offering was deleted."""
+
+
+@runtime_checkable
 class WritesLearners(Protocol):
-    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
-        """Documents: those of ``domain.wanted.learner_document``."""
+    def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Documents: those of ``desired_state.learner_document``, with ``decided`` if a person
+        said that no account there is the learner's. ``is_retry`` says that an earlier attempt may
+        have made the account; no other account may be taken for the bridge's own.
+
+        Removal suspends an account that nothing needs any more, and never deletes it. A request to
+        create one with an external id makes such an account active again."""
         ...
 
 
 @runtime_checkable
 class WritesEnrolments(Protocol):
-    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
-        """Documents: those of ``domain.wanted.enrolment_document`` together with ``offering`` and
-        ``account``, the external ids of both. Nobody who is enrolled already and whose order does
-        not say ``again`` is counted as made by the bridge."""
+    def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
+        """Documents: those of ``desired_state.enrolment_document`` together with ``offering`` and
+        ``account``, the external ids of both. Nobody who is enrolled already and whose request does
+        not say ``is_retry`` is counted as made by the bridge."""
         ...
 
 
 @runtime_checkable
 class WritesOfferings(Protocol):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        """Documents: those of ``domain.wanted.offering_document``. Removal means that the offering
-        is no longer shown to the public; nothing is deleted."""
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Documents: those of ``desired_state.offering_document`` together with ``CENTRE_NAME`` and
+        ``REGION``. Removal means that the offering is no longer shown to the public; nothing is
+        deleted."""
         ...
 
 
 @runtime_checkable
 class ShowsOfferings(Protocol):
-    def show_offerings(self, external_ids: Sequence[str]) -> Reading:
+    def show_offerings(self, external_ids: Sequence[str]) -> Pages:
         """What the target shows now, in the field names of the documents that it was sent; fields
         that it does not show are left out."""
         ...
@@ -214,7 +262,7 @@ class ShowsOfferings(Protocol):
 
 @runtime_checkable
 class ReadsRegistrations(Protocol):
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
         """All registrations for one centre's offerings, given as {external id: code}. Fields: those
         of ``RegistrationSchema``."""
         ...
@@ -222,17 +270,15 @@ class ReadsRegistrations(Protocol):
 
 @runtime_checkable
 class FollowsRegistrations(Protocol):
-    def registrations_since(
-        self, centre: str, offerings: Mapping[str, str], cursor: str
-    ) -> Reading:
+    def registrations_since(self, centre: str, offerings: Mapping[str, str], cursor: str) -> Pages:
         """What changed since the cursor of an earlier answer; answers are not ``whole``."""
         ...
 
 
 @runtime_checkable
 class WritesResults(Protocol):
-    def write_results(self, orders: Sequence[Order]) -> Outcomes:
-        """Documents: those of ``domain.wanted.result_document`` together with ``offering`` and
+    def write_results(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        """Documents: those of ``desired_state.result_document`` together with ``offering`` and
         ``account``, the external ids of both at this target."""
         ...
 
@@ -244,7 +290,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeFinding:
     """One line of a probe. ``affects`` names the flows that will not work because of it."""
 
     check: str
@@ -256,7 +302,7 @@ class Finding:
 
 @runtime_checkable
 class Probes(Protocol):
-    def probe(self) -> Iterator[Finding]:
+    def probe(self) -> Iterator[ProbeFinding]:
         """Looks at everything that the flows need, and changes nothing that lasts."""
         ...
 
@@ -272,32 +318,43 @@ class Closes(Protocol):
 class Option:
     """One setting of a connector, as shown by ``centre add`` and in the documentation.
 
-    ``kind`` is one of ``text``, ``number``, ``flag``, ``list``, ``map``.
+    ``kind`` is one of ``text``, ``number``, ``flag``, ``list``, ``map``. Every number has
+    ``bounds``.
     """
 
     name: str
     kind: str
     default: object
     help: str
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How hard one system may be pressed. Times in seconds."""
+    """How hard one system may be pressed. Times in seconds.
 
-    calls_at_once: int = 4
-    connect_seconds: float = 5.0
-    read_seconds: float = 60.0
-    attempts: int = 4
-    backoff_seconds: float = 0.5
-    backoff_most_seconds: float = 30.0
-    break_after: int = 8
-    break_seconds: float = 60.0
-    most_bytes: int = 64 * 1024 * 1024
+    ``total_seconds`` bounds one request from its beginning to the last byte of its answer, with all
+    its attempts and the waits between them; 0: four times ``read_seconds``.
+    """
+
+    calls_at_once: Annotated[int, Bounds(1, 64)] = 4
+    connect_seconds: Annotated[float, Bounds(0.1, 120)] = 5.0
+    read_seconds: Annotated[float, Bounds(0.1, 600)] = 60.0
+    total_seconds: Annotated[float, Bounds(0, 7200)] = 0.0
+    attempts: Annotated[int, Bounds(1, 20)] = 4
+    backoff_seconds: Annotated[float, Bounds(0, 60)] = 0.5
+    backoff_most_seconds: Annotated[float, Bounds(0, 3600)] = 30.0
+    break_after: Annotated[int, Bounds(1, 1000)] = 8
+    break_seconds: Annotated[float, Bounds(0, 3600)] = 60.0
+    most_bytes: Annotated[int, Bounds(1024, 1024**3)] = 64 * 1024 * 1024
+
+    @property
+    def whole_seconds(self) -> float:
+        return self.total_seconds or 4 * self.read_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class SystemAccess:
     """Everything a connector needs to open one system. The secret never appears in its repr.
 
     ``lti`` is there for connectors that ask for it (``Connector.needs_lti``).
@@ -326,7 +383,11 @@ class Connector:
     name: str
     title: str
     sides: frozenset[str]
-    open: Callable[[Access], object]
+    open: Callable[[SystemAccess], object]
     options: tuple[Option, ...] = ()
     needs_address: bool = True
+    needs_secret: bool = True
     needs_lti: bool = False
+    reads_locally: bool = False
+    """Whether reading its offerings costs no request to another system. They are then read by day,
+    too."""

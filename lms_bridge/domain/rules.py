@@ -10,13 +10,29 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
-from lms_bridge.domain.lifecycle import is_dated, registration_end
-from lms_bridge.domain.model import Modality, Offering, RegistrationType, Result
+from lms_bridge.domain.availability import CLOSING_SOON_DAYS
+from lms_bridge.domain.bounds import Bounds
+from lms_bridge.domain.dates import is_dated, length_in_days, registration_end, zone_of
+from lms_bridge.domain.model import (
+    Modality,
+    Offering,
+    OfferingStatus,
+    RegistrationType,
+    Result,
+)
+from lms_bridge.domain.network import NO_STANDING, Cycle, Standing, area_key, day_of
 
 SHORTEST_DAYS, LONGEST_DAYS = 2, 8 * 7
 """Instructor-led courses last 2 days to 8 weeks, counted in days of their own time zone."""
+INSTRUCTOR_LED = frozenset({Modality.INSTRUCTOR_LED, Modality.FACE_TO_FACE, Modality.BLENDED})
+"""The three modalities that an instructor leads."""
+ON_SITE = frozenset({Modality.FACE_TO_FACE, Modality.BLENDED})
+"""The modalities that people travel for."""
+BEFORE_PUBLISHING = frozenset(
+    {OfferingStatus.PLANNED, OfferingStatus.SUBMITTED, OfferingStatus.REVIEWED}
+)
 
 
 DOCUMENTATION = "/api/docs#"
@@ -28,25 +44,31 @@ class Rules:
     """Numbers of the programme that public sources do not name. Every field is a setting
     (docs/settings.md), with its default here."""
 
-    objection_days: int = 10
-    lead_days: int = 0
-    report_days: int = 0
-    least_participants: int = 0
-    pass_percent: int = 0
-    courses_per_year: int = 2
+    objection_days: Annotated[int, Bounds(0, 365)] = 10
+    lead_days: Annotated[int, Bounds(0, 365)] = 0
+    report_days: Annotated[int, Bounds(0, 3650)] = 0
+    least_participants: Annotated[int, Bounds(0, 10_000)] = 0
+    pass_percent: Annotated[int, Bounds(0, 100)] = 0
+    courses_per_year: Annotated[int, Bounds(0, 1000)] = 2
+    closing_soon_days: Annotated[int, Bounds(0, 365)] = CLOSING_SOON_DAYS
+
+    @property
+    def soon(self) -> timedelta:
+        """How long before its end registration counts as closing soon."""
+        return timedelta(days=self.closing_soon_days)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFinding:
-    """What a rule says of an offering. A warning keeps nobody from anything."""
+    """A finding of a rule. A warning blocks nothing."""
 
     code: str
     message: str
     field: str = ""
     warning: bool = False
 
-    def told(self) -> dict[str, object]:
-        """As JSON, with where the rule is explained."""
+    def as_json(self) -> dict[str, object]:
+        """As JSON, with the address of the explanation."""
         return {
             "code": self.code,
             "message": self.message,
@@ -57,20 +79,22 @@ class RuleFinding:
 
 
 def check_offering(
-    offering: Offering, rules: Rules, now: datetime, areas: Collection[str] = ()
+    offering: Offering, rules: Rules, now: datetime, standing: Standing = NO_STANDING
 ) -> list[RuleFinding]:
     """Everything that the rules say of an offering which is to be submitted or published.
 
-    ``areas`` are the priority areas of its centre in the current cycle; without any, topics are
-    not compared.
+    ``standing`` is its centre's. The membership that is valid on the offering's first day counts.
     """
     return [
         *_what_is_missing(offering),
+        *_place_and_price(offering),
+        *_outline_in_the_past(offering, now),
         *_length(offering),
         *_registration(offering),
         *_meetings(offering),
         *_lead(offering, rules, now),
-        *_topics(offering, areas),
+        *_membership(offering, now, standing),
+        *_topics(offering, now, standing),
     ]
 
 
@@ -85,16 +109,44 @@ def _what_is_missing(offering: Offering) -> Iterator[RuleFinding]:
                 yield RuleFinding("no-dates", "A course with set dates needs both of them.", name)
 
 
+def _place_and_price(offering: Offering) -> Iterator[RuleFinding]:
+    if offering.modality in ON_SITE and not offering.location:
+        yield RuleFinding(
+            "no-place", "A course that people travel to has no place.", "location", warning=True
+        )
+    if offering.price and not offering.currency:
+        yield RuleFinding("no-currency", "A price needs a currency of ISO 4217.", "currency")
+    if offering.price and not offering.payment_methods:
+        yield RuleFinding(
+            "no-payment-method",
+            "A paid course says how to pay: the organiser collects its own fees.",
+            "payment_methods",
+            warning=True,
+        )
+    if offering.seats == 0:
+        yield RuleFinding("no-seats", "With 0 seats nobody can be selected.", "seats", warning=True)
+
+
+def _outline_in_the_past(offering: Offering, now: datetime) -> Iterator[RuleFinding]:
+    starts = offering.starts_at
+    if offering.status in BEFORE_PUBLISHING and starts is not None and starts <= now:
+        yield RuleFinding(
+            "outline-in-the-past",
+            "The course would have begun already.",
+            "starts_at",
+            warning=True,
+        )
+
+
 def _length(offering: Offering) -> Iterator[RuleFinding]:
     starts, ends = offering.starts_at, offering.ends_at
     if offering.modality is Modality.SELF_PACED and ends is not None:
         yield RuleFinding(
             "self-paced-ends", "A self-paced course has no fixed end.", "ends_at", warning=True
         )
-    if offering.modality is not Modality.INSTRUCTOR_LED or starts is None or ends is None:
+    if offering.modality not in INSTRUCTOR_LED or starts is None or ends is None:
         return
-    zone = ZoneInfo(offering.time_zone)
-    days = (ends.astimezone(zone).date() - starts.astimezone(zone).date()).days + 1
+    days = length_in_days(starts, ends, zone_of(offering.time_zone))
     if days < SHORTEST_DAYS:
         yield RuleFinding("too-short", "An instructor-led course lasts at least 2 days.", "ends_at")
     if days > LONGEST_DAYS:
@@ -118,7 +170,7 @@ def _registration(offering: Offering) -> Iterator[RuleFinding]:
 
 
 def _meetings(offering: Offering) -> Iterator[RuleFinding]:
-    # Groups may be taught side by side: it is told of, and not refused.
+    # Groups may be taught side by side, so this is a warning.
     meetings = sorted(offering.meetings, key=lambda each: each.starts_at)
     if any(later.starts_at < earlier.ends_at for earlier, later in pairwise(meetings)):
         yield RuleFinding(
@@ -137,12 +189,25 @@ def _lead(offering: Offering, rules: Rules, now: datetime) -> Iterator[RuleFindi
         )
 
 
-def _topics(offering: Offering, areas: Collection[str]) -> Iterator[RuleFinding]:
-    known = {area.casefold() for area in areas}
-    if known and not any(topic.casefold() in known for topic in offering.topics):
+def _membership(offering: Offering, now: datetime, standing: Standing) -> Iterator[RuleFinding]:
+    # A course that has begun runs to its end, so only the first day counts.
+    day = day_of(offering, now)
+    if standing.covers(day):
+        return
+    held = ", ".join(f"{each.cycle} ({each.period})" for each in standing.memberships)
+    yield RuleFinding(
+        "no-membership",
+        f"The centre has no membership on {day}, when the course starts. It has: {held}.",
+        "starts_at",
+    )
+
+
+def _topics(offering: Offering, now: datetime, standing: Standing) -> Iterator[RuleFinding]:
+    known = standing.area_keys(day_of(offering, now))
+    if known and not any(area_key(topic) in known for topic in offering.topics):
         yield RuleFinding(
             "topic-outside-areas",
-            "No topic of the course is one of the centre's priority areas in this cycle.",
+            "No topic of the course is one of the centre's priority areas in its cycle.",
             "topics",
             warning=True,
         )
@@ -174,18 +239,33 @@ def check_year(courses: int, rules: Rules) -> list[RuleFinding]:
     ]
 
 
-def check_areas(areas: Collection[str], most: int | None) -> list[RuleFinding]:
-    """What the rules say of the number of a centre's priority areas in a cycle."""
+def check_areas(areas: Collection[str], cycle: Cycle) -> list[RuleFinding]:
+    """What the rules say of a centre's priority areas in a cycle."""
+    most = cycle.most_per_centre
     if most is None or len(areas) <= most:
         return []
     return [
         RuleFinding(
             "too-many-areas",
-            f"A centre has at most {most} priority areas in this cycle.",
+            f"A centre has at most {most} priority areas in the cycle {cycle.name}.",
             "priority_areas",
             warning=True,
         )
     ]
+
+
+def no_reason(action: str) -> RuleFinding:
+    """What is said of a postponement or a cancellation that nobody explained."""
+    return RuleFinding(
+        "no-reason", f"Nobody said why: give a reason with “{action}”.", "reason", warning=True
+    )
+
+
+def empty_report() -> RuleFinding:
+    """What is said of an end-of-course report without a word in it."""
+    return RuleFinding(
+        "report-empty", "The report says nothing about the training.", "summary", warning=True
+    )
 
 
 def check_report(

@@ -18,19 +18,24 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bridge import Bridge
 from lms_bridge.domain.model import Flow
-from lms_bridge.jobs.courier import Courier
-from lms_bridge.jobs.engine import BUSY_ATTEMPTS, BUSY_SECONDS, key_of
-from lms_bridge.jobs.execution import Execution
-from lms_bridge.jobs.pool import Pool
-from lms_bridge.sync.run import BUSY, FAILED
+from lms_bridge.jobs.workers import (
+    BUSY_ATTEMPTS,
+    BUSY_SECONDS,
+    Execution,
+    key_of,
+    run_pool,
+)
+from lms_bridge.sync.run_state import BUSY, FAILED
+from lms_bridge.webhooks.dispatcher import Dispatcher
+from lms_bridge.worker_pool import WorkerPool
 
 _log = structlog.get_logger(__name__)
 TASK, QUEUE = "run_centre", "runs"
 STALLED_SECONDS = 60.0
 _UPGRADE_LOCK = 0x6C6D735F
-"""Any number that no other program takes an advisory lock on."""
+"""The number of our advisory lock; no other program may use it."""
 
 
 class CentreBusy(Exception):
@@ -56,7 +61,7 @@ def queue_app(connector: BaseConnector, task: Task) -> App:
 
 
 async def _nothing(centre: str, flows: list[str], full: bool, trigger: str) -> None:
-    """Stands for the task where it is only asked for."""
+    """Stands for the task where it is only submitted."""
 
 
 class ProcrastinateEngine:
@@ -71,7 +76,7 @@ class ProcrastinateEngine:
         with self._opening:
             self._app.open()  # does nothing when it is open
         job = self._app.configure_task(
-            TASK, queue=QUEUE, queueing_lock=key_of(centre_code, flows, full)
+            TASK, queue=QUEUE, queueing_lock=key_of(centre_code, flows, full, trigger)
         )
         try:
             job.defer(
@@ -89,11 +94,8 @@ class ProcrastinateEngine:
         self._app.close()
 
 
-# ---- the worker ----------------------------------------------------------------------------
-
-
 def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = True) -> None:
-    """Takes runs from the queue until SIGTERM or SIGINT, or until the queue is empty; tells
+    """Carries out runs from the queue until SIGTERM or SIGINT, or until the queue is empty; shows
     webhooks meanwhile.
 
     At the end, runs that are going get ``clock.stop_seconds`` before they are cut off between two
@@ -101,9 +103,10 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
     """
     execution = Execution(bridge)
     at_once = bridge.settings.sync.centres_at_once
-    pool = Pool(at_once)
+    pool = run_pool(bridge.settings.sync)
     connector = PsycopgConnector(conninfo=conninfo(bridge.settings.store.address), min_size=1)
-    app = queue_app(connector, _task(execution, pool))
+    slow = bridge.settings.sync.slow_minutes * 60
+    app = queue_app(connector, _task(execution, pool, slow))
 
     async def work() -> None:
         async with app.open_async():
@@ -118,36 +121,43 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
             )
 
     try:
-        with Courier(bridge).beside():
+        with Dispatcher(bridge).beside():
             asyncio.run(work())
+            if until_empty:
+                pool.wait_idle(bridge.settings.clock.stop_seconds)
     finally:
         if not pool.close(0):
             execution.let_go()
 
 
-def _task(execution: Execution, pool: Pool) -> Task:
-    """The task, which hands its run to the pool: Procrastinate's own threads for tasks that block
-    would keep a stopping worker alive until the last slow centre has answered."""
+def _task(execution: Execution, pool: WorkerPool, slow_seconds: float) -> Task:
+    """The task, which passes its run to the pool. Procrastinate's own threads for blocking tasks
+    would keep a stopping worker alive until the last slow centre answers. A slow run goes on there,
+    and its place in the worker becomes free."""
     numbers = count(1)
 
     async def run_centre(centre: str, flows: list[str], full: bool, trigger: str) -> None:
         loop = asyncio.get_running_loop()
+        begun: asyncio.Future[str] = loop.create_future()
         ended: asyncio.Future[str] = loop.create_future()
 
-        def tell(status: str) -> None:
-            if not ended.done():
-                ended.set_result(status)
+        def tell(future: asyncio.Future[str], status: str = "") -> None:
+            if not future.done():
+                future.set_result(status)
 
         def act() -> None:
             status = FAILED
             try:
+                loop.call_soon_threadsafe(tell, begun)
                 status = execution.run(centre, [Flow(flow) for flow in flows], full, trigger)
             finally:  # whatever becomes of the run: the worker's place must not be lost
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(tell, status)
+                    loop.call_soon_threadsafe(tell, ended, status)
 
         pool.add(f"{centre}:{next(numbers)}", centre, act)
-        if await ended == BUSY and full:
+        await begun
+        await asyncio.wait([ended], timeout=slow_seconds)
+        if ended.done() and ended.result() == BUSY and full:
             raise CentreBusy
 
     return run_centre
@@ -158,9 +168,6 @@ async def _drop_stalled(app: App) -> None:
     manager = app.job_manager
     for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
         await manager.finish_job(job, Status.FAILED, delete_job=True)
-
-
-# ---- its tables ----------------------------------------------------------------------------
 
 
 def upgrade_queue(address: str) -> bool:

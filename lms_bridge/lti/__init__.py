@@ -1,1 +1,3 @@
-"""LTI 1.3 Advantage, on both sides: keys, tokens, parties, and the two sides' own rooms."""
+"""LTI 1.3 Advantage, on both sides: keys, tokens, registrations, and the two sides' own rooms."""
+
+from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the bridge says when it refuses a launch, a token or a service call.
+"""Refusals of launches, tokens and service calls.
 
-Every refusal has a stable code, its own words for the person who meets it (English, and whole
-sentences without gaps, so that translations find them), and a code for the operator, under which
-docs/lti.md explains it. Neither ever holds anything of a token, a name or an address of a person.
+Every refusal has a stable code, which docs/lti.md explains, and a message for the person who sees
+it. Messages are whole English sentences, so that translations find them. Neither holds any part of
+a token, or a person's name or address.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ class LtiRefused(Refused):
 
     ``status`` is the HTTP status that fits. ``detail`` is for the log alone: a claim's name, an
     error's code, never a value that was sent. ``offering`` is what it is about, where a learner
-    meets it, and ``opens`` or ``closed`` the time that counts, where it is one.
+    meets it, and ``opens`` or ``closed`` the time that counts, where it is one. ``connection`` is
+    the number of the one that the message named, and ``back`` the page where the person came from.
+    ``after`` is in how many seconds the same message may be accepted; 0: it will not be.
     """
 
     offering: Offering | None = None
     opens: datetime | None = None
     closed: datetime | None = None
+    connection: int = 0
+    back: str = ""
 
     def __init__(
         self,
@@ -33,10 +37,17 @@ class LtiRefused(Refused):
         *,
         detail: str = "",
         status: int = 400,
+        after: int = 0,
     ) -> None:
         super().__init__(code, message or MESSAGES.get(code, _ELSE), remedy)
         self.detail = detail
         self.status = status
+        self.after = after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the response to a request that is refused."""
+        return {"Retry-After": str(self.after)} if self.after else {}
 
     @property
     def operator_code(self) -> str:
@@ -44,10 +55,23 @@ class LtiRefused(Refused):
         return f"LTI/{self.code}" + (f" ({self.detail})" if self.detail else "")
 
 
+class DeploymentUnknown(LtiRefused):
+    """A platform's signed message names a deployment that nobody accepted yet."""
+
+    def __init__(self, registration_id: int, deployment_id: str) -> None:
+        super().__init__(
+            "deployment-unknown",
+            "The launch comes from a deployment that is not accepted yet.",
+            "The operator of the bridge sees it on the connection's page, and can accept it.",
+            status=403,
+        )
+        self.registration_id, self.deployment_id = registration_id, deployment_id
+
+
 _ELSE = "The other system sent a message that cannot be accepted."
 
 MESSAGES: dict[str, str] = {
-    # lti/tokens.py
+    # lti/jwt.py
     "token-missing": "The other system sent no signed message.",
     "token-too-large": "The signed message is too large.",
     "token-malformed": "The signed message is not a token that can be read.",
@@ -66,9 +90,12 @@ MESSAGES: dict[str, str] = {
     "token-undated": "The message does not say when it was made.",
     "token-from-the-future": "The message is dated in the future: a clock is wrong.",
     "token-not-yet-valid": "The message is not valid yet: a clock is wrong.",
-    # lti/keysets.py
+    # lti/key_sets.py
+    "keys-awaited": "The other system's published keys are still being fetched.",
     "keys-unreachable": "The other system's published keys cannot be fetched at the moment.",
     "keys-not-understood": "The other system's published keys cannot be read.",
     "keys-unset": "The other system has named no address for its keys.",
+    # lti/outside_waits.py
+    "outside-busy": "Too many requests are waiting for other systems at the moment.",
 }
-"""The words for each code that more than one place uses."""
+"""The messages of codes that more than one place uses."""

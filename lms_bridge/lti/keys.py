@@ -1,6 +1,7 @@
 """The bridge's own keys: made at first use, encrypted at rest, parsed once, rotated.
 
-Parsing a private key costs a hundred times what a signature does: each is parsed once per process.
+Loading a private key costs a hundred times what a signature does, so each is loaded once per
+process.
 Source: 1EdTech Security Framework 1.1, section 6 (key distribution); RFC 7517 and RFC 7638.
 """
 
@@ -9,26 +10,20 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from joserfc.jwk import RSAKey
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from lms_bridge.lti.tokens import ALGORITHM, signed
+from lms_bridge.audit import CLOCK, Actor, Change, Subject, record
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.lti.jwt import ALGORITHM, signed
 from lms_bridge.secrets import Vault
-from lms_bridge.store import lti
 from lms_bridge.store.database import Database
-from lms_bridge.sync.auditing import CLOCK, By, Changed, Subject, keep
-from lms_bridge.sync.work import utc_now
+from lms_bridge.store.lti_tables import key
 
 KEY_BITS = 2048
 KEEP_SECONDS = 2 * 86_400.0
@@ -46,11 +41,11 @@ class KeyFacts:
 
 @dataclass(frozen=True)
 class _Ring:
-    """What was read at one time. ``state`` tells whether the database holds another one by now."""
+    """What was read at one time. ``state`` shows whether the database has changed since."""
 
     state: tuple[int, int]
     kid: str
-    signing: rsa.RSAPrivateKey
+    signing: RSAKey
     public: dict[str, RSAKey]
     published: dict[str, dict[str, Any]]
     facts: tuple[KeyFacts, ...]
@@ -80,13 +75,12 @@ class Keyring:
         self._lock = threading.Lock()
         self._ring: _Ring | None = None
         self._looked = 0.0
-        self._parsed: dict[str, rsa.RSAPrivateKey] = {}
+        self._loaded: dict[str, RSAKey] = {}
 
     def sign(self, claims: Mapping[str, Any], *, typ: str = "JWT") -> str:
         """A compact token of these claims, signed with RS256 by the newest key."""
         ring = self._current(self._refresh)
-        header = {"alg": ALGORITHM, "typ": typ, "kid": ring.kid}
-        return signed(header, dict(claims), ring.signing)
+        return signed(claims, ring.signing, ring.kid, typ)
 
     def public_set(self) -> dict[str, Any]:
         """The JSON Web Key Set: the key that signs, and older ones whose signatures still count."""
@@ -105,23 +99,27 @@ class Keyring:
         found = self._current(self._refresh).public.get(kid)
         return found or self._current(0.0).public.get(kid)
 
+    def newer_key(self, kid: str, old: RSAKey) -> RSAKey | None:
+        """No key of the bridge's own replaces another under its name."""
+
     def facts(self) -> tuple[KeyFacts, ...]:
         """All keys, the oldest first."""
         return self._current(0.0).facts
 
-    def rotate(self, by: By | None = None) -> str:
+    def rotate(self, by: Actor | None = None) -> str:
         """Makes a new key, which signs from now on, and forgets those whose time is over. Gives
         the new key's id. ``by`` is None where the bridge does it by itself."""
         kid, private, public = _new_key()
         now = self._now()
         with self._database.writing() as tx:
-            signing = [row.kid for row in lti.keys(tx) if row.retired_at is None]
-            lti.add_key(tx, kid, self._vault.lock(private), public, now)
-            lti.retire_keys(tx, kid, now)
-            lti.forget_keys(tx, now - timedelta(seconds=self._keep))
-            changed = Changed(Subject.KEY, None, kid)
+            signing = [row.kid for row in _stored(tx) if row.retired_at is None]
+            self._add(tx, kid, private, public)
+            others = key.c.retired_at.is_(None), key.c.kid != kid
+            tx.execute(update(key).where(*others).values(retired_at=now))
+            tx.execute(delete(key).where(key.c.retired_at < now - timedelta(seconds=self._keep)))
             fields = {"kid": (signing[-1] if signing else None, kid)}
-            keep(tx, by or By("", CLOCK, now), changed, "rotate", fields)
+            change = Change(Subject.KEY, "rotate", None, kid, fields)
+            record(tx, by or Actor("", CLOCK, now), change)
         self._current(0.0)
         return kid
 
@@ -131,8 +129,6 @@ class Keyring:
         old = newest.created_at <= self._now() - timedelta(seconds=seconds)
         return self.rotate() if old else None
 
-    # ---- what this process knows ---------------------------------------------------------
-
     def _current(self, older_than: float) -> _Ring:
         ring = self._ring
         if ring is not None and self._clock() - self._looked < older_than:
@@ -140,7 +136,7 @@ class Keyring:
         with self._lock:
             ring = self._ring
             with self._database.reading() as tx:
-                state = lti.state_of_keys(tx)
+                state = _state(tx)
             if ring is None or ring.state != state:
                 self._ring = ring = self._read() if state[0] else self._first()
             self._looked = self._clock()
@@ -149,43 +145,47 @@ class Keyring:
     def _first(self) -> _Ring:
         kid, private, public = _new_key()
         with self._database.writing() as tx:
-            if not lti.state_of_keys(tx)[0]:  # another process may have been quicker
-                lti.add_key(tx, kid, self._vault.lock(private), public, self._now())
+            if not _state(tx)[0]:  # another process may have been quicker
+                self._add(tx, kid, private, public)
         return self._read()
+
+    def _add(self, tx: Connection, kid: str, private: str, public: dict[str, Any]) -> None:
+        locked = self._vault.lock(private)
+        new = insert(key).values(kid=kid, private=locked, public=public, created_at=self._now())
+        tx.execute(new)
 
     def _read(self) -> _Ring:
         with self._database.reading() as tx:
-            state = lti.state_of_keys(tx)
-            rows = lti.keys(tx)
+            state = _state(tx)
+            rows = _stored(tx)
         newest = [row for row in rows if row.retired_at is None][-1]
-        if newest.kid not in self._parsed:
-            self._parsed = {newest.kid: _parsed(self._vault.unlock(newest.private))}
+        if newest.kid not in self._loaded:
+            private = RSAKey.import_key(self._vault.unlock(newest.private))
+            self._loaded = {newest.kid: private}
         return _Ring(
             state=state,
             kid=newest.kid,
-            signing=self._parsed[newest.kid],
-            public={row.kid: RSAKey.import_key(_bare(row.public)) for row in rows},
+            signing=self._loaded[newest.kid],
+            public={row.kid: RSAKey.import_key(row.public) for row in rows},
             published={row.kid: dict(row.public) for row in rows},
             facts=tuple(KeyFacts(row.kid, row.created_at, row.retired_at) for row in rows),
         )
 
 
+def _stored(tx: Connection) -> Sequence[Row[Any]]:
+    """All keys, the oldest first."""
+    return tx.execute(select(key).order_by(key.c.id)).all()
+
+
+def _state(tx: Connection) -> tuple[int, int]:
+    """(newest id, number in use): it changes whenever a key is added, retired or deleted."""
+    newest = select(func.coalesce(func.max(key.c.id), 0), func.count())
+    row = tx.execute(newest.where(key.c.retired_at.is_(None))).one()
+    return int(row[0]), int(row[1])
+
+
 def _new_key() -> tuple[str, str, dict[str, Any]]:
     """(key id, private key as PEM, public key as JWK)"""
-    made = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    bare = _bare(RSAKey.import_key(made.public_key()).as_dict(private=False))
-    kid = secrets.token_urlsafe(16)
-    return kid, pem, {**bare, "kid": kid, "use": "sig", "alg": ALGORITHM}
-
-
-def _bare(jwk: Mapping[str, Any]) -> dict[str, str | list[str]]:
-    return {name: jwk[name] for name in ("kty", "n", "e")}
-
-
-def _parsed(pem: str) -> rsa.RSAPrivateKey:
-    # Our own key, which the vault has authenticated: the costly primality checks add nothing.
-    private = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
-    if not isinstance(private, rsa.RSAPrivateKey):
-        raise TypeError("the stored key is no RSA key")
-    return private
+    made, kid = RSAKey.generate_key(KEY_BITS), secrets.token_urlsafe(16)
+    public = made.as_dict(private=False, kid=kid, use="sig", alg=ALGORITHM)
+    return kid, made.as_pem(private=True).decode(), dict(public)

@@ -52,8 +52,3 @@ LINE_ITEM_TYPE = "application/vnd.ims.lis.v2.lineitem+json"
 LINE_ITEMS_TYPE = "application/vnd.ims.lis.v2.lineitemcontainer+json"
 RESULTS_TYPE = "application/vnd.ims.lis.v2.resultcontainer+json"
 MEMBERS_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
-
-
-def role_uri(role: str) -> str:
-    """A context role as a whole URI: systems also send the short names (``Learner``)."""
-    return role if "/" in role else f"{_ROLE}{role.rpartition('#')[2]}"

@@ -6,7 +6,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -17,24 +17,74 @@ import nh3
 from marshmallow import fields
 
 from lms_bridge.domain.document import plain
-from lms_bridge.schemas.complaints import complaint
+from lms_bridge.domain.matching import email_key
+from lms_bridge.schemas import codes
+from lms_bridge.schemas.characters import visible
+from lms_bridge.schemas.load import complaint
+from lms_bridge.schemas.markup import too_much
 
 LONGEST_TEXT = 100_000
 """Characters in the longest text field; a page of a book has some 3,000."""
 LONGEST_LINE = 500
+LONGEST_SOURCE = 10_000
+"""Characters of a short text before its markup is taken off."""
+MOST_MARKS = 100
+"""Accents in a row: the time to put them in order grows with the square of their number."""
 MOST_DECIMALS = 20
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
+_USER = re.compile(r"\s*(?:https?:[/\\]*|[/\\]{2,})[^/\\?#]*@", re.IGNORECASE)
+_SHORT_HOUR = re.compile(r"^(\d{4}-\d{2}-\d{2})[T ]+(\d):")
+_MAILTO = re.compile(r"^mailto:\s*", re.IGNORECASE)
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_SPREADSHEET_DAYS = re.compile(r"[34567]\d{4}(?:\.0+)?")
+"""A date as a spreadsheet counts it, in days since 1900: 30,000 is in 1982, 79,999 in 2119."""
 
 
-def _text(value: object) -> str:
+def _text(value: object, longest: int = LONGEST_TEXT) -> str:
     if isinstance(value, (bool, Mapping, list)) or not isinstance(value, (str, int, float)):
         raise complaint("is not a text", "not-a-text")
     if isinstance(value, float) and not math.isfinite(value):
         raise complaint("is not a text", "not-a-text")
-    return unicodedata.normalize("NFC", _CONTROL.sub("", str(value)))
+    text = str(value)
+    if len(text) > longest:
+        raise complaint(f"is longer than {longest:,} characters", "too-long")
+    if markup := too_much(text):
+        raise complaint(markup, "too-many")
+    if _has_many_marks(text):
+        raise complaint(f"has more than {MOST_MARKS} accents in a row", "too-many")
+    return unicodedata.normalize("NFC", visible(text))
+
+
+def _has_many_marks(text: str) -> bool:
+    if text.isascii() or len(text) < 10 * MOST_MARKS:
+        return False
+    run = 0
+    for mark in map(unicodedata.combining, text):
+        run = run + 1 if mark else 0
+        if run > MOST_MARKS:
+            return True
+    return False
+
+
+def clean_html(text: str, **options: Any) -> str:
+    """Harmless HTML. No link holds a user's name, which passes for the name of a site."""
+    return nh3.clean(text, attribute_filter=_attribute, **options)
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    if name in ("href", "src", "cite") and has_user(value):
+        return None
+    return value
+
+
+def has_user(address: str) -> bool:
+    """Whether browsers find a user's name or a password in a web address."""
+    return _USER.match(re.sub(r"[\t\r\n]", "", address)) is not None
 
 
 class Line(fields.Field[str]):
@@ -47,14 +97,40 @@ class Line(fields.Field[str]):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> str:
-        text = _text(value)
+        text = _text(value, LONGEST_SOURCE)
         if "<" in text or "&" in text:
-            text = html.unescape(nh3.clean(text, tags=set()))
+            text = visible(html.unescape(nh3.clean(text, tags=set())))
         text = _SPACE.sub(" ", text).strip()
         if len(text) > self.longest:
             raise complaint(f"is longer than {self.longest} characters", "too-long")
         if self.required and not text:
             raise complaint("is empty", "empty")
+        return text
+
+
+class WebAddress(Line):
+    """The address of a page that people are led to."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        address = super()._deserialize(value, *args, **options)
+        if has_user(address):
+            raise complaint("has a user name or a password in it", "address-with-user")
+        return address
+
+
+class Email(Line):
+    """An address as people write it: RFC 5321, section 4.1.2, with letters of all scripts (RFC
+    6531), and without quoted or bracketed forms."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> str:
+        text = _MAILTO.sub("", super()._deserialize(value, attr, data, **options))
+        name, _, domain = text.rpartition("@")
+        if not (_LOCAL_PART.fullmatch(name) and _DOMAIN.fullmatch(domain)) or len(name) > 64:
+            raise complaint("is not an e-mail address", "invalid")
+        if len(email_key(text)) > self.longest:
+            raise complaint(f"is longer than {self.longest} characters", "too-long")
         return text
 
 
@@ -65,9 +141,7 @@ class RichText(fields.Field[str]):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> str:
         text = _text(value)
-        if len(text) > LONGEST_TEXT:
-            raise complaint(f"is longer than {LONGEST_TEXT:,} characters", "too-long")
-        return nh3.clean(text).strip() if "<" in text else text.strip()
+        return visible(clean_html(text)).strip() if "<" in text else text.strip()
 
 
 class _Plain:
@@ -101,24 +175,65 @@ def _choice_key(text: str) -> str:
     return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
+class Code(fields.Field[str]):
+    """A code, as ``lms_bridge.schemas.codes`` reads it; empty without one. No message repeats a
+    ``personal`` one."""
+
+    def __init__(
+        self, read: Callable[[str], str], *, personal: bool = False, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._read = read
+        self._personal = personal
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
+    ) -> str:
+        text = _text(value)
+        try:
+            return self._read(text)
+        except codes.NoSuchCode as error:
+            shown = "" if self._personal else f"{codes.quoted(text)}, which is "
+            raise complaint(f"is {shown}{error}", "no-such-code") from None
+
+
 class Lines(_Plain, fields.Field[tuple[str, ...]]):
     """Several short texts: a list, or one text with ``;`` between them."""
+
+    separators = re.compile(";")
 
     def __init__(self, *, most: int = 100, **options: Any) -> None:
         super().__init__(**options)
         self._most = most
+        self._item: fields.Field[str] = Line()
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> tuple[str, ...]:
-        items = value.split(";") if isinstance(value, str) else value
+        items = self.separators.split(value) if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
             raise complaint("is not a list of texts", "not-a-list")
         if len(items) > self._most:
             raise complaint(f"has more than {self._most} entries", "too-many")
-        line = Line()
-        texts = (line.deserialize(item) for item in items)
+        texts = (self._item.deserialize(item) for item in items)
         return tuple(dict.fromkeys(text for text in texts if text))
+
+
+class Languages(Lines):
+    """Several languages; a comma also stands between them, since no tag or name has one."""
+
+    separators = re.compile("[;,]")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._item = Code(codes.language)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> tuple[str, ...]:
+        if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+            value = ";".join(value)
+        return super()._deserialize(value, attr, data, **options)
 
 
 class Amount(_Plain, fields.Field[Decimal]):
@@ -139,7 +254,7 @@ class Amount(_Plain, fields.Field[Decimal]):
         try:
             number = Decimal(str(value).strip())
         except InvalidOperation:
-            raise complaint("is not a number", "not-a-number") from None
+            raise complaint(_no_number(str(value).strip()), "not-a-number") from None
         if not number.is_finite():
             raise complaint("is not a number", "not-a-number")
         if not self._least <= number <= self._most:
@@ -148,6 +263,13 @@ class Amount(_Plain, fields.Field[Decimal]):
         if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
             raise complaint(f"has more than {MOST_DECIMALS} decimals", "out-of-range")
         return number + 0  # minus zero is zero
+
+
+def _no_number(text: str) -> str:
+    if re.fullmatch(r"[\d.,'\s]+", text):
+        shown = codes.quoted(text)
+        return f"is {shown}, which is not a number such as 1200 or 250.5: decimals have a point"
+    return "is not a number"
 
 
 class Zone(fields.Field[str]):
@@ -204,16 +326,22 @@ class Moment(_Plain, fields.Field[datetime]):
     def _moment(self, value: object, data: Mapping[str, Any]) -> datetime:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise complaint("is not a date", "not-a-date")
+        if isinstance(value, str) and _SPREADSHEET_DAYS.fullmatch(value.strip()):
+            message = (
+                f"is {value.strip()}, a spreadsheet's number of a day: give the column the format "
+                "yyyy-mm-dd"
+            )
+            raise complaint(message, "not-a-date")
         if not isinstance(value, str) or value.strip().isdecimal():
             return _from_seconds(float(value))
-        text = value.strip()
+        text = _SHORT_HOUR.sub(r"\1 0\2:", value.strip())
         try:
             if len(text) == 10:
                 clock = time(23, 59, 59) if self._end_of_day else time()
                 return self._day(datetime.combine(date.fromisoformat(text), clock), data)
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise complaint("is not a date such as 2026-03-31", "not-a-date") from None
+            raise complaint(_no_date(text), "not-a-date") from None
         return moment.astimezone(UTC) if moment.tzinfo else self._time(moment, data)
 
     def _time(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
@@ -245,7 +373,18 @@ class Moment(_Plain, fields.Field[datetime]):
     def _zone(self, data: Mapping[str, Any]) -> ZoneInfo:
         parent = self.parent
         default = getattr(parent, "default_zone", "UTC") if parent is not None else "UTC"
-        return zone(str(data.get("time_zone") or default))
+        return zone(str(data.get("time_zone") or "").strip() or default)
+
+
+def _no_date(text: str) -> str:
+    if re.fullmatch(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}.{0,12}", text):
+        return (
+            f'is "{text}", which is not a date such as 2026-03-31: give the column the format '
+            "yyyy-mm-dd"
+        )
+    if re.fullmatch(r"[\d./: -]{6,20}", text):
+        return f'is "{text}", which is not a date such as 2026-03-31'
+    return "is not a date such as 2026-03-31"
 
 
 def _from_seconds(seconds: float) -> datetime:

@@ -1,17 +1,49 @@
-"""Loading a raw record through its schema, with one error that names every field at fault."""
+"""What schemas complain of: a text for people, with a stable code for programs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
 from lms_bridge.domain.errors import Problem, RecordRefused
-from lms_bridge.schemas.complaints import INVALID, Complaint
 
+INVALID = "invalid"
+"""The code of a complaint that has none of its own."""
+
+
+class Complaint(str):
+    """A text that goes on from a field's name, as "is not a date". Libraries take it for a plain
+    text and hand it on."""
+
+    __slots__ = ("allowed", "code")
+
+    code: str
+    allowed: tuple[str, ...]
+
+    def __new__(cls, text: str, code: str, allowed: Sequence[str] = ()) -> Complaint:
+        made = super().__new__(cls, text)
+        made.code, made.allowed = code, tuple(allowed)
+        return made
+
+
+def complaint(
+    text: str, code: str, field: str | None = None, allowed: Sequence[str] = ()
+) -> ValidationError:
+    """The error to raise in a schema; ``field`` is needed where a whole record is looked at."""
+    made = Complaint(text, code, allowed)
+    return ValidationError([made], field) if field else ValidationError([made])
+
+
+MOST_PROBLEMS = 20
+"""Of one record so many problems are reported; the others are counted."""
+_MOST_LOOKED_AT = 100
 UNREADABLE = "problem"
 """The field by which a reader says that a record cannot be read, and why (a row of a file)."""
 
@@ -31,8 +63,8 @@ def load(schema: Schema, given: Mapping[str, object]) -> Any:
     try:
         return schema.load(dict(given))
     except ValidationError as error:
-        problems = _said_once(list(_problems(error.messages, "", schema)))
-        listed = "; ".join(f"{each.field} {each.message}" for each in problems)
+        problems = _first_problems(error.messages, schema)
+        listed = "; ".join(f"{each.field} {each.message}".strip() for each in problems)
         first = problems[0].field if problems else ""
         raise RecordRefused(
             "invalid-record", f"{listed}.", field=first, problems=problems
@@ -52,6 +84,24 @@ _IN_OUR_WORDS = {
 }
 
 
+def _first_problems(messages: Any, schema: Schema) -> list[Problem]:
+    """The first problems, and how many others there are."""
+    found = _said_once(list(islice(_problems(messages, "", schema), _MOST_LOOKED_AT)))
+    more = len(found) - MOST_PROBLEMS
+    if len(found) == _MOST_LOOKED_AT:
+        more = _count(messages) - MOST_PROBLEMS
+    problems = [_with_meant(each) for each in found[:MOST_PROBLEMS]]
+    if more > 0:
+        problems.append(Problem("", "more-problems", f"and {more:,} more"))
+    return problems
+
+
+def _count(messages: Any) -> int:
+    if isinstance(messages, Mapping):
+        return sum(_count(inner) for inner in messages.values())
+    return len(messages) if isinstance(messages, list) else 1
+
+
 def _problems(messages: Any, prefix: str, schema: Schema) -> Iterator[Problem]:
     if isinstance(messages, Mapping):
         for name, inner in messages.items():
@@ -68,7 +118,7 @@ def _problems(messages: Any, prefix: str, schema: Schema) -> Iterator[Problem]:
 
 
 def _said_once(problems: list[Problem]) -> list[Problem]:
-    """A time zone that does not exist is told of where it stands, not with each of its times."""
+    """An unknown time zone is reported at its own field, not with each of its times."""
     zones = [each.field for each in problems if each.field.rpartition(".")[2] == "time_zone"]
     return [
         each for each in problems if not zones or each.code != "no-such-zone" or each.field in zones
@@ -78,14 +128,29 @@ def _said_once(problems: list[Problem]) -> list[Problem]:
 def _unknown(path: str, schema: Schema) -> Problem:
     """A field that does not exist, with those that do."""
     *parents, name = path.split(".")
+    known = []
     for part in parents:
+        if not (part in schema.fields or part.isdecimal()):
+            break
+        known.append(part)
         found = schema.fields.get(part)
         inner = found.inner if isinstance(found, fields.List) else found
         if isinstance(inner, fields.Nested):
             schema = inner.schema
     allowed = tuple(schema.fields)
-    near = get_close_matches(name.casefold(), allowed, n=2)
+    shown = name if _NAME_LIKE.fullmatch(name) and known == parents else "(unnamed)"
+    return Problem(".".join([*known, shown]), "unknown-field", "is not a field here", allowed)
+
+
+@lru_cache(maxsize=1024)
+def _near(name: str, allowed: tuple[str, ...]) -> list[str]:
+    return get_close_matches(name, allowed, n=2)
+
+
+def _with_meant(problem: Problem) -> Problem:
+    if problem.code != "unknown-field":
+        return problem
+    name = problem.field.rpartition(".")[2].casefold()
+    near = _near(name, problem.allowed)
     meant = f": did you mean {' or '.join(near)}?" if near else ""
-    shown = name if _NAME_LIKE.fullmatch(name) else "(unnamed)"
-    where = ".".join([*parents, shown])
-    return Problem(where, "unknown-field", f"is not a field here{meant}", allowed)
+    return replace(problem, message=problem.message + meant)

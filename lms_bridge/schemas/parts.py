@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields as fields_of
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields
+
+from lms_bridge.domain.bounds import Bounds
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part", bound="DataclassInstance")
 
 _UNKNOWN = "is not a setting"
+_NO_NUMBER = "is not a number"
 
 
 class StrictInteger(fields.Integer):
@@ -25,38 +29,20 @@ class StrictInteger(fields.Integer):
     def _validated(self, value: Any) -> Any:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
             raise self.make_error("invalid")
+        if isinstance(value, str):  # 20.0, as a spreadsheet writes 20
+            value = re.sub(r"\.0+$", "", value.strip())
         return super()._validated(value)
 
 
-_CENTURY = {
-    "_days": 36_525,
-    "_hours": 876_600,
-    "_minutes": 52_596_000,
-    "_seconds": 3_155_760_000,
-}
-"""A hundred years, by the end of a setting's name. Beyond a few thousand no time can be told."""
-
-
-_ABOVE_ZERO = frozenset(
-    {
-        *("centres_at_once", "lease_seconds", "enrolments_minutes", "results_minutes", "threads"),
-        *("calls_at_once", "connect_seconds", "read_seconds", "attempts", "break_after"),
-        *("most_bytes", "id_token_seconds", "access_token_seconds", "login_seconds", "page_size"),
-        *("requests_per_minute", "at_once", "answer_seconds"),
-    }
-)
-"""Settings with which nothing would ever be done, were they zero."""
-
-
-def _field(kind: type, name: str) -> fields.Field[Any]:
+def _field(kind: type, bounds: Bounds | None) -> fields.Field[Any]:
     if kind is bool:
         return fields.Boolean(error_messages={"invalid": "is not true or false"})
     if kind is int:
-        return StrictInteger(validate=_bounds(name))
+        return StrictInteger(validate=_within(bounds))
     if kind is float:
         return fields.Float(
-            error_messages={"invalid": "is not a number", "special": "is not a number"},
-            validate=_bounds(name),
+            error_messages={"invalid": _NO_NUMBER, "special": _NO_NUMBER, "too_large": _NO_NUMBER},
+            validate=_within(bounds),
         )
     if issubclass(kind, StrEnum):
         return fields.Enum(
@@ -65,13 +51,25 @@ def _field(kind: type, name: str) -> fields.Field[Any]:
     return fields.String(error_messages={"invalid": "is not a text"})
 
 
-def _bounds(name: str) -> list[validate.Validator]:
-    most = next((many for end, many in _CENTURY.items() if name.endswith(end)), None)
-    return [
-        validate.Range(min=0, error="is negative"),
-        validate.Range(min=0, min_inclusive=name not in _ABOVE_ZERO, error="is not above zero"),
-        validate.Range(max=most, error="is more than a hundred years"),
-    ]
+def _within(bounds: Bounds | None) -> list[Callable[[float], None]]:
+    def check(value: float) -> None:
+        if bounds is not None and (complaint := bounds.complaint(value)):
+            raise ValidationError(complaint)
+
+    return [check]
+
+
+def fields_of(part: type[DataclassInstance]) -> dict[str, tuple[type, Bounds | None]]:
+    """The kind of every field of a dataclass, and the bounds that stand beside it."""
+    hints = get_type_hints(part, include_extras=True)
+    return {each.name: _kind_and_bounds(hints[each.name]) for each in dataclass_fields(part)}
+
+
+def _kind_and_bounds(hint: Any) -> tuple[type, Bounds | None]:
+    if get_origin(hint) is not Annotated:
+        return hint, None
+    kind, *beside = get_args(hint)
+    return kind, next((each for each in beside if isinstance(each, Bounds)), None)
 
 
 def read_part(
@@ -83,11 +81,8 @@ def read_part(
     returned as it was.
     """
     start: Part = part() if base is None else base
-    hints = get_type_hints(part)
-    known = {f.name: hints[f.name] for f in fields_of(part)}
-    schema = Schema.from_dict({key: _field(kind, key) for key, kind in known.items()})(
-        unknown=RAISE
-    )
+    known = fields_of(part)
+    schema = Schema.from_dict({key: _field(*of) for key, of in known.items()})(unknown=RAISE)
     try:
         values = schema.load(dict(given))
     except ValidationError as error:

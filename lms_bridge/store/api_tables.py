@@ -1,4 +1,4 @@
-"""The tables of the interface for programs: tokens, kept answers, lists, webhooks, runs asked
+"""The tables of the API: tokens, kept responses, lists, webhooks, runs requested
 for."""
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
-from lms_bridge.store.tables import Id, metadata, offering, row_id, words
+from lms_bridge.store.tables import Id, metadata, row_id, words
 from lms_bridge.store.types import Texts, Utc
 
 api_token = Table(
@@ -42,13 +41,13 @@ api_token = Table(
     Column("revoked_at", Utc),
     words("revoked_by", 100),
     Column("used_at", Utc),
-    # Requests that were given out in a minute (counted from 1970), over all processes.
+    # Requests reserved in one minute (counted from 1970) by all processes.
     Column("minute", BigInteger, nullable=False, default=0),
-    Column("given", Integer, nullable=False, default=0),
+    Column("reserved", Integer, nullable=False, default=0),
 )
 
-api_answer = Table(
-    "api_answer",
+kept_response = Table(
+    "kept_response",
     metadata,
     Column("token_id", Id, ForeignKey(api_token.c.id), primary_key=True, autoincrement=False),
     Column("key", String(255), primary_key=True),
@@ -62,15 +61,6 @@ api_answer = Table(
     Column("at", Utc, nullable=False, index=True),
 )
 
-offering_in_list = Table(
-    "offering_in_list",
-    metadata,
-    # Apart from the offering: its long texts would have to be read past.
-    Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, autoincrement=False),
-    # JSON, ready to be sent.
-    Column("shown", Text, nullable=False),
-)
-
 webhook = Table(
     "webhook",
     metadata,
@@ -78,7 +68,9 @@ webhook = Table(
     words("centre", 40),
     words("region", 40),
     words("name"),
+    # As it may be shown; the whole of it is encrypted, since a part of it may be a secret.
     words("address", 2000),
+    Column("locked_address", LargeBinary, nullable=False, default=b""),
     # Encrypted, unlike a token's: messages are signed with it.
     Column("secret", LargeBinary, nullable=False, default=b""),
     # The one before, with which messages are signed too, until then.
@@ -89,6 +81,8 @@ webhook = Table(
     Column("private_addresses", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
     words("created_by", 100),
+    # The token that it depends on; none: it is an operator's.
+    Column("token_id", Id, ForeignKey(api_token.c.id)),
     # Since when nothing got through; why it was switched off.
     Column("failing_since", Utc),
     words("reason"),
@@ -104,7 +98,7 @@ webhook_delivery = Table(
     words("event", 60),
     words("kind", 12),
     Column("record_id", Id, nullable=False),
-    # Which state of the record it tells of: each is told of once.
+    # The state of the record in this event. Each state has one event.
     Column("revision", Integer, nullable=False, default=0),
     Column("body", JSON, nullable=False),
     # Its name at the receiver, the same for every attempt.
@@ -144,8 +138,8 @@ webhook_attempt = Table(
     Index("ix_webhook_attempt_delivery_id", "delivery_id", "id"),
 )
 
-untold_change = Table(
-    "untold_change",
+outbox_entry = Table(
+    "outbox_entry",
     metadata,
     # Written in the transaction that changes a record, as long as there is an active webhook.
     row_id(),
@@ -153,15 +147,31 @@ untold_change = Table(
     Column("record_id", Id, nullable=False),
     # Whether the catalogue showed the offering before.
     Column("was_shown", Boolean, nullable=False, default=False),
-    Index("ix_untold_change_record", "kind", "record_id"),
+    Index("ix_outbox_entry_record", "kind", "record_id"),
 )
 
-asked_run = Table(
-    "asked_run",
+outbox_notice = Table(
+    "outbox_notice",
+    metadata,
+    # What happened to no record of the sync, such as a hold, written in the same way.
+    row_id(),
+    words("event", 60),
+    words("centre", 40),
+    Column("data", JSON, nullable=False),
+    Column("at", Utc, nullable=False),
+    sqlite_autoincrement=True,  # deliveries name them by their numbers after they are gone
+)
+
+run_request = Table(
+    "run_request",
     metadata,
     Column("centre", String(40), primary_key=True),
     Column("flows", String(60), primary_key=True),
-    Column("asked_at", Utc, nullable=False),
-    words("asked_by", 100),
+    # Whether the run only sends what waits, and reads nothing.
+    Column("sends_only", Boolean, primary_key=True, default=False),
+    Column("requested_at", Utc, nullable=False),
+    words("requested_by", 100),
+    # A person waits for it: it ignores back-off.
+    Column("by_person", Boolean, nullable=False, default=False),
     Column("submitted_at", Utc),
 )

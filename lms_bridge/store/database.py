@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.turns import Turns
 
 BUSY_MILLISECONDS = 60_000
 
@@ -21,19 +24,17 @@ BUSY_MILLISECONDS = 60_000
 class Database:
     """SQLite or PostgreSQL, by its SQLAlchemy address.
 
-    Writers of one process take turns in order, so that on SQLite none starves while it polls for
-    the file's lock; processes wait for each other through the database itself.
+    Writers of one process take turns in order. So on SQLite none starves while it polls for the
+    file's lock. Processes wait for each other through the database itself.
     """
 
     def __init__(self, address: str, *, pool_size: int = 20) -> None:
         url = make_url(address)
         self.embedded = url.get_backend_name() == "sqlite"
         self.engine = _sqlite(url, pool_size) if self.embedded else _postgresql(url, pool_size)
-        self._turn: AbstractContextManager[Any] = (
-            threading.Lock() if self.embedded else nullcontext()
-        )
+        self._turn: AbstractContextManager[Any] = Turns() if self.embedded else nullcontext()
         # As many as there were statements at once are kept aside for the next ones, and need no
-        # look before each use: those to a file do not break, and what only reads is asked again.
+        # check before each use: those to a file do not break, and a read is repeated.
         self._spare: list[PoolProxiedConnection] = []
 
     @contextmanager
@@ -60,6 +61,23 @@ class Database:
             yield connection
 
     @contextmanager
+    def writing_now(self) -> Iterator[Connection]:
+        """The same without waiting: it fails if another writer holds the file.
+
+        Raises:
+            OperationalError: another writer holds the file.
+        """
+        with self.engine.connect() as connection:
+            try:
+                if self.embedded:
+                    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                yield connection
+                connection.commit()
+            finally:
+                if self.embedded:  # its busy time-out is not that of the others
+                    connection.invalidate()
+
+    @contextmanager
     def trying(self) -> Iterator[Connection]:
         """A transaction that may write and is always undone: what a dry run works in."""
         with (
@@ -71,6 +89,28 @@ class Database:
             finally:
                 connection.rollback()
 
+    @contextmanager
+    def apart(self) -> Iterator[Database]:
+        """A database to try something in that takes long, while others write. SQLite has one
+        writer, so it is a private copy there, which goes away.
+
+        Raises:
+            OperationalError: there is no room for the copy.
+        """
+        path = self.engine.url.database
+        if not self.embedded or not path or path == ":memory:":
+            yield self
+            return
+        with TemporaryDirectory(prefix=".apart-", dir=Path(path).parent) as folder:
+            address = self.engine.url.set(database=str(Path(folder) / "copy.sqlite3"))
+            copy = Database(address.render_as_string(hide_password=False))
+            try:
+                with self.engine.connect() as ours, copy.engine.connect() as theirs:
+                    _copied(ours, theirs)
+                yield copy
+            finally:
+                copy.close()
+
     @property
     def dialect(self) -> Dialect:
         return self.engine.dialect
@@ -78,28 +118,28 @@ class Database:
     def at_once(
         self, statement: Prepared, values: Mapping[str, Any], *, writing: bool = True
     ) -> tuple[Any, ...] | None:
-        """One statement that is a transaction of its own, straight to the driver; gives its first
-        row. ``writing`` says whether it changes anything.
+        """Runs one statement as its own transaction, straight on the driver, and returns its first
+        row. ``writing`` is whether it changes anything.
 
         Raises:
             OperationalError: the database failed.
         """
         ready = statement.ready(self.dialect)
-        given = ready.given(values)
+        parameters = ready.parameters(values)
         try:
             with self._turn if writing else nullcontext():
-                rows = self._given_to_driver(ready.text, given, writing)
+                rows = self._run_by_driver(ready.text, parameters, writing)
         except self.dialect.loaded_dbapi.Error as error:
             ready.failed(error)
         return ready.row(rows[0]) if rows else None
 
-    def _given_to_driver(self, text: str, given: Any, writing: bool) -> Sequence[Any]:
+    def _run_by_driver(self, text: str, parameters: Any, writing: bool) -> Sequence[Any]:
         keeping = self.embedded or not writing
         kept = self._spare.pop() if keeping and self._spare else None
         connection = kept or self._fresh(keeping)
         try:
             cursor = connection.cursor()
-            cursor.execute(text, given)
+            cursor.execute(text, parameters)
             rows: Sequence[Any] = cursor.fetchall()
             cursor.close()
             if not keeping:
@@ -109,7 +149,7 @@ class Database:
             connection.invalidate()
             connection.close()
             if lost:  # while nobody used it: others of then go the same way
-                return self._given_to_driver(text, given, writing)
+                return self._run_by_driver(text, parameters, writing)
             raise
         if keeping:
             self._spare.append(connection)
@@ -118,8 +158,8 @@ class Database:
         return rows
 
     def _fresh(self, keeping: bool) -> PoolProxiedConnection:
-        """A connection; one that is to be kept begins no transactions, and plans the few statements
-        that it will run once, not at each of their runs."""
+        """A connection. A kept one begins no transactions, and plans its few statements only
+        once."""
         connection = self.engine.raw_connection()
         if keeping and not self.embedded:  # SQLite does all of it as it is
             driver: Any = connection.driver_connection
@@ -131,6 +171,17 @@ class Database:
         while self._spare:
             self._spare.pop().close()
         self.engine.dispose()
+
+
+def _copied(ours: Connection, theirs: Connection) -> None:
+    """Copies a file of SQLite in one go: nobody waits for a reader."""
+    source: Any = ours.connection.driver_connection
+    target: Any = theirs.connection.driver_connection
+    try:
+        target.rollback()
+        source.backup(target)
+    except sqlite3.Error as error:
+        raise OperationalError("backup", None, error) from None
 
 
 def first_row(

@@ -8,13 +8,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Kind
+from lms_bridge.store.outbox import add_notice
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import hold, learner, unmatched
+from lms_bridge.store.tables import hold, item, learner, unmatched
 
 PENDING, APPROVED, REJECTED = "pending", "approved", "rejected"
 REMOVALS, CONFLICT = "removals", "conflict"
 OUTDATED, SETTLED = "outdated", "settled"
+UNDECIDED = unmatched.c.to_create.is_(False)
+"""The learners who wait for a decision by a person."""
 
 
 def decided(tx: Connection, centre: str, kind: Kind) -> tuple[frozenset[int], frozenset[int]]:
@@ -53,7 +58,7 @@ def ask(
 ) -> tuple[int, bool]:
     """(number, whether it is new) of the pending hold about exactly these records. An older
     question about other removals is outdated: every plan names all of its removals."""
-    wanted = sorted(record_ids)
+    desired = sorted(record_ids)
     same = (
         hold.c.centre == centre,
         hold.c.system == system,
@@ -62,7 +67,7 @@ def ask(
         hold.c.status == PENDING,
     )
     for row in tx.execute(select(hold.c.id, hold.c.record_ids).where(*same)):
-        if row.record_ids == wanted:
+        if row.record_ids == desired:
             return row.id, False
     if reason == REMOVALS:
         tx.execute(update(hold).where(*same).values(status=OUTDATED))
@@ -74,13 +79,15 @@ def ask(
             kind=kind,
             reason=reason,
             status=PENDING,
-            record_ids=wanted,
+            record_ids=desired,
             out_of=out_of,
             run_id=run_id,
             created_at=at,
         )
         .returning(hold.c.id)
     ).scalar_one()
+    about = {"kind": kind, "reason": reason, "records": len(desired), "out_of": out_of}
+    add_notice(tx, Event.HOLD_OPENED, centre, at, hold=new_id, run=run_id, **about)
     return new_id, True
 
 
@@ -91,18 +98,36 @@ _ABOUT_REMOVALS = select(hold).where(
     hold.c.reason == REMOVALS,
     hold.c.status.in_([PENDING, APPROVED, REJECTED]),
 )
-"""Made once: every run asks several times, mostly in vain, and making costs more than asking."""
+"""Built once, because each run uses it several times, and building costs more than the query."""
 
 
 def about_removals(tx: Connection, centre: str, system: str, kind: Kind) -> Sequence[Row[Any]]:
-    """The questions about removals that wait, or whose answers still count."""
+    """The holds of removals that wait, or whose decisions still count."""
     return tx.execute(
         _ABOUT_REMOVALS, {"of_centre": centre, "in_system": system, "of_kind": kind}
     ).all()
 
 
+_APPROVED_KINDS = (
+    select(hold.c.kind)
+    .where(
+        hold.c.centre == bindparam("of_centre"),
+        hold.c.status == APPROVED,
+        hold.c.system == bindparam("in_system"),
+        hold.c.reason == REMOVALS,
+    )
+    .distinct()
+)
+
+
+def approved_kinds(tx: Connection, centre: str, system: str) -> frozenset[str]:
+    """The kinds of records of which a person approved removals from a system."""
+    rows = tx.scalars(_APPROVED_KINDS, {"of_centre": centre, "in_system": system})
+    return frozenset(rows)
+
+
 def close(tx: Connection, statuses: Mapping[int, str]) -> None:
-    """{hold id: ``outdated`` or ``settled``}: their answers count no more."""
+    """{hold id: ``outdated`` or ``settled``}: these holds no longer count."""
     for hold_id, status in statuses.items():
         tx.execute(update(hold).where(hold.c.id == hold_id).values(status=status))
 
@@ -128,8 +153,13 @@ def decide(tx: Connection, hold_id: int, verdict: str, by: str, at: datetime) ->
         update(hold)
         .where(hold.c.id == hold_id, hold.c.status == PENDING)
         .values(status=verdict, decided_by=by[:100], decided_at=at)
-    )
-    return done.rowcount == 1
+        .returning(hold.c.centre, hold.c.kind, hold.c.reason)
+    ).first()
+    if done is None:
+        return False
+    about = {"kind": done.kind, "reason": done.reason, "status": verdict}
+    add_notice(tx, Event.HOLD_DECIDED, done.centre, at, hold=hold_id, **about)
+    return True
 
 
 def hold_row(tx: Connection, hold_id: int) -> Row[Any] | None:
@@ -145,12 +175,64 @@ def holds(tx: Connection, *, centre: str = "", status: str = "") -> Sequence[Row
     return tx.execute(query).all()
 
 
-# ---- people who wait to be matched ---------------------------------------------------------
+def fields_in_conflict(tx: Connection, row: Row[Any]) -> dict[int, dict[str, Any] | None]:
+    """{record id: {field: [what the bridge sent, what the target holds]}} of a held conflict, as
+    the audit has it: a personal field has no values."""
+    found: dict[int, dict[str, Any] | None] = {}
+    until = [item.c.at <= row.decided_at] if row.decided_at else []
+    for chunk in chunks(row.record_ids if row.reason == CONFLICT else []):
+        items = tx.execute(
+            select(item.c.record_id, item.c.fields)
+            .where(
+                item.c.kind == row.kind,
+                item.c.record_id.in_(chunk),
+                item.c.system == row.system,
+                item.c.action == CONFLICT,
+                *until,
+            )
+            .order_by(item.c.id)
+        )
+        found.update((each.record_id, each.fields) for each in items)
+    return found
 
 
 def queue_person(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each row: centre, learner_id, suggestions, reason, since."""
-    upsert(tx, unmatched, rows, ["centre", "learner_id"], ["suggestions", "reason"])
+    rows = [{**row, "to_create": False} for row in rows]
+    for centre in sorted({row["centre"] for row in rows}):
+        own = [row for row in rows if row["centre"] == centre]
+        known = _undecided(tx, centre, [row["learner_id"] for row in own])
+        new = [row for row in own if row["learner_id"] not in known]
+        if new:
+            since = min(row["since"] for row in new)
+            add_notice(tx, Event.PEOPLE_UNMATCHED, centre, since, people=len(new))
+    upsert(tx, unmatched, rows, ["centre", "learner_id"], ["suggestions", "reason", "to_create"])
+
+
+def _undecided(tx: Connection, centre: str, learner_ids: Sequence[int]) -> frozenset[int]:
+    waiting = select(unmatched.c.learner_id).where(unmatched.c.centre == centre, UNDECIDED)
+    return frozenset(
+        id_
+        for chunk in chunks(learner_ids)
+        for id_ in tx.scalars(waiting.where(unmatched.c.learner_id.in_(chunk)))
+    )
+
+
+def decide_to_create(tx: Connection, centre: str, learner_id: int) -> None:
+    """Stores a person's decision that no account is this learner's. The learner gets a new one."""
+    tx.execute(
+        update(unmatched)
+        .where(unmatched.c.centre == centre, unmatched.c.learner_id == learner_id)
+        .values(to_create=True)
+    )
+
+
+def to_create(tx: Connection, centre: str) -> frozenset[int]:
+    """The learners who get a new account by a person's decision."""
+    rows = tx.scalars(
+        select(unmatched.c.learner_id).where(unmatched.c.centre == centre, unmatched.c.to_create)
+    )
+    return frozenset(rows)
 
 
 def unqueue_people(tx: Connection, centre: str, learner_ids: Collection[int]) -> None:
@@ -166,6 +248,7 @@ def waiting_people(tx: Connection, centre: str = "") -> Sequence[Row[Any]]:
     query = (
         select(unmatched, learner.c.academy_id)
         .join(learner, learner.c.id == unmatched.c.learner_id)
+        .where(UNDECIDED)
         .order_by(unmatched.c.id)
     )
     if centre:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from lms_bridge.domain.identity import email_key
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.model import Learner
-from lms_bridge.store.links import chunks
 from lms_bridge.store.rows import columns, insert_missing, update_many
 from lms_bridge.store.tables import learner
 
@@ -40,8 +40,8 @@ def learners_by_academy_id(
 
 
 def add_learners(tx: Connection, records: Sequence[Learner]) -> list[int]:
-    """Adds people and gives their ids in order. Two centres' runs may bring the same person at the
-    same time: the first one's row stands. (Sorted, so that neither waits for the other in turn.)"""
+    """Adds people and returns their ids in order. Two centres' runs may add the same person at the
+    same time; then the first row stays. The rows are sorted to avoid a deadlock."""
     rows = sorted((_learner_columns(record) for record in records), key=_by_academy_id)
     insert_missing(tx, learner, rows, ["academy_id"])
     ids = learners_by_academy_id(tx, [record.academy_id for record in records])

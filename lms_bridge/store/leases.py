@@ -12,7 +12,7 @@ import socket
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.store.rows import upsert
@@ -50,10 +50,29 @@ def is_dead(holder: str) -> bool:
     return False
 
 
+def processes(tx: Connection, prefix: str, now: datetime) -> int:
+    """How many processes hold leases whose names begin so."""
+    held = tx.scalars(
+        select(lease.c.holder).where(
+            lease.c.name.startswith(prefix, autoescape=True),
+            lease.c.expires_at > now,
+            lease.c.holder != "",
+        )
+    )
+    return len({holder.rpartition("|")[0] for holder in held if not is_dead(holder)})
+
+
+# Built once, because each writing transaction of a run uses them.
+_NAMED = select(lease).where(lease.c.name == bindparam("of_name"))
+_HELD = (lease.c.name == bindparam("of_name"), lease.c.holder == bindparam("by_holder"))
+_RENEW = update(lease).where(*_HELD).values(expires_at=bindparam("until"))
+_GIVE_BACK = delete(lease).where(*_HELD)
+
+
 def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> bool:
     """Takes a free, expired or orphaned lease. False when somebody holds it."""
     expires_at = now + timedelta(seconds=seconds)
-    row = tx.execute(select(lease).where(lease.c.name == name)).first()
+    row = tx.execute(_NAMED, {"of_name": name}).first()
     if row is None:
         upsert(
             tx,
@@ -83,11 +102,8 @@ def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float)
     Raises:
         LeaseLost: somebody else took it over.
     """
-    kept = tx.execute(
-        update(lease)
-        .where(lease.c.name == name, lease.c.holder == holder)
-        .values(expires_at=now + timedelta(seconds=seconds))
-    )
+    until = now + timedelta(seconds=seconds)
+    kept = tx.execute(_RENEW, {"of_name": name, "by_holder": holder, "until": until})
     if kept.rowcount != 1:
         raise LeaseLost("lease-lost", f"Another process has taken over {name}.")
 
@@ -107,4 +123,4 @@ def renew_unless_locked(
 
 
 def give_back(tx: Connection, name: str, holder: str) -> None:
-    tx.execute(delete(lease).where(lease.c.name == name, lease.c.holder == holder))
+    tx.execute(_GIVE_BACK, {"of_name": name, "by_holder": holder})

@@ -5,36 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    insert,
-    select,
-    text,
-)
+from sqlalchemy import Connection, insert, select, text
 
+from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.tables import link
-
-CHUNK = 500
-"""Values in one IN list: well below every database's limit on parameters."""
-
-T = TypeVar("T")
 
 KEY = ("system", "kind", "record_id")
 
 
-def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a source's link says of one record."""
+class SourceLink:
+    """The facts of a source link."""
 
     link_id: int
     record_id: int
@@ -48,9 +32,8 @@ KNOWN = (link.c.id, link.c.record_id, link.c.external_id, link.c.scope, link.c.s
 
 @contextmanager
 def _planned_by_values(tx: Connection) -> Iterator[None]:
-    """In here PostgreSQL makes a plan for each statement with its very values. As long as it has no
-    statistics (where thousands of rows have only just come in), its general plan for statements
-    of the same form goes through all links of a system and compares each with each value."""
+    """Inside, PostgreSQL plans each statement for its actual values. Without statistics, just after
+    thousands of new rows, its general plan compares all links of a system with each value."""
     if tx.dialect.name == "sqlite":
         yield
         return
@@ -61,47 +44,47 @@ def _planned_by_values(tx: Connection) -> Iterator[None]:
 
 def by_external_id(
     tx: Connection, system: str, kind: Kind, external_ids: Iterable[str], *, within: str = ""
-) -> dict[str, Known]:
-    """{external id: what is known}; only in scopes that begin with ``within``, if it is given. Of
-    records that an id stood for in turn, the one that the source shows by it now."""
-    found: dict[str, Known] = {}
+) -> dict[str, SourceLink]:
+    """{external id: link}, with ``within`` only of scopes that begin with it. If an id has named
+    several records in turn, the link is that of the current one."""
+    found: dict[str, SourceLink] = {}
     there = [link.c.scope.startswith(within, autoescape=True)] if within else []
     query = select(*KNOWN).where(link.c.system == system, link.c.kind == kind, *there)
     query = query.order_by(link.c.source_hash)  # those that are shown no longer have an empty one
     with _planned_by_values(tx):
         for chunk in chunks(external_ids):
             rows = tx.execute(query.where(link.c.external_id.in_(chunk)))
-            found.update((row.external_id, Known(*row)) for row in rows)
+            found.update((row.external_id, SourceLink(*row)) for row in rows)
     return found
 
 
 def of_centre(
     tx: Connection, system: str, kind: Kind, centre: str, external_ids: Iterable[str]
-) -> dict[str, Known]:
+) -> dict[str, SourceLink]:
     """The same where ids are each centre's own: two may use one for different records."""
-    found: dict[str, Known] = {}
+    found: dict[str, SourceLink] = {}
     query = select(*KNOWN).where(
         link.c.system == system, link.c.kind == kind, link.c.centre == centre
     )
     with _planned_by_values(tx):
         for chunk in chunks(external_ids):
             rows = tx.execute(query.where(link.c.external_id.in_(chunk)))
-            found.update((row.external_id, Known(*row)) for row in rows)
+            found.update((row.external_id, SourceLink(*row)) for row in rows)
     return found
 
 
 def of_records(
     tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
-) -> dict[int, Known]:
+) -> dict[int, SourceLink]:
     """{record id: what is known} of the records that have a link to the system."""
-    found: dict[int, Known] = {}
+    found: dict[int, SourceLink] = {}
     for chunk in chunks(record_ids):
         rows = tx.execute(
             select(*KNOWN).where(
                 link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk)
             )
         )
-        found.update((row.record_id, Known(*row)) for row in rows)
+        found.update((row.record_id, SourceLink(*row)) for row in rows)
     return found
 
 

@@ -1,7 +1,12 @@
-"""Bringing the database's tables up to date, with Alembic."""
+"""Bringing the database's tables up to date, with Alembic.
+
+To add a migration, change the tables, then call ``command.revision(_config(tx), "what it does",
+autogenerate=True)`` on a database that is at the newest revision. A test compares the results.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from alembic import command
@@ -14,7 +19,6 @@ from sqlalchemy.exc import OperationalError
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.store.database import Database
-from lms_bridge.store.offerings import fill_lists
 
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 
@@ -50,7 +54,6 @@ def upgrade(database: Database) -> str | None:
     try:
         with database.writing() as tx:
             command.upgrade(_config(tx), "head")
-            fill_lists(tx)
     except CommandError:
         raise SettingsInvalid(
             ["store.address: the tables were made by a newer version than this one"]
@@ -73,6 +76,17 @@ def _reachable(database: Database) -> str | None:
     try:
         return current(database)
     except OperationalError:
-        raise SettingsInvalid(
-            ["store.address: the database cannot be opened; is it running, and is the path right?"]
-        ) from None
+        reason = _forbidden(database) or "is it running, and is the path right?"
+        raise SettingsInvalid([f"store.address: the database cannot be opened; {reason}"]) from None
+
+
+def _forbidden(database: Database) -> str:
+    """What this user may not do with the file of SQLite, which opens others beside it."""
+    name = database.engine.url.database
+    if not database.embedded or not name or not Path(name).exists():
+        return ""
+    if not os.access(name, os.R_OK):
+        return "this user may not read the file"
+    if not os.access(Path(name).absolute().parent, os.W_OK | os.X_OK):
+        return "this user may not write to the file's folder, as SQLite needs"
+    return ""

@@ -1,22 +1,54 @@
-"""Offerings and the courses that they are editions of."""
+"""Offerings, the courses that they are editions of, and their topics and languages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.desired_state import is_public
 from lms_bridge.domain.model import Kind, Offering
-from lms_bridge.store import changes, in_list
+from lms_bridge.store import outbox
 from lms_bridge.store.database import Database, first_row
-from lms_bridge.store.links import chunks
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.rows import columns, insert_many, update_many
-from lms_bridge.store.tables import course, offering
-from lms_bridge.store.tags import add_tags, replace_tags
+from lms_bridge.store.rows import columns, insert_many, insert_plain, update_many
+from lms_bridge.store.tables import course, offering, offering_tag
+
+
+class Tag(StrEnum):
+    TOPIC = "topic"
+    LANGUAGE = "language"
+
+
+LONGEST = 500
+
+
+def tag_key(text: str) -> str:
+    """The form in which a tag is kept and looked for."""
+    return text.lower()[:LONGEST]
+
+
+def add_tags(tx: Connection, records: Mapping[int, Offering]) -> None:
+    rows = [
+        {"kind": kind, "value": value, "offering_id": record_id}
+        for record_id, record in records.items()
+        for kind, texts in ((Tag.TOPIC, record.topics), (Tag.LANGUAGE, record.languages))
+        for value in sorted({tag_key(text) for text in texts})
+    ]
+    insert_plain(tx, offering_tag, rows)
+
+
+def replace_tags(tx: Connection, records: Mapping[int, Offering]) -> None:
+    for chunk in chunks(records):
+        tx.execute(delete(offering_tag).where(offering_tag.c.offering_id.in_(chunk)))
+    add_tags(tx, records)
+
 
 _OFFERING = [offering.c[f.name] for f in fields(Offering)]
 # Every launch asks for one: putting the question together costs more than its answer.
@@ -60,8 +92,8 @@ def codes(tx: Connection, ids: Iterable[int]) -> dict[int, str]:
 
 
 def state_of(tx: Connection, centre: str) -> tuple[int, int]:
-    """How many offerings a centre has, and the sum of their revisions: together they change
-    whenever one of them does, since none is ever deleted."""
+    """The number of a centre's offerings, and the sum of their revisions. Any change of an offering
+    changes them, because none is ever deleted."""
     counted = select(func.count(), func.coalesce(func.sum(offering.c.revision), 0))
     row = tx.execute(counted.where(offering.c.centre == centre)).one()
     return row[0], int(row[1])
@@ -76,31 +108,33 @@ def offerings_of(tx: Connection, centre: str) -> dict[int, Offering]:
 
 def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
     _keep_courses(tx, records)
-    now = datetime.now(UTC)
-    rows = [{**columns(record), "changed_at": now} for record in records]
+    now = utc_now()
+    rows = [
+        {**columns(r), "changed_at": now, "published_at": now if is_public(r) else None}
+        for r in records
+    ]
     ids = insert_many(tx, offering, rows)
     add_tags(tx, dict(zip(ids, records, strict=True)))
-    in_list.keep(tx, ((id_, record, now) for id_, record in zip(ids, records, strict=True)))
-    changes.note_new(tx, Kind.OFFERING, ids)
+    outbox.add_new(tx, Kind.OFFERING, ids)
     return ids
 
 
 def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     _keep_courses(tx, list(records.values()))
-    changes.note_changing(tx, records)
-    now = datetime.now(UTC)
+    outbox.add_changing(tx, records)
+    now = utc_now()
     rows = [{"id": id_, **columns(r), "changed_at": now} for id_, r in records.items()]
     update_many(tx, offering, rows)
+    _note_published(tx, [id_ for id_, record in records.items() if is_public(record)], now)
     replace_tags(tx, records)
-    in_list.keep(tx, ((id_, record, now) for id_, record in records.items()))
 
 
-def fill_lists(tx: Connection) -> None:
-    """Makes what lists show of the offerings of which a migration left nothing there."""
-    missing = in_list.missing(tx)
-    for chunk in chunks(missing):
-        records = offerings(tx, chunk)
-        in_list.keep(tx, ((id_, record, missing[id_]) for id_, record in records.items()))
+def _note_published(tx: Connection, ids: Iterable[int], now: datetime) -> None:
+    """Keeps when each was public for the first time; this is no change of the record."""
+    same = {"changed_at": offering.c.changed_at, "revision": offering.c.revision}
+    for chunk in chunks(ids):
+        new = (offering.c.id.in_(chunk), offering.c.published_at.is_(None))
+        tx.execute(update(offering).where(*new).values(published_at=now, **same))
 
 
 def _keep_courses(tx: Connection, records: Sequence[Offering]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind, Result
-from lms_bridge.store import changes
-from lms_bridge.store.links import chunks
+from lms_bridge.store import outbox
 from lms_bridge.store.rows import columns, insert_many, update_many
 from lms_bridge.store.tables import enrolment, learner, offering, result
 
@@ -66,10 +66,10 @@ def add_results(tx: Connection, rows: Sequence[tuple[int, Result]]) -> list[int]
     ids = insert_many(
         tx, result, [{"enrolment_id": id_, **_result_columns(record)} for id_, record in rows]
     )
-    changes.note_new(tx, Kind.RESULT, ids)
+    outbox.add_new(tx, Kind.RESULT, ids)
     return ids
 
 
 def change_results(tx: Connection, records: Mapping[int, Result]) -> None:
     update_many(tx, result, [{"id": id_, **_result_columns(r)} for id_, r in records.items()])
-    changes.note_new(tx, Kind.RESULT, list(records))
+    outbox.add_new(tx, Kind.RESULT, list(records))

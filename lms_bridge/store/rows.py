@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -34,10 +42,10 @@ def update_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 
 
 def insert_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Inserts and gives the new ids, in the order of the rows.
+    """Inserts rows and returns their new ids, in the same order.
 
-    The ids are taken first: where they are asked for with the insertion, the drivers cannot carry
-    out one prepared statement for all rows, which takes up to four times as long.
+    The ids are reserved first. If the insertion returned them, the drivers could not use one
+    prepared statement for all rows. That would take up to four times as long.
     """
     if not rows:
         return []
@@ -49,8 +57,8 @@ def insert_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 def insert_plain(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts many short rows of one form, whose columns are numbers and texts.
 
-    On PostgreSQL they are one statement with an array for each column: it takes a fifth of the time
-    of as many statements, even prepared ones.
+    On PostgreSQL this is one statement with an array for each column. It takes a fifth of the time
+    of single statements, even prepared ones.
     """
     if not rows:
         return
@@ -83,8 +91,8 @@ def upsert(
     names: Sequence[str],
     also: Callable[[Any], Mapping[str, Any]] = lambda new: {},
 ) -> None:
-    """Inserts the rows; where the key exists already, sets the named columns instead, and those
-    that ``also`` gives, made of the row that was not inserted."""
+    """Inserts the rows. If the key exists already, it sets the named columns instead, and those
+    that ``also`` makes from the new row."""
     if not rows:
         return
     dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql

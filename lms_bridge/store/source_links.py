@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, func, select, update
 
+from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
-from lms_bridge.store.links import KEY, KNOWN, Known, chunks
+from lms_bridge.store.links import KEY, KNOWN, SourceLink
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, enrolment, link, offering
 
@@ -27,15 +22,42 @@ _IN_SCOPE = select(*KNOWN).where(
 """Made once, like the others below: making a statement costs more than a look at one scope."""
 
 
-def in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, Known]:
+def in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, SourceLink]:
     """{external id: what is known} of the records that a scope held when last read."""
     rows = tx.execute(
         _IN_SCOPE, {"in_system": system, "of_kind": kind, "in_scope": scope}
     ).all()  # at once: row by row takes three times as long
-    return {known.external_id: known for known in (Known(*row) for row in rows)}
+    return {known.external_id: known for known in (SourceLink(*row) for row in rows)}
 
 
-def shown_of(tx: Connection, system: str, kind: Kind, centre: str) -> list[Known]:
+_HASHES = _IN_SCOPE.with_only_columns(link.c.external_id, link.c.source_hash)
+_NAMED = _IN_SCOPE.where(link.c.external_id.in_(bindparam("names", expanding=True)))
+MOST_NAMED = 500
+"""Ids in one query. For more, the whole scope is read."""
+
+
+def hashes_in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, bytes]:
+    """{external id: hash} of the records that a scope held when last read. Most records of a
+    changed page are as they were: their links would cost three times as much."""
+    rows = tx.execute(_HASHES, {"in_system": system, "of_kind": kind, "in_scope": scope}).all()
+    return {row[0]: row[1] for row in rows}
+
+
+def named_in_scope(
+    tx: Connection, system: str, kind: Kind, scope: str, names: Collection[str]
+) -> dict[str, SourceLink]:
+    """``in_scope`` of the records with these external ids."""
+    if not names:
+        return {}
+    if len(names) > MOST_NAMED:
+        found = in_scope(tx, system, kind, scope)
+        return {name: found[name] for name in names if name in found}
+    values = {"in_system": system, "of_kind": kind, "in_scope": scope, "names": list(names)}
+    rows = tx.execute(_NAMED, values).all()
+    return {known.external_id: known for known in (SourceLink(*row) for row in rows)}
+
+
+def shown_of(tx: Connection, system: str, kind: Kind, centre: str) -> list[SourceLink]:
     """All records of a centre that the source is known to hold."""
     rows = tx.execute(
         select(*KNOWN).where(
@@ -45,7 +67,7 @@ def shown_of(tx: Connection, system: str, kind: Kind, centre: str) -> list[Known
             link.c.source_hash != EMPTY,
         )
     )
-    return [Known(*row) for row in rows]
+    return [SourceLink(*row) for row in rows]
 
 
 def count_shown(tx: Connection, system: str, kind: Kind, centre: str) -> int:
@@ -91,7 +113,7 @@ def showed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def centres_that_name(
-    tx: Connection, system: str, kind: Kind, external_ids: Iterable[str]
+    tx: Connection, systems: Collection[str], kind: Kind, external_ids: Iterable[str]
 ) -> list[tuple[str, str]]:
     """(external id, centre) of what centres call records of theirs; two may use one id for
     different records."""
@@ -99,7 +121,9 @@ def centres_that_name(
     for chunk in chunks(external_ids):
         rows = tx.execute(
             select(link.c.external_id, link.c.centre).where(
-                link.c.system == system, link.c.kind == kind, link.c.external_id.in_(chunk)
+                link.c.system.in_(systems),
+                link.c.kind == kind,
+                link.c.external_id.in_(chunk),
             )
         )
         found.extend((row[0], row[1]) for row in rows)
@@ -115,8 +139,7 @@ def drop_source(tx: Connection, link_ids: Iterable[int]) -> None:
 def sources(
     tx: Connection, kind: Kind, record_ids: Iterable[int], *, besides: str = ""
 ) -> dict[int, str]:
-    """{record id: system} of the systems that these records come from, ``besides`` one that does
-    not count."""
+    """{record id: system} of the sources of these records, without the system ``besides``."""
     found: dict[int, str] = {}
     for chunk in chunks(record_ids):
         rows = tx.execute(
@@ -132,7 +155,7 @@ def sources(
 
 
 def learners_of(tx: Connection, system: str, learner_ids: Iterable[int]) -> set[int]:
-    """Those of some learners of whom a system shows an enrolment: their data are its own."""
+    """The learners among these with an enrolment from a system, which owns their data."""
     found: set[int] = set()
     for chunk in chunks(learner_ids):
         rows = tx.scalars(

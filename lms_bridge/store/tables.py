@@ -1,13 +1,13 @@
 """The tables. Names follow docs/glossary.md; the reasons are in docs/reconciliation.md.
 
 Canonical records (``offering``, ``learner``, ``enrolment``, ``result``) know nothing of any outside
-system. A ``link`` joins one record to its counterpart in one system and holds the hashes from which
-everything that is still to be done is derived.
+system. A ``link`` joins one record to its counterpart in one system. It holds the hashes that show
+what is still to be done.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import (
     JSON,
@@ -23,9 +23,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    literal_column,
+    select,
     text,
 )
 
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.desired_state import GONE_HASH, PUBLIC
 from lms_bridge.domain.model import (
     EnrolmentStatus,
     Level,
@@ -33,7 +38,7 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     RegistrationType,
 )
-from lms_bridge.store.types import Exact, Meetings, Memberships, Texts, Utc, Word
+from lms_bridge.store.types import Exact, Meetings, Texts, Utc, Word
 
 metadata = MetaData(
     naming_convention={
@@ -52,14 +57,10 @@ def row_id() -> Column[int]:
     return Column("id", Id, primary_key=True, autoincrement=True)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _changes() -> tuple[Column[datetime], Column[int]]:
     """When a row was last written, and how many times: for readers who follow what changed."""
     return (
-        Column("changed_at", Utc, nullable=False, default=_now, onupdate=_now, index=True),
+        Column("changed_at", Utc, nullable=False, default=utc_now, onupdate=utc_now, index=True),
         Column("revision", Integer, nullable=False, default=1, onupdate=text("revision + 1")),
     )
 
@@ -81,7 +82,6 @@ centre = Table(
     words("country", 2),
     Column("languages", Texts, nullable=False),
     words("time_zone", 64),
-    Column("memberships", Memberships, nullable=False),
     words("connector", 60),
     words("address", 2000),
     Column("secret", LargeBinary, nullable=False, default=EMPTY),
@@ -139,6 +139,9 @@ offering = Table(
     words("address", 2000),
     words("lms_course"),
     Column("meetings", Meetings, nullable=False),
+    Column("translations", JSON, nullable=False),
+    # When it first was public here: self-paced courses count in the year of it.
+    Column("published_at", Utc),
     *_changes(),
     Index("ix_offering_centre_starts_at", "centre", "starts_at"),
     # The catalogue is gone through in the order of ids, inside one of these.
@@ -154,14 +157,14 @@ offering_tag = Table(
     "offering_tag",
     metadata,
     Column("kind", String(10), primary_key=True),
-    # In lower case: what is looked for is told apart from nothing else.
+    # In lower case, so that a search ignores case.
     Column("value", String(500), primary_key=True),
     Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
 
-offering_life = Table(
-    "offering_life",
+kept_status = Table(
+    "kept_status",
     metadata,
     # A row is there once a person acted: from then on the bridge keeps the offering's status.
     Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, autoincrement=False),
@@ -193,9 +196,28 @@ enrolment = Table(
     Column("starts_at", Utc),
     Column("ends_at", Utc),
     *_changes(),
+    # The import in parts that added it; 0: none.
+    Column("import_id", Id, nullable=False, server_default="0", default=0),
     UniqueConstraint("offering_id", "learner_id"),
     Index("ix_enrolment_learner_id", "learner_id"),
 )
+
+open_import = Table(
+    "open_import",
+    metadata,
+    # The number of the run that began it.
+    Column("id", Id, primary_key=True, autoincrement=False),
+    words("centre", 40),
+    words("system", 60),
+    Column("shown", Boolean, nullable=False, default=False),
+    # The last enrolment that was announced.
+    Column("after", Id, nullable=False, default=0),
+)
+
+IS_SHOWN = enrolment.c.import_id.not_in(
+    select(open_import.c.id).where(open_import.c.shown.is_(False))
+)
+"""Enrolments without those of an import that is not whole yet."""
 
 result = Table(
     "result",
@@ -205,16 +227,22 @@ result = Table(
     Column("score", Exact),
     Column("scale_min", Exact, nullable=False),
     Column("scale_max", Exact, nullable=False),
-    Column("completed", Boolean, nullable=False, default=False),
+    Column("completed", Boolean),
     Column("completed_at", Utc),
     Column("graded_at", Utc),
     *_changes(),
 )
 
+# The statuses are written out: parameters of a list are put together anew with every question.
+IS_PUBLIC = and_(
+    offering.c.listed,
+    offering.c.status.in_([literal_column(f"'{word}'") for word in sorted(PUBLIC)]),
+)
+"""``domain.wanted.is_public`` as a condition."""
+
 OFFERING_AT_ACADEMY = "system || ':' || kind = 'academy:offering'"
-"""Links that tell what the catalogue shows. Written so that SQLite finds them in the index that has
-this condition: comparing the columns one by one would lead it to the unique constraint's, and from
-there to every row."""
+"""Links of what the catalogue shows. In this form SQLite uses the index with this condition. A
+comparison of single columns would lead it to the unique constraint's index, and to every row."""
 
 link = Table(
     "link",
@@ -230,17 +258,21 @@ link = Table(
     # The record as that system last showed it (as a source).
     _hash("source_hash"),
     # The document it is to hold, and the one that it last acknowledged (as a target).
-    _hash("wanted"),
+    _hash("desired"),
     _hash("acknowledged"),
     Column("held_document", JSON(none_as_null=True)),
     # What the target was seen to hold instead, where a person decided to leave it so.
     _hash("tolerated"),
     # True when the bridge itself created it there: only then may the bridge remove it.
-    Column("made", Boolean, nullable=False, default=False),
-    # True from just before an order is sent until its outcome is known.
+    Column("created_by_us", Boolean, nullable=False, default=False),
+    # True from just before a request is sent until its outcome is known.
     Column("sending", Boolean, nullable=False, default=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_attempt", Utc),
+    Column("failed_since", Utc),
+    # Whether a failure is not the record's own: `store.target_links.LATER`, `DENIED`.
+    words("refusal", 12),
+    words("error_code", 60),
     words("error", 1000),
     UniqueConstraint("system", "kind", "record_id"),
     Index("ix_link_record", "record_id", "kind"),
@@ -251,8 +283,8 @@ link = Table(
         "centre",
         "system",
         "kind",
-        sqlite_where=text("wanted <> acknowledged OR sending"),
-        postgresql_where=text("wanted <> acknowledged OR sending"),
+        sqlite_where=text("desired <> acknowledged OR sending"),
+        postgresql_where=text("desired <> acknowledged OR sending"),
     ),
     Index(
         "ix_link_catalogue",
@@ -262,12 +294,26 @@ link = Table(
     ),
 )
 
-answer = Table(
-    "answer",
+HELD = and_(link.c.acknowledged != EMPTY, link.c.acknowledged != GONE_HASH)
+"""What the target acknowledged and still holds."""
+
+IN_CATALOGUE = and_(
+    IS_PUBLIC,
+    # Asked of each offering that all else fits: PostgreSQL would make a join of an EXISTS, over
+    # all links there are.
+    select(link.c.acknowledged)
+    .where(literal_column(OFFERING_AT_ACADEMY), link.c.record_id == offering.c.id, HELD)
+    .scalar_subquery()
+    .is_not(None),
+)
+"""What the public may see: the Academy has acknowledged it, and it is still to be shown."""
+
+source_digest = Table(
+    "source_digest",
     metadata,
     Column("system", String(60), primary_key=True),
     Column("kind", String(12), primary_key=True),
-    Column("part", String(60), primary_key=True),
+    Column("feed_name", String(60), primary_key=True),
     Column("scope", String(255), primary_key=True),
     _hash("digest"),
     words("cursor", 1000),
@@ -302,6 +348,8 @@ unmatched = Table(
     Column("suggestions", JSON, nullable=False),
     words("reason", 60),
     Column("since", Utc, nullable=False),
+    # A person decided that no account is the learner's: one is to be created.
+    Column("to_create", Boolean, nullable=False, default=False),
     UniqueConstraint("centre", "learner_id"),
 )
 
@@ -334,10 +382,12 @@ run = Table(
     Column("started_at", Utc, nullable=False),
     Column("finished_at", Utc),
     Column("counts", JSON, nullable=False),
+    # What waited at its end: `store.waits.Wait.document`.
+    Column("waits", JSON, nullable=False, default=list),
     words("error_code", 60),
     words("error", 1000),
-    # Who asked for it, where that was a person or a token.
-    words("asked_by", 100),
+    # The person or token that requested it.
+    words("requested_by", 100),
     Index("ix_run_centre_started_at", "centre", "started_at"),
     Index(
         "ix_run_running",
@@ -365,6 +415,17 @@ item = Table(
     Index("ix_item_record", "kind", "record_id"),
 )
 
+flow_state = Table(
+    "flow_state",
+    metadata,
+    Column("centre", String(40), primary_key=True),
+    Column("flow", String(20), primary_key=True),
+    # Since when each run of the flow fails; none: its last run went well.
+    Column("failing_since", Utc),
+    # Of its last run.
+    words("status", 12),
+)
+
 lease = Table(
     "lease",
     metadata,
@@ -373,12 +434,9 @@ lease = Table(
     Column("expires_at", Utc, nullable=False),
 )
 
-tick = Table(
-    "tick",
+schedule_state = Table(
+    "schedule_state",
     metadata,
     Column("job", String(80), primary_key=True),
     Column("last_at", Utc, nullable=False),
 )
-
-from lms_bridge.store import api_tables as api_tables  # noqa: E402 (they join this metadata)
-from lms_bridge.store import lti_tables as lti_tables  # noqa: E402 (they join this metadata)

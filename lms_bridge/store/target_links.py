@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     and_,
@@ -15,28 +16,33 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
+    or_,
     select,
     update,
 )
 
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
-from lms_bridge.store.links import KEY, chunks
+from lms_bridge.store import open_imports
+from lms_bridge.store.links import KEY
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import EMPTY, link
+from lms_bridge.store.tables import EMPTY, HELD, IS_SHOWN, enrolment, link
 
 UNKNOWN = {"state": "unknown"}
 """The document of a record of which it is not known what the target holds: all of it is sent."""
 PENDING: ColumnElement[bool] = literal_column(
-    "(wanted <> acknowledged OR sending)"
+    "(desired <> acknowledged OR sending)"
 )  # to the letter the partial index's condition
-"""What differs from what was acknowledged, and what is in doubt because an answer was lost: the
-target may hold neither the old document nor the new one."""
+"""Links whose desired hash is not acknowledged, and links in doubt after a lost response. The
+target may then hold neither the old document nor the new one."""
+
+LATER, DENIED = "later", "denied"
+"""Why a record failed, if it is not for itself: the target asked to wait, or a right is missing."""
 
 
-def any_wanted(
-    tx: Connection, system: str, kind: Kind, record_ids: Iterable[int], gone: bytes
-) -> bool:
+def any_desired(tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]) -> bool:
     """Whether the target is to hold one of these records."""
     return any(
         tx.scalar(
@@ -45,7 +51,7 @@ def any_wanted(
                 link.c.system == system,
                 link.c.kind == kind,
                 link.c.record_id.in_(chunk),
-                link.c.wanted.not_in([EMPTY, gone]),
+                link.c.desired.not_in([EMPTY, GONE_HASH]),
             )
             .limit(1)
         )
@@ -53,14 +59,14 @@ def any_wanted(
     )
 
 
-def want(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_desired(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Sets the document that a target is to hold. Each row: system, kind, centre, record_id,
     wanted (a hash). What waited after a failure and is now another document is sent at once."""
-    upsert(tx, link, rows, KEY, ["wanted"], _tried_anew)
+    upsert(tx, link, rows, KEY, ["desired"], _tried_anew)
 
 
 def _tried_anew(new: Any) -> dict[str, ColumnElement[Any]]:
-    same = link.c.wanted == new.wanted
+    same = link.c.desired == new.desired
     return {
         "next_attempt": case((same, link.c.next_attempt), else_=None),
         "attempts": case((same, link.c.attempts), else_=0),
@@ -68,84 +74,113 @@ def _tried_anew(new: Any) -> dict[str, ColumnElement[Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingWrite:
     """A record whose document at a target differs from what the target acknowledged."""
 
     link_id: int
     record_id: int
     external_id: str
-    wanted: bytes
+    desired: bytes
     acknowledged: bytes
     held_document: Document | None
-    made: bool
+    created_by_us: bool
     sending: bool
     attempts: int
 
 
+_PENDING_WRITE = (
+    link.c.id,
+    link.c.record_id,
+    link.c.external_id,
+    link.c.desired,
+    link.c.acknowledged,
+    link.c.held_document,
+    link.c.created_by_us,
+    link.c.sending,
+    link.c.attempts,
+)
 _DUE = (
-    select(
-        link.c.id,
-        link.c.record_id,
-        link.c.external_id,
-        link.c.wanted,
-        link.c.acknowledged,
-        link.c.held_document,
-        link.c.made,
-        link.c.sending,
-        link.c.attempts,
-    )
+    select(*_PENDING_WRITE)
     .where(
         link.c.system == bindparam("in_system"),
         link.c.kind == bindparam("of_kind"),
         link.c.centre == bindparam("of_centre"),
         PENDING,
         link.c.id > bindparam("after"),
-        (link.c.next_attempt.is_(None)) | (link.c.next_attempt <= bindparam("now")),
     )
     .order_by(link.c.id)
     .limit(bindparam("most"))
 )
 
 
+_NOW: BindParameter[datetime] = bindparam("now")
+_DUE_NOW = _DUE.where(link.c.next_attempt.is_(None) | (link.c.next_attempt <= _NOW))
+_DUE_AT_ALL = _DUE.where(
+    link.c.next_attempt.is_(None) | (link.c.next_attempt <= _NOW) | (link.c.refusal != LATER)
+)
+_OF_IMPORTS = (Kind.ENROLMENT, Kind.LEARNER)
+
+
 def pending(
-    tx: Connection, system: str, kind: Kind, centre: str, now: datetime, *, after: int, most: int
-) -> list[Pending]:
+    tx: Connection,
+    system: str,
+    kind: Kind,
+    centre: str,
+    now: datetime,
+    *,
+    after: int,
+    most: int,
+    tries_all: bool = False,
+) -> list[PendingWrite]:
     """What is to be sent now: links above the id ``after``, in their order, at most so many.
-    Records that failed wait for their next attempt."""
-    rows = tx.execute(
-        _DUE,
-        {
-            "in_system": system,
-            "of_kind": kind,
-            "of_centre": centre,
-            "after": after,
-            "now": now,
-            "most": most,
-        },
-    )
-    return [Pending(*row) for row in rows]
+    Records that failed wait for their next attempt, those of an import until it is whole.
+    ``tries_all`` ignores back-off, but not the wait that the target itself asked for."""
+    query = _DUE_AT_ALL if tries_all else _DUE_NOW
+    if kind in _OF_IMPORTS and open_imports.hides_any(tx, centre):
+        record = enrolment.c.id if kind is Kind.ENROLMENT else enrolment.c.learner_id
+        query = query.where(link.c.record_id.not_in(select(record).where(~IS_SHOWN)))
+    rows = tx.execute(query, _due_of(system, kind, centre, now, after=after, most=most))
+    return [PendingWrite(*row) for row in rows]
 
 
-def pending_removals(
-    tx: Connection, system: str, kind: Kind, centre: str, gone: bytes
-) -> list[tuple[int, int]]:
-    """(link id, record id) of what the bridge made there and is about to remove. ``gone`` is the
-    hash of the document of a removed record."""
+def pending_of(tx: Connection, link_ids: Iterable[int]) -> list[PendingWrite]:
+    """These links, as ``pending`` gives them."""
+    rows = tx.execute(select(*_PENDING_WRITE).where(link.c.id.in_(list(link_ids)), PENDING))
+    return [PendingWrite(*row) for row in rows]
+
+
+def _due_of(
+    system: str, kind: Kind, centre: str, now: datetime, *, after: int, most: int
+) -> dict[str, Any]:
+    """The parameters of ``_DUE``."""
+    which = {"in_system": system, "of_kind": kind, "of_centre": centre}
+    return {**which, "after": after, "now": now, "most": most}
+
+
+def any_due(tx: Connection, system: str, kind: Kind, centre: str, now: datetime) -> bool:
+    """Whether anything of a centre is to be sent now, removals apart: these may be held."""
+    shown = link.c.desired != GONE_HASH
+    rows = tx.execute(_DUE_NOW.where(shown), _due_of(system, kind, centre, now, after=0, most=1))
+    return rows.first() is not None
+
+
+def pending_removals(tx: Connection, system: str, kind: Kind, centre: str) -> list[tuple[int, int]]:
+    """(link id, record id) of what the bridge made there and is about to remove."""
     rows = tx.execute(
         select(link.c.id, link.c.record_id).where(
             link.c.system == system,
             link.c.kind == kind,
             link.c.centre == centre,
             PENDING,
-            link.c.wanted == gone,
+            link.c.desired == GONE_HASH,
             link.c.acknowledged != EMPTY,
-            link.c.made,
+            link.c.created_by_us,
         )
     )
     return [(row[0], row[1]) for row in rows]
 
 
-def count_held(tx: Connection, system: str, kind: Kind, centre: str, gone: bytes) -> int:
+def count_held(tx: Connection, system: str, kind: Kind, centre: str) -> int:
     """How many of a centre's records the target holds by the bridge's doing."""
     return (
         tx.scalar(
@@ -155,9 +190,8 @@ def count_held(tx: Connection, system: str, kind: Kind, centre: str, gone: bytes
                 link.c.system == system,
                 link.c.kind == kind,
                 link.c.centre == centre,
-                link.c.acknowledged != EMPTY,
-                link.c.acknowledged != gone,
-                link.c.made,
+                HELD,
+                link.c.created_by_us,
             )
         )
         or 0
@@ -165,11 +199,18 @@ def count_held(tx: Connection, system: str, kind: Kind, centre: str, gone: bytes
 
 
 def sending(tx: Connection, link_ids: Iterable[int]) -> None:
-    """Notes, before anything is sent, that these orders may reach the target from now on."""
+    """Notes, before anything is sent, that these requests may reach the target from now on."""
     for chunk in chunks(link_ids):
         tx.execute(update(link).where(link.c.id.in_(chunk)).values(sending=True))
 
 
+_NO_FAILURE: dict[str, Any] = {
+    "attempts": 0,
+    "next_attempt": None,
+    "refusal": "",
+    "error_code": "",
+    "error": "",
+}
 _ACKNOWLEDGE = (
     update(link)
     .where(link.c.id == bindparam("link_id"))
@@ -178,64 +219,45 @@ _ACKNOWLEDGE = (
         held_document=bindparam("document"),
         external_id=bindparam("new_external_id"),
         scope=bindparam("new_scope"),
-        made=bindparam("is_made"),
+        created_by_us=bindparam("is_created_by_us"),
         sending=False,
-        attempts=0,
-        next_attempt=None,
         tolerated=EMPTY,
-        error="",
+        **_NO_FAILURE,
     )
 )
 
 
 def acknowledged(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Each row: link_id, new_hash, document, new_external_id, new_scope, is_made."""
+    """Each row: link_id, new_hash, document, new_external_id, new_scope, is_created_by_us."""
     if rows:
         tx.execute(_ACKNOWLEDGE, list(rows))
 
 
-_FAIL = (
-    update(link)
-    .where(link.c.id == bindparam("link_id"))
-    .values(
-        sending=bindparam("may_have_arrived"),
-        attempts=link.c.attempts + 1,
-        next_attempt=bindparam("again_at"),
-        error=bindparam("complaint"),
-    )
-)
-
-
-def failed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Each row: link_id, may_have_arrived, again_at, complaint."""
-    if rows:
-        tx.execute(_FAIL, list(rows))
-
-
 @dataclass(frozen=True, slots=True)
-class Held:
+class TargetLink:
     """What a target acknowledged and still should hold, for comparison with what it shows."""
 
     link_id: int
     record_id: int
     external_id: str
-    held_document: Document
-    wanted: bytes
+    held_document: Document  # None after a person matched the record by hand
+    desired: bytes
     acknowledged: bytes
     tolerated: bytes
-    made: bool
+    created_by_us: bool
 
 
-_HELD_IN_SCOPE = select(
+_TARGET_LINK = (
     link.c.id,
     link.c.record_id,
     link.c.external_id,
     link.c.held_document,
-    link.c.wanted,
+    link.c.desired,
     link.c.acknowledged,
     link.c.tolerated,
-    link.c.made,
-).where(
+    link.c.created_by_us,
+)
+_HELD_IN_SCOPE = select(*_TARGET_LINK).where(
     link.c.system == bindparam("in_system"),
     link.c.kind == bindparam("of_kind"),
     link.c.scope == bindparam("in_scope"),
@@ -244,9 +266,64 @@ _HELD_IN_SCOPE = select(
 )
 
 
-def held_in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> list[Held]:
+def held_in_scope(tx: Connection, system: str, kind: Kind, scope: str) -> list[TargetLink]:
     rows = tx.execute(_HELD_IN_SCOPE, {"in_system": system, "of_kind": kind, "in_scope": scope})
-    return [Held(*row) for row in rows.all()]
+    return [TargetLink(*row) for row in rows.all()]
+
+
+def held_of_centre(
+    tx: Connection, system: str, kind: Kind, centre: str, after: int, most: int
+) -> list[TargetLink]:
+    """What a centre's system holds, in the order of the links, from after the one with that id."""
+    rows = tx.execute(
+        select(*_TARGET_LINK)
+        .where(
+            link.c.system == system,
+            link.c.kind == kind,
+            link.c.centre == centre,
+            link.c.id > after,
+            link.c.external_id != "",
+            link.c.sending.is_(False),
+            HELD,
+        )
+        .order_by(link.c.id)
+        .limit(most)
+    )
+    return [TargetLink(*row) for row in rows]
+
+
+_NEVER = (EMPTY, GONE_HASH)
+
+
+def unneeded_accounts(tx: Connection, system: str, centre: str) -> list[TargetLink]:
+    """Accounts that the bridge made at a centre, of learners of whom no enrolment is there or is to
+    be there."""
+    place = link.alias()
+    needed = (
+        select(place.c.id)
+        .join(enrolment, enrolment.c.id == place.c.record_id)
+        .where(
+            enrolment.c.learner_id == link.c.record_id,
+            place.c.system == system,
+            place.c.kind == Kind.ENROLMENT,
+            or_(place.c.desired.not_in(_NEVER), place.c.acknowledged.not_in(_NEVER)),
+        )
+    )
+    rows = tx.execute(
+        select(*_TARGET_LINK)
+        .where(
+            link.c.system == system,
+            link.c.kind == Kind.LEARNER,
+            link.c.centre == centre,
+            link.c.created_by_us,
+            link.c.sending.is_(False),
+            link.c.desired == link.c.acknowledged,
+            HELD,
+            ~needed.exists(),
+        )
+        .order_by(link.c.id)
+    )
+    return [TargetLink(*row) for row in rows]
 
 
 def set_acknowledged(tx: Connection, link_id: int, document: Document) -> None:
@@ -283,45 +360,14 @@ def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[i
         )
 
 
-def try_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[int]) -> None:
-    """Lets records that wait after a failure be sent at the next run."""
-    for chunk in chunks(record_ids):
-        tx.execute(
-            update(link)
-            .where(link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk))
-            .values(next_attempt=None, attempts=0)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A record that a target refused, and that waits for its next attempt."""
-
-    system: str
-    kind: str
-    record_id: int
-    attempts: int
-    next_attempt: datetime | None
-    error: str
-
-
-def failing(tx: Connection, centre: str) -> list[Failing]:
-    rows = tx.execute(
-        select(*(link.c[name] for name in Failing.__slots__))
-        .where(link.c.centre == centre, PENDING, link.c.attempts > 0)
-        .order_by(link.c.id)
-    )
-    return [Failing(*row) for row in rows]
-
-
-def wanted_hashes(
+def desired_hashes(
     tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
 ) -> dict[int, tuple[bytes, bytes, bool]]:
     """{record id: (wanted, acknowledged, sending)} of the links that exist."""
     found: dict[int, tuple[bytes, bytes, bool]] = {}
     for chunk in chunks(record_ids):
         rows = tx.execute(
-            select(link.c.record_id, link.c.wanted, link.c.acknowledged, link.c.sending).where(
+            select(link.c.record_id, link.c.desired, link.c.acknowledged, link.c.sending).where(
                 and_(
                     link.c.system == system,
                     link.c.kind == kind,
@@ -333,15 +379,35 @@ def wanted_hashes(
     return found
 
 
-def systems_that_want(
-    tx: Connection, kind: Kind, record_ids: Iterable[int]
+def made_by_us(
+    tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
+) -> dict[int, bool]:
+    """{record id: whether the bridge made it there} of what the target is to hold or once held."""
+    found: dict[int, bool] = {}
+    for chunk in chunks(record_ids):
+        rows = tx.execute(
+            select(link.c.record_id, link.c.created_by_us).where(
+                link.c.system == system,
+                link.c.kind == kind,
+                link.c.record_id.in_(chunk),
+            )
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def systems_with_desired(
+    tx: Connection, kind: Kind, record_ids: Iterable[int], *, besides: bytes = EMPTY
 ) -> list[tuple[int, str, str]]:
-    """(record id, system, centre) of the targets that are to hold these records."""
+    """(record id, system, centre) of the targets that are to hold these records, without those
+    whose desired hash is ``besides``."""
     found: list[tuple[int, str, str]] = []
     for chunk in chunks(record_ids):
         rows = tx.execute(
             select(link.c.record_id, link.c.system, link.c.centre).where(
-                link.c.record_id.in_(chunk), link.c.kind == kind, link.c.wanted != EMPTY
+                link.c.record_id.in_(chunk),
+                link.c.kind == kind,
+                link.c.desired.not_in([EMPTY, besides]),
             )
         )
         found.extend((row[0], row[1], row[2]) for row in rows)
@@ -350,7 +416,7 @@ def systems_that_want(
 
 def systems_of(tx: Connection, centre: str, kind: Kind, record_ids: Iterable[int]) -> Iterable[str]:
     """The targets that records of a centre may be at: its LMS, the Academy, and gradebooks."""
-    wanting = systems_that_want(tx, kind, record_ids)
+    wanting = systems_with_desired(tx, kind, record_ids)
     found = {system for _, system, of_centre in wanting if of_centre == centre}
     return sorted(found | {centre_system(centre), ACADEMY})
 
@@ -362,23 +428,51 @@ def adopt(tx: Connection, system: str, kind: Kind, record_id: int, external_id: 
         .where(link.c.system == system, link.c.kind == kind, link.c.record_id == record_id)
         .values(
             external_id=external_id,
-            acknowledged=link.c.wanted,
-            made=False,
+            acknowledged=link.c.desired,
+            created_by_us=False,
             sending=False,
-            next_attempt=None,
-            error="",
+            **_NO_FAILURE,
         )
     )
 
 
-def create_at_next_run(tx: Connection, system: str, learner_id: int) -> None:
-    """A person said that no account there is this learner's: the next run creates one."""
+def not_there(
+    tx: Connection, system: str, kind: Kind, record_ids: Iterable[int], *, ended: bool
+) -> None:
+    """The target does not hold these records any more. Those that ``ended`` are not sent again."""
+    values: dict[str, Any] = {
+        "acknowledged": GONE_HASH
+        if ended
+        else case((link.c.desired == GONE_HASH, GONE_HASH), else_=EMPTY),
+        "held_document": None,
+        "external_id": "",
+        "scope": "",
+        "created_by_us": False,
+        "sending": False,
+        "tolerated": EMPTY,
+        **_NO_FAILURE,
+    }
+    if ended:
+        values["desired"] = GONE_HASH
+    for chunk in chunks(record_ids):
+        tx.execute(
+            update(link)
+            .where(link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk))
+            .values(values)
+        )
+
+
+def forget_account(tx: Connection, system: str, learner_id: int) -> None:
+    """No account there is this learner's: the next run looks for one, or creates it."""
     tx.execute(
         update(link)
-        .where(
-            link.c.system == system,
-            link.c.kind == Kind.LEARNER,
-            link.c.record_id == learner_id,
+        .where(link.c.system == system, link.c.kind == Kind.LEARNER, link.c.record_id == learner_id)
+        .values(
+            external_id="",
+            acknowledged=EMPTY,
+            held_document=None,
+            created_by_us=False,
+            sending=False,
+            **_NO_FAILURE,
         )
-        .values(sending=True, next_attempt=None, attempts=0, error="")
     )

@@ -1,4 +1,4 @@
-"""Column types that give back exactly what was put in, on SQLite and on PostgreSQL alike."""
+"""Column types that return exactly what was stored, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, String, TypeDecorator
 
 from lms_bridge.domain.document import plain
-from lms_bridge.domain.model import Meeting, Membership
+from lms_bridge.domain.model import Meeting
 
 
 class Utc(TypeDecorator[datetime]):
@@ -91,20 +91,4 @@ class Meetings(TypeDecorator[tuple[Meeting, ...]]):
                 meeting["place"],
             )
             for meeting in value or ()
-        )
-
-
-class Memberships(TypeDecorator[tuple[Membership, ...]]):
-    """A centre's places in the cycles of the partner programme."""
-
-    impl = JSON
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return plain(value or ())
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[Membership, ...]:
-        return tuple(
-            Membership(**{**membership, "priority_areas": tuple(membership["priority_areas"])})
-            for membership in value or ()
         )

@@ -1,1 +1,3 @@
 """Reconciliation: pull, push, and the run of one centre. What the bridge exists for."""
+
+from __future__ import annotations

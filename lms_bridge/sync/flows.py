@@ -1,220 +1,318 @@
-"""The three flows of one centre: what is read, in which order, and what is sent where."""
+"""The three flows of one centre: which steps read, compare and send, in their order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
 from lms_bridge import schemas
 from lms_bridge.domain.document import digest, plain
-from lms_bridge.domain.errors import BridgeError, RetryLater, StopRun
-from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.domain.errors import BridgeError, RecordRefused, RetryLater, StopRun
+from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.ports import (
     FindsOfferings,
     FollowsRegistrations,
     KnowsOfferingsByCode,
-    Reading,
+    PageError,
+    Pages,
     ReadsOfferings,
     ReadsRegistrations,
     ReadsResults,
+    ShowsAccounts,
     ShowsEnrolments,
     ShowsOfferings,
+    UsesAcademyIds,
     WritesEnrolments,
     WritesOfferings,
     WritesResults,
 )
-from lms_bridge.store import answers, holds, places, source_links
-from lms_bridge.sync.observe import ask_about_conflicts, observe_offerings, observe_rosters
-from lms_bridge.sync.offerings import take_in_offerings
-from lms_bridge.sync.people import LearnerTarget
+from lms_bridge.store import enrolments, holds, offering_links, source_digests, source_links
+from lms_bridge.store.record_names import course_name
+from lms_bridge.store.waits import Wait
+from lms_bridge.sync.accounts import (
+    compare_accounts,
+    decide_about_unneeded,
+    keep_changed_accounts,
+    unneeded_accounts,
+)
+from lms_bridge.sync.approvals import approved_removals, remove_approved
+from lms_bridge.sync.context import FILES, RunContext
+from lms_bridge.sync.course_ends import decide_about_gone, end_courses
+from lms_bridge.sync.desired_state import desire_in_gradebooks
+from lms_bridge.sync.drift import (
+    find_offering_drift,
+    find_roster_drift,
+    find_roster_drift_in_parts,
+)
+from lms_bridge.sync.enrolments import apply_registrations
+from lms_bridge.sync.holds import closed_by_source, hold_conflicts
+from lms_bridge.sync.learners import LearnerTarget
+from lms_bridge.sync.offerings import apply_offerings_snapshot
+from lms_bridge.sync.parts import (
+    apply_offerings_in_parts,
+    apply_registrations_in_parts,
+    apply_results_in_parts,
+)
+from lms_bridge.sync.pull import Snapshot, SourceFeed, pull
 from lms_bridge.sync.push import plan_push, push
-from lms_bridge.sync.read import Feed, Snapshot, read
-from lms_bridge.sync.registrations import take_in_registrations
-from lms_bridge.sync.results import take_in_results
-from lms_bridge.sync.take import overtaken
-from lms_bridge.sync.target import Target
-from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget
-from lms_bridge.sync.wants import want_in_gradebooks
-from lms_bridge.sync.work import Work
+from lms_bridge.sync.results import apply_results
+from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget, Target
 
-TakeIn = Callable[[Connection, Work, Snapshot], None]
-Act = Callable[[Connection, Work], None]
+Apply = Callable[[Connection, RunContext, Snapshot], None]
+Act = Callable[[Connection, RunContext], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The two outside systems of a run, opened: objects with some of the ports. Besides, the
-    gradebooks that results go to, by names for people; and what takes in scores that were sent to
-    the bridge and have not become results yet."""
+    """The two outside systems of a run, opened: objects with some of the ports.
+
+    ``gradebooks`` {name for people: where results go, too}; ``apply_scores`` makes results of
+    scores that tools sent.
+    """
 
     centre: object
     academy: object
     gradebooks: Mapping[str, Target] = field(default_factory=dict)
-    take_in_scores: Act | None = None
+    apply_scores: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage of a flow: a feed that is read and taken in, a target that is pushed to, or
-    something else that is done in one transaction."""
+    """One step of a flow: it reads and applies a feed, pushes to a target, or acts in one
+    transaction. ``compare`` reads, and returns the act that keeps what it found, if
+    anything. ``apply_in_parts`` applies snapshots of many changed records."""
 
     name: str
-    feed: Feed | None = None
-    reading: Callable[[], Reading] | None = None
-    take_in: TakeIn | None = None
+    feed: SourceFeed | None = None
+    read: Callable[[], Pages] | None = None
+    apply: Apply | None = None
     target: Target | None = None
     act: Act | None = None
+    compare: Callable[[RunContext], Act | None] | None = None
+    apply_in_parts: Callable[[RunContext, Snapshot], None] | None = None
 
 
-def run_step(work: Work, step: Step) -> None:
-    """Carries one stage out.
+def run_step(context: RunContext, step: Step) -> None:
+    """Carries out one step.
 
     Raises:
-        StopRun, RetryLater: the other side is at fault; what was done before stays done.
+        StopRun, RetryLater: the other side failed. What was done before stays done.
         LeaseLost: this run is over.
     """
-    work.progress(work.centre.code, step.name, 0, 0)
+    context.progress(context.centre.code, step.name, 0, 0)
     if step.target is not None:
-        push(work, step.target)
+        push(context, step.target)
+        if isinstance(step.target, EnrolmentTarget) and step.target.moved:
+            push(context, step.target)
         return
-    if step.act is not None:
-        with work.writing() as tx:
-            step.act(tx, work)
+    act = step.compare(context) if step.compare is not None else step.act
+    if act is None and step.compare is not None:
         return
-    snapshot = read_step(work, step)
-    if snapshot is None or step.take_in is None:
+    if act is not None:
+        with context.writing() as tx:
+            act(tx, context)
+            hold_conflicts(tx, context)
         return
-    if not _has_news(snapshot):
-        _close_overtaken(work, snapshot)
+    snapshot = read_step(context, step)
+    if snapshot is None or step.apply is None:
         return
-    with work.writing() as tx:
-        step.take_in(tx, work, snapshot)
-        ask_about_conflicts(tx, work)
-
-
-def _close_overtaken(work: Work, snapshot: Snapshot) -> None:
-    """A source that shows exactly what was taken in last has taken all removals back."""
-    with work.database.reading() as tx:
-        closed = overtaken(tx, work, snapshot)
+    if snapshot.is_large and step.apply_in_parts is not None:
+        with snapshot:
+            step.apply_in_parts(context, snapshot)
+        return
+    if snapshot.has_changes:
+        with context.writing() as tx:
+            step.apply(tx, context, snapshot)
+            hold_conflicts(tx, context)
+        return
+    # A source that shows exactly what was applied last took all its removals back.
+    with context.database.reading() as tx:
+        closed = closed_by_source(tx, context, snapshot)
     if closed:
-        with work.writing() as tx:
+        with context.writing() as tx:
             holds.close(tx, closed)
 
 
-def read_step(work: Work, step: Step) -> Snapshot | None:
+def read_step(context: RunContext, step: Step) -> Snapshot | None:
     """Reads the step's feed, without changing anything."""
-    if step.feed is None or step.reading is None:
+    if step.feed is None or step.read is None:
         return None
-    snapshot = read(step.feed, step.reading(), work.database)
-    work.counts["answers.read"] += snapshot.answers
-    work.counts["answers.changed"] += snapshot.parsed
+    spills = step.apply_in_parts is not None and step.feed.tracked and not context.dry
+    try:
+        snapshot = pull(step.feed, step.read(), context.database, spills=spills)
+    except (RetryLater, StopRun) as failure:
+        context.heard(step.feed.system, failure)
+        raise
+    if snapshot.pages:
+        context.heard(step.feed.system, None)
+    for each in snapshot.unread:
+        context.heard(step.feed.system, each.error)
+    gone = {each.scope for each in snapshot.unread if each.gone}
+    ended = _end_courses(context, step.feed.system, gone)
+    snapshot.unread = [each for each in snapshot.unread if each.scope not in ended]
+    context.counts["pages.read"] += snapshot.pages
+    context.counts["pages.changed"] += snapshot.parsed
+    context.waits += _waits_of(snapshot, known={each.why for each in context.waits})
     for unread in snapshot.unread:
-        work.counts["answers.unread"] += 1
-        work.errors.append((step.name, unread.error))
-        if isinstance(unread.error, BridgeError):
-            work.note(
-                step.feed.kind,
-                step.feed.system,
-                "read",
-                "failed",
-                external_id=unread.scope,
-                error=unread.error,
-            )
+        if unread.helps:
+            continue
+        error = _named(context, step.feed, unread)
+        context.counts["pages.unread"] += 1
+        context.errors.append((step.name, error))
+        context.note(
+            step.feed.kind,
+            step.feed.system,
+            "read",
+            "failed",
+            external_id=unread.scope,
+            error=error,
+        )
     return snapshot
 
 
-def _has_news(snapshot: Snapshot) -> bool:
-    return bool(snapshot.parsed or snapshot.ended_scopes or snapshot.unread)
+def _waits_of(snapshot: Snapshot, known: Collection[str]) -> list[Wait]:
+    """What was not read because a person has to do something first: once for each reason."""
+    reasons = Counter((each.error.message, each.helps) for each in snapshot.unread if each.helps)
+    return [
+        Wait("unread", Kind.OFFERING, number, None, why, helps)
+        for (why, helps), number in reasons.items()
+        if why not in known
+    ]
 
 
-def try_steps(work: Work, steps: list[Step]) -> None:
-    """A dry run: everything is read first, then applied in a transaction that is undone."""
+def _named(context: RunContext, feed: SourceFeed, unread: PageError) -> BridgeError:
+    """Why a page is unread, with the course that it is about."""
+    scope = unread.scope.removeprefix(feed.scope_prefix)
+    with context.database.reading() as tx:
+        name = course_name(tx, feed.system, scope) if scope else ""
+    return unread.error.about(name) if name else unread.error
+
+
+def _end_courses(context: RunContext, system: str, courses: Collection[str]) -> frozenset[str]:
+    """Decides about courses that are gone. Returns those of which there is no more to say."""
+    if not courses or context.dry:
+        return frozenset()
+    end = end_courses if system == context.centre.system else decide_about_gone
+    with context.writing() as tx:
+        ended = end(tx, context, courses)
+        hold_conflicts(tx, context)
+    return ended
+
+
+def dry_run_steps(context: RunContext, steps: list[Step]) -> None:
+    """A dry run: reads everything first, then applies it in a transaction that is undone."""
     snapshots: list[tuple[Step, Snapshot]] = []
+    acts = [step.act for step in steps if step.act is not None]
     for step in steps:
         try:
-            snapshot = read_step(work, step)
+            if step.compare is not None and (act := step.compare(context)) is not None:
+                acts.append(act)
+            snapshot = read_step(context, step)
         except (StopRun, RetryLater) as error:
-            work.errors.append((step.name, error))
+            context.errors.append((step.name, error))
             continue
-        if snapshot is not None and _has_news(snapshot):
+        if snapshot is not None and snapshot.has_changes:
             snapshots.append((step, snapshot))
-    with work.database.trying() as tx:
+    with context.database.apart() as database, database.trying() as tx:
         for step, snapshot in snapshots:
-            if step.take_in is not None:
-                step.take_in(tx, work, snapshot)
-        for step in steps:
-            if step.act is not None:
-                step.act(tx, work)
-        ask_about_conflicts(tx, work)
+            if step.apply is not None:
+                step.apply(tx, context, snapshot)
+        for act in acts:
+            act(tx, context)
+        hold_conflicts(tx, context)
         for step in steps:
             if step.target is not None:
-                plan_push(tx, work, step.target)
-        work.keep_audit(tx)
+                plan_push(tx, context, step.target)
+        context.keep_audit(tx)
 
 
 def _feed(
-    work: Work,
+    context: RunContext,
     system: str,
     kind: Kind,
-    part: str,
+    name: str,
     *,
     exhaustive: bool,
     tracked: bool = True,
     scope_prefix: str = "",
-) -> Feed:
-    """A feed whose answers are read anew when our own understanding of them changed."""
-    centre = work.centre
-    understanding = [
-        schemas.VERSION,
-        plain(centre.options),
-        centre.time_zone,
-        centre.languages,
-        centre.connector,
-    ]
-    salt = digest(plain(understanding))
-    return Feed(system, kind, part, salt, exhaustive, tracked, scope_prefix)
+) -> SourceFeed:
+    """A feed of which every page is read again when the bridge would read it differently."""
+    centre = context.centre
+    salt = digest(
+        plain(
+            [
+                schemas.VERSION,
+                plain(centre.options),
+                centre.time_zone,
+                centre.languages,
+                centre.connector,
+            ]
+        )
+    )
+    return SourceFeed(system, kind, name, salt, exhaustive, tracked, scope_prefix)
 
 
-def offering_steps(work: Work, peers: Peers) -> list[Step]:
-    """The centre's catalogue in; what the Academy shows of it, looked at; the changes out."""
+def approval_steps(context: RunContext, flows: Collection[Flow]) -> list[Step]:
+    """Removes what a person approved, where no reading would find it again."""
+    kinds = {Kind.OFFERING: Flow.OFFERINGS, Kind.ENROLMENT: Flow.ENROLMENTS}
+    with context.database.reading() as tx:
+        approved = holds.approved_kinds(tx, context.centre.code, FILES)
+    return [_approvals(kind) for kind, flow in kinds.items() if kind in approved and flow in flows]
+
+
+def _approvals(kind: Kind) -> Step:
+    def compare(context: RunContext) -> Act | None:
+        gone = approved_removals(context, kind)
+        return (lambda tx, context: remove_approved(tx, context, kind, gone)) if gone else None
+
+    return Step(f"approved removals of {kind}s", compare=compare)
+
+
+def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
+    """Reads the centre's catalogue, compares the Academy's with it, and sends the changes."""
     steps = []
-    code = work.centre.code
+    code = context.centre.code
     if isinstance(peers.centre, ReadsOfferings):
         steps.append(
             Step(
                 "offerings read",
-                _feed(work, work.centre.system, Kind.OFFERING, "source", exhaustive=True),
+                _feed(context, context.centre.system, Kind.OFFERING, "source", exhaustive=True),
                 peers.centre.read_offerings,
-                take_in_offerings,
+                apply_offerings_snapshot,
+                apply_in_parts=apply_offerings_in_parts,
             )
         )
-    if isinstance(peers.academy, ShowsOfferings) and work.full:
+    if isinstance(peers.academy, ShowsOfferings) and context.full:
         shows = peers.academy
 
-        def shown() -> Reading:
-            with work.database.reading() as tx:
-                ids = places.published(tx, code)
+        def shown() -> Pages:
+            with context.database.reading() as tx:
+                ids = offering_links.published(tx, code)
             return shows.show_offerings(ids) if ids else iter(())
 
-        feed = _feed(work, ACADEMY, Kind.OFFERING, f"shown:{code}", exhaustive=False, tracked=False)
-        steps.append(Step("catalogue compared", feed, shown, observe_offerings))
+        feed = _feed(
+            context, ACADEMY, Kind.OFFERING, f"shown:{code}", exhaustive=False, tracked=False
+        )
+        steps.append(Step("catalogue compared", feed, shown, find_offering_drift))
     if isinstance(peers.academy, WritesOfferings):
-        steps.append(Step("offerings sent", target=OfferingTarget(peers.academy, code)))
+        steps.append(Step("offerings sent", target=OfferingTarget(peers.academy, context)))
     return steps
 
 
-def enrolment_steps(work: Work, peers: Peers) -> list[Step]:
-    """Registrations in; rosters looked at; accounts, then enrolments, out."""
+def enrolment_steps(context: RunContext, peers: Peers) -> list[Step]:
+    """Reads registrations, compares rosters, and sends accounts, then enrolments."""
     steps = []
     if isinstance(peers.academy, ReadsRegistrations):
-        steps.append(_registrations(work, peers.academy))
-    if isinstance(peers.centre, ShowsEnrolments) and work.full:
+        steps.append(_registrations(context, peers.academy))
+    if isinstance(peers.centre, ShowsEnrolments) and context.full:
         feed = _feed(
-            work,
-            work.centre.system,
+            context,
+            context.centre.system,
             Kind.ENROLMENT,
             "shown",
             exhaustive=False,
@@ -225,84 +323,126 @@ def enrolment_steps(work: Work, peers: Peers) -> list[Step]:
             Step(
                 "rosters compared",
                 feed,
-                lambda: _of_courses(work, shows.show_enrolments),
-                observe_rosters,
+                lambda: _of_courses(context, shows.show_enrolments),
+                find_roster_drift,
+                apply_in_parts=find_roster_drift_in_parts,
             )
         )
+    if isinstance(peers.centre, ShowsAccounts) and context.full:
+        steps.append(Step("accounts compared", compare=partial(_accounts, peers.centre)))
     if isinstance(peers.centre, WritesEnrolments):
-        steps.append(Step("people sent", target=LearnerTarget(peers.centre, work)))
-        target = EnrolmentTarget(peers.centre, work.centre.system, work.policy)
+        steps.append(Step("people sent", target=LearnerTarget(peers.centre, context)))
+        target = EnrolmentTarget(peers.centre, context)
         steps.append(Step("enrolments sent", target=target))
     return steps
 
 
-def result_steps(work: Work, peers: Peers) -> list[Step]:
-    """Grades and completions in, and out to the Academy and to gradebooks."""
+def _result_feed(context: RunContext, *, academy_ids: bool) -> SourceFeed:
+    feed = _feed(context, context.centre.system, Kind.RESULT, "source", exhaustive=False)
+    if not academy_ids:
+        return feed
+    # Nothing is sent to such a centre, so nothing but a new enrolment shows that a result which
+    # was ignored so far has its learner now.
+    with context.database.reading() as tx:
+        number = enrolments.count_of(tx, context.centre.code)
+    return replace(feed, salt=digest([feed.salt.hex(), number]), academy_ids=True)
+
+
+def result_steps(context: RunContext, peers: Peers) -> list[Step]:
+    """Reads grades and completions, and sends them to the Academy and to gradebooks."""
     steps = []
-    if peers.take_in_scores is not None:
-        steps.append(Step("scores taken in", act=peers.take_in_scores))
+    if peers.apply_scores is not None:
+        steps.append(Step("scores applied", act=peers.apply_scores))
     if isinstance(peers.centre, ReadsResults):
-        feed = _feed(work, work.centre.system, Kind.RESULT, "source", exhaustive=False)
         reads = peers.centre
+        by_academy_id = isinstance(reads, UsesAcademyIds)
         steps.append(
             Step(
                 "results read",
-                feed,
-                lambda: _of_courses(work, reads.read_results),
-                take_in_results,
+                _result_feed(context, academy_ids=by_academy_id),
+                lambda: _of_courses(context, reads.read_results, acknowledged=not by_academy_id),
+                apply_results,
+                apply_in_parts=apply_results_in_parts,
             )
         )
     if isinstance(peers.academy, WritesResults):
         steps.append(Step("results sent", target=ResultTarget(peers.academy)))
     if peers.gradebooks:
-        steps.append(Step("gradebooks compared", act=want_in_gradebooks))
+        steps.append(Step("gradebooks compared", act=desire_in_gradebooks))
     for name, gradebook in peers.gradebooks.items():
         steps.append(Step(f"results sent to {name}", target=gradebook))
     return steps
 
 
-def _registrations(work: Work, academy: ReadsRegistrations) -> Step:
-    code = work.centre.code
+def _accounts(peer: ShowsAccounts, context: RunContext) -> Act | None:
+    changed = compare_accounts(context, peer)
+    unneeded = unneeded_accounts(context, changed)
+    if not (changed or unneeded):
+        return None
+
+    def act(tx: Connection, context: RunContext) -> None:
+        keep_changed_accounts(tx, context, changed)
+        decide_about_unneeded(tx, context, unneeded)
+
+    return act
+
+
+def _registrations(context: RunContext, academy: ReadsRegistrations) -> Step:
+    code = context.centre.code
     feed = _feed(
-        work, ACADEMY, Kind.ENROLMENT, f"source:{code}", exhaustive=True, scope_prefix=f"{code}:"
+        context, ACADEMY, Kind.ENROLMENT, f"source:{code}", exhaustive=True, scope_prefix=f"{code}:"
     )
 
-    def reading() -> Reading:
-        with work.database.reading() as tx:
-            there = places.at_academy(tx, code)
-            cursor = answers.cursor(tx, ACADEMY, Kind.ENROLMENT, feed.part)
-        if cursor and not work.full and isinstance(academy, FollowsRegistrations):
+    def read() -> Pages:
+        with context.database.reading() as tx:
+            there = offering_links.at_academy(tx, code)
+            cursor = source_digests.cursor(tx, ACADEMY, Kind.ENROLMENT, feed.name)
+        if cursor and not context.full and isinstance(academy, FollowsRegistrations):
             return academy.registrations_since(code, there, cursor)
         return academy.read_registrations(code, there)
 
-    return Step("registrations read", feed, reading, take_in_registrations)
+    return Step(
+        "registrations read",
+        feed,
+        read,
+        apply_registrations,
+        apply_in_parts=apply_registrations_in_parts,
+    )
 
 
-def _of_courses(work: Work, show: Callable[[list[str]], Reading]) -> Reading:
-    """A reading of the courses in which the bridge has enrolments, less those long over."""
-    since = work.now() - timedelta(days=work.policy.results_days)
-    with work.database.reading() as tx:
-        courses = places.with_enrolments(tx, work.centre.code, since)
+def _of_courses(
+    context: RunContext, show: Callable[[list[str]], Pages], *, acknowledged: bool = True
+) -> Pages:
+    """Reads the courses in which the bridge has enrolments, without those that ended long ago."""
+    since = context.now() - timedelta(days=context.policy.results_days)
+    with context.database.reading() as tx:
+        courses = offering_links.with_enrolments(
+            tx, context.centre.code, since, acknowledged=acknowledged
+        )
     return show(courses) if courses else iter(())
 
 
-def find_courses(work: Work, centre: object) -> None:
-    """Looks up the courses of editions that came by another way than the centre's LMS."""
-    code = work.centre.code
+def find_courses(context: RunContext, centre: object) -> None:
+    """Finds the courses of offerings from other sources than the centre's LMS."""
+    code = context.centre.code
     found: dict[int, str | None] = {}
+    unknown: list[BridgeError] = []
     if isinstance(centre, FindsOfferings):
-        with work.database.reading() as tx:
-            homeless = places.without_course(tx, code)
-        found = {id_: centre.find_offering(lms_course, name) for id_, name, lms_course in homeless}
+        with context.database.reading() as tx:
+            without_course = offering_links.without_course(tx, code)
+        found = {
+            id_: centre.find_offering(lms_course, name) for id_, name, lms_course in without_course
+        }
+        unknown = [_no_course(*names) for id_, *names in without_course if not found[id_]]
     if isinstance(centre, KnowsOfferingsByCode):
-        with work.database.reading() as tx:
-            homeless = places.without_course(tx, code, nameless=True)
-        found |= {id_: centre.external_id_of(name) for id_, name, _ in homeless}
+        with context.database.reading() as tx:
+            without_course = offering_links.without_course(tx, code, nameless=True)
+        found |= {id_: centre.external_id_of(name) for id_, name, _ in without_course}
     rows = [
         {
-            "system": work.centre.system,
+            "system": context.centre.system,
             "kind": Kind.OFFERING,
-            "centre": work.centre.code,
+            "centre": context.centre.code,
             "record_id": record_id,
             "external_id": external_id,
             "scope": "",
@@ -311,6 +451,17 @@ def find_courses(work: Work, centre: object) -> None:
         for record_id, external_id in found.items()
         if external_id
     ]
+    context.errors += [("courses found", error) for error in unknown]
     if rows:
-        with work.writing() as tx:
+        with context.writing() as tx:
             source_links.showed(tx, rows)
+
+
+def _no_course(offering: str, lms_course: str) -> RecordRefused:
+    return RecordRefused(
+        "no-such-course",
+        f'Offering {offering} names the course "{lms_course}", which the centre\'s LMS does not '
+        "have. Its registrations wait.",
+        "Correct lms_course in the centre's schedule, or give the course that ID number.",
+        field="lms_course",
+    )

@@ -4,208 +4,252 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.document import document
+from lms_bridge.domain.document import Document, document
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.lifecycle import comes_unreviewed
-from lms_bridge.domain.model import Offering, OfferingStatus
-from lms_bridge.domain.plan import Plan
+from lms_bridge.domain.lifecycle import by_clock, comes_unreviewed
+from lms_bridge.domain.model import Kind, Offering, OfferingStatus
 from lms_bridge.domain.policy import OnUnreviewed
-from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.offering import OfferingSchema
-from lms_bridge.store import lives, offerings
-from lms_bridge.sync.read import Changed, Snapshot
-from lms_bridge.sync.take import make_plan, refuse, taken_in
-from lms_bridge.sync.wants import want_enrolments_of, want_offerings
-from lms_bridge.sync.work import Work
+from lms_bridge.schemas.records import OfferingSchema
+from lms_bridge.store import (
+    completions,
+    enrolments,
+    offering_links,
+    offerings,
+    status_history,
+    target_links,
+)
+from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.desired_state import desire_enrolments, desire_offerings
+from lms_bridge.sync.diff import (
+    Plan,
+    Refusals,
+    note_changes,
+    plan_changes,
+    quarantine,
+    remember_applied,
+)
+from lms_bridge.sync.pull import Snapshot
+from lms_bridge.sync.spool import ChangedRecord
 
 
 def offering_code(centre: str, external_id: str) -> str:
-    """The bridge's own name for an offering of a centre's LMS: the same for the same course for
-    ever, even after the database was lost."""
+    """The bridge's own code of an offering of a centre's LMS. The same course always gets the same
+    code, even after the database was lost."""
     hashed = hashlib.blake2b(external_id.encode(), digest_size=5, person=b"offering").digest()
     return f"{centre}-{base64.b32encode(hashed).decode().lower()}"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a snapshot's records are once read. ``before`` {record id: offering as it is known},
-    ``records`` {external id: (what changed, the offering it is to be)}, ``unreviewed`` ids of those
-    that their source published without a review."""
+class LoadedOfferings:
+    """The records of a snapshot after the schema.
+
+    ``before`` is {record id: stored offering}. ``records`` is {external id: (changes, new
+    offering)}. ``unreviewed`` are the external ids of offerings published without a review.
+    """
 
     before: dict[int, Offering]
-    records: dict[str, tuple[Changed, Offering]]
-    refused: list[tuple[Changed, RecordRefused]]
-    unreviewed: set[str]
+    records: dict[str, tuple[ChangedRecord, Offering]] = field(default_factory=dict)
+    refused: Refusals = field(default_factory=list)
+    unreviewed: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of them. ``ids`` {external id: record id}."""
+class AppliedOfferings:
+    """The plan that was applied. ``ids`` is {external id: record id}."""
 
     plan: Plan
     ids: dict[str, int]
 
 
-def take_in_offerings(tx: Connection, work: Work, snapshot: Snapshot) -> None:
-    """Applies what a centre's catalogue shows: creates, updates, and takes off the list what it
-    no longer holds; or holds the plan."""
-    found = read_offerings(tx, work, snapshot, OfferingSchema(default_zone=work.centre.time_zone))
-    refuse(tx, work, snapshot, found.refused)
-    apply_offerings(tx, work, snapshot, found)
+def apply_offerings_snapshot(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
+    """Applies a centre's catalogue: creates, updates, and unlists what it no longer holds; or
+    holds the plan."""
+    schema = OfferingSchema(default_zone=context.centre.time_zone)
+    loaded = read_offerings(tx, context, snapshot, schema)
+    quarantine(tx, context, snapshot, loaded.refused)
+    apply_offerings(tx, context, snapshot, loaded)
 
 
-def read_offerings(tx: Connection, work: Work, snapshot: Snapshot, schema: OfferingSchema) -> Read:
-    """The records of a snapshot, through the schema."""
-    before = offerings.offerings(
-        tx,
-        [changed.known.record_id for changed in snapshot.changed if changed.known]
-        + [known.record_id for known in snapshot.vanished.values()],
-    )
-    found = Read(before, {}, [], set())
-    _load(tx, work, snapshot, found, schema)
-    return found
-
-
-def apply_offerings(tx: Connection, work: Work, snapshot: Snapshot, found: Read) -> Applied | None:
-    """Carries the plan out; None when it is held, and nothing was changed."""
-    loaded, before = found.records, found.before
-    listed = {
-        key: known.record_id
-        for key, known in snapshot.vanished.items()
-        if before[known.record_id].listed
-    }
-    documents = {key: document(record) for key, (_, record) in loaded.items()}
-    made = make_plan(
-        tx,
-        work,
-        snapshot,
-        documents,
-        {
-            key: document(before[changed.known.record_id])
-            for key, (changed, _) in loaded.items()
-            if changed.known
-        },
-        listed,
-    )
-    if made is None:
-        return None
-    ids = _apply(tx, work, snapshot, loaded, before)
-    removed = {
-        listed[change.key]: replace(before[listed[change.key]], listed=False)
-        for change in made.removals
-    }
-    offerings.change_offerings(tx, removed)
-    for change in made.changes:
-        work.note(
-            snapshot.feed.kind,
-            snapshot.feed.system,
-            change.action,
-            "taken in",
-            record_id=ids.get(change.key) or listed.get(change.key),
-            external_id=change.key,
-            fields=change.fields if change.action is Action.UPDATE else None,
-        )
-    want_offerings(
-        tx,
-        {ids[key]: record for key, (_, record) in loaded.items()} | removed,
-        {ids[key]: each for key, each in documents.items()},
-    )
-    taken_in(
-        tx,
-        work,
-        snapshot,
-        [(changed, ids[key]) for key, (changed, _) in loaded.items()],
-        list(snapshot.vanished.values()),
-        loaded.keys(),
-    )
-    return Applied(made, ids)
-
-
-def _load(
-    tx: Connection,
-    work: Work,
-    snapshot: Snapshot,
-    found: Read,
-    schema: OfferingSchema,
-) -> None:
-    before, refused = found.before, found.refused
-    named = offerings.offerings_by_code(
+def read_offerings(
+    tx: Connection, context: RunContext, snapshot: Snapshot, schema: OfferingSchema
+) -> LoadedOfferings:
+    """Loads the records of a snapshot through the schema."""
+    centre = context.centre.code
+    known_ids = [changed.known.record_id for changed in snapshot.changed if changed.known]
+    vanished_ids = [known.record_id for known in snapshot.vanished.values()]
+    loaded = LoadedOfferings(offerings.offerings(tx, known_ids + vanished_ids))
+    # A file may use the bridge's own codes.
+    by_code = offerings.offerings_by_code(
         tx, [changed.raw.external_id for changed in snapshot.changed if not changed.known]
     )
-    acted_on = _acted_on(tx, before, named)
+    kept_status = _kept_status(tx, loaded.before | dict(by_code.values()))
+    filled = completions.of_offerings(tx, known_ids)
     for changed in snapshot.changed:
         external_id = changed.raw.external_id
-        known = before.get(changed.known.record_id) if changed.known else None
-        if known is None and external_id in named:  # a file may use the bridge's own codes
-            known = named[external_id][1]
-        if known is not None and known.centre != work.centre.code:
-            refused.append((changed, another_centres()))
+        known = loaded.before.get(changed.known.record_id) if changed.known else None
+        if known is None and external_id in by_code:
+            known = by_code[external_id][1]
+        if known is not None and known.centre != centre:
+            loaded.refused.append((changed, another_centres()))
             continue
-        code = known.code if known else offering_code(work.centre.code, external_id)
+        code = known.code if known else offering_code(centre, external_id)
         try:
-            fields = load(schema, changed.raw.fields)
+            own = filled.get(changed.known.record_id, {}) if changed.known else {}
+            fields = load(
+                schema,
+                completions.completed(changed.raw.fields, own) if own else changed.raw.fields,
+            )
         except RecordRefused as error:
-            refused.append((changed, error))
+            loaded.refused.append((changed, error))
             continue
         fields["course_code"] = fields["course_code"] or code
-        if code in acted_on:
-            fields["status"] = acted_on[code]
+        if code in kept_status:
+            fields["status"] = _kept(kept_status[code], known, fields)
         elif comes_unreviewed(fields["status"], known.status if known else None):
-            found.unreviewed.add(external_id)
-            if work.policy.unreviewed is OnUnreviewed.REVIEW:
+            loaded.unreviewed.add(external_id)
+            if context.policy.unreviewed is OnUnreviewed.REVIEW:
                 fields["status"] = OfferingStatus.PLANNED
-        offering = Offering(code=code, centre=work.centre.code, **fields)
-        found.records[external_id] = (changed, offering)
+        record = Offering(code=code, centre=centre, **fields)
+        # What the source says as it is today: time goes on for every offering.
+        record = replace(record, status=by_clock(record, None, context.now()))
+        loaded.records[external_id] = (changed, record)
+    return loaded
 
 
-def _acted_on(
-    tx: Connection, before: Mapping[int, Offering], named: Mapping[str, tuple[int, Offering]]
-) -> dict[str, OfferingStatus]:
-    """{code: status} of the offerings that people have taken through their life here: whatever
-    their source says, it is the bridge that keeps their status."""
-    known = dict(before) | dict(named.values())
-    return {known[record_id].code: known[record_id].status for record_id in lives.lives(tx, known)}
+def _kept(status: OfferingStatus, known: Offering | None, fields: dict[str, Any]) -> OfferingStatus:
+    """The status that people keep here. New dates begin anew what time alone had brought."""
+    moved = known is not None and any(
+        getattr(known, name) != fields[name] for name in ("starts_at", "ends_at")
+    )
+    by_time = status in (OfferingStatus.RUNNING, OfferingStatus.DELIVERED)
+    return OfferingStatus.PUBLISHED if moved and by_time else status
+
+
+def _kept_status(tx: Connection, known: dict[int, Offering]) -> dict[str, OfferingStatus]:
+    """{code: status} of offerings whose status people changed here. From then on the bridge keeps
+    it, whatever the source shows."""
+    ids = status_history.kept_statuses(tx, known)
+    return {known[record_id].code: known[record_id].status for record_id in ids}
 
 
 def another_centres() -> RecordRefused:
     return RecordRefused("another-centre", "This offering belongs to another centre.", field="id")
 
 
-def _apply(
+def apply_offerings(
+    tx: Connection, context: RunContext, snapshot: Snapshot, loaded: LoadedOfferings
+) -> AppliedOfferings | None:
+    """Carries the plan out. None if it is held: then nothing was changed."""
+    compared = compare_offerings(snapshot, loaded)
+    plan = plan_changes(tx, context, snapshot, compared.documents, compared.known, compared.listed)
+    if plan.held:
+        return None
+    return carry_out(tx, context, snapshot, loaded, compared, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedOfferings:
+    """{external id: document} of what the snapshot shows, and of what is known of the same.
+    ``listed`` is {external id: record id} of offerings that the snapshot no longer holds."""
+
+    documents: dict[str, Document]
+    known: dict[str, Document]
+    listed: dict[str, int]
+
+
+def compare_offerings(snapshot: Snapshot, loaded: LoadedOfferings) -> ComparedOfferings:
+    """What a plan is made of."""
+    before = loaded.before
+    return ComparedOfferings(
+        {key: document(record) for key, (_, record) in loaded.records.items()},
+        {
+            key: document(before[changed.known.record_id])
+            for key, (changed, _) in loaded.records.items()
+            if changed.known
+        },
+        {
+            key: link.record_id
+            for key, link in snapshot.vanished.items()
+            if before[link.record_id].listed
+        },
+    )
+
+
+def carry_out(
     tx: Connection,
-    work: Work,
+    context: RunContext,
     snapshot: Snapshot,
-    loaded: dict[str, tuple[Changed, Offering]],
-    before: dict[int, Offering],
+    loaded: LoadedOfferings,
+    compared: ComparedOfferings,
+    plan: Plan,
+) -> AppliedOfferings:
+    """Carries out a plan that is not held."""
+    before, listed = loaded.before, compared.listed
+    records = {key: record for key, (_, record) in loaded.records.items()}
+    ids = _write(tx, context, loaded, records)
+    removed_ids = [listed[change.key] for change in plan.removals]
+    removed = {id_: replace(before[id_], listed=False) for id_ in removed_ids}
+    offerings.change_offerings(tx, removed)
+    note_changes(context, snapshot, plan, ids, listed)
+    desire_offerings(
+        tx,
+        {ids[key]: record for key, record in records.items()} | removed,
+        {ids[key]: each for key, each in compared.documents.items()},
+    )
+    applied = [(changed, ids[key]) for key, (changed, _) in loaded.records.items()]
+    remember_applied(tx, context, snapshot, applied, snapshot.vanished.values(), records.keys())
+    return AppliedOfferings(plan, ids)
+
+
+def _placed(record: Offering) -> tuple[object, ...]:
+    """What the enrolments in an offering depend on."""
+    return record.starts_at, record.lms_course, record.listed
+
+
+def _names_another(before: Offering, now: Offering) -> bool:
+    """Whether the edition is to be looked up in another course."""
+    return bool(before.lms_course) and before.lms_course != now.lms_course
+
+
+def _write(
+    tx: Connection, context: RunContext, loaded: LoadedOfferings, records: dict[str, Offering]
 ) -> dict[str, int]:
-    """Writes the records and gives {external id: record id}."""
-    ids = {key: changed.known.record_id for key, (changed, _) in loaded.items() if changed.known}
-    new = {key: record for key, (_, record) in loaded.items() if key not in ids}
-    # The code may exist although the link does not: a database that was restored in part.
-    known_codes = offerings.offerings_by_code(tx, [record.code for record in new.values()])
-    for key, record in list(new.items()):
-        if record.code in known_codes:
-            ids[key] = known_codes[record.code][0]
-            before[ids[key]] = known_codes[record.code][1]
-            del new[key]
+    """Writes the records and returns {external id: record id}."""
+    before = loaded.before
+    ids = {
+        key: changed.known.record_id
+        for key, (changed, _) in loaded.records.items()
+        if changed.known
+    }
+    # After a partial restore of the database the code may exist without its link.
+    by_code = offerings.offerings_by_code(
+        tx, [record.code for key, record in records.items() if key not in ids]
+    )
+    for key, record in records.items():
+        if key not in ids and record.code in by_code:
+            ids[key], existing = by_code[record.code]
+            before[ids[key]] = existing
     changes = {
         ids[key]: record
-        for key, (_, record) in loaded.items()
+        for key, record in records.items()
         if key in ids and before[ids[key]] != record
     }
     offerings.change_offerings(tx, changes)
+    new = {key: record for key, record in records.items() if key not in ids}
     ids.update(zip(new, offerings.add_offerings(tx, list(new.values())), strict=True))
-    moved = {
-        record_id: record
-        for record_id, record in changes.items()
-        if (record.starts_at, record.lms_course)
-        != (before[record_id].starts_at, before[record_id].lms_course)
+    rescheduled = {
+        id_: record for id_, record in changes.items() if _placed(record) != _placed(before[id_])
     }
-    want_enrolments_of(tx, work.centre.code, moved)
+    renamed = {id_ for id_, record in changes.items() if _names_another(before[id_], record)}
+    offering_links.forget_courses(tx, context.centre.system, renamed)
+    stored = enrolments.enrolments_in(tx, rescheduled)
+    desire_enrolments(tx, context.centre.code, stored.values(), rescheduled)
+    moved = [each.id for each in stored.values() if each.offering_id in renamed]
+    target_links.send_again(tx, context.centre.system, Kind.ENROLMENT, moved)
     return ids

@@ -2,144 +2,176 @@
 
 from __future__ import annotations
 
-from dataclasses import fields as fields_of
+from collections.abc import Container
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.document import document
+from lms_bridge.domain.document import difference, document
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind, Result
 from lms_bridge.domain.ports import Action
-from lms_bridge.schemas.enrolment import ResultSchema
 from lms_bridge.schemas.load import load
+from lms_bridge.schemas.records import ResultSchema
 from lms_bridge.store import enrolments, learners, links, offerings, results, source_links
-from lms_bridge.sync.read import Changed, Snapshot
-from lms_bridge.sync.registered import named_offerings
-from lms_bridge.sync.take import owned_elsewhere, refuse, taken_in
-from lms_bridge.sync.wants import want_results
-from lms_bridge.sync.work import FILES, Work, changed_fields
+from lms_bridge.sync.context import FILES, RunContext
+from lms_bridge.sync.desired_state import desire_results
+from lms_bridge.sync.diff import Refusals, quarantine, refuse_other_owner, remember_applied
+from lms_bridge.sync.editions import falls_in_another, other_editions
+from lms_bridge.sync.enrolments import named_offerings
+from lms_bridge.sync.pull import Snapshot
+from lms_bridge.sync.spool import ChangedRecord
 
-_NOTHING = {f.name: f.default for f in fields_of(Result) if f.name in {"score", "completed"}}
+LoadedResults = dict[str, tuple[ChangedRecord, dict[str, Any]]]
+"""{external id: (what changed, the fields that the schema loaded)}"""
 
 
-def take_in_results(tx: Connection, work: Work, snapshot: Snapshot) -> None:
-    """Applies grades and completions. A result that a source no longer shows is kept: a grade is
-    not taken back by silence. People whom the bridge did not enrol are nobody's business here."""
-    loaded, refused = _load(work, snapshot)
-    ours = _enrolments(tx, work, snapshot, loaded)
+def apply_results(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
+    """Applies grades and completions. A result that a source no longer shows is kept, and people
+    whom the bridge did not enrol are ignored."""
+    loaded, refused = _load(context, snapshot)
+    ours = _enrolment_ids(tx, context, snapshot, loaded)
     known = results.results_of(tx, ours.values())
     if snapshot.feed.system == FILES:
         refused += _leave_to_owners(tx, loaded, ours, known)
-    refuse(tx, work, snapshot, refused)
+        unknown = [key for key in loaded if key not in ours]
+        refused += [(loaded.pop(key)[0], _not_enrolled()) for key in unknown]
+    quarantine(tx, context, snapshot, refused)
     stored = enrolments.enrolments(tx, ours.values())
+    others = other_editions(tx, stored.values())
     new: dict[str, tuple[int, Result]] = {}
     changed: dict[int, Result] = {}
     ids: dict[str, int] = {}
     for key, enrolment_id in ours.items():
-        parsed = loaded[key][1]
+        changed_record, fields = loaded[key]
         enrolment = stored[enrolment_id].record
-        record = Result(enrolment.learner, enrolment.offering, **parsed)
+        record = Result(enrolment.learner, enrolment.offering, **fields)
+        if falls_in_another(enrolment_id, record, others):
+            continue
         if enrolment_id not in known:
-            if any(parsed[name] != empty for name, empty in _NOTHING.items()):
+            if record.score is not None or record.completed:
                 new[key] = (enrolment_id, record)
             continue
         ids[key], before = known[enrolment_id]
+        if snapshot.feed.system != FILES:  # a row of a file is the whole result
+            record = _with_unseen(before, record, changed_record.raw.fields)
         if before != record:
             changed[ids[key]] = record
-            difference = changed_fields(document(before), document(record))
-            _note(work, snapshot, Action.UPDATE, ids[key], key, difference)
+            context.note(
+                Kind.RESULT,
+                snapshot.feed.system,
+                Action.UPDATE,
+                record_id=ids[key],
+                external_id=key,
+                fields=difference(document(before), document(record)),
+            )
     results.change_results(tx, changed)
-    new_ids = dict(zip(new, results.add_results(tx, list(new.values())), strict=True))
-    for key, record_id in new_ids.items():
-        _note(work, snapshot, Action.CREATE, record_id, key, None)
-    ids.update(new_ids)
-    want_results(
-        tx,
-        work.centre.code,
-        changed | {new_ids[key]: record for key, (_, record) in new.items()},
-    )
-    taken_in(
-        tx,
-        work,
-        snapshot,
-        [(loaded[key][0], record_id) for key, record_id in ids.items()],
-        [],
-        loaded.keys(),
-    )
+    for key, id_ in zip(new, results.add_results(tx, list(new.values())), strict=True):
+        ids[key] = id_
+        changed[id_] = new[key][1]
+        context.note(
+            Kind.RESULT, snapshot.feed.system, Action.CREATE, record_id=id_, external_id=key
+        )
+    desire_results(tx, context.centre.code, changed)
+    applied = [(loaded[key][0], record_id) for key, record_id in ids.items()]
+    remember_applied(tx, context, snapshot, applied, [], loaded.keys())
 
 
-def _leave_to_owners(
-    tx: Connection,
-    loaded: dict[str, tuple[Changed, dict[str, Any]]],
-    ours: dict[str, int],
-    known: dict[int, tuple[int, Result]],
-) -> list[tuple[Changed, RecordRefused]]:
-    """Takes out what a file says of results that another system shows."""
-    owners = source_links.sources(
-        tx, Kind.RESULT, [result_id for result_id, _ in known.values()], besides=FILES
-    )
-    refused = []
-    for key, enrolment_id in list(ours.items()):
-        owner = owners.get(known[enrolment_id][0]) if enrolment_id in known else None
-        if owner is not None:
-            refused.append((loaded.pop(key)[0], owned_elsewhere(Kind.RESULT, owner)))
-            del ours[key]
-    return refused
+_TOGETHER = {
+    "score": ("score", "scale_min", "scale_max", "graded_at"),
+    "completed": ("completed", "completed_at"),
+}
+"""{field: what is seen, and not seen, with it}"""
 
 
-def _note(
-    work: Work, snapshot: Snapshot, action: Action, record_id: int, key: str, fields: Any
-) -> None:
-    work.note(
-        Kind.RESULT,
-        snapshot.feed.system,
-        action,
-        "taken in",
-        record_id=record_id,
-        external_id=key,
-        fields=fields,
+def _with_unseen(before: Result, now: Result, seen: Container[str]) -> Result:
+    """The result with what the source did not show as it was before."""
+    kept = [part for name, parts in _TOGETHER.items() if name not in seen for part in parts]
+    return replace(now, **{part: getattr(before, part) for part in kept})
+
+
+def _not_enrolled() -> RecordRefused:
+    return RecordRefused(
+        "unknown-enrolment",
+        "The learner is not enrolled in this offering.",
+        "Import the registration first, or correct the learner's id.",
+        field="learner",
     )
 
 
-def _load(
-    work: Work, snapshot: Snapshot
-) -> tuple[dict[str, tuple[Changed, dict[str, Any]]], list[tuple[Changed, RecordRefused]]]:
-    schema = ResultSchema(default_zone=work.centre.time_zone)
-    loaded: dict[str, tuple[Changed, dict[str, Any]]] = {}
-    refused: list[tuple[Changed, RecordRefused]] = []
+def _load(context: RunContext, snapshot: Snapshot) -> tuple[LoadedResults, Refusals]:
+    schema = ResultSchema(default_zone=context.centre.time_zone)
+    loaded: LoadedResults = {}
+    refused: Refusals = []
     for changed in snapshot.changed:
         try:
-            loaded[changed.raw.external_id] = (changed, load(schema, changed.raw.fields))
+            fields = load(schema, changed.raw.fields)
+            if snapshot.feed.system == FILES or snapshot.feed.academy_ids:
+                _refuse_beyond_scale(fields)
+            loaded[changed.raw.external_id] = (changed, fields)
         except RecordRefused as error:
             refused.append((changed, error))
     return loaded, refused
 
 
-def _enrolments(
-    tx: Connection,
-    work: Work,
-    snapshot: Snapshot,
-    loaded: dict[str, tuple[Changed, dict[str, Any]]],
-) -> dict[str, int]:
-    """{result's external id: enrolment id}, by the links of the course and of the account. Files
-    name both by the bridge's code and the Academy's id; an LMS never does, for its accounts'
-    numbers may look like somebody else's id."""
-    centre, system = work.centre, snapshot.feed.system
-    parts = {key: key.rpartition("/") for key in loaded}
-    courses = {part[0] for part in parts.values()}
-    accounts = {part[2] for part in parts.values()}
-    by_link = named_offerings(tx, work, system, courses)
-    people_by_link = links.by_external_id(tx, system, Kind.LEARNER, accounts)
-    offering_ids = {key: known.record_id for key, known in by_link.items()}
-    learner_ids = {key: known.record_id for key, known in people_by_link.items()}
-    if system == FILES:
-        by_code = offerings.offerings_by_code(tx, courses)
-        offering_ids.update(
-            (key, id_) for key, (id_, record) in by_code.items() if record.centre == centre.code
+def _refuse_beyond_scale(fields: dict[str, Any]) -> None:
+    """An LMS may give a bonus beyond its scale. In a person's file it is a mistake."""
+    least, most = fields["scale_min"], fields["scale_max"]
+    if fields["score"] is not None and not least <= fields["score"] <= most:
+        raise RecordRefused(
+            "beyond-scale",
+            f"The score is not on the scale from {least} to {most}.",
+            "Correct it, or name the scale in scale_min and scale_max.",
+            field="score",
         )
+
+
+def _leave_to_owners(
+    tx: Connection,
+    loaded: LoadedResults,
+    ours: dict[str, int],
+    known: dict[int, tuple[int, Result]],
+) -> Refusals:
+    """Removes results of other systems in a file from ``loaded`` and ``ours``."""
+    owners = source_links.sources(
+        tx, Kind.RESULT, [result_id for result_id, _ in known.values()], besides=FILES
+    )
+    refused: Refusals = []
+    for key, enrolment_id in list(ours.items()):
+        owner = owners.get(known[enrolment_id][0]) if enrolment_id in known else None
+        if owner is not None:
+            refused.append((loaded.pop(key)[0], refuse_other_owner(Kind.RESULT, owner)))
+            del ours[key]
+    return refused
+
+
+def _enrolment_ids(
+    tx: Connection, context: RunContext, snapshot: Snapshot, loaded: LoadedResults
+) -> dict[str, int]:
+    """{result's external id: enrolment id}, by the links of the course and of the account.
+
+    Files name learners by the Academy's id, and imported ones the course by the bridge's code. An
+    LMS does neither, because its account numbers may equal another learner's id.
+    """
+    system = snapshot.feed.system
+    parts = {key: key.rpartition("/") for key in loaded}
+    courses = {course for course, _, _ in parts.values()}
+    accounts = {account for _, _, account in parts.values()}
+    by_link = named_offerings(tx, context, system, courses)
+    offering_ids = {key: known.record_id for key, known in by_link.items()}
+    if system == FILES:
+        offering_ids |= {
+            code: id_
+            for code, (id_, record) in offerings.offerings_by_code(tx, courses).items()
+            if record.centre == context.centre.code
+        }
+    if system == FILES or snapshot.feed.academy_ids:
         by_academy_id = learners.learners_by_academy_id(tx, accounts)
         learner_ids = {key: id_ for key, (id_, _) in by_academy_id.items()}
+    else:
+        people = links.by_external_id(tx, system, Kind.LEARNER, accounts)
+        learner_ids = {key: known.record_id for key, known in people.items()}
     pairs = {
         key: (offering_ids[course], learner_ids[account])
         for key, (course, _, account) in parts.items()

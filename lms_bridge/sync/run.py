@@ -1,10 +1,11 @@
-"""The run of one centre: under its lease, flow by flow, with a report at the end."""
+"""The run of one centre under its lease, flow by flow, with a report at the end."""
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,39 +13,56 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from lms_bridge.domain.errors import BridgeError, LeaseLost
-from lms_bridge.domain.model import Centre, Flow
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import BridgeError, LeaseLost, OutOfTime, Overloaded
+from lms_bridge.domain.model import ACADEMY, Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Closes
-from lms_bridge.store import leases, reports
+from lms_bridge.http.deadline import Deadline, check_time, starting_until
+from lms_bridge.store import leases, run_requests, runs, target_links
 from lms_bridge.store.database import Database
+from lms_bridge.store.failures import DATABASE_FAILED, RETRY_SECONDS, storage_failure
+from lms_bridge.store.waits import Wait, waits_of
+from lms_bridge.sync.context import Lease, Progress, RunContext, kept_text, silent
 from lms_bridge.sync.flows import (
     Peers,
     Step,
+    approval_steps,
+    dry_run_steps,
     enrolment_steps,
     find_courses,
     offering_steps,
     result_steps,
     run_step,
-    try_steps,
 )
-from lms_bridge.sync.offering_acts import move_on
-from lms_bridge.sync.work import Lease, Progress, Work, kept_text, silent, utc_now
+from lms_bridge.sync.memberships import postpone_uncovered
+from lms_bridge.sync.offering_actions import advance_by_time
+from lms_bridge.sync.parts import announce_imports
+from lms_bridge.sync.run_state import BUSY, state_of
 
-DONE, PARTIAL, FAILED, HELD, BUSY = "done", "partial", "failed", "held", "busy"
-_STEPS: Mapping[Flow, Callable[[Work, Peers], list[Step]]] = {
+_STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
     Flow.OFFERINGS: offering_steps,
     Flow.ENROLMENTS: enrolment_steps,
     Flow.RESULTS: result_steps,
 }
+_KINDS: Mapping[Flow, tuple[Kind, ...]] = {
+    Flow.OFFERINGS: (Kind.OFFERING,),
+    Flow.ENROLMENTS: (Kind.ENROLMENT, Kind.LEARNER),
+    Flow.RESULTS: (Kind.RESULT,),
+}
+
+
+RUN_LEASE = "run:"
+"""How the names of leases of centres' runs begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is asked of a run. ``full`` runs read everything and compare with what the targets
-    show; the others only follow what changed."""
+    """A run to make. A ``full`` run reads everything and compares it with what the targets show;
+    another one only reads changes. One that ``tries_all`` ignores back-off."""
 
     centre: Centre
     policy: Policy
@@ -52,13 +70,14 @@ class RunRequest:
     trigger: str = "command"
     full: bool = True
     dry: bool = False
-    asked_by: str = ""
+    requested_by: str = ""
+    tries_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a run. ``counts`` are {"kind.action.state": number}; ``errors`` (stage, error);
-    ``changes`` the items of a dry run."""
+class RunReport:
+    """The outcome of a run. ``counts`` are {"kind.action.state": number}; ``errors`` (step, error);
+    ``changes`` the audit of a dry run."""
 
     centre: str
     run_id: int
@@ -68,12 +87,14 @@ class Report:
     held: tuple[int, ...]
     changes: tuple[Mapping[str, Any], ...]
     seconds: float
+    waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
     """Runs centres. ``open_peers`` connects to both systems; ``keeping`` renews a lease from
-    another thread for as long as the context lasts."""
+    another thread for as long as the context lasts. After ``most_seconds`` by ``clock``, a run
+    begins no step, no page and no request any more."""
 
     database: Database
     open_peers: Callable[[Centre], Peers]
@@ -81,72 +102,86 @@ class Runner:
     lease_seconds: float
     progress: Progress = silent
     now: Callable[[], datetime] = utc_now
+    most_seconds: float = math.inf
+    clock: Callable[[], float] = time.monotonic
 
-    def run(self, request: RunRequest, act: Callable[[Work], None] | None = None) -> Report:
-        """Runs one centre; with ``act``, does that under the centre's lease instead of its flows.
-        Never raises for what the other sides do: the report tells. What ``act`` raises besides the
-        bridge's own errors is raised, once the run has ended."""
+    def run(
+        self, request: RunRequest, act: Callable[[RunContext], None] | None = None
+    ) -> RunReport:
+        """Runs one centre, or does ``act`` under its lease instead of the flows.
+
+        Failures of other systems do not raise: the report lists them. What ``act`` raises besides
+        the bridge's own errors is raised after the run has ended.
+        """
         began = time.monotonic()
-        work = Work(
+        context = RunContext(
             database=self.database,
             centre=request.centre,
             policy=request.policy,
-            lease=Lease(f"run:{request.centre.code}", leases.new_holder(), self.lease_seconds),
+            lease=Lease(
+                f"{RUN_LEASE}{request.centre.code}", leases.new_holder(), self.lease_seconds
+            ),
             dry=request.dry,
             full=request.full,
+            tries_all=request.tries_all,
             progress=self.progress,
             now=self.now,
         )
         if request.dry:
-            self._work_through(work, request)
-            return _report(work, began)
+            self._work_through(context, request)
+            with self.database.reading() as tx:
+                _look_for_waits(tx, context, request.flows)
+            return report_of(context, began)
         with self.database.writing() as tx:
-            lease = work.lease
-            if not leases.take(tx, lease.name, lease.holder, work.now(), lease.seconds):
-                return Report(request.centre.code, 0, BUSY, {}, (), (), (), 0.0)
-            reports.end_orphaned_runs(tx, request.centre.code, work.now())
-            work.run_id = reports.start_run(
+            lease = context.lease
+            if not leases.take(tx, lease.name, lease.holder, context.now(), lease.seconds):
+                return RunReport(request.centre.code, 0, BUSY, {}, (), (), (), 0.0)
+            runs.end_orphaned_runs(tx, request.centre.code, context.now())
+            context.run_id = runs.start_run(
                 tx,
                 request.centre.code,
                 ",".join(request.flows),
                 request.trigger,
-                work.now(),
-                request.asked_by,
+                context.now(),
+                request.requested_by,
             )
         try:
-            with self.keeping(work.lease):
+            with self.keeping(context.lease):
                 if act is None:
-                    self._work_through(work, request)
+                    self._work_through(context, request)
                 else:
-                    _guarded(work, request.trigger, lambda: act(work))
-            report = _end(work, began)
+                    _guarded(context, request.trigger, lambda: act(context))
+            report = _end(context, began, request.flows if act is None else (), request)
         except LeaseLost as error:
-            work.errors.append(("lease", error))
-            report = _report(work, began)
+            context.errors.append(("lease", error))
+            report = report_of(context, began)
         except DBAPIError as error:
-            work.errors.append(("database", _defect(error)))
-            report = _report(work, began)
-        except Exception as error:  # a defect of what was asked for: the centre is free again
-            work.errors.append(("defect", _defect(error)))
-            _end(work, began)
+            context.errors.append(("database", _defect(error)))
+            report = report_of(context, began)
+        except Exception as error:  # a defect of ``act``: the centre must become free again
+            context.errors.append(("defect", _defect(error)))
+            _end(context, began, (), request)
             raise
         return report
 
-    def _work_through(self, work: Work, request: RunRequest) -> None:
+    def _work_through(self, context: RunContext, request: RunRequest) -> None:
         try:
             peers = self.open_peers(request.centre)
         except BridgeError as error:
-            work.errors.append(("connect", error))
+            context.errors.append(("connect", error))
             return
         except Exception as error:  # a connector that cannot even be imported
-            work.errors.append(("connect", _defect(error)))
+            context.errors.append(("connect", _defect(error)))
             return
         try:
-            _carry_out(work, request, peers)
+            with starting_until(Deadline(self.most_seconds, self.clock)):
+                _carry_out(context, request, peers)
         except LeaseLost:
             raise
-        except Exception as error:  # a defect in a connector must not take the others along
-            work.errors.append(("defect", _defect(error)))
+        except OutOfTime:
+            pass  # the step that it ended names it
+        except Exception as error:  # a defect in a connector must not stop the other centres
+            context.errors.append(("defect", _defect(error)))
         finally:
             for peer in (peers.centre, peers.academy):
                 if isinstance(peer, Closes):
@@ -154,8 +189,10 @@ class Runner:
 
 
 def _defect(error: Exception) -> BridgeError:
-    """What may be said of an error that nobody foresaw: where it arose, never what it says, for
-    that may hold personal data."""
+    """An unforeseen error, by where it arose. Its text may hold personal data, and is left out."""
+    failure = storage_failure(error)
+    if failure is not None and failure is not DATABASE_FAILED:
+        return Overloaded(failure.code, failure.message, failure.remedy, after=RETRY_SECONDS)
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     return BridgeError(
@@ -165,84 +202,96 @@ def _defect(error: Exception) -> BridgeError:
     )
 
 
-def _carry_out(work: Work, request: RunRequest, peers: Peers) -> None:
+def _carry_out(context: RunContext, request: RunRequest, peers: Peers) -> None:
     flows = [flow for flow in Flow if flow in request.flows]
     if request.dry:
-        steps = [step for flow in flows for step in _STEPS[flow](work, peers)]
-        try_steps(work, steps)
+        steps = [step for flow in flows for step in _STEPS[flow](context, peers)]
+        steps = approval_steps(context, flows) + steps
+        dry_run_steps(context, steps)
         return
-    _guarded(work, "lives moved on", lambda: move_on(work))
+    _guarded(context, "statuses advanced", lambda: advance_by_time(context))
+    _guarded(context, "memberships", lambda: postpone_uncovered(context))
+    _guarded(context, "imports announced", lambda: announce_imports(context))
+    _run_steps(context, approval_steps(context, flows))
     for flow in flows:
         if flow is Flow.ENROLMENTS:
-            _guarded(work, "courses found", lambda: find_courses(work, peers.centre))
-        _run_steps(work, _STEPS[flow](work, peers))
+            _guarded(context, "courses found", lambda: find_courses(context, peers.centre))
+        _run_steps(context, _STEPS[flow](context, peers))
 
 
-def _run_steps(work: Work, steps: Iterable[Step]) -> None:
-    """A stage that fails does not keep the next ones from their part: what is known already can
-    be sent although nothing new could be read."""
+def _run_steps(context: RunContext, steps: Iterable[Step]) -> None:
+    """Runs each step, even after one failed: what is known can be sent without new data."""
     for step in steps:
-        _guarded(work, step.name, partial(run_step, work, step))
+        _guarded(context, step.name, partial(run_step, context, step))
 
 
-def _guarded(work: Work, name: str, act: Callable[[], None]) -> None:
+def _guarded(context: RunContext, name: str, act: Callable[[], None]) -> None:
     try:
+        check_time()
         act()
     except LeaseLost:
         raise
+    except OutOfTime as error:
+        context.errors.append((name, error))
+        raise
     except BridgeError as error:
-        work.errors.append((name, error))
-    except DBAPIError as error:  # its text may hold personal data; the step is made up later
-        work.errors.append((name, _defect(error)))
+        context.errors.append((name, error))
+    except DBAPIError as error:  # its text may hold personal data; the next run repeats the step
+        context.errors.append((name, _defect(error)))
 
 
-def _status(work: Work) -> str:
-    if work.held:
-        return HELD
-    if any(name in ("connect", "lease", "database", "defect") for name, _ in work.errors):
-        return FAILED
-    bad = work.errors or any(
-        number and key.rpartition(".")[2] in ("failed", "quarantined")
-        for key, number in work.counts.items()
-    )
-    if not bad:
-        return DONE
-    moved = any(number and _is_progress(key) for key, number in work.counts.items())
-    return PARTIAL if moved else FAILED
-
-
-def _is_progress(count: str) -> bool:
-    return count == "answers.read" or count.endswith((".acknowledged", ".taken in"))
-
-
-def _report(work: Work, began: float) -> Report:
-    return Report(
-        work.centre.code,
-        work.run_id,
-        _status(work),
-        dict(work.counts),
-        tuple(work.errors),
-        tuple(work.held),
-        tuple(work.changes),
+def report_of(context: RunContext, began: float) -> RunReport:
+    return RunReport(
+        context.centre.code,
+        context.run_id,
+        state_of(context.counts, context.errors, context.held, context.waits),
+        dict(context.counts),
+        tuple(context.errors),
+        tuple(context.held),
+        tuple(context.changes),
         time.monotonic() - began,
+        tuple(context.waits),
     )
 
 
-def _end(work: Work, began: float) -> Report:
-    report = _report(work, began)
-    with work.writing() as tx:
-        _finish(tx, work, report)
-        leases.give_back(tx, work.lease.name, work.lease.holder)
+def _look_for_waits(tx: Connection, context: RunContext, flows: Iterable[Flow]) -> None:
+    kinds = [kind for flow in flows for kind in _KINDS[flow]]
+    if kinds:
+        context.waits += waits_of(tx, context.centre.code, kinds, context.targets)
+
+
+def _ask_for_sending(tx: Connection, context: RunContext, request: RunRequest) -> None:
+    """What this run changed and did not send itself is to be in the catalogue at once, too. What
+    could not be sent before is tried again."""
+    code, changed = context.centre.code, f"{Kind.OFFERING}."
+    changes = any(name.startswith(changed) for name in context.counts)
+    if changes or target_links.any_due(tx, ACADEMY, Kind.OFFERING, code, context.now()):
+        flows, by = (Flow.OFFERINGS,), request.requested_by or request.trigger
+        run_requests.request_run(tx, [code], flows, context.now(), by, sends_only=True)
+
+
+def _end(
+    context: RunContext, began: float, flows: Collection[Flow], request: RunRequest
+) -> RunReport:
+    code = message = ""
+    if context.errors:
+        step, error = context.errors[0]
+        code, message = error.code, f"{step}: {kept_text(error)}"
+    with context.writing() as tx:
+        _look_for_waits(tx, context, flows)
+        report = report_of(context, began)
+        at, problem = context.now(), (code, message)
+        runs.finish_run(
+            tx,
+            context.run_id,
+            report.status,
+            report.counts,
+            at,
+            problem,
+            report.waits,
+            context.answered,
+        )
+        if Flow.OFFERINGS not in flows:
+            _ask_for_sending(tx, context, request)
+        leases.give_back(tx, context.lease.name, context.lease.holder)
     return report
-
-
-def _finish(tx: Any, work: Work, report: Report) -> None:
-    first = report.errors[0][1] if report.errors else None
-    reports.finish_run(
-        tx,
-        work.run_id,
-        report.status,
-        report.counts,
-        work.now(),
-        (first.code, f"{report.errors[0][0]}: {kept_text(first)}") if first else ("", ""),
-    )

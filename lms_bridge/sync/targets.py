@@ -1,5 +1,4 @@
-"""The four kinds of target: offerings and results at the Academy, people and enrolments at a
-centre."""
+"""Targets: one kind of record at one system, to which ``push`` sends."""
 
 from __future__ import annotations
 
@@ -7,131 +6,296 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.errors import BridgeError
-from lms_bridge.domain.model import ACADEMY, Kind
-from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.ports import (
-    Action,
-    Done,
-    Failed,
-    Order,
-    Outcomes,
-    Removal,
-    WritesEnrolments,
-    WritesOfferings,
-    WritesResults,
-)
-from lms_bridge.domain.wanted import (
+from lms_bridge.domain.desired_state import (
+    GONE,
+    GONE_HASH,
     enrolment_document,
+    is_public,
     offering_document,
     result_document,
 )
-from lms_bridge.store import answers, enrolments, links, offerings, results
+from lms_bridge.domain.document import Document
+from lms_bridge.domain.errors import BridgeError, NotUnderstood, RecordRefused
+from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.domain.policy import OnSuspended, Policy
+from lms_bridge.domain.ports import (
+    ACCOUNT_GONE,
+    CENTRE_NAME,
+    COURSE_GONE,
+    REGION,
+    Action,
+    PageError,
+    Removal,
+    ShowsEnrolments,
+    WriteFailed,
+    WriteRequest,
+    WriteResults,
+    WritesEnrolments,
+    WritesOfferings,
+    WritesResults,
+    Written,
+)
+from lms_bridge.store import (
+    enrolments,
+    links,
+    offerings,
+    outbox,
+    results,
+    source_digests,
+    target_links,
+)
 from lms_bridge.store.tables import EMPTY
-from lms_bridge.store.target_links import Pending
-from lms_bridge.sync.rosters import read_rosters
-from lms_bridge.sync.target import Draft, Found, Look
-from lms_bridge.sync.wants import GONE_HASH
-
-LOOK_LASTS = 300.0
-"""Seconds for which a look at a roster counts as the state before the bridge wrote anything."""
+from lms_bridge.store.target_links import PendingWrite
+from lms_bridge.sync.accounts import forget_account
+from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.drift import SUSPENDED
+from lms_bridge.sync.editions import CODE, EXTRAS, TITLE, extras_of_editions
 
 
-class Plain:
-    """What most targets do: nothing is looked for, nothing is remembered, removals are sent."""
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A document to send, and external ids that go with it."""
 
-    def look(self, orders: Sequence[Order]) -> Look:
-        return Look()
+    document: Document
+    extras: Mapping[str, str] = field(default_factory=dict)
 
-    def looked(self, tx: Connection, look: Look) -> None:
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A record that was there before the bridge sent it, so it is not the bridge's own.
+
+    ``document`` is what the target holds of it.
+    """
+
+    key: int
+    external_id: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What the target held before anything is created there."""
+
+    found: tuple[FoundRecord, ...] = ()
+    refused: tuple[WriteFailed, ...] = ()
+
+    @property
+    def keys(self) -> set[int]:
+        return {each.key for each in self.found} | {each.key for each in self.refused}
+
+
+class Target(Protocol):
+    """One kind of record at one system."""
+
+    kind: Kind
+    system: str
+
+    def payloads(self, tx: Connection, due: Sequence[PendingWrite]) -> Mapping[int, Payload]:
+        """{link id: payload} of what can be sent now. The rest waits for another record."""
+        ...
+
+    def preflight(self, requests: Sequence[WriteRequest]) -> Preflight:
+        """Looks for records that are about to be created. Only those that it does not find count
+        as created by the bridge."""
+        ...
+
+    def after_preflight(self, tx: Connection, preflight: Preflight) -> None:
+        """Stores what the target needs of the preflight."""
+        ...
+
+    def write(self, requests: Sequence[WriteRequest]) -> WriteResults: ...
+
+    def should_skip(self, pending: PendingWrite, action: Action) -> bool:
+        """Whether an update or a removal is left out, because the record there is not ours."""
+        ...
+
+    def owns(self, pending: PendingWrite, action: Action, done: Written) -> bool:
+        """Whether the record is the bridge's own after this request."""
+        ...
+
+    def after_write(
+        self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
+    ) -> None:
+        """Stores what the target needs of outcomes, in the transaction of their links."""
+        ...
+
+    def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
+        """What is remembered of the document that the target acknowledged."""
+        ...
+
+    def scope(self, external_id: str) -> str: ...
+
+
+def read_rosters(
+    peer: object, offerings: Sequence[str]
+) -> tuple[dict[str, str], dict[str, BridgeError]]:
+    """({``<offering>/<account>``: state} of everybody in these courses, {offering: why its roster
+    could not be read}). Nobody counts as absent from an unread roster.
+
+    Both are empty for a system that cannot show rosters.
+
+    Raises:
+        StopRun, RetryLater: no roster can be read now.
+    """
+    shown: dict[str, str] = {}
+    unread: dict[str, BridgeError] = {}
+    if not offerings or not isinstance(peer, ShowsEnrolments):
+        return shown, unread
+    for page in peer.show_enrolments(offerings):
+        if isinstance(page, PageError):
+            unread[page.scope] = page.error
+            continue
+        try:
+            raws = list(page.parse())
+        except NotUnderstood as error:
+            unread[page.scope] = error
+            continue
+        shown.update((raw.external_id, str(raw.fields.get("state", ""))) for raw in raws)
+    return shown, unread
+
+
+REACTIVATED = "reactivated"
+"""Marks an enrolment of the centre's own that was suspended before the bridge made it active."""
+
+ROSTER_SECONDS = 300.0
+"""How long a roster counts as the state before the bridge wrote anything."""
+
+
+class PlainTarget:
+    """A target without preflight, which sends every removal."""
+
+    def preflight(self, requests: Sequence[WriteRequest]) -> Preflight:
+        return Preflight()
+
+    def after_preflight(self, tx: Connection, preflight: Preflight) -> None:
         return None
 
-    def leaves(self, pending: Pending, action: Action) -> bool:
+    def should_skip(self, pending: PendingWrite, action: Action) -> bool:
         return False
 
-    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
-        return pending.made or (action is Action.CREATE and done.made)
+    def owns(self, pending: PendingWrite, action: Action, done: Written) -> bool:
+        return pending.created_by_us or (action is Action.CREATE and done.created_by_us)
 
-    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+    def after_write(
+        self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
+    ) -> None:
         return None
+
+    def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
+        return document
 
     def scope(self, external_id: str) -> str:
         return external_id
 
 
 @dataclass
-class OfferingTarget(Plain):
-    """The Academy's catalogue."""
+class OfferingTarget(PlainTarget):
+    """The Academy's catalogue. What a field cannot hold there is no conflict later on."""
 
     peer: WritesOfferings
-    centre: str
+    context: RunContext
     kind: Kind = Kind.OFFERING
     system: str = ACADEMY
+    _new: dict[int, int] = field(default_factory=dict)
+    """{link id: record id} of what the Academy does not show yet."""
 
-    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+    def payloads(self, tx: Connection, due: Sequence[PendingWrite]) -> Mapping[int, Payload]:
         records = offerings.offerings(tx, [each.record_id for each in due])
+        self._new = {
+            each.link_id: each.record_id
+            for each in due
+            if each.acknowledged in (EMPTY, GONE_HASH) and is_public(records[each.record_id])
+        }
+        centre = self.context.centre
         return {
-            each.link_id: Draft(
+            each.link_id: Payload(
                 offering_document(records[each.record_id]),
-                {"code": records[each.record_id].code},
+                {
+                    "code": records[each.record_id].code,
+                    CENTRE_NAME: centre.name,
+                    REGION: centre.region,
+                },
             )
             for each in due
         }
 
-    def write(self, orders: Sequence[Order]) -> Outcomes:
-        return self.peer.write_offerings(orders)
+    def write(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        return self.peer.write_offerings(requests)
 
-    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+    def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
+        return {**document, **done.held}
+
+    def after_write(
+        self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
+    ) -> None:
         shown = {each.external_id for each in done}
-        answers.forget(tx, self.system, self.kind, f"shown:{self.centre}", shown)
+        # Only now whoever is told of them finds them.
+        outbox.add_new(tx, self.kind, [self._new[e.key] for e in done if e.key in self._new])
+        feed = f"shown:{self.context.centre.code}"
+        source_digests.forget_digests(tx, self.system, self.kind, feed, shown)
+        for each in failed:
+            if each.error.code == COURSE_GONE:  # its source changed, so the next run makes it again
+                target_links.set_acknowledged(tx, each.key, GONE)
 
 
 @dataclass
-class ResultTarget(Plain):
+class ResultTarget(PlainTarget):
     """The Academy's register of results. A result waits until the Academy knows the offering."""
 
     peer: WritesResults
     kind: Kind = Kind.RESULT
     system: str = ACADEMY
 
-    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+    def payloads(self, tx: Connection, due: Sequence[PendingWrite]) -> Mapping[int, Payload]:
         stored = results.results(tx, [each.record_id for each in due])
         holders = enrolments.enrolments(tx, {enrolment_id for enrolment_id, _ in stored.values()})
         there = links.external_ids(
             tx, self.system, Kind.OFFERING, {each.offering_id for each in holders.values()}
         )
-        drafts = {}
+        payloads = {}
         for each in due:
             enrolment_id, record = stored[each.record_id]
             offering = there.get(holders[enrolment_id].offering_id)
             if offering is not None:
                 extras = {"offering": offering, "account": record.learner}
-                drafts[each.link_id] = Draft(
+                payloads[each.link_id] = Payload(
                     {**result_document(record), "offering": record.offering}, extras
                 )
-        return drafts
+        return payloads
 
-    def write(self, orders: Sequence[Order]) -> Outcomes:
-        return self.peer.write_results(orders)
+    def write(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        return self.peer.write_results(requests)
 
 
 @dataclass
-class EnrolmentTarget(Plain):
+class EnrolmentTarget(PlainTarget):
     """A centre's courses. An enrolment waits for its course and for its learner's account."""
 
     peer: WritesEnrolments
-    system: str
-    policy: Policy
+    context: RunContext
     kind: Kind = Kind.ENROLMENT
-    _looked: set[str] = field(default_factory=set)
+    system: str = ""
+    policy: Policy = field(default_factory=Policy)
+    moved: bool = False
+    """Whether an edition has another course now. Its learners enter it after they left the old."""
+    _learner_ids: dict[int, int] = field(default_factory=dict)
+    _learners: dict[int, str] = field(default_factory=dict)
+    _moved: set[int] = field(default_factory=set)
+    _reactivated: set[int] = field(default_factory=set)
+    """Enrolments of the centre's own that the bridge made active: it suspends them at the end."""
+    _read: set[str] = field(default_factory=set)
     _shown: dict[str, str] = field(default_factory=dict)
-    _unread: dict[str, BridgeError] = field(default_factory=dict)
-    _looked_at: float = -math.inf
+    _unreadable: dict[str, BridgeError] = field(default_factory=dict)
+    _read_at: float = -math.inf
 
-    def drafts(self, tx: Connection, due: Sequence[Pending]) -> Mapping[int, Draft]:
+    def __post_init__(self) -> None:
+        self.system, self.policy = self.context.centre.system, self.context.policy
+
+    def payloads(self, tx: Connection, due: Sequence[PendingWrite]) -> Mapping[int, Payload]:
         stored = enrolments.enrolments(tx, [each.record_id for each in due])
         courses = {each.offering_id for each in stored.values()}
         records = offerings.offerings(tx, courses)
@@ -139,87 +303,143 @@ class EnrolmentTarget(Plain):
         accounts = links.external_ids(
             tx, self.system, Kind.LEARNER, {each.learner_id for each in stored.values()}
         )
-        drafts = {}
+        of_editions = extras_of_editions(tx, self.system, stored.values(), records)
+        payloads = {}
         for each in due:
             enrolment = stored[each.record_id]
+            self._learner_ids[each.link_id] = enrolment.learner_id
+            self._learners[each.link_id] = enrolment.record.learner
+            if (each.held_document or {}).get(REACTIVATED):
+                self._reactivated.add(each.link_id)
             offering, account = (
                 there.get(enrolment.offering_id),
                 accounts.get(enrolment.learner_id),
             )
             if offering is not None and account is not None:
-                drafts[each.link_id] = Draft(
+                payloads[each.link_id] = self._leaving(each, offering) or Payload(
                     enrolment_document(enrolment.record, records[enrolment.offering_id]),
-                    {"offering": offering, "account": account},
+                    {
+                        "offering": offering,
+                        "account": account,
+                        CODE: records[enrolment.offering_id].code,
+                        TITLE: records[enrolment.offering_id].title,
+                        **self._may_reactivate,
+                        **of_editions.get(each.record_id, {}),
+                    },
                 )
-        return drafts
+        return payloads
 
-    def look(self, orders: Sequence[Order]) -> Look:
-        """Who is on the rosters already was put there by somebody else."""
-        rosters = self._rosters({str(order.wanted["offering"]) for order in orders})
+    @property
+    def _may_reactivate(self) -> dict[str, str]:
+        return {} if self.policy.suspended is OnSuspended.LEAVE else {"reactivate": "yes"}
+
+    def _leaving(self, pending: PendingWrite, offering: str) -> Payload | None:
+        """The end of an enrolment in the course that its edition had before. The enrolment in the
+        new course is sent after that."""
+        course, _, account = pending.external_id.rpartition("/")
+        if pending.acknowledged in (EMPTY, GONE_HASH) or not course or course == offering:
+            return None
+        self.moved = True
+        self._moved.add(pending.link_id)
+        return Payload(dict(GONE), {"offering": course, "account": account})
+
+    def preflight(self, requests: Sequence[WriteRequest]) -> Preflight:
+        """Who is on a roster before the bridge enrolled them was put there by somebody else."""
+        rosters = self._rosters({str(request.desired["offering"]) for request in requests})
         found = []
         refused = []
-        for order in orders:
-            unread = self._unread.get(str(order.wanted["offering"]))
+        for request in requests:
+            unread = self._unreadable.get(str(request.desired["offering"]))
             if unread is not None:
-                refused.append(Failed(order.key, unread))
+                refused.append(WriteFailed(request.key, unread))
                 continue
-            external_id = f"{order.wanted['offering']}/{order.wanted['account']}"
+            external_id = f"{request.desired['offering']}/{request.desired['account']}"
             state = rosters.get(external_id)
-            if state is not None:
-                # Active is all that the bridge wants of an enrolment that is not its own; from
-                # any other state the enrolment is brought back, still as somebody else's.
-                document = {k: v for k, v in order.wanted.items() if k not in _EXTRAS}
-                found.append(Found(order.key, external_id, {**document, "state": state}))
-        return Look(tuple(found), tuple(refused))
+            if state == SUSPENDED and self.policy.suspended is OnSuspended.LEAVE:
+                error = self._suspended(request)
+                refused.append(WriteFailed(request.key, error))
+            elif state is not None:
+                # The bridge makes another's enrolment active, and it stays another's.
+                document = {k: v for k, v in request.desired.items() if k not in _EXTRAS}
+                found.append(FoundRecord(request.key, external_id, {**document, "state": state}))
+        return Preflight(tuple(found), tuple(refused))
+
+    def _suspended(self, request: WriteRequest) -> RecordRefused:
+        return RecordRefused(
+            "suspended-there",
+            f"The centre itself enrolled learner {self._learners[request.key]} in course "
+            f"{request.desired['offering']}, and suspended them.",
+            "Ask the centre to lift that, or let the bridge do it: policy.suspended = "
+            '"reactivate".',
+        )
 
     def _rosters(self, courses: set[str]) -> Mapping[str, str]:
-        """The rosters as they were before the push: read once, not again for every page of orders,
-        which would cost more than the enrolling. They are read anew once they have grown old."""
-        if time.monotonic() - self._looked_at > LOOK_LASTS:
-            self._looked_at = time.monotonic()
-            self._looked.clear()
+        """The rosters before the push. They are read once, and again when they are old: reading
+        them for every page would cost more than the enrolling."""
+        if time.monotonic() - self._read_at > ROSTER_SECONDS:
+            self._read_at = time.monotonic()
+            self._read.clear()
             self._shown.clear()
-        shown, self._unread = read_rosters(self.peer, sorted(courses - self._looked))
+        shown, self._unreadable = read_rosters(self.peer, sorted(courses - self._read))
         self._shown.update(shown)
-        self._looked |= courses - self._unread.keys()
+        self._read |= courses - self._unreadable.keys()
         return self._shown
 
-    def write(self, orders: Sequence[Order]) -> Outcomes:
-        return self.peer.write_enrolments(orders, self.policy.removal)
+    def write(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        again = [each for each in requests if self._is_undone(each)]
+        yield from self.peer.write_enrolments(again, Removal.SUSPEND)
+        rest = [each for each in requests if not self._is_undone(each)]
+        yield from self.peer.write_enrolments(rest, self.policy.removal)
 
-    def leaves(self, pending: Pending, action: Action) -> bool:
-        if action is not Action.REMOVE:
+    def _is_undone(self, request: WriteRequest) -> bool:
+        return request.action is Action.REMOVE and request.key in self._reactivated
+
+    def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
+        """The document, with a mark if the centre had suspended this enrolment."""
+        held = pending.held_document or {}
+        was_suspended = held.get("state") == SUSPENDED and not pending.created_by_us
+        if was_suspended or held.get(REACTIVATED) or done.note == REACTIVATED:
+            return {**document, REACTIVATED: True}
+        return document
+
+    def should_skip(self, pending: PendingWrite, action: Action) -> bool:
+        if action is not Action.REMOVE or pending.link_id in self._reactivated:
             return False
         return not self._is_ours(pending) or self.policy.removal is Removal.KEEP
 
-    def _is_ours(self, pending: Pending) -> bool:
-        """A creation whose answer was lost followed a look that found nobody: it is ours, too."""
+    def _is_ours(self, pending: PendingWrite) -> bool:
+        """A creation with a lost response is ours, too, because preflight had found nobody."""
         creating = pending.sending and pending.acknowledged in (EMPTY, GONE_HASH)
-        return pending.made or creating
+        return pending.created_by_us or creating
 
-    def owns(self, pending: Pending, action: Action, done: Done) -> bool:
-        """Nothing is left of an enrolment that was ended for good: who is there later is somebody
-        else's doing."""
-        if action is Action.REMOVE and self.policy.removal is Removal.UNENROL:
+    def owns(self, pending: PendingWrite, action: Action, done: Written) -> bool:
+        """After an unenrolment nothing of ours is left: a later one is somebody else's."""
+        if action is Action.REMOVE and (
+            self.policy.removal is Removal.UNENROL or pending.link_id in self._moved
+        ):
             return False
         return self._is_ours(pending) or super().owns(pending, action, done)
 
-    def looked(self, tx: Connection, look: Look) -> None:
-        self._read_grades(tx, [found.external_id for found in look.found])
+    def after_preflight(self, tx: Connection, preflight: Preflight) -> None:
+        self._read_grades(tx, [found.external_id for found in preflight.found])
 
-    def kept(self, tx: Connection, done: Sequence[Done], failed: Sequence[Failed]) -> None:
+    def after_write(
+        self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
+    ) -> None:
+        for key in {each.key for each in failed if each.error.code == ACCOUNT_GONE}:
+            forget_account(tx, self.context, self._learner_ids[key], "")
         self._read_grades(tx, [each.external_id for each in done])
-        # Should somebody undo this, the roster is to the byte the one that was compared before.
+        # If somebody undoes this, the roster has the same bytes again, and must be read.
         courses = {self.scope(each.external_id) for each in done}
-        answers.forget(tx, self.system, self.kind, "shown", courses)
+        source_digests.forget_digests(tx, self.system, self.kind, "shown", courses)
 
     def _read_grades(self, tx: Connection, external_ids: Sequence[str]) -> None:
-        """A new place on a roster makes its course's grades interesting, read before or not."""
+        """A new enrolment has grades that were ignored before, so its course is read again."""
         courses = {self.scope(each) for each in external_ids}
-        answers.forget(tx, self.system, Kind.RESULT, "source", courses)
+        source_digests.forget_digests(tx, self.system, Kind.RESULT, "source", courses)
 
     def scope(self, external_id: str) -> str:
         return external_id.rpartition("/")[0]
 
 
-_EXTRAS = ("offering", "account")
+_EXTRAS = frozenset({"offering", "account", "reactivate"}) | EXTRAS

@@ -1,4 +1,4 @@
-"""Checks that say what a connector did wrong, and a look for what must not be told."""
+"""Checks that report what a connector did wrong, and that it keeps secrets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lms_bridge.domain.errors import (
-    AccessDenied,
-    BridgeError,
-    NotUnderstood,
-    RetryLater,
+from lms_bridge.domain.errors import AccessDenied, BridgeError, NotUnderstood, RetryLater
+from lms_bridge.domain.ports import (
+    Page,
+    PageError,
+    Pages,
+    RawRecord,
+    WriteFailed,
+    WriteRequest,
+    WriteResults,
+    Written,
 )
-from lms_bridge.domain.ports import Answer, Done, Failed, Order, Outcomes, Raw, Reading, Unread
 from lms_bridge.testing.peers import Fault
 from lms_bridge.testing.samples import PRIVATE
 
@@ -33,32 +37,32 @@ def expect(condition: object, message: str) -> None:
         pytest.fail(message, pytrace=False)
 
 
-def expect_same(found: object, wanted: object, what: str) -> None:
-    expect(found == wanted, f"{what}: found {found!r}, wanted {wanted!r}")
+def expect_same(found: object, desired: object, what: str) -> None:
+    expect(found == desired, f"{what}: found {found!r}, wanted {desired!r}")
 
 
 @dataclass
-class Outcome:
+class ContractOutcome:
     """What a reading or a writing came to. ``error`` is what was raised, shown or failed first."""
 
-    answers: list[Answer] = field(default_factory=list)
-    records: list[Raw] = field(default_factory=list)
-    done: dict[int, Done] = field(default_factory=dict)
+    answers: list[Page] = field(default_factory=list)
+    records: list[RawRecord] = field(default_factory=list)
+    done: dict[int, Written] = field(default_factory=dict)
     failed: dict[int, BridgeError] = field(default_factory=dict)
     error: BridgeError | None = None
     raised: bool = False
 
     @property
-    def by_id(self) -> dict[str, Raw]:
+    def by_id(self) -> dict[str, RawRecord]:
         return {raw.external_id: raw for raw in self.records}
 
 
-def read(start: Callable[[], Reading]) -> Outcome:
+def read(start: Callable[[], Pages]) -> ContractOutcome:
     """Reads to the end, parsing each answer as the bridge would."""
-    outcome = Outcome()
+    outcome = ContractOutcome()
     try:
         for item in start():
-            if isinstance(item, Unread):
+            if isinstance(item, PageError):
                 outcome.error = outcome.error or item.error
                 continue
             outcome.answers.append(item)
@@ -68,7 +72,7 @@ def read(start: Callable[[], Reading]) -> Outcome:
     return outcome
 
 
-def read_well(start: Callable[[], Reading]) -> Outcome:
+def read_well(start: Callable[[], Pages]) -> ContractOutcome:
     """The same of a reading that has to succeed."""
     outcome = read(start)
     expect(outcome.error is None, f"the reading failed: {outcome.error!r}")
@@ -82,14 +86,14 @@ def read_well(start: Callable[[], Reading]) -> Outcome:
     return outcome
 
 
-def written(start: Callable[[], Outcomes]) -> Outcome:
-    """Carries out orders to the end."""
-    outcome = Outcome()
+def written(start: Callable[[], WriteResults]) -> ContractOutcome:
+    """Carries out write requests to the end."""
+    outcome = ContractOutcome()
     try:
         for item in start():
             keys = outcome.done.keys() | outcome.failed.keys()
-            expect(item.key not in keys, f"order {item.key} has two outcomes")
-            if isinstance(item, Failed):
+            expect(item.key not in keys, f"request {item.key} has two outcomes")
+            if isinstance(item, WriteFailed):
                 outcome.failed[item.key] = item.error
                 outcome.error = outcome.error or item.error
             else:
@@ -99,28 +103,30 @@ def written(start: Callable[[], Outcomes]) -> Outcome:
     return outcome
 
 
-def written_well(start: Callable[[], Outcomes], orders: Iterable[Order]) -> Outcome:
-    """The same of orders that all have to succeed, each with its outcome."""
+def written_well(
+    start: Callable[[], WriteResults], requests: Iterable[WriteRequest]
+) -> ContractOutcome:
+    """The same for requests that all have to succeed, each with one outcome."""
     outcome = written(start)
     expect(outcome.error is None, f"the writing failed: {outcome.error!r}")
-    expect_same(sorted(outcome.done), sorted(o.key for o in orders), "orders with an outcome")
+    expect_same(sorted(outcome.done), sorted(o.key for o in requests), "requests with an outcome")
     expect(all(done.external_id for done in outcome.done.values()), "an outcome has no external id")
     return outcome
 
 
-def expect_classed(outcome: Outcome, fault: Fault, secret: str) -> None:
-    """The fault came out as an error of the class that tells the caller what to do."""
+def expect_classed(outcome: ContractOutcome, fault: Fault, secret: str) -> None:
+    """The fault became an error of the right class."""
     expect(outcome.error is not None, f"the fault {fault} was passed over in silence")
     if outcome.error is not None:
-        wanted = ERROR_OF[fault]
+        desired = ERROR_OF[fault]
         expect(
-            isinstance(outcome.error, wanted),
-            f"{fault} gave {type(outcome.error).__name__}, wanted {wanted.__name__}",
+            isinstance(outcome.error, desired),
+            f"{fault} gave {type(outcome.error).__name__}, wanted {desired.__name__}",
         )
         expect_discreet(outcome.error, secret)
 
 
-def expect_whole_or_told(cut: Outcome, whole: Outcome, secret: str) -> None:
+def expect_whole_or_marked(cut: ContractOutcome, whole: ContractOutcome, secret: str) -> None:
     """A reading that broke off raised, named what is unread, was repeated in full, or says of its
     answers that they are not whole: the bridge must not take what is missing for removed."""
     if cut.error is not None:
@@ -134,10 +140,10 @@ def expect_discreet(error: BaseException, secret: str) -> None:
     texts = [str(error), repr(error), repr(getattr(error, "__dict__", {}))]
     texts.extend(traceback.format_exception(error))
     for text in texts:
-        expect_nothing_told(text, secret, "an error")
+        expect_no_secret(text, secret, "an error")
 
 
-def expect_nothing_told(text: str, secret: str, where: str) -> None:
+def expect_no_secret(text: str, secret: str, where: str) -> None:
     for part in filter(None, (secret, *PRIVATE)):
         if part in text:
             kind = "the secret" if part == secret else "a person's data"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from lms_bridge.domain.ports import Access, Connector
+from lms_bridge.domain.ports import Connector, SystemAccess
 
 
 class Fault(StrEnum):
@@ -35,7 +35,7 @@ class Peer:
     connector: Connector
     secret: str = ""
 
-    def access(self) -> Access:
+    def access(self) -> SystemAccess:
         """What opens this peer. Give ``Limits`` with few attempts and short waits."""
         raise NotImplementedError
 

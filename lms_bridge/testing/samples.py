@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from lms_bridge.domain.desired_state import (
+    GONE,
+    enrolment_document,
+    learner_document,
+    offering_document,
+    result_document,
+)
 from lms_bridge.domain.model import (
     Enrolment,
     EnrolmentStatus,
@@ -15,14 +22,7 @@ from lms_bridge.domain.model import (
     Offering,
     Result,
 )
-from lms_bridge.domain.ports import Action, Order
-from lms_bridge.domain.wanted import (
-    GONE,
-    enrolment_document,
-    learner_document,
-    offering_document,
-    result_document,
-)
+from lms_bridge.domain.ports import Action, WriteRequest
 
 CENTRE = "SAMPLE"
 REFUSED = "SAMPLE-refused"
@@ -80,35 +80,40 @@ def offering(code: str, title: str = 'Spectrum; monitoring, "basics"\nFrançais'
     )
 
 
-def offering_order(key: int, record: Offering, *, again: bool = False) -> Order:
-    return Order(key, Action.CREATE, "", offering_document(record), again=again)
+def offering_request(key: int, record: Offering, *, is_retry: bool = False) -> WriteRequest:
+    return WriteRequest(key, Action.CREATE, "", offering_document(record), is_retry=is_retry)
 
 
-def removal_order(key: int, code: str) -> Order:
-    return Order(key, Action.REMOVE, code, {**GONE, "code": code}, ("state",))
+def removal_request(key: int, code: str) -> WriteRequest:
+    return WriteRequest(key, Action.REMOVE, code, {**GONE, "code": code}, ("state",))
 
 
-def result_order(
-    key: int, offering_id: str, name: str, score: str, *, again: bool = False
-) -> Order:
+def result_request(
+    key: int, offering_id: str, name: str, score: str, *, is_retry: bool = False
+) -> WriteRequest:
     record = Result(name, offering_id, Decimal(score), completed=True, graded_at=START)
-    wanted = {**result_document(record), "offering": offering_id, "account": name}
-    return Order(key, Action.CREATE, "", wanted, again=again)
+    desired = {**result_document(record), "offering": offering_id, "account": name}
+    return WriteRequest(key, Action.CREATE, "", desired, is_retry=is_retry)
 
 
-def learner_order(key: int, name: str, *, again: bool = False) -> Order:
-    return Order(key, Action.CREATE, "", learner_document(learner(name)), again=again)
+def learner_request(key: int, name: str, *, is_retry: bool = False) -> WriteRequest:
+    return WriteRequest(key, Action.CREATE, "", learner_document(learner(name)), is_retry=is_retry)
 
 
-def enrolment_order(
-    key: int, offering_id: str, account: str, *, action: Action = Action.CREATE, again: bool = False
-) -> Order:
-    """An order to enrol at once and without an end, or to take somebody out."""
+def enrolment_request(
+    key: int,
+    offering_id: str,
+    account: str,
+    *,
+    action: Action = Action.CREATE,
+    is_retry: bool = False,
+) -> WriteRequest:
+    """A request to enrol at once and without an end, or to take somebody out."""
     if action is Action.REMOVE:
         document = dict(GONE)
     else:
         record = Enrolment(account, offering_id, EnrolmentStatus.ENROLLED)
         document = enrolment_document(record, Offering(offering_id, CENTRE, "", "A course"))
     external_id = "" if action is Action.CREATE else f"{offering_id}/{account}"
-    wanted = {**document, "offering": offering_id, "account": account}
-    return Order(key, action, external_id, wanted, ("state",), again)
+    desired = {**document, "offering": offering_id, "account": account}
+    return WriteRequest(key, action, external_id, desired, ("state",), is_retry)

@@ -1,5 +1,3 @@
-"""The pages: what the bridge shows to people, and to what watches over it."""
+"""What all pages share: access, errors, headers, languages, templates."""
 
-from lms_bridge.web.app import create_app
-
-__all__ = ["create_app"]
+from __future__ import annotations

@@ -1,86 +1,255 @@
-"""Who may see what. Until people can sign in, operations are shown on the bridge's own machine."""
+"""Who asks, and what they may see and do.
+
+Only a session gives authority here, with the roles of its account: no address of a peer does, and
+no header of a proxy. Every page that is not public names the scope that it needs.
+"""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from flask import Flask, Request, request
+from flask import Flask, current_app, g, request
+from sqlalchemy import Connection
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.domain.errors import BridgeError
+from lms_bridge.audit import PAGE, Actor
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.access import DataScope, Permission, Scope, allows, reaches
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import BridgeError, NotFound
+from lms_bridge.domain.model import Centre
+from lms_bridge.domain.roles import Grant, Role
+from lms_bridge.store import centres
+from lms_bridge.store.accounts import UserAccount, centres_within, find_account
+from lms_bridge.web import sessions
+from lms_bridge.web.sessions import Session
+
+_NAME = "lms_bridge"
+
+
+def add_bridge_to(app: Flask, bridge: Bridge) -> None:
+    app.extensions[_NAME] = bridge
+
+
+def the_bridge() -> Bridge:
+    """The bridge of the application that serves this request."""
+    bridge: Bridge = current_app.extensions[_NAME]
+    return bridge
+
 
 PUBLIC = frozenset(
     {
-        *("overview", "catalogue", "health"),
-        *("feeds", "feed_files", "sitemaps", "oeapi"),
-        *("api", "api_docs"),  # programs show a token instead
+        *("public", "catalogue", "sign_in"),
+        *("feeds", "sitemaps", "oeapi"),
+        *("api", "api_docs"),  # programs send a token instead
         *("lti_tool", "lti_platform", "lti_machine", "lti_services", "lti_connect"),
     }
 )
-"""Blueprints that anybody may see; whatever is added later is closed until it is named here."""
-_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via")
+"""Blueprints that everybody may see. A new blueprint is closed until it is named here."""
+_NEED = "lms_bridge_need"
+View = TypeVar("View", bound=Callable[..., Any])
 
 
-class Closed(BridgeError):
-    """The page is not for whoever asks."""
+def needs(scope: Scope | None) -> Callable[[View], View]:
+    """Says what a page needs. None: to be signed in is enough."""
+
+    def declare(view: View) -> View:
+        setattr(view, _NEED, scope)
+        return view
+
+    return declare
+
+
+def need_of(app: Flask, endpoint: str) -> Scope | None:
+    """What the page needs.
+
+    Raises:
+        RuntimeError: nobody has said it, so it stays closed.
+    """
+    view = app.view_functions[endpoint]
+    if not hasattr(view, _NEED):
+        raise RuntimeError(f"{endpoint} does not say which scope it needs")
+    need: Scope | None = getattr(view, _NEED)
+    return need
+
+
+def check_needs(app: Flask) -> None:
+    """Raises RuntimeError where a page is neither public nor says what it needs."""
+    for rule in app.url_map.iter_rules():
+        if not is_public(rule.endpoint):
+            need_of(app, rule.endpoint)
+
+
+def is_public(endpoint: str) -> bool:
+    return endpoint == "static" or endpoint.rpartition(".")[0] in PUBLIC
+
+
+class SignInNeeded(BridgeError):
+    """The page is for people who are signed in, and nobody is."""
 
     def __init__(self) -> None:
         super().__init__(
-            "operations-closed",
-            "This page shows how the bridge is run, and is open only to the machine that it runs "
-            "on.",
-            "An operator may open it to everybody who reaches this server with the setting "
-            "web.open_operations.",
+            "sign-in-needed",
+            "This page is for people who are signed in, and nobody is signed in here.",
+            "`lms-bridge operator link` prints a link that signs an operator in.",
         )
 
 
-def add_to(app: Flask, bridge: Bridge) -> None:
-    """Guards every page that is not public."""
-    is_open = bridge.settings.web.open_operations
+class NotAllowed(BridgeError):
+    """Whoever is signed in has no role that the page is for."""
 
-    @app.before_request
-    def _guard() -> None:
-        endpoint = request.endpoint
-        if endpoint is None or endpoint == "static":
-            return
-        if endpoint.rpartition(".")[0] not in PUBLIC and not may_see_operations():
-            raise Closed
-
-    @app.context_processor
-    def _for_templates() -> dict[str, object]:
-        return {"operations_shown": may_see_operations()}
-
-    def may_see_operations() -> bool:
-        return is_open or from_this_machine(request)
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(
+            "not-allowed",
+            f"None of your roles includes {scope}, which this page needs.",
+            "Ask an operator of the bridge for a role that does.",
+        )
 
 
-def from_this_machine(asked: Request) -> bool:
-    """True only for a browser on this machine that was pointed at it.
+class SecondFactorNeeded(BridgeError):
+    """Whoever is signed in has a role that needs a second factor, and has none yet."""
 
-    A proxy on the same machine has a loopback address, too: it is known by the headers that it
-    adds. The name in the address must be this machine's, else any page of the web could lead a
-    browser here under a name of its own (DNS rebinding).
+    def __init__(self) -> None:
+        super().__init__(
+            "second-factor-needed",
+            "Your role needs a second factor.",
+            "Set one up on the page of your account.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is signed in. Without an account: an operator, by a link from the command line."""
+
+    session: Session
+    account: UserAccount | None
+
+    @property
+    def name(self) -> str:
+        return self.account.shown_name if self.account else self.session.name
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return self.account.grants if self.account else (Grant(Role.OPERATOR),)
+
+    @property
+    def permissions(self) -> list[Permission]:
+        return [grant.permission for grant in self.grants]
+
+    def may(self, scope: Scope, centre: Centre | None = None) -> bool:
+        """Whether they may use the scope for a centre; without one: for anything at all."""
+        return allows(self.permissions, scope, centre)
+
+    def reaches(self, scope: Scope) -> list[DataScope]:
+        return reaches(self.permissions, scope)
+
+
+def signed_in() -> User:
+    """Whoever is signed in.
+
+    Raises:
+        SignInNeeded: nobody is.
     """
-    if any(name in asked.headers for name in _FORWARDED):
-        return False
-    return is_loopback(asked.remote_addr or "") and is_loopback(_host(asked))
+    user = current_user()
+    if user is None:
+        raise SignInNeeded
+    return user
 
 
-def _host(asked: Request) -> str:
-    try:
-        return urlsplit(f"//{asked.host}").hostname or ""
-    except ValueError:
-        return ""
+def current_actor() -> Actor:
+    """Who asks, for what is changed on their behalf.
+
+    Raises:
+        SignInNeeded: nobody is signed in.
+    """
+    return Actor(signed_in().session.name, PAGE, utc_now())
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this name or IP address is always this machine's own."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+def check_second_factor(user: User) -> None:
+    """Raises SecondFactorNeeded where the account needs a second factor that it does not have."""
+    account, wanted = user.account, the_bridge().settings.sign_in.second_factor
+    if wanted and account is not None and not account.has_totp and account.has(*_NEED_FACTOR):
+        raise SecondFactorNeeded
+
+
+_NEED_FACTOR = (Role.OPERATOR, Role.ADMINISTRATOR)
+
+
+def centre_for(scope: Scope, code: str) -> Centre:
+    """The centre of this code. One that the reader's roles do not reach looks as if it did not
+    exist.
+
+    Raises:
+        NotFound: there is none that they may see.
+    """
+    with the_bridge().database.reading() as tx:
+        found = centres.find(tx, code)
+    if found is None or not signed_in().may(scope, found):
+        raise NotFound("no-such-centre", f'There is no centre "{code[:40]}".')
+    return found
+
+
+def centres_for(tx: Connection, scope: Scope) -> list[str] | None:
+    """Codes of the centres that the reader may use the scope for; None: all of them, and what
+    belongs to none."""
+    return centres_within(tx, signed_in().reaches(scope))
+
+
+def current_user() -> User | None:
+    """Whoever is signed in, looked up once for a request; nobody while the second factor is still
+    to be shown."""
+    if "user" not in g:
+        g.user = None  # the page of a database that is away must not ask it again
+        g.user = _user_of(current_session())
+    found: User | None = g.user
+    return found
+
+
+def account_language() -> str:
+    """The language that whoever is signed in has chosen; "" where there is none."""
+    user = current_user()
+    return user.account.language if user is not None and user.account is not None else ""
+
+
+def _user_of(session: Session | None) -> User | None:
+    if session is None or session.half:
+        return None
+    if session.account is None:
+        return User(session, None)
+    with the_bridge().database.reading() as tx:
+        account = find_account(tx, number=session.account)
+    if account is None or account.disabled_at is not None:
+        return None
+    return User(session, account)
+
+
+def current_session() -> Session | None:
+    """The session of the browser that asks, with or without its second factor, looked up once for
+    a request."""
+    if "web_session" not in g:
+        g.web_session = None
+        g.web_session = _session_of(request.cookies.get(cookie_name("session"), ""))
+    found: Session | None = g.web_session
+    return found
+
+
+def _session_of(secret: str) -> Session | None:
+    if not secret:
+        return None
+    bridge, now = the_bridge(), utc_now()
+    found = sessions.find(bridge.database, "session", secret, bridge.settings.sign_in, now)
+    if found is not None:
+        sessions.keep_alive(bridge.database, found, now)
+    return found
+
+
+def cookie_name(use: str) -> str:
+    """Of one of the bridge's own cookies. With this prefix, browsers accept it only from this very
+    host, over https (RFC 6265bis, section 4.1.3.2)."""
+    return f"{'__Host-' if is_secure() else ''}lms_bridge_{use}"
+
+
+def is_secure() -> bool:
+    """Whether browsers reach the bridge over https: its own address says so, no header does."""
+    return the_bridge().settings.public_address.startswith("https://")

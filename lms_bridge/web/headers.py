@@ -1,18 +1,10 @@
-"""Headers that keep browsers from doing more with a page than showing it."""
+"""Security headers of every response, and whether browsers may store it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from flask import Flask, Response, request
-from werkzeug.datastructures import Headers
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.web.access import PUBLIC
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from lms_bridge.web.access import PUBLIC, cookie_name
 
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -25,44 +17,20 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_LOWER = {name.lower(): (name, value) for name, value in _HEADERS.items()}
 
 
-class Answer(Response):
-    """An answer whose body is handed over as a whole where it is one: the server sends it at once,
-    with its head."""
-
-    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        given = super().get_app_iter(environ)
-        if not self.is_sequence:
-            return given
-        body = list(given)
-        self.close()
-        return body
-
-
-class Complete(Answer):
-    """An answer with a body that is whole and an address, if any, that is encoded already: nothing
-    in its headers is left to be worked out when it is sent."""
-
-    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        return self.headers
-
-    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [self.data]
-
-
-def add_to(app: Flask, bridge: Bridge) -> None:
-    """Adds the headers to every answer."""
-    del bridge
+def add_to(app: Flask) -> None:
+    """Adds the headers that a view has not set itself."""
 
     @app.after_request
     def _add(response: Response) -> Response:
-        given = {name.lower() for name, _ in response.headers}
-        for lower, header in _LOWER.items():
-            if lower not in given:  # asking the headers themselves goes through all of them
-                response.headers.add(*header)
-        if "cache-control" not in given and request.endpoint != "static":
-            kept = request.blueprint in PUBLIC and response.status_code == 200
-            response.headers.add("Cache-Control", "no-cache" if kept else "no-store")
+        # One pass over the headers: each look-up by name would go through all of them.
+        present = {name.lower() for name, _ in response.headers}
+        for name, value in _HEADERS.items():
+            if name.lower() not in present:
+                response.headers.add(name, value)
+        if "cache-control" not in present and request.endpoint != "static":
+            public = request.blueprint in PUBLIC and response.status_code == 200
+            may_store = public and cookie_name("session") not in request.cookies
+            response.headers.add("Cache-Control", "no-cache" if may_store else "no-store")
         return response

@@ -1,42 +1,113 @@
-"""The reader's language, on the pages that learners meet: what the launch said, else the browser.
+"""The reader's language, on pages for everybody.
 
-The words are those of the code, in English; ``translations/`` holds the others. What has no
-translation is shown in English.
+It is that of the launch, of the link (``?lang=``), of the cookie that such a link left, of the
+account, or of the browser, in this order. Texts in the code are English, and ``translations/`` has
+the other languages. Pages that are English alone are so as a whole: no page mixes languages.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from babel import Locale, UnknownLocaleError
-from flask import Flask, g, request
-from flask_babel import Babel, get_locale, gettext
+from flask import Flask, Response, current_app, g, request
+from flask_babel import Babel, force_locale, get_locale, gettext
 
-from lms_bridge.bootstrap import Bridge
-
+_EXTENSION = "lms_bridge_languages"
 FOLDER = Path(__file__).parent / "translations"
 LANGUAGES = ("en", "ar", "es", "fr", "ru", "zh")
 """The six official languages of the United Nations, which the Academy publishes in."""
 LONGEST = 35
-"""No language tag that anybody needs is longer (RFC 5646, section 4.4.1)."""
+"""Longer language tags are ignored (RFC 5646, section 4.4.1)."""
+
+LONGEST_HEADER = 1_000
+"""Characters of ``Accept-Language``: a longer one costs time and says nothing."""
 
 
-def add_to(app: Flask, bridge: Bridge) -> None:
-    del bridge
+def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
+    """``account_language`` says which language whoever is signed in has chosen, or nothing."""
+    app.extensions[_EXTENSION] = account_language
     Babel(app, default_translation_directories=str(FOLDER), locale_selector=language)
-    app.jinja_env.globals.update(reader_language=language, reader_direction=direction)
+    app.jinja_env.globals.update(
+        reader_language=language, reader_direction=direction, languages_here=languages_here
+    )
+    app.after_request(_keep_choice)
     app.jinja_env.filters["translated"] = translated
 
 
+ENGLISH = frozenset(
+    {
+        *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
+        *("lti_connect", "api", "api_docs"),
+    }
+)
+"""Blueprints whose pages are English alone."""
+NAMES = {
+    "ar": "العربية",
+    "en": "English",
+    "es": "Español",
+    "fr": "Français",
+    "ru": "Русский",
+    "zh": "中文",
+}
+"""Our languages in their own words."""
+COOKIE, COOKIE_SECONDS = "lms_bridge_language", 31_536_000
+
+
 def language() -> str:
-    """The best of our languages for who reads this answer."""
-    told = known(g.get("reader_language", ""))
-    return told or next(filter(None, map(known, request.accept_languages.values())), "en")
+    """The best of our languages for the reader of this response."""
+    launch = known(g.get("reader_language", ""))
+    if launch or request.blueprint in ENGLISH:
+        return launch or "en"
+    return next(filter(None, map(known, wanted_languages())), "en")
 
 
-def speak(locale: str) -> None:
-    """The reader's language is that of the launch, if we have it (``fr``, ``fr-CA``, ``zh_CN``)."""
+def wanted_languages() -> list[str]:
+    """The languages in which the reader wants texts, the best first; not only ours."""
+    own: Callable[[], str] = current_app.extensions[_EXTENSION]
+    chosen = [request.args.get("lang", ""), request.cookies.get(COOKIE, ""), own()]
+    is_short = len(request.headers.get("Accept-Language", "")) <= LONGEST_HEADER
+    accepted = request.accept_languages.values() if is_short else ()
+    tags = [*chosen, *accepted]
+    return [tag for tag in tags if tag and tag != "*" and len(tag) <= LONGEST]
+
+
+def languages_here() -> list[tuple[str, str, str]]:
+    """(code, name, address of this page) of each language that this page has."""
+    if (request.blueprint in ENGLISH and "reader_language" not in g) or request.method != "GET":
+        return []
+    values = {name: text for name, text in request.args.items() if name != "lang"}
+    path = quote(request.script_root + request.path)
+    return [
+        (code, name, f"{path}?{urlencode({**values, 'lang': code})}")
+        for code, name in NAMES.items()
+    ]
+
+
+def _keep_choice(response: Response) -> Response:
+    """Keeps the language of a link for the reader's next pages."""
+    code = known(request.args.get("lang", ""))
+    if request.blueprint in ENGLISH or request.endpoint in (None, "static"):
+        return response
+    if response.mimetype == "text/html":
+        response.vary.update(["Accept-Language", "Cookie"])
+        if code:
+            response.set_cookie(
+                COOKIE, code, max_age=COOKIE_SECONDS, secure=request.is_secure, samesite="Lax"
+            )
+    return response
+
+
+def use_readers_language() -> None:
+    """Shows this page in the reader's language, although others of its blueprint are English."""
+    g.reader_language = next(filter(None, map(known, wanted_languages())), "en")
+
+
+def set_language(locale: str) -> None:
+    """Sets the reader's language to that of the launch, if we have it (``fr-CA``, ``zh_CN``)."""
     g.reader_language = locale
 
 
@@ -58,6 +129,27 @@ def direction() -> str:
     return "rtl" if locale is not None and locale.text_direction == "rtl" else "ltr"
 
 
-def translated(text: str) -> str:
-    """A sentence of the code in the reader's language."""
-    return str(gettext(text)) if text else ""
+def is_translated(*texts: str) -> bool:
+    """Whether the reader gets all these texts of the code in their language."""
+    return language() == "en" or all(str(gettext(text)) != text for text in texts if text)
+
+
+@lru_cache(2048)
+def _in(locale: str, text: str) -> str:
+    with force_locale(locale):
+        return str(gettext(text))
+
+
+def word(text: str) -> str:
+    """A word of the reference data in the reader's language. A page of the catalogue shows some
+    hundred of them, so they are looked up once."""
+    return _in(language(), text) if text else ""
+
+
+def translated(text: str, otherwise: str = "") -> str:
+    """A sentence of the code in the reader's language. One that has no translation there is shown
+    in English, or ``otherwise`` is shown in its place."""
+    found = str(gettext(text)) if text else ""
+    if otherwise and found == text and text and language() != "en":
+        return str(gettext(otherwise))
+    return found

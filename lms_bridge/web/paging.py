@@ -1,4 +1,4 @@
-"""Pages of a long list."""
+"""Paging: a long list on numbered pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from flask import request
 
 SIZE = 50
-_FURTHEST = 100_000
+_LAST_PAGE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +44,16 @@ class Paging:
         return self.address(self.page + 1) if self.page < self.pages else None
 
 
-def asked_number(name: str) -> int:
-    """The number that the address gives under a name; nonsense is zero."""
+def number_param(name: str) -> int:
+    """A number in the query of the address; 0 where it is missing or invalid."""
     return number_in(request.args.get(name, ""), digits=18)
 
 
 def number_in(text: str, *, digits: int = 6) -> int:
-    """The number that a text is, of so many digits at most; nonsense is zero."""
+    """A text as a number of so many digits at most; 0 where it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else 0
 
 
-def asked_page() -> int:
-    """The page that the address asks for; nonsense asks for the first."""
-    return min(max(1, asked_number("page")), _FURTHEST)
+def page_param() -> int:
+    """The number of the page in the query of the address; the first where it is missing."""
+    return min(max(1, number_param("page")), _LAST_PAGE)

@@ -1,4 +1,6 @@
-"""Webhooks: others are told of what changed; the Academy tells us in the same form.
+"""Webhooks send changes to others. The Academy posts events in the same form.
 
 The form is that of the Standard Webhooks specification, 1.0 (standardwebhooks.com).
 """
+
+from __future__ import annotations

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from lms_bridge.testing.common import PORTS, methods
+from lms_bridge.testing.contract import PORTS, methods
 
 GUIDE = Path(__file__).parents[2] / "docs" / "connectors.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -37,5 +37,5 @@ def test_the_connector_fits_on_a_page() -> None:
 
 def test_the_table_of_ports_is_complete() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", TEXT, re.MULTILINE)
-    told = {name: set(re.findall(r"`(\w+)\(", cell)) for name, cell in rows}
-    assert told == {port.__name__: set(methods(port)) for port in PORTS}
+    reported = {name: set(re.findall(r"`(\w+)\(", cell)) for name, cell in rows}
+    assert reported == {port.__name__: set(methods(port)) for port in PORTS}

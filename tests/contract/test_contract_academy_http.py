@@ -4,41 +4,44 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from connectors.academy_http import connector
+from lms_bridge.connectors.academy_http import connector
+from lms_bridge.devtools.academy.app import serve
+from lms_bridge.devtools.academy.state import SimulatedAcademy
+from lms_bridge.devtools.faults import FaultKind
+from lms_bridge.devtools.faults import SimulatedFault as PlatformFault
 from lms_bridge.domain.ports import (
-    Access,
     Closes,
     FollowsRegistrations,
     Limits,
     Probes,
     ReadsRegistrations,
     ShowsOfferings,
+    SystemAccess,
     WritesOfferings,
     WritesResults,
 )
-from lms_bridge.simulators.academy import Academy, FaultKind, serve
-from lms_bridge.simulators.academy import Fault as PlatformFault
-from lms_bridge.testing import AcademyContract, AcademyPeer, Fault
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.peers import AcademyPeer, Fault
 from lms_bridge.testing.samples import REFUSED
 
 PLANNED = {
-    Fault.DENIED: PlatformFault(FaultKind.STATUS, status=401),
-    Fault.BUSY: PlatformFault(FaultKind.STATUS, status=503, retry_after="7"),
-    Fault.PAGE: PlatformFault(FaultKind.PAGE),
-    Fault.LOST: PlatformFault(FaultKind.LOST),
+    Fault.DENIED: PlatformFault.http(401),
+    Fault.BUSY: PlatformFault.http(503, "7"),
+    Fault.PAGE: PlatformFault(FaultKind.LOGIN_PAGE),
+    Fault.LOST: PlatformFault(FaultKind.CUT),
 }
-LIMITS = Limits(attempts=1, connect_seconds=2, read_seconds=5)
+LIMITS = Limits(attempts=1, connect_seconds=120, read_seconds=120)
 
 
 class SimulatedPeer(AcademyPeer):
     connector = connector
 
-    def __init__(self, academy: Academy, address: str) -> None:
+    def __init__(self, academy: SimulatedAcademy, address: str) -> None:
         self.academy, self.address = academy, address
         self.secret = academy.token
 
-    def access(self) -> Access:
-        return Access(
+    def access(self) -> SystemAccess:
+        return SystemAccess(
             "academy",
             self.address,
             self.secret,
@@ -51,9 +54,9 @@ class SimulatedPeer(AcademyPeer):
         if fault is Fault.ROW:
             self.academy.refused.add(REFUSED)
         elif fault is Fault.CUT:
-            self.academy.faults.next(PLANNED[Fault.LOST], after=1)
+            self.academy.faults.next("*", PLANNED[Fault.LOST], after=1)
         else:
-            self.academy.faults.next(PLANNED[fault], times=10)
+            self.academy.faults.next("*", PLANNED[fault], times=10)
 
     def mend(self) -> None:
         self.academy.faults.clear()
@@ -90,7 +93,7 @@ class TestAcademyHttp(AcademyContract):
 
     @pytest.fixture
     def peer(self) -> Iterator[SimulatedPeer]:
-        academy = Academy()
+        academy = SimulatedAcademy()
         with serve(academy) as address:
             yield SimulatedPeer(academy, address)
 
@@ -100,6 +103,6 @@ class TestAcademyHttpWithWholeBatches(TestAcademyHttp):
 
     @pytest.fixture
     def peer(self) -> Iterator[SimulatedPeer]:
-        academy = Academy(whole_batches=True)
+        academy = SimulatedAcademy(whole_batches=True)
         with serve(academy) as address:
             yield SimulatedPeer(academy, address)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import lms_bridge.testing
-from lms_bridge.testing import AcademyContract, CentreContract
-from lms_bridge.testing.needs import needs_of
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.centre import CentreContract
+from lms_bridge.testing.contract import needs_of
 
 pytest_plugins = ["pytester"]
 
@@ -16,7 +17,7 @@ HEAD = """
 import pytest
 from lms_bridge.domain.ports import *
 from lms_bridge.testing import AcademyContract, CentreContract, Fault, Peer
-from lms_bridge.testing.common import PORTS
+from lms_bridge.testing.contract import PORTS
 from tests.contract.test_contract_suite import Books, Good
 
 class Unbreakable(Books):
@@ -81,7 +82,7 @@ FEW = {
     "test_descriptor",
     "test_has_the_declared_capabilities",
     "test_methods_take_what_the_bridge_passes",
-    "test_wrong_settings_are_told_all_at_once",
+    "test_all_wrong_settings_are_reported_at_once",
     "test_no_repr_shows_the_secret",
     "test_reads_the_same_twice[read_offerings]",
     "test_readings_class_their_errors[read_offerings-busy]",
@@ -90,7 +91,7 @@ FEW = {
 }
 
 
-def test_what_is_not_declared_is_not_collected(pytester: pytest.Pytester) -> None:
+def test_an_undeclared_capability_collects_no_test(pytester: pytest.Pytester) -> None:
     items = collect(pytester, subclass("CentreContract", "({ReadsOfferings})", "({Fault.BUSY})"))
     assert {item.name for item in items} == FEW
 
@@ -118,7 +119,7 @@ def run(pytester: pytest.Pytester, *classes: str) -> list[set[str]]:
     return [{report.nodeid.rpartition("::")[2] for report in reports} for reports in outcomes]
 
 
-def test_what_is_collected_runs(pytester: pytest.Pytester) -> None:
+def test_the_collected_tests_run(pytester: pytest.Pytester) -> None:
     books = subclass("CentreContract", f"({{{BOTH}}})", "({Fault.BUSY})")
     assert run(pytester, books) == [FEW, set(), set()]
 
@@ -143,7 +144,7 @@ def test_a_declared_fault_that_the_peer_cannot_cause_fails(pytester: pytest.Pyte
     assert (passed, skipped) == (FEW - failed, set())
 
 
-def test_who_declares_nothing_runs_nothing(pytester: pytest.Pytester) -> None:
+def test_a_class_that_declares_nothing_runs_no_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(f"{HEAD}\nclass TestBooks(CentreContract):\n    pass\n")
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)

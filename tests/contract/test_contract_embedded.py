@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from connectors.embedded import connector
-from lms_bridge.domain.ports import Access, WritesOfferings, WritesResults
-from lms_bridge.testing import AcademyContract, AcademyPeer, Fault
+from lms_bridge.connectors.embedded import connector
+from lms_bridge.domain.ports import SystemAccess, WritesOfferings, WritesResults
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.peers import AcademyPeer, Fault
 
 
 class EmbeddedPeer(AcademyPeer):
@@ -14,8 +15,8 @@ class EmbeddedPeer(AcademyPeer):
 
     connector = connector
 
-    def access(self) -> Access:
-        return Access("academy", "", "")
+    def access(self) -> SystemAccess:
+        return SystemAccess("academy", "", "")
 
     def catalogue(self) -> Mapping[str, str] | None:
         return None

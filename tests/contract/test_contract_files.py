@@ -6,35 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from connectors.files import connector
+from lms_bridge.connectors.files import connector
 from lms_bridge.domain.ports import (
-    Access,
     Probes,
-    Raw,
+    RawRecord,
     ReadsOfferings,
     ReadsRegistrations,
     ReadsResults,
+    SystemAccess,
     WritesOfferings,
     WritesResults,
 )
-from lms_bridge.schemas.csv import (
-    read_offerings,
-    read_results,
-    write_offerings,
-    write_registrations,
-    write_results,
-)
-from lms_bridge.testing import (
-    AcademyContract,
-    AcademyPeer,
-    CentreContract,
-    CentrePeer,
-    Fault,
-    Peer,
-)
+from lms_bridge.schemas.csv.reader import read_offerings, read_results
+from lms_bridge.schemas.csv.writer import write_offerings, write_registrations, write_results
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.centre import CentreContract
+from lms_bridge.testing.peers import AcademyPeer, CentrePeer, Fault, Peer
 
 FAULTS = frozenset({Fault.BUSY, Fault.PAGE, Fault.CUT})
-Write = Callable[[io.BytesIO, list[Raw]], int]
+Write = Callable[[io.BytesIO, list[RawRecord]], int]
 
 
 class Folder:
@@ -42,11 +32,11 @@ class Folder:
 
     def __init__(self, path: Path, files: Mapping[str, Write]) -> None:
         self.path, self.writers = path, files
-        self.records: dict[str, list[Raw]] = {name: [] for name in files}
+        self.records: dict[str, list[RawRecord]] = {name: [] for name in files}
         for name in files:
             self.store(name)
 
-    def add(self, name: str, raw: Raw) -> None:
+    def add(self, name: str, raw: RawRecord) -> None:
         self.records[name].append(raw)
         self.store(name)
 
@@ -73,8 +63,8 @@ class FilesPeer(Peer):
     system = ""
     folder: Folder
 
-    def access(self) -> Access:
-        return Access(self.system, str(self.folder.path), "")
+    def access(self) -> SystemAccess:
+        return SystemAccess(self.system, str(self.folder.path), "")
 
     def break_next(self, fault: Fault) -> None:
         self.folder.break_next(fault)
@@ -89,7 +79,7 @@ class CentreFiles(FilesPeer, CentrePeer):
 
     def add_offering(self, title: str) -> str:
         external_id = f"course-{len(self.folder.records['offerings.csv']) + 1}"
-        self.folder.add("offerings.csv", Raw(external_id, {"title": title}))
+        self.folder.add("offerings.csv", RawRecord(external_id, {"title": title}))
         return external_id
 
     def add_account(self, stable_id: str, email: str) -> str:
@@ -100,7 +90,7 @@ class CentreFiles(FilesPeer, CentrePeer):
 
     def add_result(self, offering: str, account: str, score: str) -> None:
         fields = {"offering": offering, "learner": account, "score": score}
-        self.folder.add("results.csv", Raw("", fields))
+        self.folder.add("results.csv", RawRecord("", fields))
 
 
 class AcademyFiles(FilesPeer, AcademyPeer):
@@ -120,7 +110,7 @@ class AcademyFiles(FilesPeer, AcademyPeer):
     ) -> str:
         fields = {"offering": offering, "status": status, "learner": learner}
         external_id = f"{offering}/{learner['id']}"
-        self.folder.add("registrations.csv", Raw(external_id, fields))
+        self.folder.add("registrations.csv", RawRecord(external_id, fields))
         return external_id
 
     def catalogue(self) -> Mapping[str, str]:

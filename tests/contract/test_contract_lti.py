@@ -12,9 +12,8 @@ from typing import ClassVar
 
 import pytest
 
-from connectors.lti import academy, centre
+from lms_bridge.connectors.lti import academy, centre
 from lms_bridge.domain.ports import (
-    Access,
     Closes,
     FindsAccounts,
     KnowsOfferingsByCode,
@@ -22,17 +21,16 @@ from lms_bridge.domain.ports import (
     ReadsOfferings,
     ReadsRegistrations,
     ShowsEnrolments,
+    SystemAccess,
     WritesEnrolments,
     WritesLearners,
     WritesOfferings,
 )
-from lms_bridge.lti.parties import Party
+from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.store.database import Database
-from lms_bridge.testing import AcademyPeer, CentrePeer, Fault
-from lms_bridge.testing.academy_reading import AcademyReading
-from lms_bridge.testing.academy_writing import AcademyWriting
-from lms_bridge.testing.centre_people import CentrePeople
-from lms_bridge.testing.centre_reading import CentreReading
+from lms_bridge.testing.academy import AcademyRegistrations, AcademyWrites
+from lms_bridge.testing.centre import CentreLearners, CentreReads
+from lms_bridge.testing.peers import AcademyPeer, CentrePeer, Fault
 from tests.integration.lti_connector.world import Connected, room_on
 from tests.peers.rosters import RosterPlatform, person, serving_rosters
 
@@ -53,7 +51,7 @@ class ToolPeer(CentrePeer):
         self.connected, self.tool = connected, connected.connect_tool()
         self.number = 0
 
-    def access(self) -> Access:
+    def access(self) -> SystemAccess:
         return self.connected.access(self.connected.centre.code)
 
     def add_offering(self, title: str) -> str:
@@ -88,16 +86,16 @@ class PlatformPeer(PlatformFaults, CentrePeer):
 
     def __init__(self, connected: Connected) -> None:
         self.connected, self.platform = connected, connected.platform
-        self.party = connected.connect_platform(connected.centre.code)
+        self.registration = connected.connect_platform(connected.centre.code)
         self.platform.page_size = 1
         self.accounts_made: dict[str, dict[str, object]] = {}
 
-    def access(self) -> Access:
+    def access(self) -> SystemAccess:
         return self.connected.access(self.connected.centre.code, role="platform")
 
     def add_offering(self, title: str) -> str:
         code = f"SAMPLE-{len(self.platform.courses) + 1}"
-        self.connected.launched(self.party, self.connected.add_offering(code, title), code)
+        self.connected.launched(self.registration, self.connected.add_offering(code, title), code)
         return code
 
     def add_account(self, stable_id: str, email: str) -> str:
@@ -121,17 +119,17 @@ class LtiAcademyPeer(PlatformFaults, AcademyPeer):
 
     def __init__(self, connected: Connected) -> None:
         self.connected, self.platform = connected, connected.platform
-        self.party: Party = connected.connect_platform()
+        self.registration: LtiRegistration = connected.connect_platform()
         self.platform.page_size = 1
         self.ids: dict[str, int] = {}
 
-    def access(self) -> Access:
+    def access(self) -> SystemAccess:
         return self.connected.access()
 
     def hold_offering(self, code: str) -> str:
         if code not in self.ids:
             self.ids[code] = self.connected.add_offering(code)
-            self.connected.launched(self.party, self.ids[code], code)
+            self.connected.launched(self.registration, self.ids[code], code)
         return code
 
     def add_registration(
@@ -158,15 +156,15 @@ class LtiAcademyPeer(PlatformFaults, AcademyPeer):
 
 @pytest.fixture
 def connected(sqlite_database: Database) -> Iterator[Connected]:
-    room = room_on(sqlite_database)
+    lti = room_on(sqlite_database)
     with serving_rosters() as platform:
-        made = Connected(room, platform)
+        made = Connected(lti, platform)
         made.add_centre()
         yield made
-    room.close()
+    lti.close()
 
 
-class TestLtiTool(CentreReading):
+class TestLtiTool(CentreReads):
     capabilities = frozenset(
         {ReadsOfferings, KnowsOfferingsByCode, WritesEnrolments, Probes, Closes}
     )
@@ -177,7 +175,7 @@ class TestLtiTool(CentreReading):
         return ToolPeer(connected)
 
 
-class TestLtiPlatform(CentreReading):
+class TestLtiPlatform(CentreReads):
     capabilities = frozenset(
         {
             ShowsEnrolments,
@@ -190,14 +188,14 @@ class TestLtiPlatform(CentreReading):
         }
     )
     faults = frozenset(FAULTS)
-    test_accounts_are_found = CentrePeople.test_accounts_are_found
+    test_accounts_are_found = CentreLearners.test_accounts_are_found
 
     @pytest.fixture
     def peer(self, connected: Connected) -> PlatformPeer:
         return PlatformPeer(connected)
 
 
-class TestLtiAcademy(AcademyReading, AcademyWriting):
+class TestLtiAcademy(AcademyRegistrations, AcademyWrites):
     capabilities = frozenset({ReadsRegistrations, WritesOfferings, Probes, Closes})
     faults = frozenset(FAULTS)
 

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from connectors.moodle import academy, centre
+from lms_bridge.connectors.moodle import academy, centre
+from lms_bridge.devtools.faults import FaultKind
+from lms_bridge.devtools.faults import SimulatedFault as MoodleFault
+from lms_bridge.devtools.moodle.server import serve
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.ports import (
-    Access,
     Closes,
     FindsAccounts,
     FindsOfferings,
@@ -15,24 +18,19 @@ from lms_bridge.domain.ports import (
     ReadsOfferings,
     ReadsRegistrations,
     ReadsResults,
+    ShowsAccounts,
     ShowsEnrolments,
     ShowsOfferings,
+    SystemAccess,
     WritesEnrolments,
     WritesLearners,
     WritesOfferings,
 )
-from lms_bridge.simulators.moodle import SERVICE_TOKEN, FaultKind, MoodleState, serve
-from lms_bridge.simulators.moodle import Fault as MoodleFault
-from lms_bridge.testing import (
-    AcademyContract,
-    AcademyPeer,
-    CentreContract,
-    CentrePeer,
-    Fault,
-    Peer,
-)
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.centre import CentreContract
+from lms_bridge.testing.peers import AcademyPeer, CentrePeer, Fault, Peer
 
-LIMITS = Limits(attempts=1, connect_seconds=2, read_seconds=5, break_after=1_000)
+LIMITS = Limits(attempts=1, connect_seconds=120, read_seconds=120, break_after=1_000)
 FAULTS = frozenset({Fault.DENIED, Fault.BUSY, Fault.PAGE, Fault.CUT, Fault.LOST})
 EVERY = "*"
 WRITES = (
@@ -58,8 +56,8 @@ class MoodlePeer(Peer):
     def __init__(self, site: MoodleState) -> None:
         self.site = site
 
-    def access(self) -> Access:
-        return Access(
+    def access(self) -> SystemAccess:
+        return SystemAccess(
             self.system,
             self.site.wwwroot,
             self.secret,
@@ -153,6 +151,7 @@ class TestMoodleOfACentre(CentreContract):
             FindsOfferings,
             ShowsEnrolments,
             FindsAccounts,
+            ShowsAccounts,
             WritesLearners,
             WritesEnrolments,
             ReadsResults,

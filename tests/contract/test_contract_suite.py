@@ -13,18 +13,20 @@ from lms_bridge.domain.errors import (
     Unreachable,
 )
 from lms_bridge.domain.ports import (
-    Access,
-    Answer,
     Connector,
-    Done,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
+    Page,
+    Pages,
+    RawRecord,
     ReadsOfferings,
+    SystemAccess,
+    WriteRequest,
+    WriteResults,
     WritesOfferings,
+    Written,
 )
-from lms_bridge.testing import AcademyContract, AcademyPeer, CentreContract, CentrePeer, Fault
+from lms_bridge.testing.academy import AcademyContract
+from lms_bridge.testing.centre import CentreContract
+from lms_bridge.testing.peers import AcademyPeer, CentrePeer, Fault
 
 SECRET = "a-secret-for-tests"
 COUNT = itertools.count()
@@ -41,15 +43,15 @@ class Books(CentrePeer, AcademyPeer):
         self.fault: Fault | None = None
         sides = frozenset({"centre", "academy"})
 
-        def open_books(access: Access) -> object:
+        def open_books(access: SystemAccess) -> object:
             if not access.address:
                 raise SettingsInvalid(["address: is missing"])
             return made(self)
 
         self.connector = Connector("books", "Books", sides, open_books)
 
-    def access(self) -> Access:
-        return Access("books", "https://books.example", SECRET)
+    def access(self) -> SystemAccess:
+        return SystemAccess("books", "https://books.example", SECRET)
 
     def break_next(self, fault: Fault) -> None:
         self.fault = fault
@@ -80,29 +82,29 @@ class Good:
         if kind is not None:
             raise kind("broken", "The books are not open.")
 
-    def raws(self) -> list[Raw]:
-        return [Raw(title, {"title": title}) for title in self.peer.titles]
+    def raws(self) -> list[RawRecord]:
+        return [RawRecord(title, {"title": title}) for title in self.peer.titles]
 
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         self.check()
         if self.peer.fault is Fault.CUT:
             raise Unreachable("cut", "The reading broke off.")
         raws = self.raws()
-        yield Answer("all", (repr(raws).encode(),), lambda: raws)
+        yield Page("all", (repr(raws).encode(),), lambda: raws)
 
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
         self.check()
-        for order in orders:
-            code = order.external_id or str(order.wanted["code"])
-            self.peer.held[code] = str(order.wanted.get("title"))
-            yield Done(order.key, code)
+        for request in requests:
+            code = request.external_id or str(request.desired["code"])
+            self.peer.held[code] = str(request.desired.get("title"))
+            yield Written(request.key, code)
 
 
 class CutsSilently(Good):
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         self.check()
         raws = self.raws()[: 1 if self.peer.fault is Fault.CUT else None]
-        yield Answer("all", (repr(raws).encode(),), lambda: raws)
+        yield Page("all", (repr(raws).encode(),), lambda: raws)
 
 
 class TellsTheSecret(Good):
@@ -132,52 +134,52 @@ class ClassesWrongly(Good):
 
 
 class ChangesIds(Good):
-    def raws(self) -> list[Raw]:
-        return [Raw(f"{title}-{next(COUNT)}", {"title": title}) for title in self.peer.titles]
+    def raws(self) -> list[RawRecord]:
+        return [RawRecord(f"{title}-{next(COUNT)}", {"title": title}) for title in self.peer.titles]
 
 
 class RepeatsARecord(Good):
-    def raws(self) -> list[Raw]:
+    def raws(self) -> list[RawRecord]:
         return super().raws() * 2
 
 
 class LosesAnOutcome(Good):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        return itertools.islice(super().write_offerings(orders), len(orders) - 1)
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        return itertools.islice(super().write_offerings(requests), len(requests) - 1)
 
 
 class GivesTwoOutcomes(Good):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        for outcome in super().write_offerings(orders):
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for outcome in super().write_offerings(requests):
             yield from (outcome, outcome)
 
 
 class Doubles(Good):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        for outcome in super().write_offerings(orders):
-            assert isinstance(outcome, Done)
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for outcome in super().write_offerings(requests):
+            assert isinstance(outcome, Written)
             self.peer.held[f"{outcome.external_id}-{next(COUNT)}"] = "copy"
             yield outcome
 
 
 class ShowsWhatIsRemoved(Good):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        for order in orders:
-            if "title" in order.wanted:
-                yield from super().write_offerings([order])
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for request in requests:
+            if "title" in request.desired:
+                yield from super().write_offerings([request])
             else:
-                yield Done(order.key, order.external_id)
+                yield Written(request.key, request.external_id)
 
 
 class StopsAtABadRow(Good):
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
         if self.peer.fault is Fault.ROW:
             raise NotUnderstood("refused", "The batch was refused.")
-        return super().write_offerings(orders)
+        return super().write_offerings(requests)
 
 
 class TakesOtherArguments(Good):
-    def read_offerings(self, category: str) -> Reading:  # type: ignore[override]
+    def read_offerings(self, category: str) -> Pages:  # type: ignore[override]  # wrong on purpose
         return iter(())
 
 

@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lms_bridge.domain.errors import BridgeError, RecordRefused
-from lms_bridge.domain.ports import Action, Answer, Done, Order, Outcomes, Reading, Unread
-from tests.fakes.centre import carry_out, told
+from lms_bridge.domain.ports import (
+    Action,
+    Page,
+    PageError,
+    Pages,
+    WriteRequest,
+    WriteResults,
+    Written,
+)
+from tests.fakes.centre import carry_out, reported
 from tests.fakes.steps import Steps
 
 
@@ -56,7 +65,7 @@ class FakeAcademy:
     unreadable: dict[str, BridgeError] = field(default_factory=dict)
     refused: dict[str, BridgeError] = field(default_factory=dict)
     parsed: list[str] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    requests: list[WriteRequest] = field(default_factory=list)
     closed: int = 0
     _clock: int = 0
     _last: int = 0
@@ -124,7 +133,7 @@ class FakeAcademy:
 
     # ---- reading -----------------------------------------------------------------------
 
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
         self.steps("read")
         mine = [(k, r) for k, r in self.registrations.items() if r.centre == centre]
         cursor = str(self._clock)
@@ -136,9 +145,7 @@ class FakeAcademy:
                 f"page {start // self.page}", page, whole=True, cursor=cursor if last else ""
             )
 
-    def registrations_since(
-        self, centre: str, offerings: Mapping[str, str], cursor: str
-    ) -> Reading:
+    def registrations_since(self, centre: str, offerings: Mapping[str, str], cursor: str) -> Pages:
         self.steps("read")
         changed = [
             (key, each)
@@ -154,10 +161,10 @@ class FakeAcademy:
         *,
         whole: bool,
         cursor: str,
-    ) -> Answer | Unread:
+    ) -> Page | PageError:
         self.steps("answer")
         if scope in self.unreadable:
-            return Unread(scope, self.unreadable[scope])
+            return PageError(scope, self.unreadable[scope])
         records = [
             (
                 key,
@@ -170,64 +177,65 @@ class FakeAcademy:
             )
             for key, each in registrations
         ]
-        body, parse = told(records, lambda: self.parsed.append(f"registrations {scope}"))
-        return Answer(scope, body, parse, whole, cursor)
+        body, parse = reported(records, lambda: self.parsed.append(f"registrations {scope}"))
+        return Page(scope, body, parse, whole, cursor)
 
-    def show_offerings(self, external_ids: Sequence[str]) -> Reading:
+    def show_offerings(self, external_ids: Sequence[str]) -> Pages:
         self.steps("read")
         for external_id in external_ids:
             self.steps("answer")
             shown = self.offerings.get(external_id)
             records = [] if shown is None else [(external_id, shown)]
-            body, parse = told(records, lambda e=external_id: self.parsed.append(f"offering {e}"))  # type: ignore[misc]
-            yield Answer(external_id, body, parse)
+            note = partial(self.parsed.append, f"offering {external_id}")
+            body, parse = reported(records, note)
+            yield Page(external_id, body, parse)
 
     # ---- writing -----------------------------------------------------------------------
 
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        self.orders.extend(orders)
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        self.requests.extend(requests)
         yield from carry_out(
-            self.steps, "offering", orders, self.batch, self._write_offering, self.refused
+            self.steps, "offering", requests, self.batch, self._write_offering, self.refused
         )
 
-    def _write_offering(self, order: Order) -> str | Done:
-        wanted = order.wanted
-        code = str(wanted["code"])
+    def _write_offering(self, request: WriteRequest) -> str | Written:
+        desired = request.desired
+        code = str(desired["code"])
         there = [key for key, each in self.offerings.items() if each["code"] == code]
-        if order.action is Action.REMOVE:
+        if request.action is Action.REMOVE:
             if there:
                 self.offerings[there[0]]["state"] = "removed"
-            return order.external_id or (there[0] if there else f"a-{code}")
-        if order.external_id in self.offerings:
+            return request.external_id or (there[0] if there else f"a-{code}")
+        if request.external_id in self.offerings:
             # Only what changed is written, as a site with separate fields would have it.
-            known = self.offerings[order.external_id]
-            known.update({name: wanted[name] for name in wanted if _is_sent(order, name)})
-            return order.external_id
-        if there and order.again:
-            self.offerings[there[0]] = dict(wanted)
+            known = self.offerings[request.external_id]
+            known.update({name: desired[name] for name in desired if _is_sent(request, name)})
+            return request.external_id
+        if there and request.is_retry:
+            self.offerings[there[0]] = dict(desired)
             return there[0]
         self._last += 1
-        self.offerings[f"a{self._last}"] = dict(wanted)
+        self.offerings[f"a{self._last}"] = dict(desired)
         return f"a{self._last}"
 
-    def write_results(self, orders: Sequence[Order]) -> Outcomes:
-        self.orders.extend(orders)
+    def write_results(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        self.requests.extend(requests)
         yield from carry_out(
-            self.steps, "result", orders, self.batch, self._write_result, self.refused
+            self.steps, "result", requests, self.batch, self._write_result, self.refused
         )
 
-    def _write_result(self, order: Order) -> str:
-        offering, learner = str(order.wanted["offering"]), str(order.wanted["account"])
+    def _write_result(self, request: WriteRequest) -> str:
+        offering, learner = str(request.desired["offering"]), str(request.desired["account"])
         if offering not in self.offerings:
             raise RecordRefused("no-such-offering", "There is no such offering.")
         if learner not in self.people:
             raise RecordRefused("no-such-learner", "There is no such learner.")
-        self.sent_results[offering, learner] = dict(order.wanted)
+        self.sent_results[offering, learner] = dict(request.desired)
         return f"{offering}/{learner}"
 
     def close(self) -> None:
         self.closed += 1
 
 
-def _is_sent(order: Order, name: str) -> bool:
-    return order.action is Action.CREATE or not order.changed or name in order.changed
+def _is_sent(request: WriteRequest, name: str) -> bool:
+    return request.action is Action.CREATE or not request.changed or name in request.changed

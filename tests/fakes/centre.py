@@ -14,19 +14,19 @@ from typing import Any
 import orjson
 
 from lms_bridge.domain.errors import BridgeError, RecordRefused
-from lms_bridge.domain.identity import email_key
+from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.ports import (
     Account,
     Action,
-    Answer,
-    Done,
-    Failed,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
+    Page,
+    PageError,
+    Pages,
+    RawRecord,
     Removal,
-    Unread,
+    WriteFailed,
+    WriteRequest,
+    WriteResults,
+    Written,
 )
 from tests.fakes.steps import Steps
 
@@ -73,9 +73,10 @@ class FakeCentre:
     unreadable: dict[str, BridgeError] = field(default_factory=dict)
     refused: dict[str, BridgeError] = field(default_factory=dict)
     trespasses: list[str] = field(default_factory=list)
+    reactivated: set[tuple[str, str]] = field(default_factory=set)
     parsed: list[str] = field(default_factory=list)
     read_scopes: list[str] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
+    requests: list[WriteRequest] = field(default_factory=list)
     closed: int = 0
     _last: int = 0
 
@@ -118,7 +119,7 @@ class FakeCentre:
 
     # ---- reading -----------------------------------------------------------------------
 
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         self.steps("read")
         shown: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for course, fields in self.courses.items():
@@ -129,7 +130,7 @@ class FakeCentre:
         for category in sorted(shown):
             yield self._answer("offerings", category, shown[category])
 
-    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
         self.steps("read")
         for course in offerings:
             places = sorted(
@@ -139,7 +140,7 @@ class FakeCentre:
             )
             yield self._of_course("roster", course, places)
 
-    def read_results(self, offerings: Sequence[str]) -> Reading:
+    def read_results(self, offerings: Sequence[str]) -> Pages:
         self.steps("read")
         for course in offerings:
             graded = sorted(
@@ -151,34 +152,34 @@ class FakeCentre:
 
     def _of_course(
         self, what: str, course: str, records: Iterable[tuple[str, dict[str, Any]]]
-    ) -> Answer | Unread:
+    ) -> Page | PageError:
         if course not in self.courses:
-            return Unread(course, RecordRefused("no-such-course", "There is no such course."))
+            return PageError(course, RecordRefused("no-such-course", "There is no such course."))
         return self._answer(what, course, records)
 
     def _answer(
         self, what: str, scope: str, records: Iterable[tuple[str, dict[str, Any]]]
-    ) -> Answer | Unread:
+    ) -> Page | PageError:
         self.steps("answer")
         self.read_scopes.append(f"{what} {scope}")
         if scope in self.unreadable:
-            return Unread(scope, self.unreadable[scope])
-        return Answer(scope, *told(list(records), lambda: self.parsed.append(f"{what} {scope}")))
+            return PageError(scope, self.unreadable[scope])
+        return Page(scope, *reported(list(records), lambda: self.parsed.append(f"{what} {scope}")))
 
     # ---- people ------------------------------------------------------------------------
 
     def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
         self.steps("find")
-        return self._accounts(ids, lambda person, wanted: person.stable_id == wanted)
+        return self._accounts(ids, lambda person, desired: person.stable_id == desired)
 
     def accounts_by_email(self, emails: Sequence[str]) -> Mapping[str, Sequence[Account]]:
         self.steps("find")
         return self._accounts(
-            emails, lambda person, wanted: email_key(person.email) == email_key(wanted)
+            emails, lambda person, desired: email_key(person.email) == email_key(desired)
         )
 
     def _accounts(
-        self, wanted: Sequence[str], fits: Callable[[Person, str], bool]
+        self, desired: Sequence[str], fits: Callable[[Person, str], bool]
     ) -> dict[str, list[Account]]:
         found = {
             each: [
@@ -186,33 +187,33 @@ class FakeCentre:
                 for key, person in self.people.items()
                 if fits(person, each)
             ]
-            for each in wanted
+            for each in desired
         }
         return {each: accounts for each, accounts in found.items() if accounts}
 
-    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
-        yield from self._carry_out("learner", orders, self._write_learner)
+    def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        yield from self._carry_out("learner", requests, self._write_learner)
 
-    def _write_learner(self, order: Order) -> str | Done:
-        wanted = order.wanted
-        stable_id, email = str(wanted["academy_id"]), str(wanted["email"])
-        name = f"{wanted['given_name']} {wanted['family_name']}"
-        if order.action is Action.CREATE:
-            mine = self.account_of(stable_id) if order.again else []
+    def _write_learner(self, request: WriteRequest) -> str | Written:
+        desired = request.desired
+        stable_id, email = str(desired["academy_id"]), str(desired["email"])
+        name = f"{desired['given_name']} {desired['family_name']}"
+        if request.action is Action.CREATE:
+            mine = self.account_of(stable_id) if request.is_retry else []
             if mine:
                 return mine[0]
             self._email_is_free(email, "")
             account = self.new_id("u")
             self.people[account] = Person(stable_id, email, name, BRIDGE)
             return account
-        if order.external_id not in self.people:
+        if request.external_id not in self.people:
             raise RecordRefused("no-such-account", "There is no such account.")
-        self._email_is_free(email, order.external_id)
-        person = self.people[order.external_id]
+        self._email_is_free(email, request.external_id)
+        person = self.people[request.external_id]
         if person.by == CENTRE:
-            self.trespasses.append(f"account {order.external_id} changed")
+            self.trespasses.append(f"account {request.external_id} changed")
         person.email, person.name = email, name
-        return order.external_id
+        return request.external_id
 
     def _email_is_free(self, email: str, mine: str) -> None:
         for account, person in self.people.items():
@@ -221,14 +222,16 @@ class FakeCentre:
 
     # ---- enrolments --------------------------------------------------------------------
 
-    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
-        yield from self._carry_out("enrolment", orders, lambda order: self._enrol(order, removal))
+    def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
+        yield from self._carry_out(
+            "enrolment", requests, lambda request: self._enrol(request, removal)
+        )
 
-    def _enrol(self, order: Order, removal: Removal) -> str | Done:
-        course, account = str(order.wanted["offering"]), str(order.wanted["account"])
+    def _enrol(self, request: WriteRequest, removal: Removal) -> str | Written:
+        course, account = str(request.desired["offering"]), str(request.desired["account"])
         external_id = f"{course}/{account}"
         place = self.roster.get((course, account))
-        if order.action is Action.REMOVE:
+        if request.action is Action.REMOVE:
             if place is not None:
                 self._remove(course, account, place, removal)
             return external_id
@@ -239,13 +242,16 @@ class FakeCentre:
         if place is None:
             self.roster[course, account] = Place(ACTIVE, BRIDGE)
             return external_id
+        if place.state == SUSPENDED and place.by == CENTRE:
+            self.reactivated.add((course, account))
         place.state = ACTIVE
-        return Done(order.key, external_id, made=order.again)
+        return Written(request.key, external_id, created_by_us=request.is_retry)
 
     def _remove(self, course: str, account: str, place: Place, removal: Removal) -> None:
         if removal is Removal.KEEP:
             return
-        if place.by == CENTRE:
+        undone = (course, account) in self.reactivated and removal is Removal.SUSPEND
+        if place.by == CENTRE and not undone:
             self.trespasses.append(f"enrolment {course}/{account} removed")
         if removal is Removal.UNENROL:
             del self.roster[course, account]
@@ -254,25 +260,28 @@ class FakeCentre:
             place.state = SUSPENDED
 
     def _carry_out(
-        self, kind: str, orders: Sequence[Order], act: Callable[[Order], str | Done]
-    ) -> Outcomes:
+        self,
+        kind: str,
+        requests: Sequence[WriteRequest],
+        act: Callable[[WriteRequest], str | Written],
+    ) -> WriteResults:
         """Batch by batch: first all effects, then, if nothing comes between, all outcomes."""
-        self.orders.extend(orders)
-        yield from carry_out(self.steps, kind, orders, self.batch, act, self.refused)
+        self.requests.extend(requests)
+        yield from carry_out(self.steps, kind, requests, self.batch, act, self.refused)
 
     def close(self) -> None:
         self.closed += 1
 
 
-def told(
+def reported(
     records: Sequence[tuple[str, dict[str, Any]]], parsed: Callable[[], object]
-) -> tuple[tuple[bytes, ...], Callable[[], list[Raw]]]:
+) -> tuple[tuple[bytes, ...], Callable[[], list[RawRecord]]]:
     """The bytes of an answer and how they are parsed, which is told when it happens."""
     body = orjson.dumps(records)
 
-    def parse() -> list[Raw]:
+    def parse() -> list[RawRecord]:
         parsed()
-        return [Raw(external_id, fields) for external_id, fields in orjson.loads(body)]
+        return [RawRecord(external_id, fields) for external_id, fields in orjson.loads(body)]
 
     return (body,), parse
 
@@ -280,30 +289,32 @@ def told(
 def carry_out(
     steps: Steps,
     kind: str,
-    orders: Sequence[Order],
+    requests: Sequence[WriteRequest],
     batch: int,
-    act: Callable[[Order], str | Done],
+    act: Callable[[WriteRequest], str | Written],
     refused: Mapping[str, BridgeError],
-) -> Iterator[Done | Failed]:
-    for start in range(0, len(orders), batch):
-        outcomes: list[Done | Failed] = []
-        for order in orders[start : start + batch]:
+) -> Iterator[Written | WriteFailed]:
+    for start in range(0, len(requests), batch):
+        outcomes: list[Written | WriteFailed] = []
+        for request in requests[start : start + batch]:
             steps(f"{kind}.before")
-            outcomes.append(_outcome(order, act, refused))
+            outcomes.append(_outcome(request, act, refused))
             steps(f"{kind}.after")
         steps("sent")
         yield from outcomes
 
 
 def _outcome(
-    order: Order, act: Callable[[Order], str | Done], refused: Mapping[str, BridgeError]
-) -> Done | Failed:
+    request: WriteRequest,
+    act: Callable[[WriteRequest], str | Written],
+    refused: Mapping[str, BridgeError],
+) -> Written | WriteFailed:
     """Records may fail on demand, by any value of theirs."""
-    for value in order.wanted.values():
+    for value in request.desired.values():
         if isinstance(value, str) and value in refused:
-            return Failed(order.key, refused[value])
+            return WriteFailed(request.key, refused[value])
     try:
-        done = act(order)
+        done = act(request)
     except RecordRefused as error:
-        return Failed(order.key, error)
-    return done if isinstance(done, Done) else Done(order.key, done)
+        return WriteFailed(request.key, error)
+    return done if isinstance(done, Written) else Written(request.key, done)

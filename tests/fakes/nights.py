@@ -10,14 +10,15 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
-from lms_bridge.store import holds, links, reports
+from lms_bridge.store import holds, links, runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item, lease, link, metadata, run
-from lms_bridge.sync.decisions import decide_hold
+from lms_bridge.store.tables import flow_state, item, lease, link, metadata, run
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.run import Report, Runner, RunRequest
+from lms_bridge.sync.holds import decide_hold, match_person, resend
+from lms_bridge.sync.run import Runner, RunReport, RunRequest
 from tests.fakes.academy import FakeAcademy
 from tests.fakes.centre import FakeCentre
 from tests.fakes.steps import KillSwitch
@@ -26,7 +27,7 @@ START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 ALL = tuple(Flow)
 NEVER_HOLD = Policy(hold_records=1_000_000, hold_percent=100.0)
 """A policy for tests that are not about holds."""
-CHANGED_EVERY_NIGHT = frozenset({run.name, lease.name})
+OF_RUNS = frozenset({run.name, lease.name, flow_state.name})
 
 
 def sample_centre(code: str = "SAMPLE", **fields: Any) -> Centre:
@@ -55,28 +56,28 @@ class Nights:
             now=lambda: self.now,
         )
 
-    def run(self, flows: Sequence[Flow] = ALL, **options: Any) -> Report:
+    def run(self, flows: Sequence[Flow] = ALL, **options: Any) -> RunReport:
         report = self.runner().run(RunRequest(self.centre, self.policy, tuple(flows), **options))
         foul = [error for stage, error in report.errors if stage in self.never]
         assert not foul, foul
         return report
 
-    def night(self, flows: Sequence[Flow] = ALL) -> Report:
+    def night(self, flows: Sequence[Flow] = ALL) -> RunReport:
         """A full run, a day after the last one."""
         self.now += timedelta(days=1)
         return self.run(flows)
 
-    def good_night(self, flows: Sequence[Flow] = ALL) -> Report:
+    def good_night(self, flows: Sequence[Flow] = ALL) -> RunReport:
         """The same, which has to end well."""
         report = self.night(flows)
-        told = [f"{stage}: {error!r}" for stage, error in report.errors]
-        assert report.status == "done", (report.status, told, dict(report.counts))
+        reported = [f"{stage}: {error!r}" for stage, error in report.errors]
+        assert report.status == "done", (report.status, reported, dict(report.counts), report.waits)
         return report
 
-    def minutes(self, flows: Sequence[Flow] = (Flow.ENROLMENTS,)) -> Report:
-        """A run five minutes later that follows what changed."""
+    def minutes(self, flows: Sequence[Flow] = (Flow.ENROLMENTS,)) -> RunReport:
+        """A run of the clock, five minutes later, that follows what changed."""
         self.now += timedelta(minutes=5)
-        return self.run(flows, full=False)
+        return self.run(flows, full=False, tries_all=False)
 
     def crash(self, switch: KillSwitch) -> None:
         """What a dead process leaves behind: connections are gone, its lease stays, and it can be
@@ -95,8 +96,20 @@ class Nights:
         """Decides about everything that waits; gives how much that was."""
         waiting = self.holds(holds.PENDING)
         for row in waiting:
-            decide_hold(self.database, row.id, approve=approve, by="tester", at=self.now)
+            self.decide_one(row.id, approve=approve)
         return len(waiting)
+
+    def decide_one(self, hold_id: int, *, approve: bool, by: str = "tester") -> None:
+        with self.database.writing() as tx:
+            decide_hold(tx, hold_id, approve=approve, by=by, at=self.now)
+
+    def match(self, academy_id: str, account: str | None) -> None:
+        with self.database.writing() as tx:
+            match_person(tx, "SAMPLE", academy_id, account)
+
+    def resend(self, kind: Kind, record_ids: list[int]) -> None:
+        with self.database.writing() as tx:
+            resend(tx, "SAMPLE", kind, record_ids, by="test", at=utc_now())
 
     # ---- looking -----------------------------------------------------------------------
 
@@ -107,7 +120,7 @@ class Nights:
     def quarantined(self) -> dict[str, str]:
         """{external id: code}"""
         with self.database.reading() as tx:
-            return {row.external_id: row.code for row in reports.quarantine_of(tx)}
+            return {row.external_id: row.code for row in runs.quarantine_of(tx)}
 
     def waiting(self) -> dict[str, str]:
         """{Academy id: reason} of the people who wait to be matched."""
@@ -129,11 +142,11 @@ class Nights:
             return list(tx.execute(query.order_by(link.c.id)))
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of all tables but those that every run writes."""
+        """All rows of all tables but those about runs themselves."""
         found = {}
         with self.database.reading() as tx:
             for table in metadata.sorted_tables:
-                if table.name not in CHANGED_EVERY_NIGHT:
+                if table.name not in OF_RUNS:
                     rows = tx.execute(select(table).order_by(*table.primary_key.columns))
                     found[table.name] = [tuple(row) for row in rows]
         return found
@@ -142,7 +155,7 @@ class Nights:
         with self.database.reading() as tx:
             return tx.scalar(select(func.count()).select_from(metadata.tables[name])) or 0
 
-    def items(self, report: Report) -> list[tuple[str, str, str]]:
+    def items(self, report: RunReport) -> list[tuple[str, str, str]]:
         """(kind, action, state) of what the audit says of a run."""
         with self.database.reading() as tx:
             rows = tx.execute(

@@ -34,7 +34,7 @@ OPTIONS = (
 KEEPER = """
 "$1/initdb" -D "$2/data" -U tester --auth=trust --encoding=UTF8 --locale=C.UTF-8 \
     --no-sync --no-instructions >"$2/log" 2>&1 </dev/null &&
-"$1/pg_ctl" -D "$2/data" -l "$2/log" -o "$3" -t 60 -w start >>"$2/log" 2>&1 </dev/null &&
+"$1/pg_ctl" -D "$2/data" -l "$2/log" -o "$3" -t 300 -w start >>"$2/log" 2>&1 </dev/null &&
 echo ready
 cat >/dev/null
 "$1/pg_ctl" -D "$2/data" -m immediate -w stop >>"$2/log" 2>&1

@@ -39,7 +39,7 @@ class Steps:
 
     def wait(self, point: str, barrier: threading.Barrier, *, nth: int = 1) -> None:
         """Is slow: waits there until the others are there, too."""
-        self.at(point, lambda: barrier.wait(timeout=60), nth=nth)
+        self.at(point, lambda: barrier.wait(timeout=120), nth=nth)
 
     def clear(self) -> None:
         """Nothing is to happen any more."""

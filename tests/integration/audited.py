@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
+from lms_bridge.audit import FLOWS, Subject
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import item, run
-from lms_bridge.sync.auditing import FLOWS, Subject
 
 
 class Act(NamedTuple):
@@ -20,7 +20,9 @@ class Act(NamedTuple):
 def acts(database: Database, subject: Subject, number: int | None = None) -> list[Act]:
     """What became of something, in the order in which it did."""
     query = (
-        select(item, run.c.trigger, run.c.asked_by, run.c.status, run.c.finished_at, run.c.flows)
+        select(
+            item, run.c.trigger, run.c.requested_by, run.c.status, run.c.finished_at, run.c.flows
+        )
         .join(run, run.c.id == item.c.run_id)
         .where(item.c.kind == str(subject))
         .order_by(item.c.id)
@@ -31,7 +33,7 @@ def acts(database: Database, subject: Subject, number: int | None = None) -> lis
         rows = tx.execute(query).all()
     assert all(row.status == "done" and row.finished_at for row in rows)
     assert {row.flows for row in rows} <= {subject.flow}
-    return [Act(row.action, (row.trigger, row.asked_by), row.fields) for row in rows]
+    return [Act(row.action, (row.trigger, row.requested_by), row.fields) for row in rows]
 
 
 def all_that_is_kept(database: Database) -> str:

@@ -121,7 +121,7 @@ class Browser:
                 data=fields,
                 headers=headers,
                 allow_redirects=False,
-                timeout=20,
+                timeout=120,
             )
             self._keep(address, answer)
             if not follow or answer.status_code not in (301, 302, 303, 307):

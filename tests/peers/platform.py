@@ -46,10 +46,12 @@ class Platform:
     members: list[dict[str, Any]] = field(default_factory=list)
     line_items: dict[str, dict[str, Any]] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     registrations: list[dict[str, Any]] = field(default_factory=list)
     assertions: list[dict[str, Any]] = field(default_factory=list)
     token_seconds: object = 3600
+    token_refusal: tuple[int, str] | None = None
+    """The status and the body of its answer, where it gives no token."""
     token_number: int = 0
     page_size: int = 2
     withdrawn: bool = False
@@ -60,7 +62,7 @@ class Platform:
     configuration: dict[str, Any] = field(default_factory=dict)
     registered: dict[str, Any] = field(default_factory=dict)
     meanwhile: Callable[[str, str], object] = lambda when, path: None
-    """Told of each request, "asked" before it is looked at, and "answered" before the answer."""
+    """Called for each request: with "requested" before it, and "answered" before the response."""
     shows_configuration_to: str = ""
     """Whose ``Authorization`` header it wants to see first; empty: anybody may look."""
 
@@ -69,7 +71,7 @@ class Platform:
         return self.keys[-1]
 
     def count(self, path: str) -> int:
-        return sum(1 for each in self.asked if path in each)
+        return sum(1 for each in self.requested if path in each)
 
     def login(self, tool: str, **more: str) -> dict[str, str]:
         """The parameters of a login initiation."""
@@ -132,11 +134,11 @@ class Platform:
 
     def answer(self, address: str, tool: str, change: Change | None = None) -> dict[str, str]:
         """The form that answers an authentication request at this address."""
-        asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-        claims = self.claims(asked["nonce"], tool)
+        requested = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        claims = self.claims(requested["nonce"], tool)
         if change is not None:
             change(claims)
-        return {"id_token": self.key.sign(claims), "state": asked["state"]}
+        return {"id_token": self.key.sign(claims), "state": requested["state"]}
 
 
 def _members(platform: Platform) -> Response:
@@ -154,6 +156,9 @@ def _token(platform: Platform) -> Response:
     time.sleep(platform.wait_seconds)
     assertion = request.form["client_assertion"]
     platform.assertions.append(decoded(assertion.split(".")[1]))
+    if platform.token_refusal is not None:
+        status, body = platform.token_refusal
+        return Response(body, status, content_type="application/json")
     platform.token_number += 1
     platform.withdrawn = False
     response = jsonify(
@@ -233,15 +238,15 @@ def application(platform: Platform) -> Flask:
 
     @app.before_request
     def _note() -> tuple[str, int] | None:
-        platform.asked.append(f"{request.method} {request.full_path}")
-        platform.meanwhile("asked", request.path)
+        platform.requested.append(f"{request.method} {request.full_path}")
+        platform.meanwhile("requested", request.path)
         if platform.down:
             return "", 503
         open_to_all = ("/jwks", "/token", "/auth", "/configuration", "/register")
         if request.path not in open_to_all:
             token = request.headers.get("Authorization", "")
-            wanted = f"Bearer token-{platform.token_number}"
-            if token != wanted or platform.withdrawn or platform.refuses_tokens:
+            desired = f"Bearer token-{platform.token_number}"
+            if token != desired or platform.withdrawn or platform.refuses_tokens:
                 return "", 401
         shown_to = platform.shows_configuration_to
         if request.path == "/configuration" and shown_to:

@@ -27,7 +27,7 @@ def make_app(configuration: dict[str, Any], private_key: str, public_key: str) -
         tool.set_private_key(issuer, private_key, client_id=client)
         tool.set_public_key(issuer, public_key, client_id=client)
 
-    def asked() -> Any:
+    def requested() -> Any:
         return kit.FlaskRequest()
 
     @app.get("/jwks")
@@ -36,7 +36,7 @@ def make_app(configuration: dict[str, Any], private_key: str, public_key: str) -
 
     @app.route("/login", methods=["GET", "POST"])
     def login() -> Any:
-        request = asked()
+        request = requested()
         target = request.get_param("target_link_uri")
         return kit.FlaskOIDCLogin(
             request, tool, session_service=kit.FlaskSessionService(request)
@@ -44,7 +44,7 @@ def make_app(configuration: dict[str, Any], private_key: str, public_key: str) -
 
     @app.post("/launch")
     def launch() -> Any:
-        message = kit.FlaskMessageLaunch(asked(), tool)
+        message = kit.FlaskMessageLaunch(requested(), tool)
         data = message.get_launch_data()
         if message.is_deep_link_launch():
             item = DeepLinkResource()

@@ -44,7 +44,7 @@ class RosterPlatform:
     page_size: int = 2
     fault: str = ""
     faulty: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     tokens: int = 0
 
     def members(self, course: str) -> str:
@@ -102,7 +102,7 @@ def _application(platform: RosterPlatform) -> Flask:
 
     @app.get("/courses/<course>/members")
     def members(course: str) -> Response:
-        platform.asked.append(course)
+        platform.requested.append(course)
         if not request.headers.get("Authorization", "").startswith("Bearer t-"):
             return Response("", 401)
         return platform.answer(course)

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from lms_bridge.addresses import check_address, check_ip, resolve
 from lms_bridge.domain.errors import AddressRefused
 from lms_bridge.domain.ports import Limits
-from lms_bridge.http import Http
+from lms_bridge.http.address_guard import check_address, check_ip, resolve
+from lms_bridge.http.client import Http
 
 PUBLIC = ["8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
 INTERNAL = [
@@ -40,6 +40,19 @@ NEVER = [
     "::",
     "::ffff:169.254.169.254",
     "::ffff:0.0.0.0",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+    "fd00:42::42",
+    "100.100.100.200",
+    "::ffff:100.100.100.200",
+    "64:ff9b::100.100.100.200",
+    "2002:6464:64c8::",
+    "192.0.0.192",
+    "168.63.129.16",
+    "169.254.170.2",
+    "64:ff9b:1::a9fe:a9fe",
+    "::169.254.169.254",
 ]
 
 
@@ -58,7 +71,7 @@ def test_internal_addresses_need_the_setting(address: str) -> None:
 
 @pytest.mark.parametrize("address", NEVER)
 @pytest.mark.parametrize("private", [False, True])
-def test_some_addresses_are_refused_always(address: str, private: bool) -> None:
+def test_dangerous_addresses_are_always_refused(address: str, private: bool) -> None:
     with pytest.raises(AddressRefused):
         check_ip(ip_address(address), "host", private_addresses=private)
 
@@ -86,9 +99,18 @@ def test_some_addresses_are_refused_always(address: str, private: bool) -> None:
         ("https://127.0.0.1/", "address-not-public"),
         ("https://[::1]/", "address-not-public"),
         ("https://[::ffff:10.0.0.1]/", "address-not-public"),
+        ("https://[::ffff:127.0.0.1]/", "address-not-public"),
+        ("https://localhost/", "address-not-public"),
+        ("https://LOCALHOST./", "address-not-public"),
+        ("https://any.localhost:8443/", "address-not-public"),
+        ("https://localhost.localdomain/", "address-not-public"),
+        ("https://ip6-loopback/", "address-not-public"),
+        ("https://ⓛocalhost/", "address-not-public"),
+        ("https://１２７.0.0.1/", "address-not-public"),
+        ("https://127\u30020\u30020\u30021/", "address-not-public"),
     ],
 )
-def test_spellings_are_refused(address: str, code: str) -> None:
+def test_an_odd_spelling_is_refused(address: str, code: str) -> None:
     with pytest.raises(AddressRefused) as caught:
         check_address(address, private_addresses=False)
     assert caught.value.code == code
@@ -113,12 +135,12 @@ class FakeResolver:
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
-        self.asked = 0
+        self.requested = 0
 
     def __call__(self, host: str, port: int, *_: object, **__: object) -> list[object]:
         if host.replace(".", "").isdecimal():  # create_connection "resolves" the pinned address
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
-        self.asked += 1
+        self.requested += 1
         return [
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
             for address in self.answers.pop(0)
@@ -142,7 +164,7 @@ def test_a_name_that_leads_inside_is_refused_at_the_connection(
     with pytest.raises(AddressRefused) as caught:
         http.request("GET", "https://rebound.example.org/", repeatable=True)
     assert caught.value.code == "address-not-public"
-    assert resolver.asked == 1
+    assert resolver.requested == 1
 
 
 def test_the_connection_goes_to_the_very_address_that_was_checked(
@@ -157,7 +179,7 @@ def test_the_connection_goes_to_the_very_address_that_was_checked(
         )
         with pytest.raises(Exception, match="no answer in time"):
             http.request("GET", f"http://twice.example.org:{port}/", repeatable=True)
-        assert resolver.asked == 1
+        assert resolver.requested == 1
         connection, _ = listener.accept()
         connection.close()
         http.close()

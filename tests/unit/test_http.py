@@ -8,24 +8,29 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
+from lms_bridge import logs
 from lms_bridge.domain.errors import (
     AccessDenied,
     BridgeError,
     CircuitOpen,
     NotUnderstood,
+    OutOfTime,
     Overloaded,
     RetryLater,
     Unreachable,
 )
 from lms_bridge.domain.ports import Limits
-from lms_bridge.http import Http, Response, retry_after
+from lms_bridge.http.client import Http, Response, retry_after
+from lms_bridge.http.deadline import Deadline, starting_until
 
 SECRET = "s3cr3t-value"
 Act = Callable[[socket.socket], bool]
@@ -161,8 +166,8 @@ def clock() -> Time:
 def client_of(clock: Time) -> Iterator[Callable[..., Http]]:
     clients: list[Http] = []
 
-    def make(**limits: float) -> Http:
-        settings = Limits(**{"connect_seconds": 2.0, "read_seconds": 2.0, **limits})  # type: ignore[arg-type]
+    def make(**limits: Any) -> Http:
+        settings = Limits(**{"connect_seconds": 120.0, "read_seconds": 120.0, **limits})
         clients.append(
             Http(
                 settings,
@@ -200,7 +205,7 @@ def caught(http: Http, peer: Peer, *, repeatable: bool = True) -> BridgeError:
     return error.value
 
 
-def test_an_answer_and_a_kept_connection(
+def test_a_connection_is_reused(
     peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     peer, http = peer_of(answer(body=b"[1]", Content_Type="Text/HTML; charset=utf-8")), client_of()
@@ -213,7 +218,7 @@ def test_an_answer_and_a_kept_connection(
     assert (len(peer.requests), peer.connections) == (6, 1)
 
 
-def test_compressed_answers_are_opened(
+def test_compressed_responses_are_decompressed(
     peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     peer = peer_of(answer(body=gzip.compress(b"x" * 1000), Content_Encoding="gzip"))
@@ -230,7 +235,7 @@ def test_a_repeatable_request_is_repeated(
 
 
 @pytest.mark.parametrize("failure", [reset, hang_up, cut_short, answer(502), answer(503)])
-def test_a_lost_answer_of_an_unrepeatable_request_is_said_to_be_lost(
+def test_a_lost_response_of_an_unrepeatable_request_is_reported_as_lost(
     failure: Act, peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     peer = peer_of(failure, answer())
@@ -259,7 +264,7 @@ def test_a_request_that_was_refused_outright_is_sent_again_even_if_unrepeatable(
     assert send(client_of(), peer, repeatable=False).status == 200
 
 
-def test_a_name_that_does_not_resolve(
+def test_a_name_that_does_not_resolve_is_unreachable(
     client_of: Callable[..., Http], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody(*_: object, **__: object) -> object:
@@ -293,7 +298,7 @@ def test_retry_after_is_obeyed_by_all_requests(
     assert clock.waits == [7]
 
 
-def test_retry_after_within_one_request(
+def test_retry_after_is_obeyed_within_one_request(
     clock: Time, peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     peer = peer_of(answer(503, Retry_After="20"), answer())
@@ -314,7 +319,7 @@ def test_a_long_retry_after_ends_the_request_and_is_kept(
     assert send(http, peer).status == 200
 
 
-def test_retry_after_forms() -> None:
+def test_retry_after_is_read_in_all_forms() -> None:
     now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     later = format_datetime(now + timedelta(seconds=90), usegmt=True)
     assert retry_after(" 120 ", now) == 120
@@ -335,6 +340,8 @@ def test_the_breaker_opens_probes_and_closes(
     error = caught(http, peer)
     assert isinstance(error, CircuitOpen)
     assert error.after == 60
+    assert "The first was: " in error.message
+    assert "server error 500" in error.message
     assert len(peer.requests) == 3
     clock.now += 61
     assert isinstance(caught(http, peer), Unreachable)  # the probe fails: open again
@@ -346,26 +353,26 @@ def test_the_breaker_opens_probes_and_closes(
     assert len(peer.requests) == 6
 
 
-def test_only_one_probe_at_a_time(
+def test_an_open_breaker_lets_one_probe_through_at_a_time(
     clock: Time, peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
     def slow(connection: socket.socket) -> bool:
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(120)
         return answer()(connection)
 
-    http = client_of(attempts=1, break_after=1, break_seconds=60.0, read_seconds=20)
+    http = client_of(attempts=1, break_after=1, break_seconds=60.0, read_seconds=120)
     peer = peer_of(answer(500), slow, answer())
     caught(http, peer)
     clock.now += 61
     probe = threading.Thread(target=send, args=(http, peer))
     probe.start()
-    assert entered.wait(10)
+    assert entered.wait(120)
     assert isinstance(caught(http, peer), CircuitOpen)
     go_on.set()
-    probe.join(10)
+    probe.join(120)
     assert send(http, peer).status == 200
 
 
@@ -396,7 +403,7 @@ def test_an_answer_that_refuses_does_not_open_the_breaker(
         (answer(body=b"no gzip", Content_Encoding="gzip"), Unreachable, "answer-lost"),
     ],
 )
-def test_errors_by_class(
+def test_a_failure_has_its_error_class(
     act: Act,
     kind: type[BridgeError],
     code: str,
@@ -409,7 +416,7 @@ def test_errors_by_class(
     assert len(peer.requests) == (2 if isinstance(error, RetryLater) else 1)
 
 
-def test_statuses_that_the_caller_wants_to_see(
+def test_a_status_that_the_caller_expects_is_returned(
     peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     peer = peer_of(answer(403, b"why"))
@@ -417,11 +424,13 @@ def test_statuses_that_the_caller_wants_to_see(
     assert (response.status, response.body) == (403, b"why")
 
 
-def test_a_read_time_out(peer_of: Callable[..., Peer], client_of: Callable[..., Http]) -> None:
+def test_a_silent_peer_is_unreachable(
+    peer_of: Callable[..., Peer], client_of: Callable[..., Http]
+) -> None:
     release = threading.Event()
 
     def silent(connection: socket.socket) -> bool:
-        release.wait(10)
+        release.wait(120)
         return False
 
     error = caught(client_of(attempts=1, read_seconds=0.05), peer_of(silent))
@@ -430,25 +439,144 @@ def test_a_read_time_out(peer_of: Callable[..., Peer], client_of: Callable[..., 
     assert error.applied
 
 
-def test_a_trickling_answer_is_given_up(
+def dripping(head: bytes, drop: bytes) -> Act:
+    """Sends ``head``, and then ``drop`` again and again, until the other side hangs up."""
+
+    def act(connection: socket.socket) -> bool:
+        connection.sendall(head)
+        while True:
+            connection.sendall(drop)
+            time.sleep(0.01)
+
+    return act
+
+
+def not_reading(connection: socket.socket) -> bool:
+    """A TLS handshake that never goes on."""
+    while connection.recv(1):
+        time.sleep(0.01)
+    return False
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        dripping(b"", b"H"),
+        dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        dripping(b"HTTP/1.1 100 Continue\r\n", b"X: y"),
+        dripping(OK, b"X"),
+        dripping(OK + b"X: y", b" z"),
+        dripping(OK + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        dripping(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        dripping(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+        dripping(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+        dripping(OK + b"\r\n", b"x"),
+    ],
+)
+def test_whatever_drips_ends_with_the_deadline(act: Act, peer_of: Callable[..., Peer]) -> None:
+    limits = Limits(attempts=4, connect_seconds=120, read_seconds=120, total_seconds=0.4)
+    http = Http(limits, private_addresses=True, system="centre:demo")
+    error = caught(http, peer_of(act))
+    assert (type(error), error.code) == (Unreachable, "too-slow")
+    assert isinstance(error, RetryLater)
+    assert error.applied
+    http.close()
+
+
+def test_a_tls_handshake_that_does_not_go_on_ends_with_the_deadline(
+    peer_of: Callable[..., Peer],
+) -> None:
+    limits = Limits(attempts=4, connect_seconds=120, read_seconds=120, total_seconds=0.4)
+    http, peer = Http(limits, private_addresses=True), peer_of(not_reading)
+    with pytest.raises(Unreachable):
+        http.request("GET", peer.address.replace("http:", "https:"), repeatable=True)
+    http.close()
+
+
+def test_a_receiver_that_does_not_read_ends_with_the_deadline(
+    peer_of: Callable[..., Peer],
+) -> None:
+    release = threading.Event()
+    peer = peer_of(answer())
+
+    def never(_: socket.socket) -> bytes:
+        release.wait(120)
+        return b""
+
+    setattr(peer, "_read", never)  # noqa: B010 (a method of one peer)
+    limits = Limits(attempts=4, connect_seconds=120, read_seconds=120, total_seconds=0.4)
+    http = Http(limits, private_addresses=True)
+    with pytest.raises(Unreachable) as error:
+        http.request("POST", peer.address, body=b"x" * 50_000_000, repeatable=True)
+    assert error.value.applied
+    release.set()
+    http.close()
+
+
+def test_a_name_that_is_not_resolved_in_time_ends_with_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+
+    def nobody(*_: object, **__: object) -> object:
+        release.wait(120)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    limits = Limits(attempts=4, connect_seconds=120, total_seconds=0.2)
+    http = Http(limits, private_addresses=True)
+    with pytest.raises(Unreachable) as error:
+        http.request("GET", "http://slow.example/", repeatable=True)
+    assert (error.value.code, error.value.applied) == ("no-connection", False)
+    release.set()
+    http.close()
+
+
+def test_repetitions_and_their_waits_are_part_of_the_deadline(
     clock: Time, peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
-    def trickle(connection: socket.socket) -> bool:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-        for _ in range(1000):
-            connection.sendall(b"x" * 1000)
-        return True
-
-    clock.step = 15.0
-    error = caught(client_of(attempts=1, read_seconds=10), peer_of(trickle))
-    assert error.code == "too-slow"
+    http = client_of(attempts=20, total_seconds=100, backoff_most_seconds=60)
+    peer = peer_of(answer(503, Retry_After="40"))
+    assert caught(http, peer).code == "asked-to-wait"
+    assert sum(clock.waits) < 100
+    assert len(peer.requests) in (2, 3)
 
 
-def test_at_most_so_many_calls_at_once(
+def test_a_request_waits_for_others_within_its_deadline(peer_of: Callable[..., Peer]) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: socket.socket) -> bool:
+        entered.set()
+        return go_on.wait(120)
+
+    peer = peer_of(slow)
+    http = Http(
+        Limits(calls_at_once=1, attempts=1, read_seconds=120, total_seconds=0.5),
+        private_addresses=True,
+    )
+
+    def held() -> None:
+        with pytest.raises(Unreachable):
+            send(http, peer)
+
+    first = threading.Thread(target=held)
+    first.start()
+    assert entered.wait(120)
+    with pytest.raises(RetryLater):
+        send(http, peer)
+    first.join(120)
+    go_on.set()
+    http.close()
+
+
+def test_the_number_of_calls_at_once_is_bounded(
     peer_of: Callable[..., Peer], client_of: Callable[..., Http]
 ) -> None:
     lock, inside, most = threading.Lock(), 0, 0
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=120)
 
     def crowd(connection: socket.socket) -> bool:
         nonlocal inside, most
@@ -460,13 +588,26 @@ def test_at_most_so_many_calls_at_once(
             inside -= 1
         return answer()(connection)
 
-    http, peer = client_of(calls_at_once=2, read_seconds=20), peer_of(crowd)
+    http, peer = client_of(calls_at_once=2, read_seconds=120), peer_of(crowd)
     threads = [threading.Thread(target=send, args=(http, peer)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert (len(peer.requests), most) == (6, 2)
+
+
+def test_no_request_starts_once_the_run_is_over(
+    client_of: Callable[..., Http], peer_of: Callable[..., Peer], clock: Time
+) -> None:
+    http, peer = client_of(), peer_of(answer(), answer())
+    with starting_until(Deadline(60, clock)):
+        assert send(http, peer).status == 200
+        clock.sleep(61)
+        with pytest.raises(OutOfTime):
+            send(http, peer)
+    assert send(http, peer).status == 200  # another run's
+    assert len(peer.requests) == 2
 
 
 def test_closing_ends_a_wait_at_once(peer_of: Callable[..., Peer]) -> None:
@@ -474,9 +615,10 @@ def test_closing_ends_a_wait_at_once(peer_of: Callable[..., Peer]) -> None:
 
     def busy(connection: socket.socket) -> bool:
         answered.set()
-        return answer(503, Retry_After="25")(connection)
+        return answer(503, Retry_After="600")(connection)
 
-    http, peer = Http(Limits(), private_addresses=True), peer_of(busy)
+    limits = Limits(backoff_most_seconds=900, total_seconds=900)
+    http, peer = Http(limits, private_addresses=True), peer_of(busy)
     errors: list[BridgeError] = []
 
     def work() -> None:
@@ -487,14 +629,14 @@ def test_closing_ends_a_wait_at_once(peer_of: Callable[..., Peer]) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert answered.wait(10)
+    assert answered.wait(120)
     http.close()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     assert isinstance(errors[0], Unreachable)
 
 
-def test_a_bad_certificate_is_for_a_person(
+def test_a_bad_certificate_needs_a_person(
     peer_of: Callable[..., Peer],
     client_of: Callable[..., Http],
     monkeypatch: pytest.MonkeyPatch,
@@ -509,7 +651,7 @@ def test_a_bad_certificate_is_for_a_person(
     assert error.value.code == "bad-certificate"
 
 
-def test_the_environment_has_no_say(
+def test_proxies_of_the_environment_are_ignored(
     peer_of: Callable[..., Peer],
     client_of: Callable[..., Http],
     monkeypatch: pytest.MonkeyPatch,
@@ -523,9 +665,23 @@ def test_the_environment_has_no_say(
     assert b"cookie" not in peer.requests[1].lower()
 
 
-def test_a_header_that_cannot_be_sent_is_no_leak(client_of: Callable[..., Http]) -> None:
+def test_an_invalid_header_is_refused_without_its_value(client_of: Callable[..., Http]) -> None:
     with pytest.raises(NotUnderstood) as error:
         client_of().request(
             "GET", "http://127.0.0.1/", headers={"X": f"{SECRET}\r\nY: z"}, repeatable=True
         )
     assert SECRET not in str(error.value)
+
+
+def test_no_log_line_shows_an_address(
+    peer_of: Callable[..., Peer],
+    client_of: Callable[..., Http],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.set_up("debug")
+    peer = peer_of(reset, answer(200, b"{}", **{"": "a broken header"}))
+    send(client_of(), peer)
+    out, reported = capsys.readouterr()
+    logs.set_up("info")
+    assert len(peer.requests) == 2
+    assert (out, reported) == ("", "")

@@ -1,40 +1,72 @@
-"""The claims of an id_token: what a tool is told about a launch.
+"""The claims of an id_token, with custom parameters and their variables.
 
-Sources: LTI Core 1.3, section 5; AGS 2.0, section 3.1; NRPS 2.0, section 2.1; Deep Linking 2.0,
-section 2.1.2.
+Sources: LTI Core 1.3, section 5 and appendix C; AGS 2.0, section 3.1; NRPS 2.0, section 2.1; Deep
+Linking 2.0, section 2.1.2.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+from lms_bridge.domain.document import plain
 from lms_bridge.domain.model import Learner, Offering
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import Party
-from lms_bridge.lti.platform import endpoints, variables
+from lms_bridge.lti.context import LtiContext
+from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.resources import Resource
-from lms_bridge.lti.room import Room
+from lms_bridge.lti.registrations import LtiRegistration, Privacy
 
 PRODUCT = "lms-bridge"
 NAME = "LMS bridge"
 STAFF = "staff/"
-"""Before the name of an operator who chooses resources: a tool ties an account of its own, such as
-a teacher's, to it. No learner's id and no pseudonym has a slash in it."""
-WITHOUT_NAME = "-"
-"""The other name of people with one name only. Without, Moodle takes the bridge's address for a
-last name; other tools refuse the launch."""
+"""Prefix of an operator's name in deep linking: a tool ties an account, such as a teacher's, to
+it. No learner's id and no pseudonym contains a slash."""
+MISSING_NAME = "-"
+"""The other name of people with only one name. Without it, Moodle takes the bridge's address for
+the last name, and other tools refuse the launch."""
+OPERATOR = ("Academy", "Operator")
+NOBODYS_HOST = "academy.invalid"
+"""A name that no host can have (RFC 2606, section 2)."""
 VERSION = version("lms-bridge")
+VARIABLES = (
+    "Context.id",
+    "Context.title",
+    "Context.label",
+    "Context.sourcedId",
+    "Context.timeFrame.begin",
+    "Context.timeFrame.end",
+    "CourseSection.title",
+    "CourseSection.label",
+    "CourseSection.sourcedId",
+    "CourseSection.longDescription",
+    "CourseSection.timeFrame.begin",
+    "CourseSection.timeFrame.end",
+    "Membership.role",
+    "Message.locale",
+    "Person.email.primary",
+    "Person.name.family",
+    "Person.name.full",
+    "Person.name.given",
+    "Person.sourcedId",
+    "ResourceLink.description",
+    "ResourceLink.id",
+    "ResourceLink.title",
+    "User.id",
+)
+"""The variables that custom parameters may contain."""
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
-    """All that one id_token tells. ``learner`` is None where an operator chooses resources;
-    ``offering_id`` is 0 where these are to become offerings themselves; ``framed`` says that the
-    launch is inside a platform's frame."""
+class ToolLaunch:
+    """The content of one id_token. In deep linking ``learner`` is None, and ``offering_id`` is 0
+    if new offerings are made of the choice. ``framed``: the launch is inside a platform's frame."""
 
-    party: Party
+    registration: LtiRegistration
     offering_id: int
     offering: Offering
     subject: str
@@ -52,28 +84,29 @@ class Launch:
         return language or (self.offering.languages[0] if self.offering.languages else "en")
 
 
-def id_token_claims(room: Room, launch: Launch) -> dict[str, Any]:
-    now = int(room.now().timestamp())
+def id_token_claims(lti_context: LtiContext, launch: ToolLaunch) -> dict[str, Any]:
+    now = int(lti_context.now().timestamp())
     claims = {
-        "iss": room.address,
-        "aud": launch.party.client_id,
+        "iss": lti_context.address,
+        "aud": launch.registration.client_id,
         "sub": launch.subject if launch.learner else f"{STAFF}{launch.subject}",
         "iat": now,
-        "exp": now + room.settings.id_token_seconds,
+        "exp": now + lti_context.settings.id_token_seconds,
         "nonce": launch.nonce,
         lti.LTI_VERSION: lti.VERSION,
-        lti.DEPLOYMENT_ID: (launch.party.deployment_ids or ("1",))[0],
+        lti.DEPLOYMENT_ID: (launch.registration.deployment_ids or ("1",))[0],
         lti.TARGET_LINK_URI: launch.target,
         lti.CONTEXT: context_claim(launch.offering),
         lti.TOOL_PLATFORM: {
-            "guid": room.address,
+            "guid": lti_context.address,
             "name": NAME,
             "product_family_code": PRODUCT,
             "version": VERSION,
         },
+        lti.CUSTOM: custom_parameters(launch),
     }
-    claims |= _person(launch) | _services(room, launch)
-    return claims | (_resource(launch) if launch.learner else _deep_linking(room, launch))
+    claims |= _launching_person(lti_context, launch) | _services(lti_context, launch)
+    return claims | (_resource(launch) if launch.learner else _deep_linking(lti_context, launch))
 
 
 def context_claim(offering: Offering) -> dict[str, Any]:
@@ -85,33 +118,73 @@ def context_claim(offering: Offering) -> dict[str, Any]:
     }
 
 
-def person_claims(learner: Learner, party: Party) -> dict[str, Any]:
-    """The personal data that may go to this party (OpenID Connect Core, section 5.1)."""
+def person_claims(learner: Learner, privacy: Privacy) -> dict[str, Any]:
+    """The personal data that this tool may have (OpenID Connect Core, section 5.1)."""
     found: dict[str, Any] = {}
-    if party.privacy.name:
-        found["name"] = variables.full_name(learner)
-        found["given_name"] = learner.given_name or WITHOUT_NAME
-        found["family_name"] = learner.family_name or WITHOUT_NAME
-    if party.privacy.email:
+    if privacy.name:
+        found["name"] = full_name(learner)
+        found["given_name"] = learner.given_name or MISSING_NAME
+        found["family_name"] = learner.family_name or MISSING_NAME
+    if privacy.email:
         found["email"] = learner.email
     return {name: text for name, text in found.items() if text}
 
 
-def _person(launch: Launch) -> dict[str, Any]:
+def _operator_claims(lti_context: LtiContext, operator: str) -> dict[str, str]:
+    """A neutral name and address, for tools insist on them. The address belongs to nobody, and is
+    another one for each operator: a tool may tie an account to it."""
+    named = hashlib.sha256(f"{lti_context.address} {operator}".encode()).hexdigest()[:12]
+    given, family = OPERATOR
+    return {
+        "name": f"{given} {family}",
+        "given_name": given,
+        "family_name": family,
+        "email": f"operator-{named}@{NOBODYS_HOST}",
+    }
+
+
+def _launching_person(lti_context: LtiContext, launch: ToolLaunch) -> dict[str, Any]:
     lis = {"course_section_sourcedid": launch.offering.code}
     if launch.learner is None:
-        return {lti.ROLES: [lti.INSTRUCTOR], lti.LIS: lis, "locale": launch.locale}
-    if launch.party.privacy.sourced_id:
+        operator = {lti.ROLES: [lti.INSTRUCTOR], lti.LIS: lis, "locale": launch.locale}
+        return operator | _operator_claims(lti_context, launch.subject)
+    privacy = launch.registration.privacy
+    if privacy.sourced_id:
         lis["person_sourcedid"] = launch.learner.academy_id
     return {
-        **person_claims(launch.learner, launch.party),
+        **person_claims(launch.learner, privacy),
         lti.ROLES: [lti.LEARNER],
         lti.LIS: lis,
         "locale": launch.locale,
     }
 
 
-def _resource(launch: Launch) -> dict[str, Any]:
+def _services(lti_context: LtiContext, launch: ToolLaunch) -> dict[str, Any]:
+    """The services for which the tool has scopes; it must not see others."""
+    scopes, offering_id = launch.registration.granted, launch.offering_id
+    found: dict[str, Any] = {}
+    if not offering_id:  # there is no course to serve before the choice
+        return found
+    grades = [scope for scope in lti.AGS_SCOPES if scope in scopes]
+    if grades:
+        address = lti_context.address
+        endpoint: dict[str, Any] = {
+            "scope": grades,
+            "lineitems": endpoints.line_items(address, offering_id),
+        }
+        if launch.resource and launch.resource.line_item_id:
+            id_ = launch.resource.line_item_id
+            endpoint["lineitem"] = endpoints.line_item(address, offering_id, id_)
+        found[lti.AGS_ENDPOINT] = endpoint
+    if lti.MEMBERSHIP_READ in scopes:
+        found[lti.NRPS_SERVICE] = {
+            "context_memberships_url": endpoints.memberships(lti_context.address, offering_id),
+            "service_versions": ["2.0"],
+        }
+    return found
+
+
+def _resource(launch: ToolLaunch) -> dict[str, Any]:
     resource = launch.resource
     if resource is None:
         raise ValueError("a resource link request has a resource")
@@ -124,55 +197,15 @@ def _resource(launch: Launch) -> dict[str, Any]:
         lti.MESSAGE_TYPE: lti.RESOURCE_LINK_REQUEST,
         lti.RESOURCE_LINK: {name: text for name, text in link.items() if text},
         lti.LAUNCH_PRESENTATION: presentation,
-        lti.CUSTOM: custom_of(launch),
     }
 
 
-def custom_of(launch: Launch) -> dict[str, str]:
-    known = variables.values(
-        launch.subject,
-        launch.learner,
-        launch.offering,
-        launch.resource,
-        launch.party.privacy,
-        launch.locale,
-    )
-    own = launch.resource.custom if launch.resource else {}
-    return variables.substituted({**launch.party.custom, **own}, known)
-
-
-def _services(room: Room, launch: Launch) -> dict[str, Any]:
-    """The services that the party has scopes for; a tool must not be told of others."""
-    party, id_ = launch.party, launch.offering_id
-    found: dict[str, Any] = {}
-    if not id_:  # what is chosen becomes offerings first: there is no course to serve yet
-        return found
-    grades = [scope for scope in lti.AGS_SCOPES if scope in party.scopes]
-    if grades:
-        endpoint: dict[str, Any] = {
-            "scope": grades,
-            "lineitems": endpoints.line_items(room.address, id_),
-        }
-        if launch.resource and launch.resource.line_item_id:
-            endpoint["lineitem"] = endpoints.line_item(
-                room.address, id_, launch.resource.line_item_id
-            )
-        found[lti.AGS_ENDPOINT] = endpoint
-    if lti.MEMBERSHIP_READ in party.scopes:
-        found[lti.NRPS_SERVICE] = {
-            "context_memberships_url": endpoints.memberships(room.address, id_),
-            "service_versions": ["2.0"],
-        }
-    return found
-
-
-def _deep_linking(room: Room, launch: Launch) -> dict[str, Any]:
+def _deep_linking(lti_context: LtiContext, launch: ToolLaunch) -> dict[str, Any]:
     return {
         lti.MESSAGE_TYPE: lti.DEEP_LINKING_REQUEST,
         lti.LAUNCH_PRESENTATION: {"locale": launch.locale, "document_target": "window"},
-        lti.CUSTOM: custom_of(launch),
         lti.DEEP_LINKING_SETTINGS: {
-            "deep_link_return_url": room.address + endpoints.DEEP_LINKING,
+            "deep_link_return_url": lti_context.address + endpoints.DEEP_LINKING,
             "accept_types": ["ltiResourceLink"],
             "accept_presentation_document_targets": ["iframe", "window"],
             "accept_multiple": True,
@@ -182,3 +215,68 @@ def _deep_linking(room: Room, launch: Launch) -> dict[str, Any]:
             "data": launch.data,
         },
     }
+
+
+def custom_parameters(launch: ToolLaunch) -> dict[str, str]:
+    own = launch.resource.custom if launch.resource else {}
+    return substitute({**launch.registration.custom, **own}, _variables(launch))
+
+
+def substitute(custom: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """A parameter that is one variable as a whole gets its value. Variables that the tool may not
+    know, or the bridge does not know, stay as they are (section 4.5.4)."""
+    return {
+        name: values.get(text[1:], text) if text.startswith("$") else text
+        for name, text in custom.items()
+    }
+
+
+def _variables(launch: ToolLaunch) -> dict[str, str]:
+    """{variable: value} of one launch."""
+    offering, resource = launch.offering, launch.resource
+    found = {
+        "Message.locale": launch.locale,
+        "User.id": launch.subject,
+        "Context.id": offering.code,
+        "CourseSection.longDescription": offering.description,
+    }
+    for name in ("Context", "CourseSection"):
+        found |= {
+            f"{name}.title": offering.title,
+            f"{name}.label": offering.course_code or offering.code,
+            f"{name}.sourcedId": offering.code,
+            f"{name}.timeFrame.begin": _moment(offering.starts_at),
+            f"{name}.timeFrame.end": _moment(offering.ends_at),
+        }
+    if resource is not None:
+        found |= {
+            "ResourceLink.id": resource.code,
+            "ResourceLink.title": resource.title,
+            "ResourceLink.description": resource.description,
+        }
+    if launch.learner is not None:
+        found |= _person_variables(launch.learner, launch.registration.privacy)
+    return found
+
+
+def _person_variables(learner: Learner, privacy: Privacy) -> dict[str, str]:
+    found = {"Membership.role": lti.LEARNER}
+    if privacy.name:
+        found |= {
+            "Person.name.full": full_name(learner),
+            "Person.name.given": learner.given_name,
+            "Person.name.family": learner.family_name,
+        }
+    if privacy.email:
+        found["Person.email.primary"] = learner.email
+    if privacy.sourced_id:
+        found["Person.sourcedId"] = learner.academy_id
+    return found
+
+
+def full_name(learner: Learner) -> str:
+    return f"{learner.given_name} {learner.family_name}".strip()
+
+
+def _moment(at: datetime | None) -> str:
+    return str(plain(at) or "")

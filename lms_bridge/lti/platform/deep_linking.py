@@ -1,8 +1,6 @@
-"""The answer to a choice of resources: verified, read, and attached to the offering.
+"""The deep linking response: verifies it, and attaches what was chosen to the offering.
 
-Source: Deep Linking 2.0, sections 2.2 and 3; 1EdTech Security Framework 1.1, section 5.2. What was
-recorded from Moodle: HTML-escaped titles, ``lineItem.label`` null, ``aud`` a list, a nonce of its
-own making (so that ours cannot be asked for: the one-time ``data`` ties the answer to its request).
+Source: Deep Linking 2.0, sections 2.2 and 3.1.
 """
 
 from __future__ import annotations
@@ -18,72 +16,104 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from lms_bridge.domain.model import Kind, Offering, centre_system
-from lms_bridge.lti import parties, reading
+from lms_bridge.lti import json_parts, registrations
 from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.parties import Party
-from lms_bridge.lti.platform import items, resources
+from lms_bridge.lti.jwt import VerifiedClaims, unverified_issuer, verify
+from lms_bridge.lti.platform import chosen_resources, resources
 from lms_bridge.lti.platform.authentication import DEEP_LINKING, NONCE
-from lms_bridge.lti.room import Room
-from lms_bridge.lti.tokens import VerifiedClaims, unverified_issuer, verify
-from lms_bridge.store import links, lti_courses, offerings
+from lms_bridge.lti.registrations import LtiRegistration
+from lms_bridge.store import links, offerings
 
 BAD = "items-invalid"
 MOST_ITEMS = 50
 TYPE = "ltiResourceLink"
+NONCE_SECONDS = 2 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What was attached to an offering; without one, what is to become offerings of its own.
-    ``passed_over`` counts items of types that the bridge did not ask for."""
+class AttachedResources:
+    """What was attached to ``offering``; None if new offerings are made of it. ``skipped`` counts
+    items of types for which the bridge did not ask."""
 
     offering: Offering | None
     titles: tuple[str, ...]
-    passed_over: int
+    skipped: int
 
 
-def take_answer(room: Room, token: str) -> Chosen:
-    """Verifies a deep linking response and attaches its resource links, or keeps them to become
-    offerings. Nothing is stored, and the request is not used up, by an answer that is refused.
+def accept_response(lti_context: LtiContext, token: str) -> AttachedResources:
+    """Verifies a deep linking response, and stores its resource links. A refused response stores
+    nothing and does not use up the request.
 
     Raises:
-        LtiRefused: with a code of its own for each reason.
+        LtiRefused: with its own code for each reason.
     """
-    party = _sender(room, token)
+    registration = _sender(lti_context, token)
     claims = verify(
         token,
-        room.keysets.of(party),
-        issuer=party.client_id,
-        audience=room.address,
-        leeway=room.settings.leeway_seconds,
-        now=room.now(),
+        lti_context.keys_of(registration),
+        issuer=registration.client_id,
+        audience=lti_context.address,
+        leeway=lti_context.settings.leeway_seconds,
+        now=lti_context.now(),
     )
-    _check_message(claims, party)
-    data, nonce = claims.get(lti.DL_DATA), claims.get("nonce")
+    _check_message(claims, registration)
+    nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not nonce:
-        raise LtiRefused("deep-linking-nonce", "The answer has no nonce.")
-    kept = room.once.look(DEEP_LINKING, data) if isinstance(data, str) else None
-    if not isinstance(data, str) or kept is None:
-        raise _unknown()
-    if kept["party"] != party.id:
-        raise LtiRefused("deep-linking-other-client", "Another learning system was asked.")
-    given = _given(claims)
-    chosen = [each for each in given if each.get("type") == TYPE]
-    resource_links = [_item(each, party) for each in chosen]
-    offered = [_offered(*pair) for pair in zip(chosen, resource_links, strict=True)]
-    passed_over = len(given) - len(chosen)
-    with room.database.writing() as tx:
-        if room.once.seen(NONCE, f"{party.client_id} answer {nonce}", 2 * 86_400, tx):
-            raise LtiRefused("deep-linking-repeated", "This answer was given before.")
-        if room.once.take(DEEP_LINKING, data, tx) is None:  # another answer was quicker
+        raise LtiRefused("deep-linking-nonce", "The response has no nonce.")
+    data, offering_id = _request(lti_context, claims, registration)
+    items = _content_items(claims)
+    chosen = [each for each in items if each.get("type") == TYPE]
+    resource_links = [_resource_link(each, registration) for each in chosen]
+    skipped = len(items) - len(chosen)
+    now = lti_context.now()
+    with lti_context.database.writing() as tx:
+        answered = f"{registration.client_id} answer {nonce}"
+        if not lti_context.nonces.use(NONCE, answered, NONCE_SECONDS, tx):
+            raise LtiRefused("deep-linking-repeated", "This response was sent before.")
+        if lti_context.nonces.take(DEEP_LINKING, data, tx) is None:  # another response was first
             raise _unknown()
-        if not kept["offering"]:
-            _keep(tx, party, offered, room.now())
-            return Chosen(None, tuple(item["title"] for item in resource_links), passed_over)
-        offering = offerings.offerings(tx, [kept["offering"]])[kept["offering"]]
-        attached = resources.choose(tx, party, kept["offering"], resource_links, room.now())
-    return Chosen(offering, tuple(each.title for each in attached), passed_over)
+        if not offering_id:
+            new = [_new_offering(*pair) for pair in zip(chosen, resource_links, strict=True)]
+            _store_chosen(tx, registration, new, now)
+            titles = tuple(item["title"] for item in resource_links)
+            return AttachedResources(None, titles, skipped)
+        offering = offerings.offerings(tx, [offering_id])[offering_id]
+        attached = resources.attach(tx, registration, offering_id, resource_links, now)
+    return AttachedResources(offering, tuple(each.title for each in attached), skipped)
+
+
+def _sender(lti_context: LtiContext, token: str) -> LtiRegistration:
+    with lti_context.database.reading() as tx:
+        registration = registrations.find_tool(tx, unverified_issuer(token))
+    if registration is None:
+        raise LtiRefused("deep-linking-client", "This learning system is not registered here.")
+    if not registration.active:
+        raise LtiRefused("auth-client-inactive", "This connection is not active.", status=403)
+    return registration
+
+
+def _check_message(claims: VerifiedClaims, registration: LtiRegistration) -> None:
+    if claims.get(lti.MESSAGE_TYPE) != lti.DEEP_LINKING_RESPONSE:
+        raise LtiRefused("message-type", "The message is not a deep linking response.")
+    if claims.get(lti.LTI_VERSION) != lti.VERSION:
+        raise LtiRefused("message-version", "The message is of another version of LTI than 1.3.")
+    if claims.get(lti.DEPLOYMENT_ID) not in registration.deployment_ids:
+        raise LtiRefused("message-deployment", "The message names an unknown deployment.")
+
+
+def _request(
+    lti_context: LtiContext, claims: VerifiedClaims, registration: LtiRegistration
+) -> tuple[str, int]:
+    """The request that is answered: its ``data``, and the offering's id (0 for new offerings)."""
+    data = claims.get(lti.DL_DATA)
+    request = lti_context.nonces.look(DEEP_LINKING, data) if isinstance(data, str) else None
+    if not isinstance(data, str) or request is None:
+        raise _unknown()
+    if request["registration"] != registration.id:
+        raise LtiRefused("deep-linking-other-client", "Another learning system was asked.")
+    return data, request["offering"]
 
 
 def _unknown() -> LtiRefused:
@@ -93,97 +123,83 @@ def _unknown() -> LtiRefused:
     )
 
 
-def _offered(given: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as an offering is made of it: with its dates, and no other title than its own."""
-    title = item["title"] if given.get("title") else ""
-    return {**item, "title": title, **items.dates(given, BAD)}
-
-
-def _keep(
-    tx: Connection, party: Party, offered: Sequence[Mapping[str, Any]], now: datetime
-) -> None:
-    """Keeps what is to become offerings. Where it is one already, its link opens the new item."""
-    by_code = {items.code_of(party.centre, each): each for each in offered}
-    lti_courses.choose(
-        tx, party.id, {code: items.stored(each) for code, each in by_code.items()}, now
-    )
-    known = links.by_external_id(tx, centre_system(party.centre), Kind.OFFERING, by_code)
-    records = offerings.offerings(tx, [each.record_id for each in known.values()])
-    for code, there in known.items():
-        item = items.restored(items.stored(by_code[code]), records[there.record_id].title)
-        resources.choose(tx, party, there.record_id, [item], now)
-
-
-def _sender(room: Room, token: str) -> Party:
-    with room.database.reading() as tx:
-        party = parties.find_tool(tx, unverified_issuer(token))
-    if party is None:
-        raise LtiRefused("deep-linking-client", "This learning system is not registered here.")
-    if not party.active:
-        raise LtiRefused("auth-client-inactive", "This connection is not active.", status=403)
-    return party
-
-
-def _check_message(claims: VerifiedClaims, party: Party) -> None:
-    if claims.get(lti.MESSAGE_TYPE) != lti.DEEP_LINKING_RESPONSE:
-        raise LtiRefused("message-type", "The message is no answer to a choice of resources.")
-    if claims.get(lti.LTI_VERSION) != lti.VERSION:
-        raise LtiRefused("message-version", "The message is of another version of LTI than 1.3.")
-    if claims.get(lti.DEPLOYMENT_ID) not in party.deployment_ids:
-        raise LtiRefused("message-deployment", "The message names an unknown deployment.")
-
-
-def _given(claims: VerifiedClaims) -> list[dict[str, Any]]:
-    given = claims.get(lti.CONTENT_ITEMS, [])
-    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise LtiRefused(BAD, "The chosen items are no list of items.")
-    if len(given) > MOST_ITEMS:
+def _content_items(claims: VerifiedClaims) -> list[dict[str, Any]]:
+    items = claims.get(lti.CONTENT_ITEMS, [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise LtiRefused(BAD, "The content items are not a list of objects.")
+    if len(items) > MOST_ITEMS:
         raise LtiRefused("items-too-many", f"More than {MOST_ITEMS} items were chosen.")
-    return given
+    return items
 
 
-def _item(given: Mapping[str, Any], party: Party) -> dict[str, Any]:
-    """Section 3.1: the fields of a resource link; an item without an address opens the tool."""
-    address = reading.text(given, "url", BAD, longest=2000)
+def _resource_link(item: Mapping[str, Any], registration: LtiRegistration) -> dict[str, Any]:
+    """The arguments of ``resources.add``; an item without an address opens the tool as a whole."""
+    address = json_parts.text(item, "url", BAD, longest=2000)
     if address:
-        _check_address(address, party)
-    title = html.unescape(reading.text(given, "title", BAD, longest=1000))
-    presentation = reading.section(given, "presentation", BAD)
-    target = reading.text(presentation, "documentTarget", BAD, longest=20)
+        _check_address(address, registration)
+    title = html.unescape(json_parts.text(item, "title", BAD, longest=1000))
+    presentation = json_parts.section(item, "presentation", BAD)
+    target = json_parts.text(presentation, "documentTarget", BAD, longest=20)
     return {
-        "title": (title or party.name or "Course")[:500],
-        "description": html.unescape(reading.text(given, "text", BAD, longest=20_000)),
+        "title": (title or registration.name or "Course")[:500],
+        "description": html.unescape(json_parts.text(item, "text", BAD, longest=20_000)),
         "address": address,
-        "custom": reading.custom(given, "custom", BAD),
+        "custom": json_parts.custom(item, "custom", BAD),
         "target": target if target in ("iframe", "window") else "",
-        **_line_item(given),
+        **_line_item(item),
     }
 
 
-def _check_address(address: str, party: Party) -> None:
-    """Learners are sent where the tool lives, and nowhere else."""
+def _check_address(address: str, registration: LtiRegistration) -> None:
+    """Learners are sent only to hosts of the tool."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
     except ValueError:
         raise LtiRefused(BAD, "An item's address cannot be read.", detail="url") from None
-    known = {party.target_link_uri, party.deep_link_uri, *party.redirect_uris}
-    hosts = {urlsplit(each).hostname for each in known if each}
-    schemes = {urlsplit(each).scheme for each in known if each}
+    uris = {registration.target_link_uri, registration.deep_link_uri, *registration.redirect_uris}
+    hosts = {urlsplit(each).hostname for each in uris if each}
+    schemes = {urlsplit(each).scheme for each in uris if each}
     if parts.scheme not in schemes or host not in hosts:
         raise LtiRefused("items-elsewhere", "An item's address is not one of this tool's.")
 
 
-def _line_item(given: Mapping[str, Any]) -> dict[str, Any]:
-    line_item = reading.section(given, "lineItem", BAD)
+def _line_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    line_item = json_parts.section(item, "lineItem", BAD)
     if not line_item:
         return {"maximum": None, "label": "", "tag": "", "resource_id": ""}
-    maximum = reading.number(line_item, "scoreMaximum", BAD)
+    maximum = json_parts.number(line_item, "scoreMaximum", BAD)
     if maximum is None or maximum <= Decimal(0):
         raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
     return {
         "maximum": maximum,
-        "label": html.unescape(reading.text(line_item, "label", BAD)),
-        "tag": reading.label(line_item, "tag", BAD),
-        "resource_id": reading.label(line_item, "resourceId", BAD),
+        "label": html.unescape(json_parts.text(line_item, "label", BAD)),
+        "tag": json_parts.label(line_item, "tag", BAD),
+        "resource_id": json_parts.label(line_item, "resourceId", BAD),
     }
+
+
+def _new_offering(item: Mapping[str, Any], resource_link: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource link with what an offering needs: its dates, and only a title of its own."""
+    title = resource_link["title"] if item.get("title") else ""
+    return {**resource_link, "title": title, **chosen_resources.dates(item, BAD)}
+
+
+def _store_chosen(
+    tx: Connection,
+    registration: LtiRegistration,
+    items: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> None:
+    """Stores items of new offerings. If an offering was made of one already, its link opens the
+    new item."""
+    centre = registration.centre
+    by_code = {
+        chosen_resources.code_of(centre, each): chosen_resources.to_json(each) for each in items
+    }
+    chosen_resources.store(tx, registration.id, by_code, now)
+    known = links.by_external_id(tx, centre_system(centre), Kind.OFFERING, by_code)
+    records = offerings.offerings(tx, [each.record_id for each in known.values()])
+    for code, link in known.items():
+        item = chosen_resources.link_values(by_code[code], records[link.record_id].title)
+        resources.attach(tx, registration, link.record_id, [item], now)

@@ -1,126 +1,160 @@
-"""The memberships service: who is in an offering.
+"""The memberships service: the roster of an offering.
 
 Source: Names and Role Provisioning Services 2.0, sections 2.2 to 2.5: pages, filters, the members
-of one resource link with their launch parameters, and the changes since an earlier answer.
+of one resource link with their launch parameters, and the changes since an earlier response.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, exists, or_, select
 
-from lms_bridge.domain.model import Learner
-from lms_bridge.domain.wanted import IN_COURSE
+from lms_bridge.domain.desired_state import IN_COURSE
+from lms_bridge.domain.lti_roles import CourseRole, course_role
+from lms_bridge.domain.model import Kind, Learner
 from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform import endpoints, resources, subjects
-from lms_bridge.lti.platform.claims import Launch, context_claim, custom_of, person_claims
-from lms_bridge.lti.platform.granting import Access
+from lms_bridge.lti.platform import endpoints, resources
+from lms_bridge.lti.platform.claims import (
+    ToolLaunch,
+    context_claim,
+    custom_parameters,
+    person_claims,
+)
 from lms_bridge.lti.platform.resources import Resource
-from lms_bridge.lti.platform.services import Context, Page, asked_number, context
-from lms_bridge.lti.room import Room
-from lms_bridge.store import learners, lti_services
+from lms_bridge.lti.platform.services import (
+    ServiceContext,
+    ServicePage,
+    context,
+    next_page,
+    page_bounds,
+    query_number,
+    selected,
+)
+from lms_bridge.lti.platform.storage import Rows
+from lms_bridge.lti.platform.subjects import subjects
+from lms_bridge.lti.registrations import LtiRegistration
+from lms_bridge.store import learners
+from lms_bridge.store.tables import IS_SHOWN, enrolment, item
 
 OVERLAP = timedelta(minutes=10)
-"""A change is dated when it was made and seen when it is committed: what came in between is told
-of again, which does no harm."""
+"""A change carries the time before its commit, so it can become visible late. The next request for
+differences therefore reaches back a little; a repeated change does no harm."""
+_MEMBER = select(enrolment.c.id, enrolment.c.learner_id, enrolment.c.status).where(IS_SHOWN)
 
 
-def memberships(room: Room, access: Access, offering_id: int, query: Mapping[str, str]) -> Page:
-    """One page of an offering's members, with the addresses of the next one and of what changes
-    from now on (``differences``)."""
-    after = asked_number(query.get("from", ""), "from")
-    size = asked_number(query.get("limit", ""), "limit") or room.settings.page_size
-    size = min(size, room.settings.page_size)
-    since = asked_number(query.get("since", ""), "since")
-    asked_at = room.now()
+def memberships(
+    lti_context: LtiContext, caller: LtiRegistration, offering_id: int, query: Mapping[str, str]
+) -> ServicePage:
+    """One page of an offering's members, with the queries of the next page and of later changes
+    (``differences``)."""
+    after, size = page_bounds(query, lti_context.settings.page_size)
+    since = query_number(query, "since")
+    started_at = lti_context.now()
     role = query.get("role", "")
-    # Pseudonyms are made where somebody is shown for the first time.
-    with (
-        room.database.writing()
-        if access.party.privacy.pseudonyms
-        else room.database.reading() as tx
-    ):
-        here = context(tx, access, offering_id)
-        link = _link(tx, here, query.get("rlid", ""))
-        rows = _rows(tx, offering_id, since, after, size + 1)
-        if role and lti.role_uri(role) != lti.LEARNER:
+    database = lti_context.database
+    # Pseudonyms are created when a tool first sees a person.
+    pseudonyms = caller.privacy.pseudonyms
+    with database.writing() if pseudonyms else database.reading() as tx:
+        course = context(tx, caller, offering_id)
+        link = _link(tx, course, query.get("rlid", ""))
+        rows = _members(tx, offering_id, since, after, size + 1)
+        if role and course_role([role]) is not CourseRole.LEARNER:
             rows = []
         people = learners.learners(tx, [row.learner_id for row in rows[:size]])
-        names = subjects.subjects(tx, access.party, people)
-    members = [_member(row, people, names, here, link) for row in rows[:size]]
-    told = context_claim(here.offering)
-    told.pop("type")
+        names = subjects(tx, caller, people)
+    id_and_title = context_claim(course.offering)
+    del id_and_title["type"]
     body = {
-        "id": endpoints.memberships(room.address, offering_id),
-        "context": told,
-        "members": members,
+        "id": endpoints.memberships(lti_context.address, offering_id),
+        "context": id_and_title,
+        "members": [
+            _member(row.status, people[row.learner_id], names[row.learner_id], course, link)
+            for row in rows[:size]
+        ],
     }
-    kept = {name: query[name] for name in ("role", "rlid", "limit") if query.get(name)}
-    moment = since if since and len(rows) > size else _milliseconds(asked_at - OVERLAP)
-    following = {**kept, **({"since": str(since)} if since else {})}
-    return Page(
-        body,
-        next=urlencode({**following, "from": rows[size - 1].id}) if len(rows) > size else "",
-        differences=urlencode({**kept, "since": str(moment)}),
+    further = next_page(rows, size, query, "role", "rlid", "limit", "since")
+    moment = since if since and further else _milliseconds(started_at - OVERLAP)
+    kept = selected(query, "role", "rlid", "limit")
+    return ServicePage(body, further, urlencode({**kept, "since": str(moment)}))
+
+
+def roster(
+    tx: Connection, offering_id: int, after: int, most: int, learner_id: int | None = None
+) -> Rows:
+    """Learners who are in the course: ``most`` rows after a given enrolment's id."""
+    query = _MEMBER.where(
+        enrolment.c.offering_id == offering_id,
+        enrolment.c.status.in_(IN_COURSE),
+        enrolment.c.id > after,
     )
+    if learner_id is not None:
+        query = query.where(enrolment.c.learner_id == learner_id)
+    return tx.execute(query.order_by(enrolment.c.id).limit(most)).all()
 
 
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+def _members(tx: Connection, offering_id: int, since: int, after: int, most: int) -> Rows:
+    """The roster; or, after ``since``, enrolments that changed, or whose learner changed."""
+    if not since:
+        return roster(tx, offering_id, after, most)
+    try:
+        moment = datetime.fromtimestamp(since / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise LtiRefused("query-number", "since is out of range.", detail="since") from None
+    learner_changed = exists().where(
+        item.c.kind == Kind.LEARNER, item.c.record_id == enrolment.c.learner_id, item.c.at >= moment
+    )
+    query = _MEMBER.where(
+        enrolment.c.offering_id == offering_id,
+        enrolment.c.id > after,
+        or_(enrolment.c.changed_at >= moment, learner_changed),
+    )
+    return tx.execute(query.order_by(enrolment.c.id).limit(most)).all()
 
 
-def _link(tx: Connection, here: Context, code: str) -> Resource | None:
+def _link(tx: Connection, course: ServiceContext, code: str) -> Resource | None:
     if not code:
         return None
-    found = resources.by_code(tx, here.party, here.id, code)
+    found = resources.by_code(tx, course.registration, course.id, code)
     if found is None:
         raise LtiRefused("link-unknown", "There is no such resource link here.", status=404)
     return found
 
 
-def _rows(tx: Connection, offering_id: int, since: int, after: int, most: int) -> list[Row[Any]]:
-    if not since:
-        return list(lti_services.roster(tx, offering_id, after, most))
-    try:
-        moment = datetime.fromtimestamp(since / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise LtiRefused("query-number", "since is out of range.", detail="since") from None
-    return list(lti_services.changed_members(tx, offering_id, moment, after, most))
-
-
 def _member(
-    row: Row[Any],
-    people: Mapping[int, Learner],
-    names: Mapping[int, str],
-    here: Context,
-    link: Resource | None,
+    status: str, learner: Learner, subject: str, course: ServiceContext, link: Resource | None
 ) -> dict[str, Any]:
-    learner, subject = people[row.learner_id], names[row.learner_id]
-    if row.status not in IN_COURSE:  # told of only among the differences
+    if status not in IN_COURSE:  # appears only among the differences
         return {"status": "Deleted", "user_id": subject, "roles": [lti.LEARNER]}
+    privacy = course.registration.privacy
     member: dict[str, Any] = {
         "status": "Active",
         "user_id": subject,
         "roles": [lti.LEARNER],
-        **person_claims(learner, here.party),
+        **person_claims(learner, privacy),
     }
-    if here.party.privacy.sourced_id:
+    if privacy.sourced_id:
         member["lis_person_sourcedid"] = learner.academy_id
-    if link is not None:
-        member["message"] = _message(here, link, learner, subject)
+    if link is not None:  # section 2.4: what a launch of this member would contain
+        launch = ToolLaunch(
+            course.registration,
+            course.id,
+            course.offering,
+            subject,
+            "",
+            "",
+            learner=learner,
+            resource=link,
+        )
+        message = {lti.MESSAGE_TYPE: lti.RESOURCE_LINK_REQUEST}
+        member["message"] = [{**message, lti.CUSTOM: custom_parameters(launch)}]
     return member
 
 
-def _message(
-    here: Context, link: Resource, learner: Learner, subject: str
-) -> Iterable[dict[str, Any]]:
-    """Section 2.4: what a launch of this member would say."""
-    launch = Launch(
-        here.party, here.id, here.offering, subject, "", "", learner=learner, resource=link
-    )
-    return [{lti.MESSAGE_TYPE: lti.RESOURCE_LINK_REQUEST, lti.CUSTOM: custom_of(launch)}]
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

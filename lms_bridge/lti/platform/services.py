@@ -1,67 +1,78 @@
-"""What the services have in common: who calls about which offering."""
+"""What the course services share: the caller's course, pages, numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.document import plain
 from lms_bridge.domain.model import Offering
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.parties import Party
-from lms_bridge.lti.platform import places
-from lms_bridge.lti.platform.granting import Access
+from lms_bridge.lti.platform import enrolment_access
+from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.store import offerings
 
-MOST_NUMBER = 2**53
+LARGEST_ID = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """An offering, as the party that calls may see it."""
+class ServiceContext:
+    """An offering that the calling tool may see."""
 
-    party: Party
+    registration: LtiRegistration
     id: int
     offering: Offering
 
 
-def context(tx: Connection, access: Access, offering_id: int) -> Context:
-    """Raises LtiRefused (404) for an offering that does not exist or is none of the party's: to a
-    stranger both look alike."""
-    found = offerings.offerings(tx, [offering_id]) if offering_id < MOST_NUMBER else {}
+def context(tx: Connection, caller: LtiRegistration, offering_id: int) -> ServiceContext:
+    """Raises LtiRefused (404) both for an offering that does not exist and for one that the tool
+    may not see, so that it cannot tell them apart."""
+    found = offerings.offerings(tx, [offering_id]) if offering_id < LARGEST_ID else {}
     offering = found.get(offering_id)
-    if offering is None or not places.may_see(tx, access.party, offering_id, offering):
+    if offering is None or not enrolment_access.may_see(tx, caller, offering_id, offering):
         raise LtiRefused("context-unknown", "There is no such course for this tool.", status=404)
-    return Context(access.party, offering_id, offering)
+    return ServiceContext(caller, offering_id, offering)
 
 
-def asked_number(text: str, name: str, default: int = 0) -> int:
-    """A count in an address."""
+@dataclass(frozen=True, slots=True)
+class ServicePage:
+    """One page of a service. ``next`` and ``differences`` are queries of the addresses of further
+    pages; empty if there are none."""
+
+    body: Any
+    next: str = ""
+    differences: str = ""
+
+
+def query_number(query: Mapping[str, str], name: str) -> int:
+    """A count or an id in an address; 0 without it."""
+    text = query.get(name, "")
     if not text:
-        return default
+        return 0
     if not text.isascii() or not text.isdecimal() or len(text) > 15:
         raise LtiRefused("query-number", f"{name} is not a number.", detail=name)
     return int(text)
 
 
-def json_number(value: Decimal | None) -> Any:
-    if value is None:
-        return None
+def page_bounds(query: Mapping[str, str], most: int) -> tuple[int, int]:
+    """The id after which the page begins, and its number of rows."""
+    return query_number(query, "from"), min(query_number(query, "limit") or most, most)
+
+
+def next_page(rows: Sequence[Any], size: int, query: Mapping[str, str], *names: str) -> str:
+    """The query of the next page, with these parameters of the present one; "" on the last."""
+    if len(rows) <= size:
+        return ""
+    return urlencode({**selected(query, *names), "from": rows[size - 1].id})
+
+
+def selected(query: Mapping[str, str], *names: str) -> dict[str, str]:
+    return {name: query[name] for name in names if query.get(name)}
+
+
+def json_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
-
-
-def json_moment(value: Any) -> Any:
-    return plain(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a service. ``next`` and ``differences`` are what the addresses of the following
-    pages say in their query; empty where there is none."""
-
-    body: Any
-    next: str = ""
-    differences: str = ""

@@ -1,6 +1,7 @@
 """The bridge as an LTI 1.3 Advantage tool: towards the Academy's platform and a centre's LMS.
 
-PyLTI1p3 does the protocol; the modules here take the place of its request, cookie, session,
-configuration, signature check and service connector, so that a login is taken once and by the
-browser that began it, keys may rotate, clocks may differ, and every call has its time-outs.
+PyLTI1p3 builds deep linking responses, line items and scores. Logins, launches and service calls
+are our own code; docs/adr/0007-one-jose-stack.md says why.
 """
+
+from __future__ import annotations

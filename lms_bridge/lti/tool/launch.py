@@ -1,4 +1,4 @@
-"""What a platform told about a launch: frozen records, made only of verified claims."""
+"""A launch from a platform: frozen records, made only of verified claims."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from lms_bridge.domain.lti_roles import CourseRole, course_role
 from lms_bridge.lti import vocabulary
 
-_LEARNERS = frozenset({"Learner", "NonCreditLearner", "GuestLearner", "Student"})
-_TEACHERS = frozenset({"Instructor", "TeachingAssistant", "ContentDeveloper", "Faculty"})
-_ADMINISTRATORS = frozenset({"Administrator", "SysAdmin"})
 
-
-class Message(StrEnum):
-    """The messages that the tool side takes."""
+class MessageType(StrEnum):
+    """The messages that the tool side accepts."""
 
     RESOURCE_LINK = vocabulary.RESOURCE_LINK_REQUEST
     DEEP_LINKING = vocabulary.DEEP_LINKING_REQUEST
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class LaunchingPerson:
     """Who launches. ``id`` is the platform's own; ``stable_id`` what its registrar calls them.
 
     Everything but the id may be missing: platforms keep it back at will.
@@ -36,13 +33,12 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The course that the launch comes from. ``types`` may be short names or whole URIs."""
+class CourseContext:
+    """The course that the launch comes from."""
 
     id: str
     label: str = ""
     title: str = ""
-    types: tuple[str, ...] = ()
     section: str = ""
 
 
@@ -51,8 +47,6 @@ class ResourceLink:
     """The place in the course that was clicked."""
 
     id: str
-    title: str = ""
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +65,14 @@ class Grading:
 class Selection:
     """A deep linking request: what may be chosen, and where the choice goes.
 
-    ``data`` is returned to the platform as it came; None where it sent none.
+    ``data`` is any JSON value. It is returned to the platform as it came; None where it sent none.
     """
 
     return_address: str
     several: bool = True
     line_items: bool = True
     targets: tuple[str, ...] = ()
-    data: str | None = None
+    data: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +83,11 @@ class Launch:
     client_id: str
     deployment_id: str
     centre: str
-    message: Message
+    message: MessageType
     target: str
-    person: Person
+    person: LaunchingPerson
     roles: tuple[str, ...] = ()
-    context: Context | None = None
+    context: CourseContext | None = None
     resource_link: ResourceLink | None = None
     grading: Grading | None = None
     memberships: str = ""
@@ -103,22 +97,5 @@ class Launch:
     locale: str = ""
 
     @property
-    def is_learner(self) -> bool:
-        return _any(self.roles, _LEARNERS)
-
-    @property
-    def is_teacher(self) -> bool:
-        return _any(self.roles, _TEACHERS)
-
-    @property
-    def is_administrator(self) -> bool:
-        return _any(self.roles, _ADMINISTRATORS)
-
-
-def _any(roles: tuple[str, ...], wanted: frozenset[str]) -> bool:
-    """A sub-role (``…/membership/Instructor#PrimaryInstructor``) counts as its main role, too."""
-    for role in roles:
-        whole, _, last = role.rpartition("#")
-        if last in wanted or whole.rpartition("/")[2] in wanted:
-            return True
-    return False
+    def role(self) -> CourseRole:
+        return course_role(self.roles)

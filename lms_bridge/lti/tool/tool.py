@@ -1,4 +1,4 @@
-"""The tool side as the web sees it: begin a login, finish it as a launch, answer, call services."""
+"""The tool side for the views: begin a login, and finish it as a launch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party
-from lms_bridge.lti.room import Room
-from lms_bridge.lti.tool.configuration import Platforms
+from lms_bridge.http.origins import origin
+from lms_bridge.lti import deployments, registrations
+from lms_bridge.lti.context import LtiContext
+from lms_bridge.lti.errors import DeploymentUnknown, LtiRefused
+from lms_bridge.lti.registrations import LtiRegistration
+from lms_bridge.lti.tool import login, message
 from lms_bridge.lti.tool.launch import Launch
-from lms_bridge.lti.tool.login import Begun, Login, usable
-from lms_bridge.lti.tool.message import STORED_SECRET, Message, check_answer
-from lms_bridge.lti.tool.reading import origin
-from lms_bridge.lti.tool.request import Cookies, Form
-from lms_bridge.lti.tool.state import opened
+from lms_bridge.lti.tool.login import BegunLogin, usable
+from lms_bridge.lti.tool.login_state import cookie_name, opened
+from lms_bridge.lti.tool.message import STORED_SECRET
 
 LOGIN_PATH = "/lti/tool/login"
 LAUNCH_PATH = "/lti/tool/launch"
@@ -29,7 +29,7 @@ REMEMBER_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AskStorage:
-    """The browser sent no cookie: the platform's storage has to be asked for the secret.
+    """The browser sent no cookie, so the secret must come from the platform's storage.
 
     ``platform`` is the exact origin to ask, ``storage`` the name of its frame.
     """
@@ -47,82 +47,89 @@ class Tool:
 
     def __init__(
         self,
-        room: Room,
+        lti: LtiContext,
         *,
         remember_seconds: float = REMEMBER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.room = room
+        self.lti = lti
         self._remember, self._clock = remember_seconds, clock
-        self._known: dict[Hashable, tuple[Party, float]] = {}
+        self._known: dict[Hashable, tuple[LtiRegistration, float]] = {}
 
     @property
     def address(self) -> str:
-        return self.room.address
+        return self.lti.address
 
     @property
     def secure(self) -> bool:
         return self.address.startswith("https:")
 
-    def begin(self, given: Mapping[str, str]) -> Begun:
+    def begin(self, given: Mapping[str, str]) -> BegunLogin:
         """Begins a login. Raises LtiRefused."""
-        room = self.room
-        login = Login(
-            Form(given, secure=self.secure),
-            self._platforms(),
-            self._cookies({}),
-            address=self.address,
-            signer=room.signer,
-            expires=int(room.now().timestamp() + room.settings.login_seconds),
-        )
-        return login.begin(self.address + LAUNCH_PATH)
+        try:
+            return login.begin(given, self.find, self.lti, self.address + LAUNCH_PATH)
+        except LtiRefused as error:
+            error.connection = self._named(given)
+            raise
+
+    def _named(self, given: Mapping[str, str]) -> int:
+        """The number of the platform that a login names; 0 if it names none."""
+        issuer, client_id = given.get("iss", ""), given.get("client_id", "")
+        if not issuer or not f"{issuer}{client_id}".isprintable():
+            return 0
+        found = self.find(issuer, client_id)
+        return 0 if found is None else found.id
 
     def finish(self, given: Mapping[str, str], sent: Mapping[str, str]) -> Launch | AskStorage:
         """Makes a launch of the platform's answer and the browser's cookies. Raises LtiRefused."""
-        form, cookies = Form(given, secure=self.secure), self._cookies(sent)
-        check_answer(form)
-        state = form.get_param("state")
-        if cookies.get_cookie(state) is None and not form.get_param(STORED_SECRET):
+        message.check_answer(given)
+        state = given["state"]
+        cookie = sent.get(cookie_name(state, secure=self.secure))
+        if cookie is None and not given.get(STORED_SECRET):
             ask = self._storage_of(state)
             if ask is not None:
                 return ask
-        return Message(form, self._platforms(), cookies, self.room).launch()
+        try:
+            return message.accepted(given, cookie or "", self._find_by_id, self.lti)
+        except DeploymentUnknown as error:
+            with self.lti.database.writing() as tx:
+                deployments.count(tx, error.registration_id, error.deployment_id, self.lti.now())
+            error.connection = error.registration_id
+            raise
+        except LtiRefused as error:
+            begun = opened(state, self.lti.signer, self.lti.now().timestamp())
+            error.connection = 0 if begun is None else begun.registration_id
+            raise
 
-    def party_of(self, launch: Launch) -> Party:
+    def registration_of(self, launch: Launch) -> LtiRegistration:
         """Raises LtiRefused where the platform was switched off meanwhile."""
         return usable(self.find(launch.issuer, launch.client_id))
 
     def _storage_of(self, state: str) -> AskStorage | None:
-        login = opened(state, self.room.signer, self.room.now().timestamp())
-        if login is None or not login.storage:
+        begun = opened(state, self.lti.signer, self.lti.now().timestamp())
+        if begun is None or not begun.storage:
             return None
-        party = usable(self._find_by_id(login.party_id))
-        return AskStorage(state, origin(party.authorization_endpoint), login.storage)
+        registration = usable(self._find_by_id(begun.registration_id))
+        return AskStorage(state, origin(registration.authorization_endpoint), begun.storage)
 
-    def find(self, issuer: str, client_id: str) -> Party | None:
+    def find(self, issuer: str, client_id: str) -> LtiRegistration | None:
         """The platform, whatever its status. Only those that exist are remembered, so that a
         stranger cannot fill the memory."""
         return self._remembered(
-            (issuer, client_id), lambda tx: parties.find_by(tx, issuer, client_id)
+            (issuer, client_id), lambda tx: registrations.find_by(tx, issuer, client_id)
         )
 
-    def _find_by_id(self, party_id: int) -> Party | None:
-        return self._remembered(party_id, lambda tx: parties.find(tx, party_id))
+    def _find_by_id(self, registration_id: int) -> LtiRegistration | None:
+        return self._remembered(registration_id, lambda tx: registrations.find(tx, registration_id))
 
     def _remembered(
-        self, key: Hashable, find: Callable[[Connection], Party | None]
-    ) -> Party | None:
-        party, until = self._known.get(key, (None, 0.0))
-        if party is not None and self._clock() < until:
-            return party
-        with self.room.database.reading() as tx:
-            party = find(tx)
-        if party is not None:
-            self._known[key] = (party, self._clock() + self._remember)
-        return party
-
-    def _platforms(self) -> Platforms:
-        return Platforms(self.find, self._find_by_id)
-
-    def _cookies(self, sent: Mapping[str, str]) -> Cookies:
-        return Cookies(sent, secure=self.secure)
+        self, key: Hashable, find: Callable[[Connection], LtiRegistration | None]
+    ) -> LtiRegistration | None:
+        registration, until = self._known.get(key, (None, 0.0))
+        if registration is not None and self._clock() < until:
+            return registration
+        with self.lti.database.reading() as tx:
+            registration = find(tx)
+        if registration is not None:
+            self._known[key] = (registration, self._clock() + self._remember)
+        return registration

@@ -13,8 +13,12 @@ from lms_bridge.schemas.csv.tables import Shape
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r\n]")
 
-_DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
+_DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
 _MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DOTALL)
+_CLOCK = re.compile(r"\d{1,2}\s*(?:[:.h]\s*\d|[ap]\.?m)", re.IGNORECASE)
+"""What begins as a time of the day does, and so is no place."""
+_AMBIGUOUS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+")
+_TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _LINES = re.compile(r"\r\n|\r|\n")
 
 
@@ -24,8 +28,16 @@ def neutralised(text: str) -> str:
 
 
 def restored(text: str) -> str:
-    """The inverse of ``neutralised``."""
-    return text[1:] if _NEUTRALISED.match(text) else text
+    """The inverse of ``neutralised``; and the text of ``="00123"``, a spreadsheet's way to keep
+    the zeros of a number."""
+    if _NEUTRALISED.match(text):
+        return text[1:]
+    formula = _TEXT_FORMULA.fullmatch(text.strip())
+    return formula[1].replace('""', '"') if formula else text
+
+
+class CellUnclear(Exception):
+    """A cell that could mean two things; the text goes on from the column's name."""
 
 
 def cell_of(value: object, shape: Shape) -> str:
@@ -38,17 +50,28 @@ def cell_of(value: object, shape: Shape) -> str:
         return _list_cell([str(item) for item in value])
     if shape is Shape.MEETINGS and isinstance(value, (list, tuple)):
         return "\n".join(_meeting_cell(item) for item in value)
+    if shape is Shape.AMOUNT and _AMBIGUOUS.fullmatch(str(value)):
+        return f"{value}0"  # 1.234 could also be read as a thousand and more
     return str(value)
 
 
 def value_of(cell: str, shape: Shape, time_zone: str) -> object:
-    """The value of a cell that is not empty, unchecked; ``time_zone`` is that of its row."""
+    """The value of a cell that is not empty, unchecked; ``time_zone`` is that of its row.
+
+    Raises:
+        CellUnclear: it could mean two things.
+    """
     if shape is Shape.LIST:
         lines = _LINES.split(cell)
         parts = lines if len(lines) > 1 else cell.split(";")
         return [part.strip() for part in parts if part.strip()]
     if shape is Shape.MEETINGS:
         return [_meeting(line.strip(), time_zone) for line in _LINES.split(cell) if line.strip()]
+    if shape is Shape.AMOUNT and _AMBIGUOUS.fullmatch(cell.strip()):
+        text = cell.strip()
+        raise CellUnclear(
+            f"is {text}: write {text.replace('.', '')}, or {text}0 if it is a decimal"
+        )
     return cell
 
 
@@ -70,6 +93,11 @@ def _meeting(line: str, time_zone: str) -> dict[str, object]:
     if found is None:
         return {"starts_at": "unreadable"}
     starts_at, ends_at, place = found.groups()
+    if place and _CLOCK.match(place):
+        raise CellUnclear(
+            f'has the place "{place[:20]}", which begins as a time does: a meeting is written as '
+            "2026-03-02 09:00/2026-03-02 12:30 Room 4"
+        )
     meeting: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "place": place or ""}
     # Meetings are nested: without their row's zone, the schema would take local times for UTC.
     return {**meeting, "time_zone": time_zone} if time_zone else meeting

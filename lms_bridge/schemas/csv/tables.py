@@ -1,17 +1,23 @@
-"""The three files: their columns, which of them a file must have, and what names a row."""
+"""The three CSV files: their columns, their headers, and the key of a row."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
+
+from lms_bridge.domain.errors import NotUnderstood
 
 
 class Shape(StrEnum):
     """How one cell holds its value."""
 
     TEXT = "text"
+    AMOUNT = "amount"
+    """A decimal with a point, and without a mark between thousands."""
     LIST = "list"
     """Several short texts: ``;`` between them, or one per line."""
     MEETINGS = "meetings"
@@ -19,7 +25,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class CsvColumn:
     """``name`` is the path of the field: ``learner.email`` is the e-mail of the learner."""
 
     name: str
@@ -31,7 +37,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """One kind of file.
 
     ``identity`` are the columns that together name a row; joined with ``/`` they are the external
@@ -41,7 +47,7 @@ class Table:
     """
 
     file: str
-    columns: tuple[Column, ...]
+    columns: tuple[CsvColumn, ...]
     identity: tuple[str, ...]
     required: tuple[str, ...]
     refused: Mapping[str, object] = field(default_factory=dict)
@@ -51,7 +57,7 @@ class Table:
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
-    def column(self, header: str) -> Column | None:
+    def column(self, header: str) -> CsvColumn | None:
         """The column that a header cell means, whatever its case, spaces and punctuation."""
         wanted = header_key(header)
         return next((c for c in self.columns if header_key(c.name) == wanted), None)
@@ -61,20 +67,26 @@ def header_key(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
 
 
-def _columns(texts: str, lists: str = "", meetings: str = "") -> tuple[Column, ...]:
+def _columns(
+    texts: str, amounts: Collection[str] = (), lists: str = "", meetings: str = ""
+) -> tuple[CsvColumn, ...]:
     return (
-        *(Column(name) for name in texts.split()),
-        *(Column(name, Shape.LIST) for name in lists.split()),
-        *(Column(name, Shape.MEETINGS) for name in meetings.split()),
+        *(
+            CsvColumn(name, Shape.AMOUNT if name in amounts else Shape.TEXT)
+            for name in texts.split()
+        ),
+        *(CsvColumn(name, Shape.LIST) for name in lists.split()),
+        *(CsvColumn(name, Shape.MEETINGS) for name in meetings.split()),
     )
 
 
-OFFERINGS = Table(
+OFFERINGS = CsvTable(
     file="offerings.csv",
     columns=_columns(
         texts="id title centre course_code modality level status starts_at ends_at time_zone hours"
         " registration registration_opens registration_closes seats price currency location"
         " description audience requirements objectives address lms_course",
+        amounts=("hours", "price"),
         lists="payment_methods languages topics coordinators organisers",
         meetings="meetings",
     ),
@@ -85,7 +97,7 @@ OFFERINGS = Table(
 """A schedule or a catalogue. ``id`` is the external id; the other columns are the fields of
 ``OfferingSchema``; ``centre`` is written into a catalogue and ignored in a schedule."""
 
-REGISTRATIONS = Table(
+REGISTRATIONS = CsvTable(
     file="registrations.csv",
     columns=_columns(
         texts="offering learner.id learner.email learner.given_name learner.family_name"
@@ -95,7 +107,7 @@ REGISTRATIONS = Table(
     required=("offering", "learner.id", "learner.email", "status"),
 )
 
-GROUP = Table(
+GROUP = CsvTable(
     file="group.csv",
     columns=_columns(texts="id email given_name family_name language country"),
     identity=("id",),
@@ -103,7 +115,7 @@ GROUP = Table(
 )
 """People whom somebody registers together, all in one offering."""
 
-RESULTS = Table(
+RESULTS = CsvTable(
     file="results.csv",
     columns=_columns(
         texts="offering learner score scale_min scale_max completed completed_at graded_at"
@@ -113,3 +125,61 @@ RESULTS = Table(
     # ResultSchema requires nothing, so an empty record would load: this one does not.
     refused={"score": "unreadable"},
 )
+
+
+# A file without a header has a person's data in its first line, which no error may hold: only
+# what looks like a column's name is repeated.
+_NAME_LIKE = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]{0,39}")
+MOST_COLUMNS = 200
+
+
+def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
+    """The column of each header cell.
+
+    Raises:
+        NotUnderstood: a column is unknown, appears twice or is missing, or there is no header.
+    """
+    if len(cells) > MOST_COLUMNS:
+        number = f"has {len(cells):,} columns, which is more than {MOST_COLUMNS}."
+        raise _error(table, "csv-unknown-column", number)
+    found = [table.column(cell) for cell in cells]
+    if not any(found):
+        raise _error(table, "csv-no-header", "names none of the columns in its first line.")
+    unknown = [
+        _shown(cell, place) + _meant(cell, table)
+        for place, (cell, column) in enumerate(zip(cells, found, strict=True), start=1)
+        if column is None
+    ]
+    if unknown:
+        raise _error(table, "csv-unknown-column", f"has unknown columns: {', '.join(unknown)}.")
+    columns = [column for column in found if column is not None]
+    names = [column.name for column in columns]
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        raise _error(table, "csv-column-twice", f"has columns twice: {', '.join(twice)}.")
+    missing = [name for name in table.required if name not in names]
+    if missing:
+        raise _error(table, "csv-missing-column", f"lacks columns: {', '.join(missing)}.")
+    return columns
+
+
+def _shown(cell: str, place: int) -> str:
+    name = cell.strip()
+    if not name:
+        return f"number {place}, which has no name"
+    return f'"{name}"' if _NAME_LIKE.fullmatch(name) else f"number {place}"
+
+
+def _meant(cell: str, table: CsvTable) -> str:
+    near = get_close_matches(header_key(cell), table.names, n=2)
+    return f" (meant: {' or '.join(near)}?)" if near else ""
+
+
+def _error(table: CsvTable, code: str, problem: str) -> NotUnderstood:
+    return NotUnderstood(
+        code, f"The file of {_title(table)} {problem}", f"Allowed: {', '.join(table.names)}."
+    )
+
+
+def _title(table: CsvTable) -> str:
+    return table.file.removesuffix(".csv")

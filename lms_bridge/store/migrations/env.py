@@ -1,11 +1,21 @@
-"""Alembic's entry: the connection is given by lms_bridge.store.migrate."""
+"""Alembic's entry. lms_bridge.store.migrate passes the connection."""
 
 from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import TypeDecorator
 
+from lms_bridge.store import (
+    account_tables,
+    api_tables,
+    lti_tables,
+    network_tables,
+    review_tables,
+)
 from lms_bridge.store.tables import metadata
+
+TABLES = (account_tables, api_tables, lti_tables, network_tables, review_tables)
+"""Importing these modules adds their tables to the metadata."""
 
 connection = context.config.attributes["connection"]
 

@@ -16,9 +16,15 @@ import structlog
 from click.testing import CliRunner, Result
 from sqlalchemy.engine import make_url
 
+from lms_bridge.bootstrap import open_bridge
 from lms_bridge.cli import main
-from lms_bridge.cli.session import Session
-from lms_bridge.simulators.moodle import SERVICE_TOKEN, MoodleState, SampleSize, sample_site, serve
+from lms_bridge.console.session import CommandSession
+from lms_bridge.devtools.moodle.sample import SampleSize, sample_site
+from lms_bridge.devtools.moodle.server import serve
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
+from lms_bridge.network.cycles import seed
+from lms_bridge.reference import reference
+from lms_bridge.store.database import Database
 
 
 @dataclass
@@ -30,7 +36,7 @@ class Cli:
     results: list[Result] = field(default_factory=list)
 
     def __call__(self, *arguments: str, code: int = 0, typed: str | None = None) -> Result:
-        session = Session(self.environment)
+        session = CommandSession(open_bridge, self.environment)
         result = CliRunner().invoke(
             main, arguments, input=typed, obj=session, env={"MOODLE_TOKEN": SERVICE_TOKEN}
         )
@@ -70,6 +76,10 @@ def _own_logs() -> Iterator[None]:
 
 @pytest.fixture
 def environment(sqlite_address: str, tmp_path: Path) -> dict[str, str]:
+    """Of a database as `lms-bridge db upgrade` leaves it."""
+    database = Database(sqlite_address)
+    seed(database, reference().cycles)
+    database.close()
     return {
         "LMS_BRIDGE_STORE__ADDRESS": sqlite_address,
         "LMS_BRIDGE_SECRETS__KEY_FILE": str(tmp_path / "secret.key"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,13 +13,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from lms_bridge.web.listening import free_port
-
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "LANG", "TMPDIR")
+        if name in os.environ
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "lms_bridge", "demo", *arguments],
         cwd=folder,
@@ -31,11 +34,26 @@ def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def _once(folder: Path, *arguments: str) -> str:
     process = _start(folder, "--once", *arguments)
-    said, complained = process.communicate(timeout=60)
+    said, complained = process.communicate(timeout=300)
     assert process.returncode == 0, said + complained
     assert complained == ""
     assert list((folder / "home").iterdir()) == []
     assert {each.name for each in folder.iterdir()} == {"home", "data"}
+    return said
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder after one whole run of the demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, _once(folder)
+
+
+@pytest.fixture
+def first(whole_run: tuple[Path, str], tmp_path: Path) -> str:
+    """What the first run printed; the test has a copy of its folder."""
+    folder, said = whole_run
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     return said
 
 
@@ -54,41 +72,38 @@ def _until(process: subprocess.Popen[str], words: str) -> str:
     pytest.fail(f"the demo ended without saying {words}")
 
 
-def test_twice(tmp_path: Path) -> None:
-    first = _once(tmp_path)
+def test_the_demo_has_nothing_to_do_the_second_time(tmp_path: Path, first: str) -> None:
     for region in ("Africa", "Americas", "Arab States", "Asia-Pacific", "CIS", "Europe"):
         assert region in first
     assert first.count("sample)") >= 7
     assert "quarantined: hours is not a number." in first
     assert "is not matched: account" in first
-    assert "changes carried out" in first
+    assert "changes were made" in first
     assert "\x1b" not in first
     assert "@example.org" not in first
     assert "Done: the score 70 % is in the Academy's gradebook." in first
 
     second = _once(tmp_path)
-    assert "Nothing to do: no record differs, neither here nor there." in second
-    assert "\n0 calls over HTTP" not in second
+    assert "Nothing was changed." in second
+    assert "\n0 HTTP calls" not in second
     assert " new" not in second
-    assert " sent" not in second
+    assert not re.search(r"\d sent", second)
     assert "quarantined: hours is not a number." in second
     assert "Done: the score 70 % is in the Academy's gradebook." in second
 
-    assert "changes carried out" in _once(tmp_path, "--fresh")
+    assert "changes were made" in _once(tmp_path, "--fresh")
 
 
-def test_one_that_was_cut_off_begins_anew(tmp_path: Path) -> None:
+def test_an_interrupted_demo_starts_over(tmp_path: Path, whole_run: tuple[Path, str]) -> None:
     process = _start(tmp_path, "--once")
     _until(process, "3. The nightly sync")
     process.kill()
     process.communicate()
-    assert "changes carried out" in _once(tmp_path)
-    assert "Nothing to do" in _once(tmp_path)
+    assert _changes(_once(tmp_path)) == _changes(whole_run[1])
 
 
-def test_a_database_without_its_sites_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_database_without_its_sites_starts_over(tmp_path: Path, first: str) -> None:
     """Sites that are younger than the database would lack the accounts that it knows of."""
-    first = _once(tmp_path)
     (tmp_path / "data/demo/ready").unlink()
     again = _once(tmp_path)
     assert _changes(again) == _changes(first)
@@ -100,57 +115,71 @@ def _changes(said: str) -> str:
     return found[1]
 
 
-def test_only_what_was_changed_is_carried_out(tmp_path: Path) -> None:
-    before = _enrolments(_once(tmp_path))
-    path = tmp_path / "data/demo/registrations.csv"
-    rows = path.read_text(encoding="utf-8-sig").splitlines()
-    ended = max(number for number, row in enumerate(rows) if ",enrolled," in row)
-    rows[ended] = rows[ended].replace(",enrolled,", ",withdrawn,")
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    said = _once(tmp_path)
-    assert _enrolments(said) == before - 1
-    assert "enrolments: 1 changed" in said
-    assert "Done: 2 changes carried out." in said
-
-
-def test_every_hop_of_the_launch_is_told_and_one_that_fails_too(tmp_path: Path) -> None:
-    said = _once(tmp_path)
-    learner = re.search(r"^Sample Learner 1(\d\d) is enrolled in", said, re.MULTILINE)
+def test_only_a_changed_registration_is_carried_out_and_its_launch_fails(
+    tmp_path: Path, first: str
+) -> None:
+    learner = re.search(r"^Sample Learner 1(\d\d) is enrolled in", first, re.MULTILINE)
     assert learner is not None
-    hops = said.partition("4. One click")[2]
-    for site in ("Sample Academy: says who it is", "the bridge: says who it is", "tool: sends"):
+    hops = first.partition("4. One launch")[2]
+    for site in ("Sample Academy: answers with", "the bridge: answers with", "tool: sends"):
         assert site in hops
     path = tmp_path / "data/demo/registrations.csv"
     rows = path.read_text(encoding="utf-8-sig").splitlines()
-    path.write_text(
-        "".join(
-            (row.replace(",enrolled,", ",withdrawn,") if f"sample-1{learner[1]}" in row else row)
-            + "\n"
-            for row in rows
-        ),
-        encoding="utf-8",
-    )
+    (changed,) = (number for number, row in enumerate(rows) if f",sample-1{learner[1]}," in row)
+    rows[changed] = rows[changed].replace(",enrolled,", ",withdrawn,")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     process = _start(tmp_path, "--once")
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 1
+    assert _enrolments(said) == _enrolments(first) - 1
+    assert "enrolments: 1 changed" in said
+    assert "Done: 2 changes were made." in said
     assert "The launch failed: the answer was 403" in said
     assert "LTI/place-withdrawn" in said
 
 
-def test_the_pages_stay_up_until_told_to_stop(tmp_path: Path) -> None:
-    port = free_port()
-    process = _start(tmp_path, "--port", str(port))
+def _operators_page(link: str) -> int:
+    """The status of a page of operators after a sign-in by this link."""
+    address = link.partition("/sign-in/")[0]
+    with requests.Session() as browser:
+        assert browser.get(f"{address}/runs", timeout=300).status_code == 401
+        page = browser.post(link, headers={"Origin": address}, timeout=300)
+        assert page.url == f"{address}/runs"  # the page that was asked for
+        return page.status_code
+
+
+def _another_link(folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "lms_bridge", "operator", "link"],
+        cwd=folder,
+        env={**os.environ, "LMS_BRIDGE_CONFIG": "data/demo/settings.toml"},
+        capture_output=True,
+        check=True,
+        timeout=300,
+        text=True,
+    )
+    return done.stdout.split()[0]
+
+
+def test_the_pages_stay_up_until_the_demo_is_stopped(tmp_path: Path) -> None:
+    process = _start(tmp_path, "--port", "0")
     try:
-        academy = _until(process, "and press Launch.").split()[1]
-        assert "Who are you?" in requests.get(academy, timeout=10).text
-        _until(process, f"http://127.0.0.1:{port}")
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
+        bridge = _until(process, "The pages of the bridge are on").split()[7]
+        link = _until(process, "Sign in as an operator, once: ").split()[-1]
+        assert _operators_page(link) == 200
+        assert _operators_page(_another_link(tmp_path)) == 200
+        last = _until(process, "and press Launch.")
+        academy = last.split()[1].rstrip(",")
+        assert "Who are you?" in requests.get(academy, timeout=300).text
+        assert requests.get(bridge, timeout=300).status_code == 200
         second = _start(tmp_path, "--once")
-        assert "Another demo is running" in second.communicate(timeout=30)[1]
+        assert "Another demo is running" in second.communicate(timeout=300)[1]
         assert second.returncode == 2
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        assert process.stdout is not None
+        assert process.stdout.read() == ""  # the line with Launch was the last one
+        process.communicate(timeout=300)
         assert process.returncode == 0
     finally:
         process.kill()
-    assert "Nothing to do" in _once(tmp_path)
+    assert "Nothing was changed." in _once(tmp_path)

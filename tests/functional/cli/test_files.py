@@ -6,7 +6,7 @@ import csv
 import stat
 from pathlib import Path
 
-from lms_bridge.simulators.moodle import MoodleState
+from lms_bridge.devtools.moodle.state import MoodleState
 from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 _SCHEDULE = """\
@@ -22,7 +22,7 @@ def _rows(path: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_what_is_imported_exported_and_imported_again_is_the_same(alpha: Cli) -> None:
+def test_an_export_is_imported_again_without_a_change(alpha: Cli) -> None:
     alpha("sync")
     first = alpha("import", "offerings", alpha.file("schedule.csv", _SCHEDULE)).stdout
     assert "2 row(s) read." in first
@@ -61,25 +61,25 @@ def test_local_times_and_meetings_are_in_the_rows_zone(alpha: Cli) -> None:
     assert second["title"] == "'=Security"
 
 
-def test_bad_rows_are_told_by_number_and_the_rest_is_taken_in(alpha: Cli) -> None:
+def test_bad_rows_are_reported_by_number_and_the_rest_is_imported(alpha: Cli) -> None:
     alpha("sync")
     code = codes_of(alpha)[0]
     path = registrations(alpha, code, "acad-1", "acad-2")
     with Path(path).open("a", encoding="utf-8") as stream:
         stream.write(f"{code},acad-3,not an address,G,F,enrolled\n")
-        stream.write(f"{code},acad-4,acad-4@example.org,G,F\n")
+        stream.write(f"{code},acad-4,acad-4@example.org,G,F,enrolled,more\n")
         stream.write("NOWHERE,acad-5,acad-5@example.org,G,F,enrolled\n")
         stream.write(f"{code},acad-1,acad-1@example.org,G,F,enrolled\n")
     result = alpha("import", "registrations", path, code=1)
     assert "Row 4: learner.email is not an e-mail address" in result.stdout
-    assert "Row 5 has 5 cells" in result.stdout
+    assert "Row 5 has 7 cells" in result.stdout
     assert "Row 6 names an offering that does not exist." in result.stdout
     assert "Row 7 repeats the id of an earlier row." in result.stdout
     assert "enrolments: 1 quarantined, 2 new" in result.stdout
     assert "@example.org" not in result.stdout
 
 
-def test_dry_run_changes_nothing(alpha: Cli) -> None:
+def test_a_dry_run_changes_nothing(alpha: Cli) -> None:
     path = alpha.file("schedule.csv", _SCHEDULE)
     before = alpha.dump()
     result = alpha("import", "offerings", path, "--dry-run")
@@ -105,7 +105,7 @@ def test_a_whole_file_with_a_row_that_could_be_any_changes_nothing(alpha: Cli) -
     assert alpha.dump() == before
 
 
-def test_an_unreadable_row_of_a_whole_file_is_not_taken_for_gone(alpha: Cli) -> None:
+def test_an_unreadable_row_of_a_whole_file_removes_nothing(alpha: Cli) -> None:
     alpha("sync")
     code = codes_of(alpha)[0]
     alpha("import", "registrations", registrations(alpha, code, "acad-1", "acad-2"), "--whole")
@@ -124,7 +124,7 @@ def test_offerings_of_an_lms_are_not_changed_by_a_file(alpha: Cli) -> None:
     assert "comes from the centre's LMS" in alpha("import", "offerings", path, code=1).stdout
 
 
-def test_results_reach_the_register(alpha: Cli) -> None:
+def test_imported_results_reach_the_academy(alpha: Cli) -> None:
     alpha("sync")
     code = codes_of(alpha)[0]
     alpha("import", "registrations", registrations(alpha, code, "acad-1"))
@@ -146,11 +146,11 @@ def test_rows_of_other_centres_are_left_alone(alpha: Cli, address: str) -> None:
     assert "Row 5 names a centre that does not exist." in both
     path = registrations(alpha, "S-1", "acad-1")
     result = alpha("import", "registrations", path, "--centre", "BETA")
-    assert "1 row(s) are of other centres: left alone." in result.stdout
+    assert "1 row(s) of other centres were skipped." in result.stdout
     assert "acad-1" not in alpha("export", "registrations", "-").stdout
 
 
-def test_files_that_are_no_files(alpha: Cli, site: MoodleState) -> None:
+def test_a_missing_or_wrong_file_is_refused(alpha: Cli, site: MoodleState) -> None:
     assert "No such file" in alpha("import", "results", "/nowhere/x.csv", code=2).stderr
     assert (
         "Allowed:" in alpha("import", "results", alpha.file("x.csv", "a,b\n1,2\n"), code=1).stderr

@@ -22,7 +22,7 @@ def titles(cli: Cli, centre: str) -> list[str]:
     return sorted(row["title"] for row in rows)
 
 
-def test_either_changes_what_the_other_brought(alpha: Cli) -> None:
+def test_a_file_and_a_push_change_each_others_offerings(alpha: Cli) -> None:
     first, second = alpha.file("first.csv", _FIRST), alpha.file("second.csv", _SECOND)
     alpha("import", "offerings", first, "--centre", "ALPHA", "--whole")
     pushed = alpha.json("schedule", "push", first, "--centre", "ALPHA", "--whole")
@@ -39,7 +39,7 @@ def test_either_changes_what_the_other_brought(alpha: Cli) -> None:
     assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
 
 
-def test_what_a_file_had_wrong_is_good_once_it_is_pushed(alpha: Cli) -> None:
+def test_a_push_cures_the_bad_row_of_a_file(alpha: Cli) -> None:
     bad = alpha.file("bad.csv", "id;title;level\nS-1;Spectrum;hard\n")
     alpha("import", "offerings", bad, "--centre", "ALPHA", code=1)
     assert any(line.startswith('INSERT INTO "quarantine"') for line in alpha.dump())
@@ -47,7 +47,7 @@ def test_what_a_file_had_wrong_is_good_once_it_is_pushed(alpha: Cli) -> None:
     assert not any(line.startswith('INSERT INTO "quarantine"') for line in alpha.dump())
 
 
-def test_two_centres_import_the_same_ids(alpha: Cli) -> None:
+def test_two_centres_may_import_the_same_ids(alpha: Cli) -> None:
     alpha(
         *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
         *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
@@ -61,7 +61,7 @@ def test_two_centres_import_the_same_ids(alpha: Cli) -> None:
     assert titles(alpha, "ALPHA") == ["Security", "Spectrum"]
 
 
-def test_what_is_bad_at_one_centre_is_not_cured_by_another(alpha: Cli) -> None:
+def test_a_push_of_another_centre_does_not_cure_a_bad_row(alpha: Cli) -> None:
     alpha(
         *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
         *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
@@ -79,7 +79,7 @@ def test_what_is_bad_at_one_centre_is_not_cured_by_another(alpha: Cli) -> None:
     assert bad() == ["BETA"]
 
 
-def test_people_and_results_of_two_centres_with_the_same_ids(alpha: Cli) -> None:
+def test_people_and_results_of_two_centres_with_the_same_ids_stay_apart(alpha: Cli) -> None:
     alpha(
         *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
         *("--connector", "files", "--address", str(alpha.folder), "--token-env", "MOODLE_TOKEN"),
@@ -101,3 +101,54 @@ def test_people_and_results_of_two_centres_with_the_same_ids(alpha: Cli) -> None
     assert len(alpha("export", "results", "-", "--centre", "ALPHA").stdout.splitlines()) == 1
     result = alpha("import", "offerings", schedule, code=1)
     assert "Row 2 has no centre" in result.stdout
+
+
+def test_results_in_the_folder_of_a_centre_reach_their_learner(alpha: Cli) -> None:
+    """The folder has the result before anybody is registered, and its file never changes."""
+    folder = alpha.folder / "exchange"
+    folder.mkdir()
+    (folder / "offerings.csv").write_text(_RUNNING)
+    (folder / "results.csv").write_text("offering,learner,score\nT-1,acad-1,66\nT-1,acad-9,1\n")
+    alpha(
+        *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
+        *("--connector", "files", "--address", str(folder)),  # and no token
+    )
+    alpha("sync", "--centre", "BETA")
+    alpha("import", "registrations", registrations(alpha, "T-1", "acad-1"))
+    alpha("sync", "--centre", "BETA")
+    exported = alpha("export", "results", "-", "--centre", "BETA").stdout.splitlines()
+    assert [line.split(",")[1:3] for line in exported[1:]] == [["acad-1", "66"]]
+
+
+_RUNNING = "id,title,starts_at\nT-1,Open course,2026-01-01\n"
+
+
+def test_each_result_that_cannot_be_used_is_reported(alpha: Cli) -> None:
+    alpha("import", "offerings", alpha.file("first.csv", _FIRST), "--centre", "ALPHA")
+    alpha("import", "registrations", registrations(alpha, "S-1", "acad-1"))
+    rows = "S-1,acad-1,55\nS-1,acad-9,55\nS-2,acad-1,55\nS-9,acad-1,55\nS-1,acad-1,56\n"
+    scores = alpha.file("results.csv", f"offering,learner,score\n{rows}")
+    said = alpha("import", "results", scores, code=1).stdout
+    assert "Row 3: The learner is not enrolled in this offering." in said
+    assert "Row 4: The learner is not enrolled in this offering." in said
+    assert "Row 5 names an offering that does not exist." in said
+    assert "Row 6 repeats the id of an earlier row." in said
+    assert "Row 2" not in said
+
+
+def test_score_beyond_its_scale_is_refused(alpha: Cli) -> None:
+    alpha("import", "offerings", alpha.file("first.csv", _FIRST), "--centre", "ALPHA")
+    alpha("import", "registrations", registrations(alpha, "S-1", "acad-1"))
+    for score, scale in (("120", ""), ("-5", ""), ("21", "20")):
+        scores = alpha.file(
+            "results.csv", f"offering,learner,score,scale_max\nS-1,acad-1,{score},{scale}\n"
+        )
+        said = alpha("import", "results", scores, code=1).stdout
+        assert f"The score is not on the scale from 0 to {scale or 100}." in said
+
+
+def test_a_workbook_is_refused_with_what_to_do(alpha: Cli) -> None:
+    path = alpha.file("plan.xlsx", "PK")
+    result = alpha("schedule", "push", path, "--centre", "ALPHA", code=2)
+    assert "workbook" in result.stderr
+    assert "CSV UTF-8" in result.stderr

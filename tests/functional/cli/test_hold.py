@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bridge.simulators.moodle import MoodleState
+from lms_bridge.devtools.moodle.state import MoodleState
 from tests.functional.cli.conftest import Cli, codes_of
 
 
@@ -17,7 +17,7 @@ def held(alpha: Cli, site: MoodleState) -> Cli:
     return alpha
 
 
-def test_shown_with_the_codes_of_its_records(held: Cli) -> None:
+def test_a_hold_is_shown_with_the_codes_of_its_records(held: Cli) -> None:
     codes = codes_of(held)
     assert "3 of 6" in held("hold", "list").stdout
     shown = held("hold", "show", "1").stdout
@@ -27,7 +27,7 @@ def test_shown_with_the_codes_of_its_records(held: Cli) -> None:
     assert "Nothing waits" not in held("hold", "list", "--centre", "ALPHA").stdout
 
 
-def test_approved(held: Cli) -> None:
+def test_an_approved_hold_is_carried_out(held: Cli) -> None:
     assert "approved" in held("hold", "approve", "1", "--by", "tester").stdout
     assert "Nothing waits" in held("hold", "list").stdout
     assert "3 gone" in held("sync").stdout
@@ -36,13 +36,13 @@ def test_approved(held: Cli) -> None:
     assert "Decided by tester" in held("hold", "show", "1").stdout
 
 
-def test_rejected(held: Cli) -> None:
+def test_a_rejected_hold_keeps_its_records(held: Cli) -> None:
     held("hold", "reject", "1")
     held("sync")
     assert len(codes_of(held)) == 6
 
 
-def test_decided_once(held: Cli) -> None:
+def test_a_hold_is_decided_once(held: Cli) -> None:
     held("hold", "reject", "1")
     assert "not pending" in held("hold", "approve", "1", code=2).stderr
     assert "There is no hold 7" in held("hold", "show", "7", code=2).stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bridge.simulators.moodle import MoodleState
+from lms_bridge.devtools.moodle.state import MoodleState
 from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 
@@ -14,11 +14,11 @@ def waiting(alpha: Cli, site: MoodleState) -> Cli:
     site.people.add("somebody", "Given-acad-1", "Family-acad-1", "acad-1@example.org", id=77)
     alpha("sync")
     alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1", "acad-2"))
-    alpha("sync")
+    alpha("sync", code=4)
     return alpha
 
 
-def test_shown_by_ids_alone(waiting: Cli) -> None:
+def test_waiting_people_are_shown_by_ids_alone(waiting: Cli) -> None:
     (row,) = waiting.json("person", "unmatched")
     assert (row["learner"], row["centre"], row["reason"]) == ("acad-1", "ALPHA", "same-email")
     assert row["accounts"][0]["account"] == "77"
@@ -27,12 +27,23 @@ def test_shown_by_ids_alone(waiting: Cli) -> None:
         assert name not in waiting.everything_said()
 
 
-def test_matched_with_an_account(waiting: Cli, site: MoodleState) -> None:
+def test_a_person_is_matched_with_an_account(waiting: Cli, site: MoodleState) -> None:
     waiting("person", "match", "acad-1", "--centre", "ALPHA", "--account", "77")
     assert "Nobody waits" in waiting("person", "unmatched").stdout
     assert "Nothing waits" in waiting("resend", "--centre", "ALPHA", "--list").stdout
     waiting("sync")
     assert [each.user_id for each in site.enrolments.of_user(77)] == [77]
+
+
+@pytest.mark.parametrize("account", ["4711", "78", "not-a-number"])
+def test_an_account_that_is_not_there_is_refused(
+    account: str, waiting: Cli, site: MoodleState
+) -> None:
+    site.people.add("left", "Left", "Person", "left@example.org", id=78)
+    site.delete_person(78)
+    match = ("person", "match", "acad-1", "--centre", "ALPHA", "--account", account)
+    assert account in waiting(*match, code=2).stderr
+    assert waiting.json("person", "unmatched")
 
 
 def test_an_account_that_nobody_suggested_is_a_warning(waiting: Cli) -> None:
@@ -47,7 +58,7 @@ def test_an_account_is_created_when_none_is_theirs(waiting: Cli, site: MoodleSta
     assert len(site.people.with_any("idnumber", ["acad-1"])) == 1
 
 
-def test_wrong_usage(waiting: Cli) -> None:
+def test_a_match_needs_one_choice_and_a_known_person(waiting: Cli) -> None:
     match = ("person", "match", "acad-1", "--centre", "ALPHA")
     assert "either --account" in waiting(*match, code=2).stderr
     waiting(*match, "--account", "77", "--create", code=2)

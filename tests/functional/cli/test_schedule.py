@@ -9,26 +9,26 @@ from pathlib import Path
 import pytest
 
 from lms_bridge.bootstrap import open_bridge
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import load
-from lms_bridge.web import create_app
 from tests.functional.cli.conftest import Cli
 from tests.peers.serving import free_socket, serving
 
 _SCHEDULE = """\
-id;title;modality;level;starts at;ends at;status
-S-1;Spectrum;Blended;Advanced;2060-03-02;2060-03-13;planned
-S-2;Security;sometimes;Advanced;2060-03-02;2060-03-13;planned
+id;title;modality;level;starts at;ends at;status;location
+S-1;Spectrum;Blended;Advanced;2060-03-02;2060-03-13;planned;Nairobi
+S-2;Security;sometimes;Advanced;2060-03-02;2060-03-13;planned;Nairobi
 """
 _GOOD = _SCHEDULE.replace("sometimes", "Blended")
 
 
-def test_a_trial_then_the_push_then_the_same_again(alpha: Cli) -> None:
+def test_a_dry_run_changes_nothing_and_a_repeated_push_is_unchanged(alpha: Cli) -> None:
     path = alpha.file("schedule.csv", _GOOD)
     before = alpha.dump()
-    trial = alpha("schedule", "push", path, "--centre", "ALPHA", "--dry-run").stdout
-    assert "Row 2 S-1: created\n" in trial
-    assert "    title: Spectrum\n" in trial
-    assert trial.endswith("2 rows: 2 created. This was a trial: nothing was changed.\n")
+    dry_run = alpha("schedule", "push", path, "--centre", "ALPHA", "--dry-run").stdout
+    assert "Row 2 S-1: created\n" in dry_run
+    assert "    title: Spectrum\n" in dry_run
+    assert dry_run.endswith("2 rows: 2 created. This was a dry run: nothing was changed.\n")
     assert alpha.dump() == before
     made = alpha("schedule", "push", path, "--centre", "ALPHA").stdout
     assert made.endswith("2 rows: 2 created.\n")
@@ -40,19 +40,19 @@ def test_a_trial_then_the_push_then_the_same_again(alpha: Cli) -> None:
     assert "Row 2 S-1: updated\n    title: Spectrum -> Waves\n" in shown
 
 
-def test_what_is_refused_is_told_with_the_remedy(alpha: Cli) -> None:
+def test_a_refused_row_is_reported_with_its_remedy(alpha: Cli) -> None:
     path = alpha.file("schedule.csv", _SCHEDULE)
-    told = alpha("schedule", "push", path, "--centre", "ALPHA", code=1).stdout
-    assert "Row 3 S-2: refused\n" in told
-    assert "    modality is not one of: online_instructor_led, face_to_face, blended" in told
-    assert "1 created, 1 refused" in told
+    reported = alpha("schedule", "push", path, "--centre", "ALPHA", code=1).stdout
+    assert "Row 3 S-2: refused\n" in reported
+    assert "    modality is not one of: online_instructor_led, face_to_face, blended" in reported
+    assert "1 created, 1 refused" in reported
     for wrong in (("no.csv",), ("schedule.doc",), (alpha.file("x.csv", "id,titel\n1,2\n"),)):
         alpha("schedule", "push", *wrong, "--centre", "ALPHA", code=2)
     assert "meant: title?" in alpha.results[-1].output
     alpha("schedule", "push", path, "--centre", "NONE", code=2)
 
 
-def test_a_whole_schedule_is_held(alpha: Cli) -> None:
+def test_a_whole_schedule_with_many_removals_is_held(alpha: Cli) -> None:
     rows = "".join(f"S-{number};Course {number}\n" for number in range(9))
     path = alpha.file("schedule.csv", f"id;title\n{rows}")
     alpha("schedule", "push", path, "--centre", "ALPHA", "--whole")
@@ -85,7 +85,9 @@ def elsewhere(alpha: Cli) -> Iterator[str]:
         yield address
 
 
-def test_a_bridge_elsewhere(alpha: Cli, elsewhere: str, tmp_path: Path) -> None:
+def test_a_schedule_is_pushed_to_a_bridge_elsewhere(
+    alpha: Cli, elsewhere: str, tmp_path: Path
+) -> None:
     made = alpha(
         *("token", "create", "Sample schedule", "--centre", "ALPHA"),
         *("--scope", "offerings:write"),
@@ -94,9 +96,9 @@ def test_a_bridge_elsewhere(alpha: Cli, elsewhere: str, tmp_path: Path) -> None:
     there = Cli({}, tmp_path)  # without any settings of its own
     path = there.file("schedule.csv", _SCHEDULE)
     push = ("schedule", "push", path, "--centre", "ALPHA", "--url", elsewhere, "--token-stdin")
-    told = there(*push, typed=f"{token}\n", code=1).stdout
-    assert "Row 3 S-2: refused" in told
-    assert "1 created, 1 refused" in told
+    reported = there(*push, typed=f"{token}\n", code=1).stdout
+    assert "Row 3 S-2: refused" in reported
+    assert "1 created, 1 refused" in reported
     there(*push, typed="lmsb_wrong\n", code=1)
     assert "token" in there.results[-1].output
     other = ("schedule", "push", path, "--centre", "BETA", "--url", elsewhere, "--token-stdin")
@@ -115,8 +117,8 @@ def test_notes_that_many_rows_share_are_counted(alpha: Cli) -> None:
     )
     head = "id;title;modality;level;starts at;ends at\n"
     path = alpha.file("schedule.csv", head + rows)
-    told = alpha("schedule", "push", path, "--centre", "ALPHA").stdout
+    reported = alpha("schedule", "push", path, "--centre", "ALPHA").stdout
     note = "note: Nobody has reviewed the offering in the bridge"
-    assert told.count(f"    {note}") == 20
-    assert told.count("Row ") == 20
-    assert "note: 5 more rows: Nobody has reviewed" in told
+    assert reported.count(f"    {note}") == 20
+    assert reported.count("Row ") == 20
+    assert "note: 5 more rows: Nobody has reviewed" in reported

@@ -38,7 +38,7 @@ def test_effective_settings_hide_secrets(cli: Cli) -> None:
     assert "hunter2" not in cli("settings").stdout
 
 
-def test_the_key_is_changed(alpha: Cli) -> None:
+def test_secrets_are_locked_anew_with_a_new_key(alpha: Cli) -> None:
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     made = Path(alpha.environment["LMS_BRIDGE_SECRETS__KEY_FILE"]).read_text(encoding="ascii")
     signing = alpha.json("keys", "list")
@@ -49,13 +49,13 @@ def test_the_key_is_changed(alpha: Cli) -> None:
     assert "is not the key" in alpha("db", "relock", code=2).stderr
     assert alpha.dump() == before
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{made}"
-    assert "4 secret(s)" in alpha("db", "relock").stdout
+    assert "5 secret(s)" in alpha("db", "relock").stdout
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = new
     alpha("sync", "--centre", "ALPHA", "--flow", "offerings")
     assert alpha.json("keys", "list") == signing
 
 
-def test_all_wrong_settings_at_once(cli: Cli) -> None:
+def test_all_wrong_settings_are_reported_at_once(cli: Cli) -> None:
     cli.environment |= {
         "LMS_BRIDGE_WEB__PORT": "eighty",
         "LMS_BRIDGE_SYNC__SPEED": "9",
@@ -68,7 +68,7 @@ def test_all_wrong_settings_at_once(cli: Cli) -> None:
     assert result.stdout == ""
 
 
-def test_check(cli: Cli) -> None:
+def test_the_check_reports_missing_settings_and_services(cli: Cli) -> None:
     assert "in order" in cli("settings", "check").stdout
     cli.environment["LMS_BRIDGE_ACADEMY__CONNECTOR"] = "nobody"
     assert "academy_http" in cli("settings", "check", code=2).stderr
@@ -94,7 +94,7 @@ def test_tables_of_a_newer_version_are_left_alone(cli: Cli) -> None:
     assert "a newer version" in cli("db", "upgrade", code=2).stderr
 
 
-def test_a_database_that_is_away(cli: Cli) -> None:
+def test_an_unreachable_database_is_reported(cli: Cli) -> None:
     cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = "postgresql://me:hunter2@127.0.0.1:1/x"
     result = cli("centre", "list", code=2)
     assert "cannot be opened" in result.stderr
@@ -102,11 +102,22 @@ def test_a_database_that_is_away(cli: Cli) -> None:
     assert "cannot be opened" in cli("db", "upgrade", code=2).stderr
 
 
-def test_a_database_that_breaks_under_way(cli: Cli) -> None:
+def test_a_database_error_is_reported_without_its_statement(cli: Cli) -> None:
     _execute(cli, "DROP TABLE centre")
     result = cli("centre", "list", code=1)
-    assert "The database did not do its part (OperationalError)." in result.stderr
+    assert "The database failed (OperationalError)." in result.stderr
     assert "SELECT" not in result.output
+
+
+def test_a_read_only_database_is_named_as_such(cli: Cli, postgres_address: str) -> None:
+    option = "options=-c%20default_transaction_read_only%3Don"
+    joint = "&" if "?" in postgres_address else "?"
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = f"{postgres_address}{joint}{option}"
+    result = cli("operator", "link", code=1)
+    assert "The database is read-only" in result.stderr
+    shown = cli("status", code=1).stdout
+    assert "nothing can be stored (database-read-only)" in shown
+    assert "lets the bridge write" in shown
 
 
 def test_serve_takes_host_and_port(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,5 +131,5 @@ def test_serve_takes_host_and_port(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
     ]
 
 
-def test_worker_needs_its_engine(cli: Cli) -> None:
+def test_the_worker_needs_its_engine(cli: Cli) -> None:
     assert "engine.kind" in cli("worker", code=2).stderr

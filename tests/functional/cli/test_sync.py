@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from lms_bridge.simulators.moodle import MoodleState, save
+from lms_bridge.devtools.moodle.saved import save
+from lms_bridge.devtools.moodle.state import MoodleState
 from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 
-def test_first_and_second_sync(alpha: Cli) -> None:
+def test_the_second_sync_has_nothing_to_do(alpha: Cli) -> None:
     assert "ALPHA: done" in (first := alpha("sync").stdout)
     assert "offerings: 6 new, 6 sent" in first
     assert "nothing to do" in alpha("sync").stdout
@@ -25,11 +26,11 @@ def test_json_is_one_document_and_nothing_else(alpha: Cli) -> None:
     result = alpha("sync", "--json")
     (centre,) = json.loads(result.stdout)["centres"]
     assert centre["status"] == "done"
-    assert centre["counts"]["offering.create.taken in"] == 6
+    assert centre["counts"]["offering.create.applied"] == 6
     assert result.stderr == ""
 
 
-def test_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleState) -> None:
+def test_a_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleState) -> None:
     alpha("sync")
     alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
     site.catalogue.change(3, fullname="Another title", summary="<p>" + "long " * 500 + "</p>")
@@ -47,23 +48,23 @@ def test_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleState)
     assert save(site) == there
 
 
-def test_dry_run_as_json(alpha: Cli) -> None:
+def test_a_dry_run_is_printed_as_json(alpha: Cli) -> None:
     document = alpha.json("sync", "--dry-run")
     assert document["dry_run"] is True
     changes = document["centres"][0]["changes"]
-    assert {"taken in", "would be sent"} == {each["state"] for each in changes}
+    assert {"applied", "would be sent"} == {each["state"] for each in changes}
     titles = [each["fields"]["title"][1] for each in changes if each["fields"]]
     assert any(title.startswith("[Sample]") for title in titles)
 
 
-def test_one_flow_alone(alpha: Cli) -> None:
+def test_one_flow_can_run_alone(alpha: Cli) -> None:
     alpha("sync", "--flow", "results", "--changes-only")
     assert codes_of(alpha) == []
     alpha("sync", "--flow", "offerings")
     assert len(codes_of(alpha)) == 6
 
 
-def test_changes_only_does_not_look_at_the_targets(alpha: Cli, site: MoodleState) -> None:
+def test_a_run_of_changes_only_reads_no_target(alpha: Cli, site: MoodleState) -> None:
     site.catalogue.change(2, enddate=0)  # what ended long ago is not looked at any more
     alpha("sync")
     alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
@@ -78,15 +79,16 @@ def test_a_bad_record_is_exit_code_1(alpha: Cli, site: MoodleState) -> None:
     site.catalogue.change(3, startdate=1_780_000_000, enddate=1_770_000_000)
     result = alpha("sync", code=1)
     assert "1 quarantined" in result.stdout
-    run = alpha.json("run", "list")[0]["id"]
+    run = alpha.json("run", "list")[0]["number"]
     assert "ends_at is before the start" in alpha("run", "show", str(run)).stdout
 
 
 def test_a_site_that_is_away_is_exit_code_1_with_its_reason(alpha: Cli, site: MoodleState) -> None:
     site.maintenance = True
     result = alpha("sync", code=1)
-    assert "offerings read: centre:ALPHA" in result.stdout
-    assert "come back later" in result.stdout
+    assert "offerings read: " in result.stdout
+    assert "Moodle is in maintenance mode" in result.stdout
+    assert "Site administration, Server, Maintenance mode" in result.stdout
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def halved(alpha: Cli, site: MoodleState) -> Cli:
     return alpha
 
 
-def test_what_only_waits_for_approval_is_exit_code_3(halved: Cli) -> None:
+def test_a_run_that_only_waits_for_approval_is_exit_code_3(halved: Cli) -> None:
     assert "would be held" in halved("sync", "--dry-run", code=3).stdout
     assert "hold show 1" in halved("sync", code=3).stdout
     assert len(codes_of(halved)) == 6
@@ -109,11 +111,11 @@ def test_a_failure_outranks_a_hold(halved: Cli, site: MoodleState) -> None:
     halved("sync", code=1)
 
 
-def test_unknown_flow_is_wrong_usage(alpha: Cli) -> None:
+def test_an_unknown_flow_is_wrong_usage(alpha: Cli) -> None:
     assert "offerings" in alpha("sync", "--flow", "grades", code=2).stderr
 
 
-def test_the_same_on_postgresql(
+def test_a_sync_import_and_export_work_on_postgresql(
     cli: Cli, address: str, postgres_address: str, tmp_path: Path
 ) -> None:
     cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = postgres_address
@@ -130,7 +132,7 @@ def test_the_same_on_postgresql(
     assert "acad-1 in ALPHA-" in cli("run", "show", "3").stdout
 
 
-def test_what_nobody_reviewed_waits_where_the_centre_s_policy_says_so(alpha: Cli) -> None:
+def test_an_unreviewed_offering_waits_if_the_centres_policy_requires_it(alpha: Cli) -> None:
     alpha("centre", "change", "ALPHA", "--policy", "unreviewed=review")
     alpha("sync")
     path = alpha.file("offerings.csv", "id,title,centre\nF-1,Sample course,ALPHA\n")

@@ -9,7 +9,7 @@ from tests.functional.cli.conftest import Cli
 ADDRESS = "https://lms.example.org/hook-of-a-secret-path"
 
 
-def test_a_webhook_from_its_adding_to_its_end(alpha: Cli) -> None:
+def test_a_webhook_is_added_shown_pinged_and_removed(alpha: Cli) -> None:
     assert "no webhook yet" in alpha("webhook", "list").stdout
     made = alpha(
         *("webhook", "add", ADDRESS, "--name", "Sample receiver", "--centre", "ALPHA"),
@@ -21,9 +21,9 @@ def test_a_webhook_from_its_adding_to_its_end(alpha: Cli) -> None:
     listed = alpha("webhook", "list").stdout
     assert "lms.example.org" in listed
     assert "secret-path" not in listed
-    told = alpha.json("webhook", "show", "1")
-    assert (told["centre"], told["events"]) == ("ALPHA", ["enrolment.changed"])
-    assert told["deliveries"] == []
+    reported = alpha.json("webhook", "show", "1")
+    assert (reported["centre"], reported["events"]) == ("ALPHA", ["enrolment.changed"])
+    assert reported["deliveries"] == []
 
     assert "msg_" in alpha("webhook", "ping", "1").stdout
     (line,) = alpha.json("webhook", "show", "1")["deliveries"]
@@ -32,7 +32,7 @@ def test_a_webhook_from_its_adding_to_its_end(alpha: Cli) -> None:
     assert f"webhook delivery {number}" in alpha("webhook", "show", "1").stdout
     assert alpha.json("webhook", "delivery", number) == line
     assert "ping, waiting" in alpha("webhook", "delivery", number).stdout
-    assert "as soon as" in alpha("webhook", "resend", number).stdout
+    assert "within seconds" in alpha("webhook", "resend", number).stdout
     assert "active" in alpha("webhook", "enable", "1").stdout
 
     assert "removed" in alpha("webhook", "remove", "1").stdout
@@ -46,24 +46,24 @@ def test_a_webhook_from_its_adding_to_its_end(alpha: Cli) -> None:
     assert {(each["centre"], each["flows"], each["trigger"]) for each in runs} == {
         ("ALPHA", "webhooks", "command")
     }
-    shown = "".join(alpha("run", "show", str(each["id"])).stdout for each in runs)
+    shown = "".join(alpha("run", "show", str(each["number"])).stdout for each in runs)
     assert "host: lms.example.org" in shown
     assert "event: ping" in shown
     assert "webhook 1 Sample receiver: remove, done" in shown
     assert "secret-path" not in shown
 
 
-def test_another_secret(alpha: Cli) -> None:
+def test_a_renewed_secret_replaces_the_old_one(alpha: Cli) -> None:
     first = alpha("webhook", "add", ADDRESS).stdout.splitlines()[0]
     second, said = alpha("webhook", "renew", "1").stdout.splitlines()
     assert second.startswith("whsec_")
     assert second != first
-    assert "counts until" in said
+    assert "valid until" in said
     third = alpha.json("webhook", "renew", "1", "--hours", "0")
     assert third["old_until"] is None
     assert third["secret"] not in (first, second)
-    assert "webhooks: 1 given another secret" in alpha("run", "list").stdout
-    last = str(alpha.json("run", "list")[0]["id"])
+    assert "webhooks: 1 with a new secret" in alpha("run", "list").stdout
+    last = str(alpha.json("run", "list")[0]["number"])
     assert "secret (personal or secret: values are not shown)" in alpha("run", "show", last).stdout
     shown = alpha("webhook", "list").stdout + json.dumps(alpha.json("webhook", "show", "1"))
     kept = "\n".join(alpha.dump())
@@ -72,7 +72,7 @@ def test_another_secret(alpha: Cli) -> None:
         assert secret[6:] not in kept
 
 
-def test_what_is_refused(alpha: Cli) -> None:
+def test_a_webhook_with_a_wrong_address_centre_or_number_is_refused(alpha: Cli) -> None:
     alpha("webhook", "add", "ftp://lms.example.org/", code=2)
     alpha("webhook", "add", ADDRESS, "--centre", "NONE", code=2)
     alpha("webhook", "renew", "1", "--hours", "337", code=2)
@@ -81,7 +81,7 @@ def test_what_is_refused(alpha: Cli) -> None:
             alpha("webhook", command, number, code=2)
 
 
-def test_numbers_that_no_database_holds(alpha: Cli) -> None:
+def test_numbers_that_no_database_holds_are_refused(alpha: Cli) -> None:
     beyond = "99999999999999999999999"
     alpha("token", "create", "Sample", "--scope", "webhooks", "--days", beyond, code=2)
     alpha("token", "create", "Sample", "--scope", "webhooks", "--per-minute", beyond, code=2)

@@ -3,14 +3,12 @@
 The two outside systems live in the parent process: every call to them, and every beginning and
 commit of a transaction that writes, is told to the parent over a socket, and goes on only when the
 parent answers. Where it does not answer, it kills.
-
-Arguments: the number of the inherited socket, and the database's address.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,16 +18,16 @@ from sqlalchemy import event
 from lms_bridge.domain.model import Flow
 from lms_bridge.domain.ports import (
     Account,
-    Answer,
-    Order,
-    Outcomes,
-    Raw,
-    Reading,
+    Page,
+    Pages,
+    RawRecord,
     Removal,
+    WriteRequest,
+    WriteResults,
 )
 from lms_bridge.store.database import Database
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.lease_renewer import LeaseRenewer
 from lms_bridge.sync.run import Runner, RunRequest
 from tests.fakes.nights import NEVER_HOLD, sample_centre
 
@@ -40,13 +38,13 @@ class RemoteCentre:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         return _answers(self._call("lms", "read_offerings"))
 
-    def show_enrolments(self, offerings: Sequence[str]) -> Reading:
+    def show_enrolments(self, offerings: Sequence[str]) -> Pages:
         return _answers(self._call("lms", "show_enrolments", offerings))
 
-    def read_results(self, offerings: Sequence[str]) -> Reading:
+    def read_results(self, offerings: Sequence[str]) -> Pages:
         return _answers(self._call("lms", "read_results", offerings))
 
     def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
@@ -57,42 +55,42 @@ class RemoteCentre:
         found: Mapping[str, Sequence[Account]] = self._call("lms", "accounts_by_email", emails)
         return found
 
-    def write_learners(self, orders: Sequence[Order]) -> Outcomes:
-        for order in orders:
-            yield from self._call("lms", "write_learners", [order])
+    def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for request in requests:
+            yield from self._call("lms", "write_learners", [request])
 
-    def write_enrolments(self, orders: Sequence[Order], removal: Removal) -> Outcomes:
-        for order in orders:
-            yield from self._call("lms", "write_enrolments", [order], removal)
+    def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
+        for request in requests:
+            yield from self._call("lms", "write_enrolments", [request], removal)
 
 
 class RemoteAcademy:
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Reading:
+    def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
         return _answers(self._call("academy", "read_registrations", centre, offerings))
 
-    def write_offerings(self, orders: Sequence[Order]) -> Outcomes:
-        for order in orders:
-            yield from self._call("academy", "write_offerings", [order])
+    def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for request in requests:
+            yield from self._call("academy", "write_offerings", [request])
 
-    def write_results(self, orders: Sequence[Order]) -> Outcomes:
-        for order in orders:
-            yield from self._call("academy", "write_results", [order])
-
-
-def _answers(told: Sequence[tuple[str, tuple[bytes, ...], bool, str]]) -> Iterator[Answer]:
-    for scope, body, whole, cursor in told:
-        yield Answer(scope, body, lambda body=body: _parsed(body), whole, cursor)  # type: ignore[misc]
+    def write_results(self, requests: Sequence[WriteRequest]) -> WriteResults:
+        for request in requests:
+            yield from self._call("academy", "write_results", [request])
 
 
-def _parsed(body: tuple[bytes, ...]) -> list[Raw]:
-    return [Raw(external_id, fields) for external_id, fields in orjson.loads(b"".join(body))]
+def _answers(reported: Sequence[tuple[str, tuple[bytes, ...], bool, str]]) -> Iterator[Page]:
+    for scope, body, whole, cursor in reported:
+        yield Page(scope, body, partial(_parsed, body), whole, cursor)
 
 
-def main(socket: int, address: str) -> None:
-    parent = Connection(socket)
+def _parsed(body: tuple[bytes, ...]) -> list[RawRecord]:
+    return [RawRecord(external_id, fields) for external_id, fields in orjson.loads(b"".join(body))]
+
+
+def main(parent: Connection, address: str) -> None:
+    """Runs the centre once, on the database at this address."""
 
     def call(*what: Any) -> Any:
         parent.send(what)
@@ -110,13 +108,9 @@ def main(socket: int, address: str) -> None:
         call("step", "commit")
 
     peers = Peers(RemoteCentre(call), RemoteAcademy(call))
-    heartbeat = Heartbeat(database)
+    heartbeat = LeaseRenewer(database)
     runner = Runner(database, lambda centre: peers, heartbeat.keeping, 90)
     report = runner.run(RunRequest(sample_centre(), NEVER_HOLD, tuple(Flow)))
     heartbeat.close()
     database.close()
     parent.send(("ended", report.status))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])

@@ -11,17 +11,18 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from connectors.academy_http import connector
-from lms_bridge.domain.ports import Access
-from lms_bridge.simulators.academy import Academy, serve
-from lms_bridge.simulators.academy.app import application
+from lms_bridge.connectors.academy_http import connector
+from lms_bridge.devtools.academy.app import answer, serve
+from lms_bridge.devtools.academy.state import SimulatedAcademy
+from lms_bridge.devtools.wire import WireReply, WireRequest
+from lms_bridge.domain.ports import SystemAccess
 from lms_bridge.testing.samples import (
     CENTRE,
     learner_fields,
     offering,
-    offering_order,
-    removal_order,
-    result_order,
+    offering_request,
+    removal_request,
+    result_request,
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -66,84 +67,72 @@ def operation(method: str, path: str) -> dict[str, Any]:
 
 
 class Recorder:
-    """A WSGI layer in front of the platform that validates what goes through it."""
+    """Stands in front of the platform and validates what goes through it."""
 
-    def __init__(self, academy: Academy) -> None:
-        self._app = application(academy)
+    def __init__(self) -> None:
         self.seen: set[str] = set()
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        described = operation(environ["REQUEST_METHOD"], environ["RAW_PATH"])
+    def __call__(self, academy: SimulatedAcademy, request: WireRequest) -> WireReply:
+        described = operation(request.method, request.path)
         self.seen.add(described["operationId"])
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if "requestBody" in described:
             schema = described["requestBody"]["content"]["application/json"]["schema"]
-            validate(json.loads(body), schema)
-        started: list[Any] = []
-        environ["wsgi.input"] = _Input(body)
-        parts = self._app(environ, lambda *told: started.append(told))
-        self._check(described, started[0], b"".join(parts))
-        start_response(*started[0])
-        return parts
-
-    def _check(self, described: dict[str, Any], told: Any, body: bytes) -> None:
-        status, headers = told[0].split()[0], dict(told[1])
+            validate(json.loads(request.body), schema)
+        reply = answer(academy, request)
         responses = described["responses"]
-        answer = resolved(responses.get(status, responses["default"]))
-        if "content" not in answer:
-            return
-        assert headers["Content-Type"] in answer["content"]
-        validate(json.loads(body), answer["content"][headers["Content-Type"]]["schema"])
-
-
-class _Input:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def read(self, size: int) -> bytes:
-        return self._body[:size]
+        documented = resolved(responses.get(str(reply.status), responses["default"]))
+        if "content" in documented:
+            assert reply.content_type in documented["content"]
+            validate(json.loads(reply.body), documented["content"][reply.content_type]["schema"])
+        return reply
 
 
 @pytest.fixture
-def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Academy, Any, Recorder]]:
+def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SimulatedAcademy, Any, Recorder]]:
     """The platform, the connector open on it, and the recorder between the two."""
-    academy = Academy()
-    recorder = Recorder(academy)
-    monkeypatch.setattr("lms_bridge.simulators.academy.server.application", lambda _: recorder)
+    academy = SimulatedAcademy()
+    recorder = Recorder()
+    monkeypatch.setattr("lms_bridge.devtools.academy.app.answer", recorder)
     with serve(academy) as address:
-        access = Access("academy", address, academy.token, {"page_size": 2}, private_addresses=True)
+        access = SystemAccess(
+            "academy", address, academy.token, {"page_size": 2}, private_addresses=True
+        )
         system: Any = connector.open(access)
         yield academy, system, recorder
         system.close()
 
 
-def test_the_document_itself_is_sound() -> None:
+def test_the_document_is_valid() -> None:
     assert DOCUMENT["openapi"] == "3.1.0"
     for schema in DOCUMENT["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 
 
-def test_the_validation_bites() -> None:
+def test_the_validation_refuses_a_wrong_exchange() -> None:
     page = DOCUMENT["components"]["schemas"]["EnrolmentPage"]
     enrolment = {"id": "1", "offering": "O", "status": "enroled", "learner": {"id": "a b"}}
-    told = " ".join(problems({"items": [enrolment], "next": None, "changes": ""}, page))
-    assert all(wrong in told for wrong in ("'enroled'", "'a b'", "'email'", "''"))
+    reported = " ".join(problems({"items": [enrolment], "next": None, "changes": ""}, page))
+    assert all(wrong in reported for wrong in ("'enroled'", "'a b'", "'email'", "''"))
 
 
-def test_every_exchange_is_as_documented(exchange: tuple[Academy, Any, Recorder]) -> None:
+def test_every_exchange_is_as_documented(exchange: tuple[SimulatedAcademy, Any, Recorder]) -> None:
     academy, system, recorder = exchange
     list(system.probe())
-    orders = [offering_order(key, offering(f"O{key}")) for key in range(3)]
-    list(system.write_offerings([*orders, removal_order(9, "O2")]))
+    requests = [offering_request(key, offering(f"O{key}")) for key in range(3)]
+    list(system.write_offerings([*requests, removal_request(9, "O2")]))
     academy.refused.add("O1")
-    list(system.write_offerings(orders))
+    list(system.write_offerings(requests))
     list(system.show_offerings(["O0", "O2", "nothing"]))
     ids = [academy.enrol(CENTRE, "O0", learner_fields(f"p{number}")) for number in range(5)]
     *_, last = system.read_registrations(CENTRE, {})
     academy.withdraw(ids[3])
     list(system.registrations_since(CENTRE, {}, last.cursor))
     list(system.registrations_since(CENTRE, {}, "c9999"))
-    list(system.write_results([result_order(1, "O0", "p0", "0"), result_order(2, "O0", "q", "1")]))
+    list(
+        system.write_results(
+            [result_request(1, "O0", "p0", "0"), result_request(2, "O0", "q", "1")]
+        )
+    )
     bridges_own = {"health", "showOfferings", "putOfferings", "readEnrolments", "putResults"}
     assert recorder.seen == bridges_own
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import requests
 
-from connectors.academy_http import connector
+from lms_bridge.connectors.academy_http import connector
+from lms_bridge.devtools.academy.app import serve
+from lms_bridge.devtools.academy.state import SimulatedAcademy
+from lms_bridge.devtools.faults import FaultKind, SimulatedFault
 from lms_bridge.domain.errors import (
     AccessDenied,
     IncompleteRead,
@@ -16,66 +19,76 @@ from lms_bridge.domain.errors import (
     SettingsInvalid,
     Unreachable,
 )
-from lms_bridge.domain.ports import Access, Action, Answer, Done, Failed, Limits, Order, Verdict
-from lms_bridge.simulators.academy import Academy, Fault, FaultKind, serve
-from lms_bridge.testing.samples import CENTRE, learner_fields, offering, offering_order
+from lms_bridge.domain.ports import (
+    Action,
+    Limits,
+    Page,
+    SystemAccess,
+    Verdict,
+    WriteFailed,
+    WriteRequest,
+    Written,
+)
+from lms_bridge.testing.samples import CENTRE, learner_fields, offering, offering_request
 
-LIMITS = Limits(attempts=1, read_seconds=5)
+LIMITS = Limits(attempts=1, connect_seconds=120, read_seconds=120)
 
 
-def opened(academy: Academy, address: str, **changes: Any) -> Any:
+def opened(academy: SimulatedAcademy, address: str, **changes: Any) -> Any:
     options = {"limits": LIMITS, "private_addresses": True, **changes}
-    return connector.open(Access("academy", address, academy.token, **options))
+    return connector.open(SystemAccess("academy", address, academy.token, **options))
 
 
 @pytest.fixture
-def academy() -> Academy:
-    return Academy()
+def academy() -> SimulatedAcademy:
+    return SimulatedAcademy()
 
 
 @pytest.fixture
-def address(academy: Academy) -> Iterator[str]:
+def address(academy: SimulatedAcademy) -> Iterator[str]:
     with serve(academy) as served:
         yield served
 
 
 @pytest.fixture
-def system(academy: Academy, address: str) -> Iterator[Any]:
+def system(academy: SimulatedAcademy, address: str) -> Iterator[Any]:
     connected = opened(academy, address, options={"page_size": 2})
     yield connected
     connected.close()
 
 
-def orders(count: int) -> list[Order]:
-    return [offering_order(key, offering(f"O{key:03}", f"T{key}")) for key in range(count)]
+def new_offerings(count: int) -> list[WriteRequest]:
+    return [offering_request(key, offering(f"O{key:03}", f"T{key}")) for key in range(count)]
 
 
-def people(academy: Academy, count: int) -> list[str]:
+def people(academy: SimulatedAcademy, count: int) -> list[str]:
     return [academy.enrol(CENTRE, "O1", learner_fields(f"p{number}")) for number in range(count)]
 
 
-def whole(system: Any) -> list[Answer]:
+def whole(system: Any) -> list[Page]:
     return list(system.read_registrations(CENTRE, {}))
 
 
-def ids(answers: list[Answer]) -> list[str]:
+def ids(answers: list[Page]) -> list[str]:
     return [raw.external_id for answer in answers for raw in answer.parse()]
 
 
-def test_thousands_go_in_batches_of_a_hundred(academy: Academy, system: Any) -> None:
-    outcomes = list(system.write_offerings(orders(1_050)))
-    assert [type(outcome) for outcome in outcomes] == [Done] * 1_050
+def test_orders_are_sent_in_batches_of_a_hundred(academy: SimulatedAcademy, system: Any) -> None:
+    outcomes = list(system.write_offerings(new_offerings(1_050)))
+    assert [type(outcome) for outcome in outcomes] == [Written] * 1_050
     assert academy.requests["POST /offerings/batch"] == 11
     assert len(academy.offerings) == 1_050
 
 
-def test_a_batch_that_is_refused_whole_is_halved_down_to_its_rows(
-    academy: Academy, system: Any
+def test_a_refused_batch_is_bisected_down_to_its_rows(
+    academy: SimulatedAcademy, system: Any
 ) -> None:
     academy.whole_batches = True
     academy.refused = {"O007", "O093"}
-    outcomes = list(system.write_offerings(orders(100)))
-    failed = {outcome.key: outcome.error for outcome in outcomes if isinstance(outcome, Failed)}
+    outcomes = list(system.write_offerings(new_offerings(100)))
+    failed = {
+        outcome.key: outcome.error for outcome in outcomes if isinstance(outcome, WriteFailed)
+    }
     assert sorted(failed) == [7, 93]
     assert [getattr(error, "field", None) for error in failed.values()] == ["title", "title"]
     assert all(isinstance(error, RecordRefused) for error in failed.values())
@@ -88,53 +101,53 @@ def test_a_batch_that_is_refused_whole_is_halved_down_to_its_rows(
     ("status", "kind"), [(403, AccessDenied), (429, Overloaded), (500, Unreachable)]
 )
 def test_other_refusals_of_a_batch_end_the_writing(
-    status: int, kind: type[Exception], academy: Academy, system: Any
+    status: int, kind: type[Exception], academy: SimulatedAcademy, system: Any
 ) -> None:
-    academy.faults.next(Fault(FaultKind.STATUS, status=status, retry_after="3"), after=1)
+    academy.faults.next("*", SimulatedFault.http(status, "3"), after=1)
     outcomes = []
     with pytest.raises(kind):
-        outcomes.extend(system.write_offerings(orders(150)))
+        outcomes.extend(system.write_offerings(new_offerings(150)))
     assert len(academy.offerings) == 100
 
 
-def test_retry_after_reaches_the_caller(academy: Academy, system: Any) -> None:
-    academy.faults.next(Fault(FaultKind.STATUS, status=503, retry_after="120"))
+def test_retry_after_reaches_the_caller(academy: SimulatedAcademy, system: Any) -> None:
+    academy.faults.next("*", SimulatedFault.http(503, "120"))
     with pytest.raises(Overloaded) as raised:
-        list(system.write_offerings(orders(1)))
+        list(system.write_offerings(new_offerings(1)))
     assert raised.value.after == 120
 
 
-def test_a_garbled_answer_is_not_understood(academy: Academy, system: Any) -> None:
-    academy.faults.next(Fault(FaultKind.GARBLED))
+def test_a_garbled_answer_is_not_understood(academy: SimulatedAcademy, system: Any) -> None:
+    academy.faults.next("*", SimulatedFault(FaultKind.TRUNCATED))
     with pytest.raises(NotUnderstood):
         whole(system)
 
 
 def test_a_repeated_batch_has_the_same_key_and_a_new_one_another(
-    academy: Academy, address: str
+    academy: SimulatedAcademy, address: str
 ) -> None:
     patient = opened(academy, address, limits=Limits(attempts=3, backoff_seconds=0))
-    academy.faults.next(Fault(FaultKind.LOST, path="/offerings"))
+    academy.faults.next("/offerings*", SimulatedFault(FaultKind.CUT))
     for _ in range(2):
-        assert len(list(patient.write_offerings(orders(3)))) == 3
+        assert len(list(patient.write_offerings(new_offerings(3)))) == 3
     patient.close()
     assert academy.requests["POST /offerings/batch"] == 3
     assert len(academy.answered) == 2
 
 
-def test_a_change_to_and_fro_is_stored(academy: Academy, system: Any) -> None:
+def test_a_change_and_its_reversal_are_both_stored(academy: SimulatedAcademy, system: Any) -> None:
     for title in ("A", "B", "A"):
-        list(system.write_offerings([offering_order(1, offering("O1", title))]))
+        list(system.write_offerings([offering_request(1, offering("O1", title))]))
     assert academy.offerings["O1"]["title"] == "A"
 
 
-def test_an_order_without_identity_fails_alone(academy: Academy, system: Any) -> None:
-    nameless = Order(5, Action.REMOVE, "", {"state": "removed"})
-    outcomes = list(system.write_offerings([nameless, *orders(1)]))
-    assert [type(outcome) for outcome in outcomes] == [Failed, Done]
+def test_a_request_without_identity_fails_alone(academy: SimulatedAcademy, system: Any) -> None:
+    nameless = WriteRequest(5, Action.REMOVE, "", {"state": "removed"})
+    outcomes = list(system.write_offerings([nameless, *new_offerings(1)]))
+    assert [type(outcome) for outcome in outcomes] == [WriteFailed, Written]
 
 
-def test_pages_keep_their_order_and_scopes(academy: Academy, system: Any) -> None:
+def test_pages_keep_their_order_and_scopes(academy: SimulatedAcademy, system: Any) -> None:
     enrolments = people(academy, 5)
     before = whole(system)
     assert ids(before) == enrolments
@@ -146,8 +159,8 @@ def test_pages_keep_their_order_and_scopes(academy: Academy, system: Any) -> Non
     assert changed == [before[0].scope, before[2].scope]
 
 
-def test_what_changes_during_a_whole_read_is_followed_afterwards(
-    academy: Academy, system: Any
+def test_changes_during_a_whole_read_are_followed_afterwards(
+    academy: SimulatedAcademy, system: Any
 ) -> None:
     enrolments = people(academy, 5)
     reading = system.read_registrations(CENTRE, {})
@@ -159,7 +172,7 @@ def test_what_changes_during_a_whole_read_is_followed_afterwards(
     assert not followed[0].whole
 
 
-def test_changes_come_in_pages_too(academy: Academy, system: Any) -> None:
+def test_changes_come_in_pages_too(academy: SimulatedAcademy, system: Any) -> None:
     enrolments = people(academy, 5)
     cursor = whole(system)[-1].cursor
     for enrolment in enrolments:
@@ -171,7 +184,7 @@ def test_changes_come_in_pages_too(academy: Academy, system: Any) -> None:
     assert ids(quiet) == []
 
 
-def test_a_cursor_that_is_gone_makes_it_read_everything_once(academy: Academy, system: Any) -> None:
+def test_an_expired_cursor_causes_one_full_read(academy: SimulatedAcademy, system: Any) -> None:
     enrolments = people(academy, 3)
     academy.oldest_change = 2
     answers = list(system.registrations_since(CENTRE, {}, "c1"))
@@ -180,39 +193,39 @@ def test_a_cursor_that_is_gone_makes_it_read_everything_once(academy: Academy, s
     assert answers[-1].cursor == "c3"
 
 
-def test_a_cursor_that_is_too_long_to_be_kept(academy: Academy, system: Any) -> None:
+def test_a_cursor_that_is_too_long_is_refused(academy: SimulatedAcademy, system: Any) -> None:
     academy.last_change = 10**201
     with pytest.raises(NotUnderstood, match="200 characters"):
         whole(system)
 
 
-def test_a_page_that_is_gone_midway_is_no_snapshot(academy: Academy, system: Any) -> None:
+def test_a_page_that_expires_midway_fails_the_read(academy: SimulatedAcademy, system: Any) -> None:
     people(academy, 3)
-    academy.faults.next(Fault(FaultKind.STATUS, status=410), after=1)
+    academy.faults.next("*", SimulatedFault.http(410), after=1)
     with pytest.raises(IncompleteRead):
         whole(system)
 
 
-def test_codes_with_odd_characters_arrive(academy: Academy, system: Any) -> None:
+def test_codes_with_odd_characters_arrive(academy: SimulatedAcademy, system: Any) -> None:
     code = "O/1 & é,?#"
-    list(system.write_offerings([offering_order(1, offering(code, "Odd"))]))
+    list(system.write_offerings([offering_request(1, offering(code, "Odd"))]))
     [answer] = system.show_offerings([code])
     assert [raw.fields["title"] for raw in answer.parse()] == ["Odd"]
 
 
-def test_an_offering_that_is_gone_is_shown_as_removed(academy: Academy, system: Any) -> None:
-    list(system.write_offerings(orders(2)))
+def test_a_missing_offering_is_shown_as_removed(academy: SimulatedAcademy, system: Any) -> None:
+    list(system.write_offerings(new_offerings(2)))
     del academy.offerings["O001"]
     [answer] = system.show_offerings(["O000", "O001"])
     states = {raw.external_id: raw.fields["state"] for raw in answer.parse()}
     assert states == {"O000": "active", "O001": "removed"}
 
 
-def test_no_address_in_a_title_is_repeated(academy: Academy, system: Any) -> None:
+def test_no_address_in_a_title_is_repeated(academy: SimulatedAcademy, system: Any) -> None:
     academy.refused = {"O000"}
     academy.refusal = "Unknown coordinator anna@leak.example.org"
-    [row] = system.write_offerings(orders(1))
-    assert isinstance(row, Failed)
+    [row] = system.write_offerings(new_offerings(1))
+    assert isinstance(row, WriteFailed)
     assert str(row.error).endswith("Unknown coordinator (an address)")
 
 
@@ -228,15 +241,15 @@ def test_no_address_in_a_title_is_repeated(academy: Academy, system: Any) -> Non
         ({"options": {"colour": "red"}}, "options.colour"),
     ],
 )
-def test_settings_are_checked(changes: dict[str, Any], named: str) -> None:
+def test_wrong_settings_are_refused(changes: dict[str, Any], named: str) -> None:
     settings = {"address": "https://academy.example/api", "secret": "token", **changes}
     with pytest.raises(SettingsInvalid) as raised:
-        connector.open(Access("academy", **settings))
+        connector.open(SystemAccess("academy", **settings))
     assert [problem.partition(":")[0] for problem in raised.value.problems] == [named]
 
 
-def test_the_probe_tells_flow_by_flow_what_is_missing(academy: Academy, system: Any) -> None:
-    academy.faults.next(Fault(FaultKind.STATUS, "/results", status=403))
+def test_the_probe_names_what_each_flow_lacks(academy: SimulatedAcademy, system: Any) -> None:
+    academy.faults.next("/results*", SimulatedFault.http(403))
     findings = {found.check: found for found in system.probe()}
     assert findings["results: write"].verdict is Verdict.MISSING
     assert findings["results: write"].affects == ("results",)
@@ -246,14 +259,14 @@ def test_the_probe_tells_flow_by_flow_what_is_missing(academy: Academy, system: 
     assert not academy.results
 
 
-def test_single_puts_are_idempotent(academy: Academy, address: str) -> None:
+def test_single_puts_are_idempotent(academy: SimulatedAcademy, address: str) -> None:
     headers = {"Authorization": f"Bearer {academy.token}"}
-    item = dict(offering_order(1, offering("O/1")).wanted)
+    item = dict(offering_request(1, offering("O/1")).desired)
     url = f"{address}/offerings/O%2F1"
     statuses = [
-        requests.put(url, json=item, headers=headers, timeout=5).status_code for _ in range(2)
+        requests.put(url, json=item, headers=headers, timeout=120).status_code for _ in range(2)
     ]
     assert statuses == [201, 200]
-    other = requests.put(f"{address}/offerings/O2", json=item, headers=headers, timeout=5)
+    other = requests.put(f"{address}/offerings/O2", json=item, headers=headers, timeout=120)
     assert (other.status_code, other.headers["Content-Type"]) == (422, "application/problem+json")
-    assert requests.get(address, timeout=5).status_code == 401
+    assert requests.get(address, timeout=120).status_code == 401

@@ -15,9 +15,9 @@ from jsonschema import Draft202012Validator
 from schemathesis.checks import load_all_checks
 from schemathesis.schemas import BaseSchema
 
+from lms_bridge.api.problems import CODES, RULES
+from lms_bridge.api.route import ROUTES, VERSION, Route
 from lms_bridge.domain.model import EnrolmentStatus
-from lms_bridge.web.api.codes import CODES, RULES
-from lms_bridge.web.api.routing import ENTRIES, VERSION, Entry
 from tests.integration.api.test_tenancy import things
 from tests.integration.api.world import World, enrol, open_world
 
@@ -26,10 +26,8 @@ REQUESTS = 20
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Iterator[World]:
-    path = tmp_path_factory.mktemp("document") / "bridge.sqlite3"
-    path.write_bytes(sqlite_template.read_bytes())
-    made = open_world(f"sqlite:///{path}")
+def api(shared_sqlite_address: str) -> Iterator[World]:
+    made = open_world(shared_sqlite_address)
     things(made, "ONE")
     enrol(made, "ONE-apply", "L2", EnrolmentStatus.APPLIED)
     yield made
@@ -37,13 +35,13 @@ def asked(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any) -> Ite
 
 
 @pytest.fixture(scope="module")
-def token(asked: World) -> str:
-    return asked.token(per_minute=1_000_000)
+def token(api: World) -> str:
+    return api.token(per_minute=1_000_000)
 
 
 @pytest.fixture(scope="module")
-def openapi(asked: World) -> BaseSchema:
-    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", asked.client.application)
+def openapi(api: World) -> BaseSchema:
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", api.client.application)
 
 
 load_all_checks()
@@ -58,12 +56,14 @@ CHECKS = [
 dates in several forms: the schemas are forgiving in form and strict in meaning."""
 
 
-def _address(entry: Entry) -> str:
+def _address(entry: Route) -> str:
     return "/api" + VERSION + re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", entry.rule)
 
 
-@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.endpoint)
-def test_made_up_requests(entry: Entry, openapi: BaseSchema, token: str) -> None:
+@pytest.mark.parametrize("entry", ROUTES.values(), ids=lambda entry: entry.endpoint)
+def test_a_generated_request_gets_a_documented_response(
+    entry: Route, openapi: BaseSchema, token: str
+) -> None:
     """No server error, and no answer that the document does not tell of."""
     operation = openapi[_address(entry)][entry.method]
     headers = {"Authorization": f"Bearer {token}"}
@@ -85,8 +85,8 @@ def test_made_up_requests(entry: Entry, openapi: BaseSchema, token: str) -> None
     ask()
 
 
-def test_the_document_is_openapi_3_1(asked: World) -> None:
-    made = asked.get("/openapi.json").get_json()
+def test_the_document_is_openapi_3_1(api: World) -> None:
+    made = api.get("/openapi.json").get_json()
     assert made["openapi"] == "3.1.0"
     for schema in made["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
@@ -96,7 +96,7 @@ def test_the_document_is_openapi_3_1(asked: World) -> None:
         for method, operation in methods.items()
         if method != "parameters"
     }
-    assert operations == {name.partition(".")[2] for name in ENTRIES}
+    assert operations == {name.partition(".")[2] for name in ROUTES}
     for methods in made["paths"].values():
         for method, operation in methods.items():
             if method in ("post", "put"):
@@ -107,8 +107,8 @@ def test_the_document_is_openapi_3_1(asked: World) -> None:
                 assert operation["responses"]["default"]
 
 
-def test_examples_fit_their_schemas(asked: World) -> None:
-    made = asked.get("/openapi.json").get_json()
+def test_examples_fit_their_schemas(api: World) -> None:
+    made = api.get("/openapi.json").get_json()
     for methods in made["paths"].values():
         for operation in (methods[name] for name in ("post", "put") if name in methods):
             for media in operation["requestBody"]["content"].values():
@@ -117,19 +117,19 @@ def test_examples_fit_their_schemas(asked: World) -> None:
                     Draft202012Validator(schema).validate(media["example"])
 
 
-def test_the_page_explains_every_route_and_every_code(asked: World) -> None:
-    response = asked.client.get("/api/docs")
+def test_the_page_explains_every_route_and_every_code(api: World) -> None:
+    response = api.client.get("/api/docs")
     html = response.get_data(as_text=True)
     assert response.status_code == 200
     assert "<script" not in html
     assert "unsafe" not in response.headers["Content-Security-Policy"]
     for code in (*CODES, *RULES):
         assert f'id="{code}"' in html
-    for entry in ENTRIES.values():
+    for entry in ROUTES.values():
         name = entry.endpoint.partition(".")[2]
         assert f'id="{name}"' in html
     # what a problem names as its type is there to be read
-    problem = asked.get("/offerings/none").get_json()
+    problem = api.get("/offerings/none").get_json()
     page, _, anchor = problem["type"].partition("#")
     assert page == "/api/docs"
     assert f'id="{anchor}"' in html

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select, update
 
-from lms_bridge.domain.access import Reach
+from lms_bridge.api import idempotency
+from lms_bridge.api.idempotency import HEADER, REPLAYED, KeyClaim
+from lms_bridge.domain.access import DataScope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import EnrolmentStatus
-from lms_bridge.store import kept_answers, leases
-from lms_bridge.store.api_tables import api_answer
-from lms_bridge.store.kept_answers import Claim
+from lms_bridge.store import leases
+from lms_bridge.store.api_tables import kept_response
 from lms_bridge.store.tables import enrolment, run
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web.api.keys import HEADER, REPLAYED
 from tests.integration.api.test_registrations import group, person
 from tests.integration.api.world import World, enrol, open_world
 
@@ -38,7 +38,7 @@ def register(world: World, token: str, key: str, learner: str = "L1") -> Any:
 
 
 def test_a_repeated_request_is_answered_and_not_done_again(either: World) -> None:
-    token = either.token(reach=Reach("ONE"))
+    token = either.token(reach=DataScope("ONE"))
     first = register(either, token, "k1")
     again = register(either, token, "k1")
     assert (first.status_code, again.status_code) == (201, 201)
@@ -84,19 +84,19 @@ def test_a_refusal_is_kept_and_a_failure_is_not(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256])
-def test_keys_that_are_none(world: World, key: str) -> None:
+def test_an_invalid_key_is_refused(world: World, key: str) -> None:
     path = "/offerings/ONE-open/cancel"
     refused = world.post(path, world.token(), headers={HEADER: key})
     assert (refused.status_code, refused.get_json()["code"]) == (422, "key-invalid")
     assert world.get("/offerings/ONE-open").get_json()["status"] == "published"
 
 
-def test_many_at_once_are_done_once(either: World) -> None:
-    token = either.token(reach=Reach("ONE"))
+def test_simultaneous_requests_with_one_key_are_done_once(either: World) -> None:
+    token = either.token(reach=DataScope("ONE"))
     barrier = threading.Barrier(8)
 
     def send(_: int) -> Any:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=120)
         return register(either, token, "k1")
 
     with ThreadPoolExecutor(8) as pool:
@@ -115,7 +115,7 @@ def test_many_at_once_are_done_once(either: World) -> None:
         st.tuples(st.sampled_from("ab"), st.sampled_from(["L1", "L2"])), min_size=2, max_size=6
     )
 )
-def test_whatever_comes_together_each_key_is_done_once(
+def test_each_key_counts_once_however_requests_overlap(
     world: World, requests: list[tuple[str, str]]
 ) -> None:
     """Each key belongs to the first request that came with it, and all others are told so."""
@@ -136,37 +136,37 @@ def test_whatever_comes_together_each_key_is_done_once(
         assert {status for learner, status, _ in mine if learner in owners} <= {201, 409}
 
 
-def test_who_died_at_work_leaves_the_key_to_the_next(either: World) -> None:
+def test_a_dead_process_leaves_its_key_to_the_next_request(either: World) -> None:
     token = either.token()
     register(either, token, "k1")
     with either.bridge.database.writing() as tx:
         dead = leases.new_holder().split("|")[0] + "|999999999|x"
-        tx.execute(update(api_answer).values(holder=dead))
+        tx.execute(update(kept_response).values(holder=dead))
     again = register(either, token, "k1")
     assert again.status_code == 409  # done again, and refused: the learner is registered
     assert REPLAYED not in again.headers
     with either.bridge.database.writing() as tx:
-        tx.execute(update(api_answer).values(holder="another machine|1|x"))
-        tx.execute(update(api_answer).values(at=utc_now() - timedelta(hours=1)))
+        tx.execute(update(kept_response).values(holder="another machine|1|x"))
+        tx.execute(update(kept_response).values(at=utc_now() - timedelta(hours=1)))
     assert register(either, token, "k1").status_code == 409
 
 
-def test_a_key_that_is_given_back_between_two_looks(postgres_address: str) -> None:
+def test_a_key_released_between_two_reads_is_used(postgres_address: str) -> None:
     """PostgreSQL lets one transaction remove the row that another one has just run into."""
     world = open_world(postgres_address)
     engine, token = world.bridge.database.engine, world.token()
     register(world, token, "k1")
     with world.bridge.database.writing() as tx:
-        tx.execute(update(api_answer).values(holder=leases.new_holder()))
+        tx.execute(update(kept_response).values(holder=leases.new_holder()))
         tx.execute(update(enrolment).values(status=EnrolmentStatus.WITHDRAWN))
 
     given: list[str] = []
 
     def give_back(_: object, __: object, statement: str, *___: object) -> None:
-        if statement.startswith("INSERT INTO api_answer") and not given:
+        if statement.startswith("INSERT INTO kept_response") and not given:
             given.append(statement)
             with world.bridge.database.writing() as tx:
-                tx.execute(delete(api_answer))
+                tx.execute(delete(kept_response))
 
     event.listen(engine, "after_cursor_execute", give_back)
     again = register(world, token, "k1")
@@ -175,23 +175,23 @@ def test_a_key_that_is_given_back_between_two_looks(postgres_address: str) -> No
     assert again.status_code == 201, again.get_json()
 
 
-def test_who_was_taken_for_dead_changes_nothing(either: World) -> None:
+def test_a_request_that_lost_its_key_changes_nothing(either: World) -> None:
     """The answer is kept in the transaction of the change: one is not there without the other."""
     token = either.token()
     register(either, token, "k1")
     with either.bridge.database.writing() as tx:
-        id_ = tx.scalar(select(api_answer.c.token_id))
+        id_ = tx.scalar(select(kept_response.c.token_id))
         assert id_ is not None
-        assert not kept_answers.keep(tx, Claim(id_, "k1", "somebody else"), 200, {}, b"")
+        assert not idempotency.keep_response(tx, KeyClaim(id_, "k1", "somebody else"), 200, {}, b"")
 
 
 def test_answers_are_kept_for_a_while(world: World) -> None:
     token = world.token()
     register(world, token, "k1")
     with world.bridge.database.writing() as tx:
-        tx.execute(update(api_answer).values(at=utc_now() - timedelta(hours=25)))
+        tx.execute(update(kept_response).values(at=utc_now() - timedelta(hours=25)))
     assert register(world, token, "k1").status_code == 409  # anew
-    assert count(world, api_answer) == 1
+    assert count(world, kept_response) == 1
 
 
 def test_a_group_is_registered_once(world: World) -> None:

@@ -9,34 +9,27 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
-from sqlalchemy import delete, event, select, update
+from sqlalchemy import event, select, update
 
-from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.api import queries
+from lms_bridge.api.changes import waiting_slots
+from lms_bridge.api.offerings import offering_document
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.availability import Availability
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import digest
-from lms_bridge.domain.model import (
-    EnrolmentStatus,
-    Flow,
-    Kind,
-    Level,
-    Modality,
-    OfferingStatus,
-)
-from lms_bridge.schemas.asked import MOST
-from lms_bridge.schemas.offering import OfferingSchema
-from lms_bridge.schemas.shown import ShownOffering
-from lms_bridge.store import leases, lives, migrate, offerings, reports
-from lms_bridge.store.api_tables import offering_in_list
+from lms_bridge.domain.model import EnrolmentStatus, Flow, Kind, Level, Modality, OfferingStatus
+from lms_bridge.domain.rules import Rules
+from lms_bridge.schemas.params import MOST
+from lms_bridge.schemas.records import OfferingSchema
+from lms_bridge.schemas.responses import OfferingResponse
+from lms_bridge.store import leases, offerings, runs, status_history
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
-from lms_bridge.sync.offering_acts import move_on
+from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.run import RunRequest
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web.api.offerings import shown_offering
-from lms_bridge.web.api.waiting import room
-from lms_bridge.web.queries import offerings as queries
 from tests.fakes.lists import check_lists, dumped
 from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
 
@@ -47,13 +40,13 @@ def codes(world: World, query: str = "", token: str = "") -> list[str]:
     return [each["code"] for each in response.get_json()["items"]]
 
 
-def test_the_catalogue_is_open_and_one_s_own_is_not(either: World) -> None:
+def test_the_catalogue_needs_no_token_but_ones_own_list_does(either: World) -> None:
     public = ["ONE-open", "ONE-apply", "TWO-open", "FAR-open"]
     assert codes(either) == public
-    token = either.token(Scope.READ_OFFERINGS, reach=Reach("ONE"))
+    token = either.token(Scope.READ_OFFERINGS, reach=DataScope("ONE"))
     assert codes(either, token=token) == public
     assert codes(either, "view=mine", token) == ["ONE-open", "ONE-apply", "ONE-planned"]
-    africa = either.token(Scope.READ_OFFERINGS, reach=Reach(region="africa"))
+    africa = either.token(Scope.READ_OFFERINGS, reach=DataScope(region="africa"))
     assert "TWO-planned" in codes(either, "view=mine", africa)
     assert "FAR-planned" not in codes(either, "view=mine", africa)
     assert len(codes(either, "view=mine", either.token(Scope.READ_OFFERINGS))) == 7
@@ -62,8 +55,8 @@ def test_the_catalogue_is_open_and_one_s_own_is_not(either: World) -> None:
     assert either.get("/offerings/ONE-planned", token).status_code == 200
 
 
-def test_coordinators_are_not_for_everybody(world: World) -> None:
-    own = world.token(Scope.READ_OFFERINGS, reach=Reach("ONE"))
+def test_coordinators_are_hidden_without_a_token(world: World) -> None:
+    own = world.token(Scope.READ_OFFERINGS, reach=DataScope("ONE"))
     assert world.get("/offerings/ONE-open").get_json()["coordinators"] == []
     assert world.get("/offerings/ONE-open", own).get_json()["coordinators"] == [
         "Sample Coordinator"
@@ -71,7 +64,7 @@ def test_coordinators_are_not_for_everybody(world: World) -> None:
     assert "Sample Coordinator" not in world.get("/offerings").get_data(as_text=True)
 
 
-def test_filters(either: World) -> None:
+def test_offerings_are_filtered(either: World) -> None:
     french = replace(
         offering("FAR-fr"),
         title="Gestion du spectre 100%",
@@ -121,7 +114,7 @@ def test_pages_go_through_everything_once(either: World) -> None:
     assert seen == ["TWO-open", *(f"TWO-{number}" for number in range(230))]
 
 
-def test_following_what_changed(either: World) -> None:
+def test_changed_offerings_are_listed_since_a_time(either: World) -> None:
     with either.bridge.database.writing() as tx:
         changed = replace(offering("TWO-open"), title="Renamed")
         offerings.change_offerings(tx, {either.ids["TWO-open"]: changed})
@@ -131,7 +124,7 @@ def test_following_what_changed(either: World) -> None:
     assert codes(either, f"modified_since={stamp}") == ["TWO-open"]
 
 
-def test_what_is_read_twice_is_sent_once(either: World) -> None:
+def test_an_unchanged_response_is_not_sent_twice(either: World) -> None:
     for path in ("/offerings", "/offerings/ONE-open", "/centres", "/centres/ONE"):
         first = either.get(path)
         again = either.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -140,7 +133,7 @@ def test_what_is_read_twice_is_sent_once(either: World) -> None:
         assert other.status_code == 200
 
 
-def test_a_list_is_to_the_letter_what_the_schema_makes_of_it(either: World) -> None:
+def test_a_list_equals_the_output_of_the_schema(either: World) -> None:
     check_lists(either.bridge.database)
     with either.bridge.database.reading() as tx:
         changed = tx.execute(select(table.c.code, table.c.changed_at))
@@ -149,23 +142,21 @@ def test_a_list_is_to_the_letter_what_the_schema_makes_of_it(either: World) -> N
             for code, at in changed.all()
         }
     public = [slow[code] for code in ("ONE-open", "ONE-apply", "TWO-open", "FAR-open")]
-    whole = orjson.dumps({"items": public, "next": None})
-    assert either.get("/offerings").get_data() == whole
-    page = either.get("/offerings?limit=1")
-    first = orjson.dumps({"items": public[:1], "next": page.get_json()["next"]})
-    assert page.get_data() == first
-    empty = either.get("/offerings?centre=NONE").get_data()
-    assert empty == orjson.dumps({"items": [], "next": None})
+    assert either.get("/offerings").get_json() == {"items": public, "next": None}
+    assert either.get("/offerings?limit=1").get_json()["items"] == public[:1]
+    assert either.get("/offerings?centre=NONE").get_json() == {"items": [], "next": None}
     token = either.token(Scope.READ_OFFERINGS)
-    mine = orjson.dumps({"items": list(slow.values()), "next": None})
-    assert either.get("/offerings?view=mine", token).get_data() == mine
+    mine = either.get("/offerings?view=mine", token).get_json()
+    assert mine == {"items": list(slow.values()), "next": None}
 
 
-def test_one_offering_is_what_the_schema_makes_of_it(world: World) -> None:
+def test_one_offering_equals_the_output_of_the_schema(world: World) -> None:
     with world.bridge.database.reading() as tx:
         record = offerings.offerings_by_code(tx, ["ONE-open"])["ONE-open"][1]
-    shown = shown_offering(record, NOW, whole=True)
-    dumped = ShownOffering().dump({**_fields(record), "changed_at": NOW, "actions": []})
+    shown = offering_document(record, NOW, Rules(), whole=True)
+    now = {"changed_at": NOW, "actions": [], "availability": Availability.OPEN}
+    now |= {"review_deadline": None, "status_reason": ""}
+    dumped = OfferingResponse().dump({**_fields(record), **now})
     assert {**shown, "actions": []} == dumped
     # What is shown can be loaded again: the same record comes back.
     loaded = OfferingSchema().load({k: v for k, v in shown.items() if k in OfferingSchema().fields})
@@ -183,9 +174,9 @@ def act(world: World, code: str, action: str, token: str, **more: Any) -> Any:
     return world.post(f"/offerings/{code}/{action}", token, **more)
 
 
-def test_a_whole_life(either: World) -> None:
-    centre = either.token(Scope.WRITE_OFFERINGS, reach=Reach("ONE"))
-    academy = either.token(Scope.REVIEW_OFFERINGS, reach=Reach(region="africa"))
+def test_an_offering_passes_through_its_whole_life_cycle(either: World) -> None:
+    centre = either.token(Scope.WRITE_OFFERINGS, reach=DataScope("ONE"))
+    academy = either.token(Scope.REVIEW_OFFERINGS, reach=DataScope(region="africa"))
     submitted = act(either, "ONE-planned", "submit", centre)
     assert submitted.status_code == 200
     assert submitted.get_json()["offering"]["status"] == "submitted"
@@ -211,10 +202,11 @@ def test_a_whole_life(either: World) -> None:
     assert set(refused.get_json()["allowed"]) == {"postpone", "cancel"}
 
 
-def test_rules_are_told_field_by_field(world: World) -> None:
+def test_broken_rules_are_reported_field_by_field(world: World) -> None:
     broken = replace(
         offering("ONE-broken", status=OfferingStatus.PLANNED),
-        ends_at=NOW + 30 * DAY + timedelta(hours=2),
+        starts_at=NOW.replace(hour=10) + 30 * DAY,
+        ends_at=NOW.replace(hour=12) + 30 * DAY,
         seats=20,
         topics=(),
         level=None,
@@ -241,7 +233,7 @@ def test_rules_are_told_field_by_field(world: World) -> None:
     assert world.get("/offerings/ONE-broken", token).get_json()["status"] == "planned"
 
 
-def test_a_cancelled_course_has_nobody_in_it(either: World) -> None:
+def test_cancelling_an_offering_cancels_its_enrolments(either: World) -> None:
     number = enrol(either, "ONE-open", "L1", EnrolmentStatus.ENROLLED)
     done = enrol(either, "ONE-open", "L2", EnrolmentStatus.WITHDRAWN)
     token = either.token()
@@ -252,11 +244,11 @@ def test_a_cancelled_course_has_nobody_in_it(either: World) -> None:
     assert found == {number: EnrolmentStatus.CANCELLED, done: EnrolmentStatus.WITHDRAWN}
 
 
-def test_every_change_is_told_of_with_who_made_it(either: World) -> None:
-    token = either.token(Scope.WRITE_OFFERINGS, reach=Reach("ONE"))
+def test_every_change_is_audited_with_its_actor(either: World) -> None:
+    token = either.token(Scope.WRITE_OFFERINGS, reach=DataScope("ONE"))
     act(either, "ONE-open", "postpone", token)
     act(either, "ONE-open", "postpone", token)  # refused
-    reader = either.token(Scope.READ_OPERATIONS, reach=Reach("ONE"))
+    reader = either.token(Scope.READ_OPERATIONS, reach=DataScope("ONE"))
     refused, done = either.get("/runs", reader).get_json()["items"]
     for run in (refused, done):
         assert run["asked_by"] == f"token {token[5:17]}"
@@ -268,7 +260,7 @@ def test_every_change_is_told_of_with_who_made_it(either: World) -> None:
     assert (item["state"], item["code"], item["fields"]) == ("refused", "offering-not-now", None)
 
 
-def test_nothing_is_lost_between_two_people(either: World) -> None:
+def test_a_change_based_on_an_old_version_is_refused(either: World) -> None:
     token = either.token()
     tag = either.get("/offerings/ONE-open", token).headers["ETag"]
     first = act(either, "ONE-open", "postpone", token, headers={"If-Match": tag})
@@ -284,7 +276,7 @@ def test_nothing_is_lost_between_two_people(either: World) -> None:
     assert either.get("/offerings/ONE-open", token).headers["ETag"] == third.headers["ETag"]
 
 
-def test_silence_is_no_objection_when_the_clock_comes_by(either: World) -> None:
+def test_the_clock_reviews_an_offering_after_the_objection_period(either: World) -> None:
     token = either.token()
     act(either, "ONE-planned", "submit", token)
     bridge = either.bridge
@@ -294,7 +286,7 @@ def test_silence_is_no_objection_when_the_clock_comes_by(either: World) -> None:
         centre = bridge.centre("ONE")
         runner = replace(bridge.runner(), now=lambda: NOW + days_later * DAY + timedelta(hours=1))
         report = runner.run(
-            RunRequest(centre, bridge.policy_of(centre), (Flow.ENROLMENTS,)), move_on
+            RunRequest(centre, bridge.policy_of(centre), (Flow.ENROLMENTS,)), advance_by_time
         )
         assert not report.errors
         with bridge.database.reading() as tx:
@@ -312,11 +304,11 @@ def test_silence_is_no_objection_when_the_clock_comes_by(either: World) -> None:
     assert act(either, "ONE-planned", "close", token).get_json()["offering"]["status"] == "closed"
     with bridge.database.reading() as tx:
         other = offerings.offerings_by_code(tx, ["ONE-open"])["ONE-open"]
-        assert lives.lives(tx, [other[0]]) == {}
-    assert other[1].status is OfferingStatus.PUBLISHED  # of which only its LMS tells
+        assert status_history.kept_statuses(tx, [other[0]]) == {}
+    assert other[1].status is OfferingStatus.DELIVERED  # time goes on for every offering
 
 
-def test_a_centre_that_is_being_synced_is_not_touched(world: World) -> None:
+def test_an_offering_of_a_centre_that_is_being_synced_is_not_changed(world: World) -> None:
     settings = world.bridge.settings
     settings = replace(settings, api=replace(settings.api, wait_seconds=0.2))
     bridge = replace(world.bridge, settings=settings)
@@ -327,7 +319,7 @@ def test_a_centre_that_is_being_synced_is_not_touched(world: World) -> None:
     assert (refused.status_code, refused.get_json()["code"]) == (503, "centre-busy")
     assert int(refused.headers["Retry-After"]) > 0
     with bridge.database.reading() as tx:
-        assert reports.last_runs(tx) == []
+        assert runs.last_runs(tx) == []
     assert act(world, "TWO-open", "cancel", world.token()).status_code == 200
 
 
@@ -338,18 +330,18 @@ def test_a_page_is_found_inside_an_index(
 ) -> None:
     """No sorting, and no going through whole rows."""
     seen: list[str] = []
-    asked = {"region": "africa", **more}
+    requested = {"region": "africa", **more}
 
     @event.listens_for(sqlite_database.engine, "connect")
     def _listen(raw: sqlite3.Connection, _: Any) -> None:
         raw.set_trace_callback(seen.append)
 
     if view == "catalogue":
-        queries.catalogue(sqlite_database, asked, 0, 51)
+        queries.catalogue(sqlite_database, requested, 0, 51)
     else:
         with sqlite_database.reading() as tx:
-            queries.mine(tx, asked, 0, 51, ["ONE"])
-    query = next(each for each in seen if "offering_in_list" in each)
+            queries.mine(tx, requested, 0, 51, ["ONE"])
+    query = next(each for each in seen if "json_object" in each or "json_build_object" in each)
     with sqlite_database.reading() as tx:
         steps = [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
     assert any("COVERING INDEX ix_offering_" in step for step in steps), steps
@@ -359,7 +351,7 @@ def test_a_page_is_found_inside_an_index(
         assert any("ix_link_catalogue" in step for step in search), steps
 
 
-def test_a_change_is_seen_by_the_very_next_reader(either: World) -> None:
+def test_the_next_reader_sees_a_change(either: World) -> None:
     """An offering, what the Academy acknowledged of one, or nothing."""
     first = either.get("/offerings").headers["ETag"]
     assert either.get("/offerings").headers["ETag"] == first
@@ -380,7 +372,7 @@ def test_a_change_is_seen_by_the_very_next_reader(either: World) -> None:
     check_lists(either.bridge.database)
 
 
-def test_what_is_undone_was_never_shown(either: World) -> None:
+def test_an_undone_change_is_never_shown(either: World) -> None:
     with either.bridge.database.trying() as tx:
         renamed = replace(offering("TWO-open"), title="Renamed")
         offerings.change_offerings(tx, {either.ids["TWO-open"]: renamed})
@@ -388,22 +380,7 @@ def test_what_is_undone_was_never_shown(either: World) -> None:
     check_lists(either.bridge.database)
 
 
-def test_what_a_migration_emptied_is_made_anew(either: World) -> None:
-    database, before = either.bridge.database, either.get("/offerings").get_data()
-    with database.writing() as tx:
-        tx.execute(delete(offering_in_list).where(offering_in_list.c.offering_id > 1))
-        tx.execute(update(offering_in_list).values(shown="kept"))
-    assert orjson.loads(before)["items"]
-    migrate.upgrade(database)
-    with database.writing() as tx:
-        assert tx.scalars(select(offering_in_list.c.shown).limit(1)).first() == "kept"
-        tx.execute(delete(offering_in_list))
-    migrate.upgrade(database)
-    assert len(check_lists(database)) == 7
-    assert either.get("/offerings").get_data() == before
-
-
-def test_a_year_is_the_same_wherever_the_database_stands(postgres_address: str) -> None:
+def test_a_year_does_not_depend_on_the_time_zone_of_the_database(postgres_address: str) -> None:
     at = "&" if "?" in postgres_address else "?"
     world = open_world(f"{postgres_address}{at}options=-c%20timezone%3DPacific/Auckland")
     last_hour = datetime(utc_now().year, 12, 31, 23, tzinfo=UTC)  # there it is next year's
@@ -417,19 +394,19 @@ def test_a_year_is_the_same_wherever_the_database_stands(postgres_address: str) 
     assert found == []  # two of this year, which is the least
 
 
-def test_not_all_threads_wait_for_a_busy_centre(world: World) -> None:
+def test_a_busy_centre_does_not_block_all_threads(world: World) -> None:
     """Where nobody may wait any more, whoever comes is told so at once; others are served."""
     with world.bridge.database.writing() as tx:
         leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 600)
     token, app = world.token(), world.client.application
     began = time.monotonic()
     with ExitStack() as taken, app.app_context():
-        places = [taken.enter_context(room().place()) for _ in range(10)]
+        places = [taken.enter_context(waiting_slots().slot()) for _ in range(10)]
         assert places == [True] * 6 + [False] * 4  # of eight threads
         busy = world.post("/offerings/ONE-open/cancel", token)
         assert world.post("/offerings/TWO-open/cancel", token).status_code == 200
     assert (busy.status_code, busy.get_json()["code"]) == (503, "centre-busy")
     assert "Retry-After" in busy.headers
     assert time.monotonic() - began < world.bridge.settings.api.wait_seconds / 2
-    with app.app_context(), room().place() as again:
+    with app.app_context(), waiting_slots().slot() as again:
         assert again

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
-from lms_bridge.domain.access import Reach
+from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.model import ACADEMY, Kind
-from lms_bridge.store import holds, learners, target_links
+from lms_bridge.store import holds, learners, runs, target_links
+from lms_bridge.store.api_tables import run_request
 from lms_bridge.store.tables import item, link
 from tests.integration.api.test_tenancy import things
 from tests.integration.api.world import DAY, NOW, World
@@ -14,7 +15,7 @@ from tests.integration.api.world import DAY, NOW, World
 
 def test_a_hold_is_decided_once(either: World) -> None:
     mine = things(either, "ONE")
-    token = either.token(reach=Reach("ONE"))
+    token = either.token(reach=DataScope("ONE"))
     (listed,) = either.get("/holds", token).get_json()["items"]
     assert (listed["number"], listed["records"]) == (mine.hold, ["ONE-open"])
     decided = either.post(f"/holds/{mine.hold}/approve", token).get_json()
@@ -31,15 +32,15 @@ def test_a_hold_is_decided_once(either: World) -> None:
     assert noted == ["approve"]
 
 
-def test_a_person_is_matched(either: World) -> None:
+def test_a_waiting_person_is_matched(either: World) -> None:
     mine = things(either, "ONE")
-    token = either.token(reach=Reach("ONE"))
+    token = either.token(reach=DataScope("ONE"))
     (waiting,) = either.get("/unmatched", token).get_json()["items"]
     assert waiting["learner"] == "ONE-L1"
     with either.bridge.database.writing() as tx:  # what is to be sent of them
         person = learners.learners_by_academy_id(tx, ["ONE-L1"])["ONE-L1"][0]
         blank = {"system": "centre:ONE", "kind": Kind.LEARNER, "centre": "ONE"}
-        target_links.want(tx, [{**blank, "record_id": person, "wanted": b"w" * 16}])
+        target_links.set_desired(tx, [{**blank, "record_id": person, "desired": b"w" * 16}])
     path = f"/unmatched/{mine.unmatched}/match"
     for wrong in ({}, {"account": "1", "create": True}, {"account": ""}):
         assert either.post(path, token, json=wrong).status_code == 422
@@ -51,11 +52,11 @@ def test_a_person_is_matched(either: World) -> None:
     assert either.post(path, token, json={"create": True}).status_code == 404
 
 
-def test_what_failed_is_sent_again(either: World) -> None:
-    token = either.token(reach=Reach("ONE"))
+def test_failed_records_are_sent_again(either: World) -> None:
+    token = either.token(reach=DataScope("ONE"))
     with either.bridge.database.writing() as tx:
         where = (link.c.system == ACADEMY, link.c.record_id == either.ids["ONE-open"])
-        waits = {"attempts": 3, "next_attempt": NOW + DAY, "error": "x", "wanted": b"w" * 16}
+        waits = {"attempts": 3, "next_attempt": NOW + DAY, "error": "x", "desired": b"w" * 16}
         tx.execute(update(link).where(*where).values(**waits))
     none = either.post("/centres/ONE/resend", token, json={"kind": "result"}).get_json()
     assert none["message"].startswith("0 ")
@@ -63,18 +64,47 @@ def test_what_failed_is_sent_again(either: World) -> None:
     assert one["message"].startswith("1 ")
     with either.bridge.database.reading() as tx:
         row = tx.execute(select(link.c.next_attempt).where(*where)).one()
+        asked = select(run_request.c.flows).where(run_request.c.by_person)
+        assert tx.scalars(asked).all() == ["offerings"]
     assert row.next_attempt is None or row.next_attempt <= NOW + DAY / 2
 
 
-def test_a_run_tells_no_personal_values(world: World) -> None:
+def test_the_state_of_a_centre_is_the_worst_of_its_flows(world: World) -> None:
+    token = world.token(reach=DataScope("ONE"))
+    assert world.get("/centres/ONE/state", token).get_json()["status"] == ""
+    with world.bridge.database.writing() as tx:
+        for flows, status in (("enrolments,offerings", "failed"), ("offerings", "done")):
+            number = runs.start_run(tx, "ONE", flows, "clock", NOW)
+            runs.finish_run(tx, number, status, {}, NOW)
+    found = world.get("/centres/ONE/state", token).get_json()
+    expected = [("enrolments", "failed"), ("offerings", "done")]
+    assert [(each["flow"], each["status"]) for each in found["flows"]] == expected
+    assert found["status"] == "failed"
+    assert world.get("/centres/TWO/state", token).status_code == 404
+
+
+def test_a_person_requests_a_run(either: World) -> None:
+    token = either.token(reach=DataScope("ONE"))
+    taken = either.post("/centres/ONE/runs", token, json={"flows": ["results", "offerings"]})
+    assert taken.status_code == 202
+    assert either.post("/centres/ONE/runs", token, json={}).status_code == 202
+    assert either.post("/centres/TWO/runs", token, json={}).status_code == 404
+    assert either.post("/centres/ONE/runs", token, json={"flows": ["all"]}).status_code == 422
+    with either.bridge.database.reading() as tx:
+        rows = tx.execute(select(run_request.c.flows, run_request.c.by_person)).all()
+    wanted = {("offerings,results", True), ("offerings,enrolments,results", True)}
+    assert {tuple(row) for row in rows} == wanted
+
+
+def test_a_run_shows_no_personal_values(world: World) -> None:
     mine = things(world, "ONE")
-    token = world.token(reach=Reach("ONE"))
+    token = world.token(reach=DataScope("ONE"))
     path = f"/registrations/{mine.registration}/result"
     for score in (50, 60):
         assert world.ask("PUT", path, token, json={"score": score}).status_code == 200
     newest = world.get("/runs?limit=1", token).get_json()["items"][0]["number"]
-    (told,) = world.get(f"/runs/{newest}/items", token).get_json()["items"]
-    assert told["fields"] == {"score": None}
+    (reported,) = world.get(f"/runs/{newest}/items", token).get_json()["items"]
+    assert reported["fields"] == {"score": None}
     pages = world.get("/runs?limit=1", token).get_json()
     older = world.get(f"/runs?limit=1&cursor={pages['next']}", token).get_json()["items"]
     assert older[0]["number"] < newest

@@ -12,21 +12,21 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.api import tokens
+from lms_bridge.api.tokens import NewToken, create_token, revoke_token
+from lms_bridge.audit import COMMAND, Actor
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.store import tokens
+from lms_bridge.server.app import create_app
 from lms_bridge.store.api_tables import api_token
-from lms_bridge.sync.auditing import COMMAND, By
-from lms_bridge.sync.tokens import Wish, end_token, make_token
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web import create_app
 from tests.integration.api.world import World, open_world
 
 READ = Scope.READ_OFFERINGS
 
 
-def by(who: str) -> By:
-    return By(who, COMMAND, utc_now())
+def by(who: str) -> Actor:
+    return Actor(who, COMMAND, utc_now())
 
 
 def code(response: object) -> str:
@@ -34,7 +34,7 @@ def code(response: object) -> str:
     return text
 
 
-def test_nothing_of_the_secret_is_kept(either: World) -> None:
+def test_the_secret_of_a_token_is_not_stored(either: World) -> None:
     text = either.token()
     secret = text.rpartition("_")[2] if text.count("_") == 2 else text[18:]
     with either.bridge.database.reading() as tx:
@@ -44,7 +44,7 @@ def test_nothing_of_the_secret_is_kept(either: World) -> None:
     assert row.prefix == text[5:17]
 
 
-def test_who_is_let_in(either: World) -> None:
+def test_only_a_complete_token_is_accepted(either: World) -> None:
     good = either.token(READ)
     assert either.get("/courses", good).status_code == 200
     guessed = good[:-1] + ("B" if good.endswith("A") else "A")  # right in form and prefix
@@ -64,64 +64,66 @@ def test_who_is_let_in(either: World) -> None:
     assert (missing.status_code, code(missing)) == (401, "token-missing")
 
 
-def test_a_token_that_is_not_valid_opens_nothing_at_all(world: World) -> None:
+def test_an_invalid_token_is_refused_even_on_open_routes(world: World) -> None:
     """Not even what is open to everybody: who sends one means to be known."""
     assert world.get("/centres").status_code == 200
     assert world.get("/centres", "lmsb_wrong").status_code == 401
 
 
-def test_revoked_and_expired_tokens_end_at_once(either: World) -> None:
+def test_revoked_and_expired_tokens_are_refused_at_once(either: World) -> None:
     token = either.token(READ)
     assert either.get("/courses", token).status_code == 200
-    end_token(either.bridge.database, token[5:17], by=by("test"))
+    revoke_token(either.bridge.database, token[5:17], by=by("test"))
     assert code(either.get("/courses", token)) == "token-refused"
     old = either.token(READ, expires_at=utc_now() - timedelta(seconds=1))
     assert code(either.get("/courses", old)) == "token-refused"
     with pytest.raises(NotFound):
-        end_token(either.bridge.database, "nobodys", by=by("test"))
+        revoke_token(either.bridge.database, "nobodys", by=by("test"))
 
 
-def test_a_scope_is_needed(world: World) -> None:
+def test_a_token_without_the_scope_is_refused(world: World) -> None:
     refused = world.get("/courses", world.token(Scope.READ_RESULTS))
     assert (refused.status_code, code(refused)) == (403, "scope-missing")
-    shown = world.get("/token", world.token(READ, reach=Reach(region="africa"))).get_json()
+    shown = world.get("/token", world.token(READ, reach=DataScope(region="africa"))).get_json()
     assert shown["scopes"] == [READ]
     assert (shown["region"], shown["centre"]) == ("africa", "")
 
 
 @pytest.mark.parametrize(
-    ("wish", "refusal"),
+    ("new", "refusal"),
     [
-        (Wish(" ", [READ]), "no-purpose"),
-        (Wish("x", []), "no-scope"),
-        (Wish("x", [READ], Reach("ONE", "africa")), "two-reaches"),
-        (Wish("x", [Scope.REVIEW_OFFERINGS], Reach("ONE")), "scope-not-for-centres"),
-        (Wish("x", [READ], Reach(region="atlantis")), "no-such-region"),
-        (Wish("x", [READ], Reach("NONE")), "no-such-centre"),
+        (NewToken(" ", [READ]), "no-purpose"),
+        (NewToken("x", []), "no-scope"),
+        (NewToken("x", [READ], DataScope("ONE", "africa")), "two-reaches"),
+        (NewToken("x", [Scope.REVIEW_OFFERINGS], DataScope("ONE")), "scope-not-for-centres"),
+        (NewToken("x", [READ], DataScope(region="atlantis")), "no-such-region"),
+        (NewToken("x", [READ], DataScope("NONE")), "no-such-centre"),
     ],
 )
-def test_tokens_that_are_not_made(world: World, wish: Wish, refusal: str) -> None:
+def test_a_token_with_an_invalid_request_is_not_created(
+    world: World, new: NewToken, refusal: str
+) -> None:
     with pytest.raises(Refused) as raised:
-        make_token(world.bridge.database, wish, ["africa"], by=by("test"))
+        create_token(world.bridge.database, new, ["africa"], by=by("test"))
     assert raised.value.code == refusal
     with world.bridge.database.reading() as tx:
         assert tokens.all_tokens(tx) == []
 
 
-def test_who_made_and_ended_a_token_is_logged(world: World) -> None:
+def test_the_actors_who_create_and_revoke_a_token_are_logged(world: World) -> None:
     database = world.bridge.database
     with capture_logs() as logged:
-        made, text = make_token(database, Wish("x", [READ]), [], by=by("one"))
-        end_token(database, made.prefix, by=by("another"))
-    told = [(line["prefix"], line["change"], line["by"]) for line in logged]
-    assert told == [(made.prefix, "made", "one"), (made.prefix, "revoked", "another")]
+        made, text = create_token(database, NewToken("x", [READ]), [], by=by("one"))
+        revoke_token(database, made.prefix, by=by("another"))
+    reported = [(line["prefix"], line["change"], line["by"]) for line in logged]
+    assert reported == [(made.prefix, "made", "one"), (made.prefix, "revoked", "another")]
     assert text[18:] not in repr(logged)
 
 
 # ---- how often ---------------------------------------------------------------------------------
 
 
-def test_the_limit_of_a_minute(either: World) -> None:
+def test_requests_above_the_limit_of_a_minute_are_refused(either: World) -> None:
     answers = within_a_minute(lambda: _seven(either, either.token(READ, per_minute=5)))
     assert [each.status_code for each in answers] == [200] * 5 + [429] * 2
     for each in answers:
@@ -184,7 +186,7 @@ def _another(world: World) -> FlaskClient:
     return create_app(world.bridge).test_client()
 
 
-def test_last_use_is_noted(world: World) -> None:
+def test_the_last_use_of_a_token_is_noted(world: World) -> None:
     token = world.token(READ)
     world.get("/courses", token)
     with world.bridge.database.reading() as tx:

@@ -7,40 +7,42 @@ from typing import Any
 
 import pytest
 
-from lms_bridge.domain.access import EVERYTHING, Reach, Scope, Token
+from lms_bridge.admin import queries
+from lms_bridge.api import tokens
+from lms_bridge.api.tokens import NewToken, create_token, revoke_token
+from lms_bridge.audit import COMMAND, Actor, Subject
+from lms_bridge.domain.access import EVERYTHING, DataScope, Scope, Token
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.store import tokens
-from lms_bridge.sync.auditing import COMMAND, By, Subject
-from lms_bridge.sync.tokens import Wish, end_token, make_token
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web.queries import operations
 from tests.integration.api.test_tokens_page import OWN, WISH, make
 from tests.integration.api.world import World, open_world
 from tests.integration.audited import Act, acts, all_that_is_kept
 from tests.integration.lti_platform.waiting import until, waits
+from tests.operators import NAME, own_field
 
-PAGE = ("page", "operations page")
+PAGE = ("page", NAME)
 
 
 def kept(world: World) -> list[Act]:
     return acts(world.bridge.database, Subject.TOKEN)
 
 
-def by(who: str) -> By:
-    return By(who, COMMAND, utc_now())
+def by(who: str) -> Actor:
+    return Actor(who, COMMAND, utc_now())
 
 
-def made(world: World, reach: Reach = EVERYTHING, **wish: Any) -> tuple[Token, str]:
-    asked = Wish("Sample", [Scope.READ_OPERATIONS], reach, **wish)
-    return make_token(world.bridge.database, asked, ["africa"], by=by("one"))
+def made(world: World, reach: DataScope = EVERYTHING, **new: Any) -> tuple[Token, str]:
+    requested = NewToken("Sample", [Scope.READ_OPERATIONS], reach, **new)
+    return create_token(world.bridge.database, requested, ["africa"], by=by("one"))
 
 
-def test_by_the_page(either: World) -> None:
+def test_the_audit_keeps_a_token_created_and_revoked_on_the_page(either: World) -> None:
     text = make(either, form={"days": "7", "purpose": "of sample@example.org"})
     prefix = text.get_data(as_text=True).partition("lmsb_")[2][:12]
     secret = text.get_data(as_text=True).partition(f"lmsb_{prefix}_")[2][:43]
     for _ in range(2):  # the second time it is ended already
-        either.client.post(f"/tokens/{prefix}/revoke", headers=OWN)
+        own = own_field(either.operator)
+        either.operator.post(f"/tokens/{prefix}/revoke", data=own, headers=OWN)
     with either.bridge.database.reading() as tx:
         (token,) = tokens.all_tokens(tx)
     begun, ended = kept(either)
@@ -56,14 +58,14 @@ def test_by_the_page(either: World) -> None:
     assert len(secret) == 43
     assert secret not in everything
     assert "sample@" not in everything
-    page = either.client.get("/runs/1").get_data(as_text=True)
-    assert "page, operations page" in page
+    page = either.operator.get("/runs/1").get_data(as_text=True)
+    assert f"page, {NAME}" in page
     assert "offerings:read" in page
 
 
-def test_by_a_command(either: World) -> None:
-    token, _ = made(either, Reach(region="africa"), per_minute=9)
-    end_token(either.bridge.database, token.prefix, by=by("another"))
+def test_the_audit_keeps_a_token_created_and_revoked_by_a_command(either: World) -> None:
+    token, _ = made(either, DataScope(region="africa"), per_minute=9)
+    revoke_token(either.bridge.database, token.prefix, by=by("another"))
     begun, ended = kept(either)
     assert begun.by == ("command", "one")
     assert begun.fields == {
@@ -75,17 +77,19 @@ def test_by_a_command(either: World) -> None:
     assert ended[:2] == ("revoke", ("command", "another"))
 
 
-def test_what_is_refused_leaves_nothing(either: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_token_leaves_nothing_in_the_audit(
+    either: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(NotFound):
-        made(either, Reach("NONE"))
+        made(either, DataScope("NONE"))
     with pytest.raises(NotFound):
-        end_token(either.bridge.database, "nobodys", by=by("one"))
+        revoke_token(either.bridge.database, "nobodys", by=by("one"))
     assert kept(either) == []
 
     def refuse(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("lms_bridge.store.reports.finish_run", refuse)
+    monkeypatch.setattr("lms_bridge.store.runs.finish_run", refuse)
     with pytest.raises(OSError, match="disk"):
         made(either)
     with either.bridge.database.reading() as tx:
@@ -93,25 +97,25 @@ def test_what_is_refused_leaves_nothing(either: World, monkeypatch: pytest.Monke
     assert kept(either) == []
 
 
-def test_two_end_it_at_once(postgres_address: str) -> None:
+def test_simultaneous_revocations_are_audited_once(postgres_address: str) -> None:
     world = open_world(postgres_address)
     database = world.bridge.database
     token, _ = made(world)
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as tx:
             assert tokens.revoke(tx, token.prefix, utc_now(), "one") is not None
-            other = pool.submit(end_token, database, token.prefix, by=by("another"))
+            other = pool.submit(revoke_token, database, token.prefix, by=by("another"))
             until(lambda: other.done() or waits(database))
-        other.result(timeout=30)
+        other.result(timeout=120)
     assert [act.action for act in kept(world)] == ["make"]  # whoever was slower ended nothing
     world.bridge.close()
 
 
-def test_a_centre_sees_its_own_only(either: World) -> None:
+def test_a_centre_sees_only_the_audit_of_its_own_tokens(either: World) -> None:
     _, everybodys = made(either)
-    _, ones = made(either, Reach("ONE"))
-    made(either, Reach("TWO"))
-    _, africas = made(either, Reach(region="africa"))
+    _, ones = made(either, DataScope("ONE"))
+    made(either, DataScope("TWO"))
+    _, africas = made(either, DataScope(region="africa"))
 
     def seen(token: str) -> list[str]:
         return [run["centre"] for run in either.get("/runs", token).get_json()["items"]]
@@ -127,4 +131,4 @@ def test_a_centre_sees_its_own_only(either: World) -> None:
     assert item["fields"]["scopes"] == [None, ["operations:read"]]
     assert either.get("/runs/3/items", ones).status_code == 404
     with either.bridge.database.reading() as tx:
-        assert operations.last_run_of_each(tx) == {}  # none that a centre ran
+        assert queries.last_run_of_each(tx) == {}  # none that a centre ran

@@ -9,9 +9,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from lms_bridge.domain.access import Scope
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import Settings
-from lms_bridge.web import create_app
-from lms_bridge.web.api.visitors import networks, visitor
+from lms_bridge.web.client_address import client_address, networks
 from tests.integration.api.test_tokens import code, within_a_minute
 from tests.integration.api.world import World, open_world
 
@@ -19,7 +19,11 @@ READ = Scope.READ_OFFERINGS
 
 
 def few(settings: Settings) -> Settings:
-    return replace(settings, api=replace(settings.api, open_requests_per_minute=3))
+    return replace(
+        settings,
+        api=replace(settings.api, open_requests_per_minute=3),
+        web=replace(settings.web, trusted_proxies="127.0.0.0/8 ::1"),
+    )
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def statuses(answers: list[TestResponse]) -> list[int]:
 FOUR = ("/centres", "/offerings", "/courses", "/offerings/ONE-open")
 
 
-def test_each_address_has_its_own_minute(strict: World) -> None:
+def test_each_address_has_its_own_limit(strict: World) -> None:
     def ask() -> list[TestResponse]:
         world = anew(strict)
         return come(world, "203.0.113.1", *FOUR) + come(world, "203.0.113.2", "/centres")
@@ -70,7 +74,7 @@ def test_a_good_token_is_not_counted_by_its_address(strict: World) -> None:
     assert statuses(answers) == [200] * 5
 
 
-def test_bad_tokens_and_signatures_count(strict: World) -> None:
+def test_bad_tokens_and_signatures_count_against_the_limit(strict: World) -> None:
     def ask() -> list[TestResponse]:
         world = anew(strict)
         bad = [world.get("/courses", "lmsb_nonsense") for _ in range(2)]
@@ -80,14 +84,14 @@ def test_bad_tokens_and_signatures_count(strict: World) -> None:
     assert statuses(within_a_minute(ask)) == [401, 401, 401, 429]
 
 
-def test_behind_a_proxy(strict: World) -> None:
+def test_a_forwarded_address_counts_only_behind_a_trusted_proxy(strict: World) -> None:
     """Its word is taken only where it is a trusted one; what a visitor says of itself, never."""
 
     def ask() -> list[TestResponse]:
         world = anew(strict)
-        told = "198.51.100.9, 203.0.113.7"
+        reported = "198.51.100.9, 203.0.113.7"
         return [
-            *come(world, "127.0.0.1", *FOUR[:2], X_Forwarded_For=told),
+            *come(world, "127.0.0.1", *FOUR[:2], X_Forwarded_For=reported),
             *come(world, "203.0.113.7", *FOUR[:2]),
             *come(world, "203.0.113.8", *FOUR, X_Forwarded_For="198.51.100.10"),
         ]
@@ -96,7 +100,7 @@ def test_behind_a_proxy(strict: World) -> None:
     assert statuses(answers) == [200, 200, 200, 429, 200, 200, 401, 429]
 
 
-def test_no_limit(sqlite_address: str) -> None:
+def test_a_limit_of_zero_is_no_limit(sqlite_address: str) -> None:
     def none(settings: Settings) -> Settings:
         return replace(settings, api=replace(settings.api, open_requests_per_minute=0))
 
@@ -107,10 +111,10 @@ def test_no_limit(sqlite_address: str) -> None:
     assert "RateLimit-Limit" not in answer.headers
 
 
-def test_many_addresses_take_no_room_without_end(
+def test_the_number_of_counted_addresses_is_bounded(
     strict: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lms_bridge.web.api.limits.MOST_VISITORS", 5)
+    monkeypatch.setattr("lms_bridge.web.visitors.MOST_ADDRESSES", 5)
 
     def ask() -> list[TestResponse]:
         world = anew(strict)
@@ -144,5 +148,7 @@ LOCAL = networks("127.0.0.0/8 ::1 10.0.0.0/8")
         ("unix:", "", "unix:"),
     ],
 )
-def test_who_asks(peer: str, forwarded: str, who: str) -> None:
-    assert visitor(peer, forwarded, LOCAL) == who
+def test_the_client_address_is_taken_from_trusted_proxies_only(
+    peer: str, forwarded: str, who: str
+) -> None:
+    assert client_address(peer, forwarded, LOCAL) == who

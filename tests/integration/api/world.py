@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from cryptography.fernet import Fernet
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from lms_bridge.bootstrap import Bridge, build
-from lms_bridge.domain.access import EVERYTHING, Reach, Scope
+from lms_bridge.api import tokens
+from lms_bridge.bootstrap import build
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.access import EVERYTHING, TOKEN_SCOPES, DataScope, Scope, Token
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.desired_state import offering_document
 from lms_bridge.domain.model import (
     Centre,
     Enrolment,
@@ -24,18 +29,17 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     RegistrationType,
 )
-from lms_bridge.domain.wanted import offering_document
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import Settings, load
-from lms_bridge.store import centres, enrolments, learners, lives, offerings, tokens
+from lms_bridge.store import centres, enrolments, learners, offerings, status_history
 from lms_bridge.store.database import Database
-from lms_bridge.store.lives import Life
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web import create_app
+from lms_bridge.store.status_history import KeptStatus
 from tests.integration.web.filling import publish
+from tests.operators import sign_in
 
 NOW = utc_now().replace(microsecond=0)
 DAY = timedelta(days=1)
-ALL = tuple(Scope)
+ALL = TOKEN_SCOPES
 CENTRES = (
     Centre("ONE", "Sample Centre One", "africa", "files", sample=True),
     Centre("TWO", "Sample Centre Two", "africa", "files", sample=True),
@@ -60,15 +64,24 @@ def offering(code: str, **changes: Any) -> Offering:
 
 @dataclass
 class World:
-    """``client`` has no token; ``as_`` asks with one."""
+    """``client`` has no token, and is not signed in; ``operator`` is."""
 
     bridge: Bridge
     client: FlaskClient
     ids: dict[str, int]
 
-    def token(self, *scopes: Scope, reach: Reach = EVERYTHING, **options: Any) -> str:
+    @cached_property
+    def operator(self) -> FlaskClient:
+        return sign_in(self.client.application.test_client(), self.bridge.database)
+
+    def token(self, *scopes: Scope, reach: DataScope = EVERYTHING, **options: Any) -> str:
+        return self.made_token(*scopes, reach=reach, **options)[1]
+
+    def made_token(
+        self, *scopes: Scope, reach: DataScope = EVERYTHING, **options: Any
+    ) -> tuple[Token, str]:
         with self.bridge.database.writing() as tx:
-            _, text = tokens.create(
+            return tokens.add(
                 tx,
                 purpose="sample",
                 reach=reach,
@@ -77,7 +90,6 @@ class World:
                 by="test",
                 **options,
             )
-        return text
 
     def ask(
         self,
@@ -113,7 +125,7 @@ def add_offerings(
             ids[record.code] = id_
             publish(tx, id_, record, offering_document(record))
             if acted_on:
-                lives.keep(tx, id_, Life(NOW))
+                status_history.keep(tx, id_, KeptStatus(NOW))
 
 
 def enrol(world: World, code: str, learner: str, status: EnrolmentStatus) -> int:
@@ -135,7 +147,7 @@ def open_world(address: str, change: Change = lambda settings: settings) -> Worl
         {
             "LMS_BRIDGE_STORE__ADDRESS": address,
             "LMS_BRIDGE_SECRETS__KEY": Fernet.generate_key().decode(),
-            "LMS_BRIDGE_API__WAIT_SECONDS": "20",
+            "LMS_BRIDGE_API__WAIT_SECONDS": "60",
         }
     )
     bridge = build(change(settings))

@@ -27,7 +27,7 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP *.example 127.0.0.1",
 )
 _BLOCK_THIRD_PARTY, _BLOCK = 1, 2
-WAIT_MILLISECONDS = 15_000
+WAIT_MILLISECONDS = 120_000
 
 
 def found() -> str:
@@ -67,7 +67,7 @@ def running(folder: Path, cookieless: str, *others: str) -> Iterator[BrowserCont
             args=[*ARGUMENTS, *(["--no-sandbox"] if as_root else [])],
             headless=True,
             ignore_https_errors=True,
-            timeout=60_000,
+            timeout=WAIT_MILLISECONDS,
         )
         context.set_default_timeout(WAIT_MILLISECONDS)
         expect.set_options(timeout=WAIT_MILLISECONDS)

@@ -9,27 +9,31 @@ from tests.integration.browser.walking import held_answers, launched, launched_h
 from tests.integration.browser.world import LEARNER, STRICT, TO_THE_BRIDGE, World
 
 
-def test_new_tab(tab: Page, sites: World) -> None:
+def test_a_launch_opens_in_a_new_tab(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab, TO_THE_BRIDGE)
     expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
 
 
-def test_inside_the_academys_page(tab: Page, sites: World) -> None:
+def test_a_launch_opens_in_a_frame_without_third_party_cookies(tab: Page, sites: World) -> None:
     """Third-party cookies are blocked in this browser."""
     sign_in(tab, sites, LEARNER)
     frame = launched_here(tab, TO_THE_BRIDGE)
     expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
 
 
-def test_platform_storage(tab: Page, new_world: NewWorld) -> None:
+def test_a_launch_without_cookies_uses_the_platforms_storage(
+    tab: Page, new_world: NewWorld
+) -> None:
     sites = new_world(host=STRICT, offers_storage=True)
     sign_in(tab, sites, LEARNER)
     frame = launched_here(tab, TO_THE_BRIDGE)
     expect(frame.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
 
 
-def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
+def test_a_launch_without_cookies_and_storage_opens_a_window(
+    tab: Page, new_world: NewWorld
+) -> None:
     """Where a browser keeps nothing for a page inside another, and the platform does not either."""
     sites = new_world(host=STRICT)
     sign_in(tab, sites, LEARNER)
@@ -41,7 +45,7 @@ def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
     expect(page.get_by_role("heading", name=f"Welcome, {LEARNER.name}")).to_be_visible()
 
 
-def test_two_tabs_at_once(tab: Page, sites: World) -> None:
+def test_two_launches_at_once_both_succeed(tab: Page, sites: World) -> None:
     """Both logins are under way before either is answered; the later one is answered first."""
     sign_in(tab, sites, LEARNER)
     with held_answers(tab, sites):

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
+from lms_bridge.devtools.lti.platform_state import SamplePerson
 from lms_bridge.domain.model import Offering, OfferingStatus
-from lms_bridge.simulators.lti import Person
 from lms_bridge.store import offerings
 from tests.integration.browser.conftest import NewWorld
 from tests.integration.browser.walking import held_answers, launched, launched_here, sign_in
@@ -37,7 +37,7 @@ def _grade_is(tab: Page, sites: World, shown: str) -> None:
     """The Academy's gradebook shows the score as soon as the bridge has sent it on."""
     tab.goto(f"{sites.academy.address}/grades")
     row = tab.get_by_role("row", name=LEARNER.name).filter(has_text=shown)
-    for _ in range(100):
+    for _ in range(600):
         if row.count():
             return
         tab.wait_for_timeout(100)
@@ -45,7 +45,7 @@ def _grade_is(tab: Page, sites: World, shown: str) -> None:
     pytest.fail(f"the gradebook does not show {shown}: {tab.inner_text('main')}")
 
 
-def test_new_tab(tab: Page, sites: World) -> None:
+def test_a_launch_in_a_new_tab_sends_the_score_up(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab)
     _landed(page, sites)
@@ -53,7 +53,7 @@ def test_new_tab(tab: Page, sites: World) -> None:
     _grade_is(tab, sites, "70 of 100")
 
 
-def test_inside_the_academys_page(tab: Page, sites: World) -> None:
+def test_a_launch_in_a_frame_sends_the_score_up(tab: Page, sites: World) -> None:
     """Two sites inside a third one's page, in a browser that blocks third-party cookies."""
     sign_in(tab, sites, LEARNER)
     frame = launched_here(tab)
@@ -63,7 +63,7 @@ def test_inside_the_academys_page(tab: Page, sites: World) -> None:
     _grade_is(tab, sites, "70 of 100")
 
 
-def test_two_tabs_at_once(tab: Page, sites: World) -> None:
+def test_two_launches_at_once_both_reach_the_tool(tab: Page, sites: World) -> None:
     """Both wait for the Academy's answer, and go on together."""
     sign_in(tab, sites, LEARNER)
     with held_answers(tab, sites):
@@ -78,7 +78,7 @@ def test_two_tabs_at_once(tab: Page, sites: World) -> None:
     _grade_is(tab, sites, "70 of 100")
 
 
-def test_zero_is_a_score_and_a_regrade_travels(tab: Page, sites: World) -> None:
+def test_a_zero_score_and_a_regrade_reach_the_gradebook(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab)
     _scored(page, 0)
@@ -88,7 +88,9 @@ def test_zero_is_a_score_and_a_regrade_travels(tab: Page, sites: World) -> None:
     _grade_is(tab, sites, "100 of 100")
 
 
-def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
+def test_a_launch_without_cookies_opens_the_tool_in_a_window(
+    tab: Page, new_world: NewWorld
+) -> None:
     """Where the browser keeps nothing for pages inside others, the platform's storage brings the
     launch to the bridge, and a button into the tool."""
     sites = new_world(host=STRICT, offers_storage=True)
@@ -99,21 +101,21 @@ def test_a_window_of_its_own(tab: Page, new_world: NewWorld) -> None:
     _landed(opened.value, sites)
 
 
-def test_the_way_back(tab: Page, sites: World) -> None:
+def test_the_return_link_leads_back_to_the_academy(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab)
     page.get_by_role("link", name="Back to where you came from").click()
     expect(page.get_by_role("heading", name="My courses")).to_be_visible()
 
 
-def test_who_else_is_in_the_course(tab: Page, sites: World) -> None:
+def test_the_tool_lists_the_members_of_the_course(tab: Page, sites: World) -> None:
     sign_in(tab, sites, LEARNER)
     page = launched(tab)
     page.get_by_role("link", name="Who else is here").click()
     expect(page.get_by_text("3 people")).to_be_visible()
 
 
-def test_whoever_teaches_goes_no_further(tab: Page, sites: World) -> None:
+def test_a_teacher_stays_on_the_page_of_the_bridge(tab: Page, sites: World) -> None:
     sign_in(tab, sites, TEACHER)
     page = launched(tab)
     expect(page.get_by_role("heading", name=f"Welcome, {TEACHER.name}")).to_be_visible()
@@ -133,10 +135,10 @@ Change = Callable[[Offering], Offering]
     ids=["not enrolled", "not paid", "not open"],
 )
 @pytest.mark.parametrize("way", [launched, launched_here], ids=["new tab", "frame"])
-def test_a_page_says_why_not(
+def test_a_refused_launch_shows_its_reason(
     tab: Page,
     sites: World,
-    person: Person,
+    person: SamplePerson,
     change: Change | None,
     code: str,
     way: Callable[[Page], Page | FrameLocator],

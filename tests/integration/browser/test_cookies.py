@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, Response, request
 from playwright.sync_api import Page, expect
 
-from lms_bridge.simulators.lti import serving
+from lms_bridge.devtools.lti.site import serve_application
 from tests.integration.browser.certificates import Certificates
 from tests.integration.browser.world import ACADEMY, PROBE, STRICT
 
@@ -27,7 +27,7 @@ def _probe() -> Flask:
         return response
 
     @app.get("/told")
-    def told() -> str:
+    def reported() -> str:
         return f"<p>cookies: {' '.join(sorted(request.cookies)) or 'none'}</p>"
 
     @app.get("/frame")
@@ -39,7 +39,7 @@ def _probe() -> Flask:
 
 @pytest.fixture
 def port(certificate: Certificates) -> Iterator[int]:
-    with serving(_probe(), certificate=certificate.server) as used:
+    with serve_application(_probe(), certificate=certificate.server) as used:
         yield used
 
 
@@ -59,5 +59,5 @@ def test_third_party_cookies_are_blocked_and_partitioned_ones_are_not(tab: Page,
     assert _in_a_frame(tab, ACADEMY, port) == "cookies: parted"
 
 
-def test_one_site_keeps_not_even_those(tab: Page, port: int) -> None:
+def test_a_strict_site_keeps_no_cookie_in_a_frame(tab: Page, port: int) -> None:
     assert _in_a_frame(tab, STRICT, port) == "cookies: none"

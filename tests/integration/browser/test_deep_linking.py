@@ -7,7 +7,7 @@ import secrets
 from playwright.sync_api import Page, expect
 
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import LINK
+from lms_bridge.lti.platform.launch import LINK
 from tests.integration.browser.walking import launched, sign_in
 from tests.integration.browser.world import LEARNER, TEACHER, World
 
@@ -33,9 +33,9 @@ def test_offerings_are_chosen_into_a_course_of_the_academy(tab: Page, sites: Wor
 
 def test_resources_of_the_centre_are_chosen_for_an_offering(tab: Page, sites: World) -> None:
     """The bridge is the platform."""
-    token = _link(sites, {"person": "operator", "offering": "OFF-1", "party": 0})
+    token = _link(sites, {"person": "operator", "offering": "OFF-1", "registration": 0})
     tab.goto(token)
-    tab.get_by_role("button", name="Launch").click()
+    tab.get_by_role("button", name="Choose").click()
     expect(tab.get_by_role("heading", name="Choose content")).to_be_visible()
     tab.get_by_role("checkbox", name="Sample exercise").check()
     tab.get_by_role("button", name="Add what is chosen").click()
@@ -44,12 +44,12 @@ def test_resources_of_the_centre_are_chosen_for_an_offering(tab: Page, sites: Wo
 
 
 def test_a_launch_link_opens_what_was_chosen(tab: Page, sites: World) -> None:
-    tab.goto(_link(sites, {"person": "operator", "offering": "OFF-1", "party": 0}))
-    tab.get_by_role("button", name="Launch").click()
+    tab.goto(_link(sites, {"person": "operator", "offering": "OFF-1", "registration": 0}))
+    tab.get_by_role("button", name="Choose").click()
     tab.get_by_role("checkbox", name="Sample reading").check()
     tab.get_by_role("button", name="Add what is chosen").click()
     expect(tab.get_by_role("heading", name="Resources attached")).to_be_visible()
-    tab.goto(_link(sites, {"learner": LEARNER.id, "offering": "OFF-1", "party": 0}))
+    tab.goto(_link(sites, {"learner": LEARNER.id, "offering": "OFF-1", "registration": 0}))
     tab.get_by_role("button", name="Launch").click()
     expect(tab.get_by_text("Sample reading: A text to read")).to_be_visible()
     landing = sites.centre.landings[-1]
@@ -58,5 +58,5 @@ def test_a_launch_link_opens_what_was_chosen(tab: Page, sites: World) -> None:
 
 def _link(sites: World, link: dict[str, object]) -> str:
     token = secrets.token_urlsafe(16)
-    sites.room.once.put(LINK, token, link, 600)
-    return f"{sites.room.address}{endpoints.LAUNCH}/{token}"
+    sites.lti.nonces.put(LINK, token, link, 600)
+    return f"{sites.lti.address}{endpoints.LAUNCH}/{token}"

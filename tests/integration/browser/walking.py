@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from playwright.sync_api import FrameLocator, Page
 
-from lms_bridge.simulators.lti import Person
+from lms_bridge.devtools.lti.platform_state import SamplePerson
 from tests.integration.browser.world import TO_THE_CENTRE, World
 
 
-def sign_in(tab: Page, sites: World, person: Person) -> None:
+def sign_in(tab: Page, sites: World, person: SamplePerson) -> None:
     tab.goto(f"{sites.academy.address}/")
     tab.get_by_role("button", name=person.name).click()
     tab.get_by_role("heading", name="My courses").wait_for()

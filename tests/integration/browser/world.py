@@ -8,24 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bridge import Bridge
+from lms_bridge.devtools.lti.platform_state import PlatformCourse, RegisteredTool, SamplePerson
+from lms_bridge.devtools.lti.sample_platform import SamplePlatform
+from lms_bridge.devtools.lti.sample_tool import SampleTool
+from lms_bridge.devtools.lti.signatures import Signer
+from lms_bridge.devtools.lti.site import serve, serve_application
+from lms_bridge.devtools.lti.tool_state import RegisteredPlatform
 from lms_bridge.domain.document import document
-from lms_bridge.lti import parties, vocabulary
-from lms_bridge.lti.parties import Party, Side, Status
-from lms_bridge.lti.room import Room, open_room
-from lms_bridge.simulators.lti import (
-    Course,
-    Person,
-    Platform,
-    SamplePlatform,
-    SampleTool,
-    Signer,
-    Tool,
-    serve,
-    serving,
-)
+from lms_bridge.lti import registrations, vocabulary
+from lms_bridge.lti.context import LtiContext, open_lti
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
+from lms_bridge.server.app import create_app
 from lms_bridge.store import offerings
-from lms_bridge.web import create_app
 from tests.integration.browser.certificates import Certificates
 from tests.integration.lti_platform.world import Late, make_bridge, seed
 from tests.integration.web.filling import publish
@@ -37,10 +32,10 @@ HOSTS = (ACADEMY, STRICT, BRIDGE, CENTRE, PROBE)
 TO_THE_CENTRE, TO_THE_BRIDGE = "Spectrum at the centre", "About the bridge"
 """Links of the course A-1: to the offering OFF-1, and to none."""
 CLIENT, DEPLOYMENT = "bridge-at-the-academy", "1"
-LEARNER = Person("acad-1", "Sample", "Learner 1", "acad-1@example.org")
-WAITING = Person("acad-4", "Sample", "Learner 4", "acad-4@example.org")
-STRANGER = Person("acad-5", "Sample", "Learner 5", "acad-5@example.org")
-TEACHER = Person("teacher-1", "Sample", "Coordinator", "teacher-1@example.org", teaches=True)
+LEARNER = SamplePerson("acad-1", "Sample", "Learner 1", "acad-1@example.org")
+WAITING = SamplePerson("acad-4", "Sample", "Learner 4", "acad-4@example.org")
+STRANGER = SamplePerson("acad-5", "Sample", "Learner 5", "acad-5@example.org")
+TEACHER = SamplePerson("teacher-1", "Sample", "Coordinator", "teacher-1@example.org", teaches=True)
 PEOPLE = (LEARNER, WAITING, STRANGER, TEACHER)
 
 
@@ -58,8 +53,8 @@ class World:
     academy: SamplePlatform
     centre: SampleTool
     bridge: Bridge
-    room: Room
-    tool: Party
+    lti: LtiContext
+    tool: LtiRegistration
     ids: dict[str, int]
 
 
@@ -80,16 +75,16 @@ def world(
         secure = certificates.server
         stack.enter_context(serve(academy, name=host, certificate=secure))
         stack.enter_context(serve(centre, name=CENTRE, certificate=secure))
-        port = stack.enter_context(serving(late, certificate=secure))
+        port = stack.enter_context(serve_application(late, certificate=secure))
         bridge = make_bridge(database, f"https://{BRIDGE}:{port}")
         stack.callback(bridge.close)
         late.app = create_app(bridge)
-        room = open_room(bridge.settings, bridge.database, bridge.vault)
+        lti = open_lti(bridge.settings, bridge.database, bridge.vault)
         ids = seed(bridge.database)
         _publish(bridge)
-        tool = _connect(bridge, room, academy, centre)
+        tool = _connect(bridge, lti, academy, centre)
         _fill(academy)
-        yield World(academy, centre, bridge, room, tool, ids)
+        yield World(academy, centre, bridge, lti, tool, ids)
 
 
 def _publish(bridge: Bridge) -> None:
@@ -100,9 +95,11 @@ def _publish(bridge: Bridge) -> None:
                 publish(tx, id_, record, document(record))
 
 
-def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: SampleTool) -> Party:
+def _connect(
+    bridge: Bridge, lti: LtiContext, academy: SamplePlatform, centre: SampleTool
+) -> LtiRegistration:
     """Each side knows the other; gives the centre's tool as the bridge knows it."""
-    platform = Party(
+    platform = LtiRegistration(
         Side.PLATFORM,
         name="Sample Academy",
         issuer=academy.address,
@@ -115,7 +112,7 @@ def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: Sample
         status=Status.ACTIVE,
         private_addresses=True,
     )
-    tool = Party(
+    tool = LtiRegistration(
         Side.TOOL,
         name="Sample centre",
         centre="ONE",
@@ -131,26 +128,26 @@ def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: Sample
         private_addresses=True,
     )
     with bridge.database.writing() as tx:
-        parties.add(tx, platform)
-        tool = parties.add(tx, tool)
+        registrations.add(tx, platform)
+        tool = registrations.add(tx, tool)
     academy.register(
-        Tool(
+        RegisteredTool(
             CLIENT,
             DEPLOYMENT,
-            login_address=f"{room.address}/lti/tool/login",
-            redirect_addresses=(f"{room.address}/lti/tool/launch",),
-            target_address=f"{room.address}/lti/tool/launch",
-            keys_address=f"{room.address}/lti/tool/jwks",
+            login_address=f"{lti.address}/lti/tool/login",
+            redirect_addresses=(f"{lti.address}/lti/tool/launch",),
+            target_address=f"{lti.address}/lti/tool/launch",
+            keys_address=f"{lti.address}/lti/tool/jwks",
         )
     )
     centre.register(
-        Platform(
-            room.address,
+        RegisteredPlatform(
+            lti.address,
             tool.client_id,
             "7",
-            authentication_address=f"{room.address}/lti/authentication",
-            token_address=f"{room.address}/lti/token",
-            keys_address=f"{room.address}/lti/keys",
+            authentication_address=f"{lti.address}/lti/authentication",
+            token_address=f"{lti.address}/lti/token",
+            keys_address=f"{lti.address}/lti/keys",
         )
     )
     return tool
@@ -159,6 +156,6 @@ def _connect(bridge: Bridge, room: Room, academy: SamplePlatform, centre: Sample
 def _fill(academy: SamplePlatform) -> None:
     academy.add_people(PEOPLE)
     everybody = tuple(person.id for person in PEOPLE if not person.teaches)
-    academy.add_course(Course("A-1", "Spectrum, a sample course", everybody))
+    academy.add_course(PlatformCourse("A-1", "Spectrum, a sample course", everybody))
     academy.add_link("A-1", TO_THE_CENTRE, {"offering": "OFF-1"})
     academy.add_link("A-1", TO_THE_BRIDGE)

@@ -33,7 +33,7 @@ def tombstones(world: World) -> list[ElementTree.Element]:
     return root.findall(f"{TOMBSTONES}deleted-entry")
 
 
-def test_an_entry_says_what_it_is_about(world: World) -> None:
+def test_an_entry_describes_its_offering(world: World) -> None:
     world.publish(full())
     feed = read(world)
     [entry] = feed.entries
@@ -62,7 +62,7 @@ def test_the_newest_change_comes_first_and_each_entry_once(world: World) -> None
     assert first.updated == at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_pages_lead_through_everything(world: World) -> None:
+def test_the_pages_hold_every_entry_once(world: World) -> None:
     world.publish(*(plain(number) for number in range(250)))
     seen, path, pages = [], "/catalogue.atom?region=europe", 0
     while path:
@@ -77,11 +77,11 @@ def test_pages_lead_through_everything(world: World) -> None:
 
 
 @pytest.mark.parametrize("before", ["x", "1", "1.x", "-1.1", "99999999999999999999.1"])
-def test_no_such_page(lite: World, before: str) -> None:
+def test_an_invalid_page_is_refused(lite: World, before: str) -> None:
     lite.get(f"/catalogue.atom?before={before}", 400)
 
 
-def test_what_is_gone_leaves_a_tombstone(world: World) -> None:
+def test_a_removed_offering_leaves_a_tombstone(world: World) -> None:
     world.publish(plain(1), plain(2), plain(3))
     ids = {entry.title: entry.id for entry in read(world).entries}
     world.change("EUR-1", status=OfferingStatus.CANCELLED)
@@ -94,7 +94,7 @@ def test_what_is_gone_leaves_a_tombstone(world: World) -> None:
     assert cancelled.findtext(f"{TOMBSTONES}comment") == "Cancelled"
 
 
-def test_what_failed_or_concerns_others_is_no_change(lite: World) -> None:
+def test_failed_and_foreign_changes_are_no_entries(lite: World) -> None:
     lite.publish(plain(1), plain(2))
     first = read(lite).entries[0].id
     with lite.database.writing() as tx:
@@ -103,7 +103,7 @@ def test_what_failed_or_concerns_others_is_no_change(lite: World) -> None:
     assert read(lite).entries[0].id == first
 
 
-def test_an_empty_catalogue(lite: World) -> None:
+def test_an_empty_catalogue_has_no_entries(lite: World) -> None:
     feed = read(lite)
     assert feed.entries == []
     assert feed.feed.updated == "1970-01-01T00:00:00Z"

@@ -56,7 +56,7 @@ def test_offerings_courses_and_centres_lead_to_each_other(world: World) -> None:
     assert whole == {**shown, "course": course, "organization": centre}
 
 
-def test_what_an_offering_says(lite: World) -> None:
+def test_an_offering_has_the_fields_of_the_standard(lite: World) -> None:
     lite.publish(full())
     [shown] = read(lite, "/offerings", OFFERINGS)["items"]
     assert shown["startDate"] == "2040-03-02"
@@ -73,7 +73,7 @@ def test_what_an_offering_says(lite: World) -> None:
     assert shown["link"] == f"{lite.address}/catalogue/AFR-1"
 
 
-def test_what_may_be_begun_at_any_time(lite: World) -> None:
+def test_an_offering_without_dates_starts_at_any_time(lite: World) -> None:
     lite.publish(Offering("EUR-9", "EUR", "E", "Any time", modality=Modality.SELF_PACED))
     [shown] = read(lite, "/offerings", OFFERINGS)["items"]
     assert shown["flexibleEntryPeriodStart"] == shown["startDate"]
@@ -89,7 +89,7 @@ def test_each_course_comes_once_by_its_newest_offering(world: World) -> None:
     assert names == {f"Spectrum management {number}" for number in range(13, 20)}
 
 
-def test_pages(world: World) -> None:
+def test_the_pages_hold_every_offering_once(world: World) -> None:
     world.publish(*(plain(number) for number in range(25)))
     seen = []
     for number in (1, 2, 3):
@@ -105,10 +105,10 @@ def test_pages(world: World) -> None:
     assert codes(world, "sort=-startDate&pageSize=20")[0] == "EUR-24"
 
 
-def test_filters(world: World) -> None:
+def test_offerings_are_filtered(world: World) -> None:
     world.publish(full(), plain(1), plain(5))
     world.publish(Offering("EUR-9", "EUR", "E", "Any time", modality=Modality.SELF_PACED))
-    for query, wanted in {
+    for query, desired in {
         "q=management": ["EUR-1", "EUR-5"],
         "teachingLanguage=ara": ["AFR-1"],
         "teachingLanguage=fra": ["EUR-1", "EUR-5"],
@@ -121,12 +121,12 @@ def test_filters(world: World) -> None:
         "resultExpected=false": [],
         "offeringType=program": [],
     }.items():
-        assert sorted(codes(world, query)) == wanted, query
+        assert sorted(codes(world, query)) == desired, query
     assert read(world, "/courses?level=master", COURSES)["items"] == []
     assert len(read(world, "/courses?level=undefined&primaryCode=CYB", COURSES)["items"]) == 1
 
 
-def test_by_itself_the_list_shows_what_is_to_come(lite: World) -> None:
+def test_the_list_shows_future_offerings_by_default(lite: World) -> None:
     over = plain(1)
     assert over.starts_at
     assert over.ends_at
@@ -153,11 +153,11 @@ def test_by_itself_the_list_shows_what_is_to_come(lite: World) -> None:
         "/organizations?q=x",
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(lite: World, path: str) -> None:
+def test_an_invalid_query_is_refused(lite: World, path: str) -> None:
     refused(lite, path, 400)
 
 
-def test_what_there_is_not(world: World) -> None:
+def test_an_unknown_identifier_is_not_found(world: World) -> None:
     world.publish(plain(1))
     [shown] = read(world, "/offerings", OFFERINGS)["items"]
     world.change("EUR-1", status=OfferingStatus.CANCELLED)

@@ -65,7 +65,7 @@ def test_the_manifest_names_every_file_of_the_binding(lite: World) -> None:
     assert set(rows.values()) == {"bulk", "absent"}
 
 
-def test_whatever_is_referred_to_is_there(world: World) -> None:
+def test_every_reference_is_resolved(world: World) -> None:
     world.publish(full(), *(plain(number) for number in range(600)))
     world.publish(Offering("EUR-X", "EUR", "", "Any time"))
     files = read(world)
@@ -86,7 +86,7 @@ def test_whatever_is_referred_to_is_there(world: World) -> None:
             assert None not in row
 
 
-def test_centres_and_years(lite: World) -> None:
+def test_centres_are_schools_and_years_are_sessions(lite: World) -> None:
     lite.publish(full(), plain(1), Offering("EUR-X", "EUR", "", "Any time"))
     files = read(lite)
     schools = {row["identifier"]: row for row in files["orgs.csv"] if row["type"] == "school"}
@@ -102,7 +102,7 @@ def test_centres_and_years(lite: World) -> None:
     assert hostile["subjects"] == 'Cybersecurity,"Policy, and; regulation"'
 
 
-def test_filters_and_the_same_bytes_again(lite: World) -> None:
+def test_a_filtered_archive_is_the_same_twice(lite: World) -> None:
     lite.publish(full(), plain(1))
     files = read(lite, "?region=africa")
     assert [row["classCode"] for row in files["classes.csv"]] == ["AFR-1"]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lms_bridge.feeds import sitemap
+from lms_bridge.catalogue import sitemap
 from tests.integration.feeds.world import World, plain
 
 SPACE = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
@@ -45,7 +45,7 @@ def test_the_parts_name_every_page_once(world: World, monkeypatch: pytest.Monkey
     assert set(pages[1:]) == {f"{world.address}/catalogue/EUR-{n}" for n in range(1200)}
 
 
-def test_a_page_tells_when_it_changed(lite: World) -> None:
+def test_a_page_is_listed_with_the_time_of_its_change(lite: World) -> None:
     lite.publish(plain(1, code="EUR/a b?ü"))
     root = ElementTree.fromstring(lite.get("/sitemaps/0.xml").content)
     _, url = root
@@ -55,6 +55,6 @@ def test_a_page_tells_when_it_changed(lite: World) -> None:
     assert "Spectrum management 1" in lite.get(below(lite, address)).text
 
 
-def test_no_such_part(lite: World) -> None:
+def test_an_unknown_part_is_not_found_or_empty(lite: World) -> None:
     lite.get("/sitemaps/99999999999999999999.xml", 404)
     assert places(lite, "/sitemaps/5.xml", "urlset") == []

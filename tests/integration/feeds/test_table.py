@@ -6,9 +6,9 @@ import csv
 import io
 
 from lms_bridge.domain.model import Offering
-from lms_bridge.schemas.csv import read_offerings
+from lms_bridge.schemas.csv.reader import read_offerings
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.offering import OfferingSchema
+from lms_bridge.schemas.records import OfferingSchema
 from tests.integration.feeds.world import PRIVATE, World, full, meeting, plain
 
 
@@ -37,7 +37,7 @@ def test_no_cell_is_a_formula(lite: World) -> None:
             assert not cell.startswith(tuple("=+-@\t\r"))
 
 
-def test_what_is_exported_is_imported_unchanged(world: World) -> None:
+def test_an_export_is_imported_unchanged(world: World) -> None:
     records = [
         full(meetings=(meeting(2, place="Room; 4"), meeting(3))),
         *(plain(number) for number in range(600)),

@@ -12,7 +12,9 @@ from typing import Any
 import requests
 from cryptography.fernet import Fernet
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bootstrap import assemble
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.desired_state import GONE, offering_document
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import (
     ACADEMY,
@@ -24,15 +26,13 @@ from lms_bridge.domain.model import (
     Offering,
     RegistrationType,
 )
-from lms_bridge.domain.wanted import GONE, offering_document
 from lms_bridge.secrets import Vault
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import load
-from lms_bridge.store import centres, links, offerings, reports, target_links
+from lms_bridge.store import centres, links, offerings, runs, target_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import link, offering
-from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.sync.wants import want_offerings
-from lms_bridge.web import create_app
+from lms_bridge.sync.desired_state import desire_offerings
 from tests.peers.serving import free_socket, serving
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -117,16 +117,16 @@ class World:
     def change(self, code: str, **fields: Any) -> datetime:
         """A published offering becomes another one, and the Academy acknowledges it; what is no
         longer public it takes out. Gives the time."""
-        self.wish(code, **fields)
+        self.new(code, **fields)
         return self.acknowledge(code)
 
-    def wish(self, code: str, **fields: Any) -> None:
+    def new(self, code: str, **fields: Any) -> None:
         """A published offering becomes another one; the Academy does not know yet."""
         with self.database.writing() as tx:
             id_, before = offerings.offerings_by_code(tx, [code])[code]
             now = replace(before, **fields)
             offerings.change_offerings(tx, {id_: now})
-            want_offerings(tx, {id_: now})
+            desire_offerings(tx, {id_: now})
             self._now += timedelta(minutes=1)
             self._date(tx, [id_])
 
@@ -149,10 +149,10 @@ class World:
         """Offerings that the Academy knows nothing of yet."""
         with self.database.writing() as tx:
             ids = offerings.add_offerings(tx, records)
-            want_offerings(tx, dict(zip(ids, records, strict=True)))
+            desire_offerings(tx, dict(zip(ids, records, strict=True)))
 
     def get(self, path: str, status: int = 200, **options: Any) -> requests.Response:
-        response = requests.get(self.address + path, timeout=60, **options)
+        response = requests.get(self.address + path, timeout=120, **options)
         assert response.status_code == status, response.text[:500]
         return response
 
@@ -162,7 +162,7 @@ class World:
         """Adds a line to the audit."""
         row = {"run_id": 1, "kind": Kind.OFFERING, "external_id": "", "fields": None}
         row |= {"system": system, "record_id": record_id, "action": action, "state": state}
-        reports.add_items(tx, [{**row, "code": "", "message": "", "at": self._now}])
+        runs.add_items(tx, [{**row, "code": "", "message": "", "at": self._now}])
 
     def _note(self, tx: Any, record_ids: Iterable[int], action: str) -> None:
         self._now += timedelta(minutes=1)
@@ -187,7 +187,7 @@ def _link(id_: int, record: Offering) -> dict[str, Any]:
         "record_id": id_,
         "external_id": record.code,
         "source_hash": b"",
-        "wanted": digest(document),
+        "desired": digest(document),
         "acknowledged": digest(document),
         "held_document": document,
         "tolerated": b"",
@@ -195,19 +195,25 @@ def _link(id_: int, record: Offering) -> dict[str, Any]:
 
 
 @contextmanager
-def served(address: str) -> Iterator[World]:
-    """A served catalogue of the sample centres, still without offerings."""
+def served(address: str, *, public: bool = True) -> Iterator[World]:
+    """A served catalogue of the sample centres, still without offerings. The settings name its
+    public address, or leave it out."""
     database = Database(address)
     with database.writing() as tx:
         for centre in SAMPLE:
             centres.add(tx, centre, b"")
-    settings = load({"LMS_BRIDGE_STORE__ADDRESS": address})
+    listening = free_socket()
+    port = str(listening.getsockname()[1])
+    environment = {"LMS_BRIDGE_STORE__ADDRESS": address, "LMS_BRIDGE_WEB__PORT": port}
+    if public:
+        environment["LMS_BRIDGE_LTI__ADDRESS"] = f"http://127.0.0.1:{port}"
+    settings = load(environment)
     vault = Vault(Fernet.generate_key().decode())
-    bridge = Bridge(settings, database, vault, Heartbeat(database))
+    bridge = assemble(settings, database, vault)
     try:
         app = create_app(bridge)
         app.testing = False  # errors are answered, as they are in earnest
-        with serving(app, free_socket()) as where:
+        with serving(app, listening) as where:
             yield World(where, bridge)
     finally:
         bridge.close()

@@ -10,11 +10,12 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from cryptography.fernet import Fernet
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.jobs.clock import Clock
+from lms_bridge.bridge import Bridge
+from lms_bridge.jobs.scheduler import Scheduler
+from lms_bridge.lti.feature import LtiFeature
 from lms_bridge.secrets import Vault
 from lms_bridge.store.database import Database
-from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.lease_renewer import LeaseRenewer
 from tests.integration.jobs.playing import FakeBridge, Recorder, Time, settings_for
 
 
@@ -31,14 +32,10 @@ def new_bridge() -> Iterator[Callable[..., FakeBridge]]:
     def make(address: str, **sections: dict[str, Any]) -> FakeBridge:
         database = Database(address)
         sections.setdefault("clock", {"jitter_seconds": 0})
-        made.append(
-            FakeBridge(
-                settings_for(address, **sections),
-                database,
-                Vault(Fernet.generate_key().decode()),
-                Heartbeat(database),
-            )
-        )
+        settings = settings_for(address, **sections)
+        vault = Vault(Fernet.generate_key().decode())
+        lti = LtiFeature(settings, database, vault)
+        made.append(FakeBridge(settings, database, vault, LeaseRenewer(database), lti))
         return made[-1]
 
     yield make
@@ -52,10 +49,10 @@ def bridge(new_bridge: Callable[..., FakeBridge], sqlite_address: str) -> FakeBr
 
 
 @pytest.fixture
-def new_clock(time: Time) -> Callable[[Bridge, Recorder], Clock]:
+def new_clock(time: Time) -> Callable[[Bridge, Recorder], Scheduler]:
     """Makes clocks whose APScheduler never starts: the test calls what it would call."""
 
-    def make(bridge: Bridge, engine: Recorder) -> Clock:
-        return Clock(bridge, engine, now=time, scheduler=BackgroundScheduler(timezone=UTC))
+    def make(bridge: Bridge, engine: Recorder) -> Scheduler:
+        return Scheduler(bridge, engine, now=time, scheduler=BackgroundScheduler(timezone=UTC))
 
     return make

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bridge import Bridge
 from lms_bridge.domain.model import Centre, Flow
-from lms_bridge.domain.ports import Reading
+from lms_bridge.domain.ports import Pages
 from lms_bridge.settings import Settings, load
 from lms_bridge.store import centres
 from lms_bridge.store.database import Database
 
 START = datetime(2027, 3, 1, 12, tzinfo=UTC)
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds after which a test gives up waiting for another thread; nothing takes that long."""
 
 
@@ -38,11 +38,11 @@ class Time:
 class Recorder:
     """An engine that only remembers what it was asked for."""
 
-    asked: list[tuple[str, str, bool, str]] = field(default_factory=list)
+    requested: list[tuple[str, str, bool, str]] = field(default_factory=list)
     closed: bool = False
 
     def submit(self, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) -> bool:
-        self.asked.append((centre_code, ",".join(flows), full, trigger))
+        self.requested.append((centre_code, ",".join(flows), full, trigger))
         return True
 
     def close(self, seconds: float) -> None:
@@ -50,8 +50,8 @@ class Recorder:
 
     def take(self) -> list[tuple[str, str, bool, str]]:
         """What was asked for since the last call."""
-        asked, self.asked = self.asked, []
-        return asked
+        requested, self.requested = self.requested, []
+        return requested
 
 
 class Lms:
@@ -66,7 +66,7 @@ class Lms:
         self.most_at_once = 0
         self._lock = threading.Lock()
 
-    def read(self, code: str) -> Reading:
+    def read(self, code: str) -> Pages:
         with self._lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
@@ -86,7 +86,7 @@ class OneCentre:
     lms: Lms
     code: str
 
-    def read_offerings(self) -> Reading:
+    def read_offerings(self) -> Pages:
         return self.lms.read(self.code)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from lms_bridge.cron import Every
 from lms_bridge.domain.model import Flow
-from lms_bridge.jobs import clock as clock_module
-from lms_bridge.jobs.clock import Clock
+from lms_bridge.jobs import scheduler as clock_module
 from lms_bridge.jobs.schedule import Job
-from lms_bridge.store import leases, reports
+from lms_bridge.jobs.scheduler import Scheduler
+from lms_bridge.store import leases, runs
 from lms_bridge.store.tables import lease, run
 from tests.integration.jobs.playing import (
     PATIENCE,
@@ -28,12 +28,12 @@ from tests.integration.jobs.playing import (
     change_centre,
 )
 
-NewClock = Callable[[FakeBridge, Recorder], Clock]
+NewClock = Callable[[FakeBridge, Recorder], Scheduler]
 NewBridge = Callable[..., FakeBridge]
 ALL = "offerings,enrolments,results"
 
 
-def live_through(clocks: list[Clock], time: Time, step: float = 30, **span: float) -> None:
+def live_through(clocks: list[Scheduler], time: Time, step: float = 30, **span: float) -> None:
     """Every clock does, each ``step`` seconds, what its APScheduler would: it beats and fires all
     of its jobs. (More often than APScheduler: what is not due must not be asked for.)"""
     end = time.at + timedelta(**span)
@@ -52,22 +52,22 @@ def test_two_clocks_run_each_tick_once(
     engines = [Recorder(), Recorder()]
     clocks = [new_clock(*pair) for pair in zip(bridges, engines, strict=True)]
     add_centre(bridges[0].database, "KE", time_zone="Africa/Nairobi")
-    add_centre(bridges[0].database, "PL", time_zone="Europe/Warsaw")
-    time.at = START.replace(hour=22, minute=30)  # both nights begin within three hours
+    add_centre(bridges[0].database, "AE", time_zone="Asia/Dubai")
+    time.at = START.replace(hour=21, minute=30)  # both nights begin within two hours
     live_through(clocks, time, step=60, minutes=1)
     for engine in engines:
         engine.take()
-    live_through(clocks, time, step=60, hours=3)
+    live_through(clocks, time, step=60, hours=2)
     assert [clock.elected for clock in clocks] == [True, False]
     assert clocks[1].jobs == {}
-    assert engines[1].asked == []
-    assert Counter(engines[0].asked) == {
+    assert engines[1].requested == []
+    assert Counter(engines[0].requested) == {
         (code, flows, full, "clock"): number
-        for code in ("KE", "PL")
+        for code in ("KE", "AE")
         for flows, full, number in (
             (ALL, True, 1),
-            ("enrolments", False, 3 * 12),
-            ("results", False, 3),
+            ("enrolments", False, 2 * 12),
+            ("results", False, 2),
         )
     }
 
@@ -84,27 +84,27 @@ def test_a_clock_that_slept_through_its_lease_runs_nothing(
     time.go(hours=1, minutes=10)
     other.beat()
     assert other.elected
-    assert sorted(asked[1] for asked in second.take()) == ["enrolments", "results"]
+    assert sorted(requested[1] for requested in second.take()) == ["enrolments", "results"]
     time.go(minutes=5)  # due again: whoever comes first serves it
     for job_id in jobs:
         sleeper.fire(job_id)
-    assert first.asked == []
+    assert first.requested == []
     assert not sleeper.elected
     assert sleeper.jobs == {}
     other.fire("enrolments:KE")
-    assert len(second.asked) == 1
+    assert len(second.requested) == 1
 
 
-def test_two_clocks_that_both_believe_they_tick_serve_a_due_time_once(
+def test_two_clocks_that_both_lead_run_a_due_job_once(
     database_address: str, new_bridge: NewBridge, time: Time
 ) -> None:
     """Even without the election's fence, a claim succeeds once."""
-    from lms_bridge.jobs import ticks
+    from lms_bridge.jobs import schedule
 
     job = Job("KE", "enrolments", (Flow.ENROLMENTS,), False, Every(300))
     databases = [new_bridge(database_address).database for _ in range(2)]
     with databases[0].writing() as tx:
-        assert ticks.overdue(tx, [job], time.at) == []
+        assert schedule.overdue_times(tx, [job], time.at) == []
     now = time.go(minutes=17)
     claims = []
     started = threading.Barrier(8)
@@ -112,7 +112,7 @@ def test_two_clocks_that_both_believe_they_tick_serve_a_due_time_once(
     def claim(number: int) -> None:
         started.wait(PATIENCE)
         with databases[number % 2].writing() as tx:
-            claims.append(ticks.claim(tx, job, now))
+            claims.append(schedule.claim_due_time(tx, job, now))
 
     threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -122,7 +122,7 @@ def test_two_clocks_that_both_believe_they_tick_serve_a_due_time_once(
     assert sorted(claims) == [False] * 7 + [True]
 
 
-def test_takeover_within_the_lease_time_after_a_kill(
+def test_another_clock_takes_over_within_the_lease_after_a_kill(
     database_address: str, new_bridge: NewBridge, new_clock: NewClock, time: Time
 ) -> None:
     killed = new_clock(new_bridge(database_address), Recorder())
@@ -138,8 +138,11 @@ def test_takeover_within_the_lease_time_after_a_kill(
         time.go(seconds=seconds / 6)
         heir.beat()
     assert heir.elected
-    live_through([heir], time, minutes=60)
-    assert Counter(asked[1] for asked in engine.asked) == {"enrolments": 12, "results": 1}
+    live_through([heir], time, step=60, minutes=60)
+    assert Counter(requested[1] for requested in engine.requested) == {
+        "enrolments": 12,
+        "results": 1,
+    }
 
 
 def test_a_stopped_clock_hands_over_at_once(
@@ -154,9 +157,7 @@ def test_a_stopped_clock_hands_over_at_once(
     assert engine.closed
 
 
-def test_what_was_missed_is_made_up_once(
-    bridge: FakeBridge, new_clock: NewClock, time: Time
-) -> None:
+def test_a_missed_job_is_made_up_once(bridge: FakeBridge, new_clock: NewClock, time: Time) -> None:
     add_centre(bridge.database, "KE")
     before = new_clock(bridge, Recorder())
     before.beat()
@@ -173,7 +174,7 @@ def test_what_was_missed_is_made_up_once(
     after.beat()
     for job_id in after.jobs:
         after.fire(job_id)
-    assert engine.asked == []
+    assert engine.requested == []
 
 
 def test_a_sleeping_machine_makes_up_once(
@@ -185,7 +186,11 @@ def test_a_sleeping_machine_makes_up_once(
     clock.beat()
     time.go(days=2)
     live_through([clock], time, minutes=1)
-    assert Counter(asked[1] for asked in engine.asked) == {ALL: 1, "enrolments": 1, "results": 1}
+    assert Counter(requested[1] for requested in engine.requested) == {
+        ALL: 1,
+        "enrolments": 1,
+        "results": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_a_sleeping_machine_makes_up_once(
         ("2027-10-30T12:00+02:00", "2027-10-31T02:30+02:00"),  # 02:30 comes twice
     ],
 )
-def test_a_night_job_runs_once_on_the_days_of_changed_clocks(
+def test_a_nightly_job_runs_once_on_days_when_clocks_change(
     noon: str, served: str, new_bridge: NewBridge, new_clock: NewClock, sqlite_address: str
 ) -> None:
     bridge = new_bridge(sqlite_address, clock={"jitter_seconds": 0, "enrolments_minutes": 10_000})
@@ -204,18 +209,18 @@ def test_a_night_job_runs_once_on_the_days_of_changed_clocks(
     at: list[datetime] = []
 
     class Watch(Recorder):
-        def submit(self, *asked: object) -> bool:
-            if asked[2]:
+        def submit(self, *requested: object) -> bool:
+            if requested[2]:
                 at.append(time.at)
             return True
 
-    clock = Clock(bridge, Watch(), now=time, scheduler=BackgroundScheduler(timezone=UTC))
+    clock = Scheduler(bridge, Watch(), now=time, scheduler=BackgroundScheduler(timezone=UTC))
     clock.beat()
-    live_through([clock], time, step=300, hours=24)
+    live_through([clock], time, step=900, hours=24)
     assert at == [datetime.fromisoformat(served).astimezone(UTC)]
 
 
-def test_centres_are_picked_up_without_a_restart(
+def test_a_new_centre_is_scheduled_without_a_restart(
     bridge: FakeBridge, new_clock: NewClock, time: Time
 ) -> None:
     engine = Recorder()
@@ -226,7 +231,7 @@ def test_centres_are_picked_up_without_a_restart(
     time.go(minutes=1)
     clock.beat()
     assert sorted(clock.jobs) == ["catalogue:KE", "enrolments:KE", "results:KE"]
-    assert engine.asked == []  # a new centre owes nothing
+    assert engine.requested == []  # a new centre owes nothing
     changed = change_centre(bridge.database, added, policy={"catalogue": "5 14 * * *"})
     time.go(minutes=1)
     clock.beat()
@@ -246,16 +251,16 @@ def test_a_run_that_is_still_going_is_skipped_and_not_queued_up(
     clock.beat()
     with bridge.database.writing() as tx:
         leases.take(tx, "run:KE", "somebody", time.at, 3600)
-        reports.start_run(tx, "KE", "enrolments", "clock", time.at)
+        runs.start_run(tx, "KE", "enrolments", "clock", time.at)
     live_through([clock], time, minutes=10)
-    assert engine.asked == []
+    assert engine.requested == []
     with bridge.database.writing() as tx:
         leases.give_back(tx, "run:KE", "somebody")
-        reports.finish_run(tx, 1, "done", {}, time.at)
+        runs.finish_run(tx, 1, "done", {}, time.at)
     clock.beat()
-    assert engine.asked == []  # those two ticks are gone
+    assert engine.requested == []  # those two ticks are gone
     live_through([clock], time, minutes=5)
-    assert len(engine.asked) == 1
+    assert len(engine.requested) == 1
 
 
 def test_a_run_that_was_cut_off_is_made_up_once(
@@ -264,16 +269,16 @@ def test_a_run_that_was_cut_off_is_made_up_once(
     add_centre(bridge.database, "KE")
     engine = Recorder()
     with bridge.database.writing() as tx:
-        reports.start_run(tx, "KE", ALL, "clock", time.at)  # its process was killed
+        runs.start_run(tx, "KE", ALL, "clock", time.at)  # its process was killed
     clock = new_clock(bridge, engine)
     clock.beat()
     assert engine.take() == [("KE", ALL, True, "resume")]
     with bridge.database.writing() as tx:
         assert tx.scalar(select(run.c.status)) == "cut off"
-        reports.start_run(tx, "KE", ALL, "resume", time.at)  # and this one, too
+        runs.start_run(tx, "KE", ALL, "resume", time.at)  # and this one, too
     time.go(minutes=1)
     clock.beat()
-    assert engine.asked == []
+    assert engine.requested == []
 
 
 def test_a_tick_from_the_future_does_not_stop_a_job(
@@ -287,14 +292,14 @@ def test_a_tick_from_the_future_does_not_stop_a_job(
     time.at = START
     engine = Recorder()
     live_through([new_clock(bridge, engine)], time, minutes=10)
-    assert Counter(asked[1] for asked in engine.asked)["enrolments"] in (1, 2)
+    assert Counter(requested[1] for requested in engine.requested)["enrolments"] in (1, 2)
 
 
-def test_an_engine_that_is_away_does_not_stop_the_clock(
+def test_an_unavailable_engine_does_not_stop_the_clock(
     bridge: FakeBridge, new_clock: NewClock, time: Time
 ) -> None:
     class Away(Recorder):
-        def submit(self, *asked: object) -> bool:
+        def submit(self, *requested: object) -> bool:
             raise ConnectionError("no queue")
 
     add_centre(bridge.database, "KE")
@@ -303,7 +308,7 @@ def test_an_engine_that_is_away_does_not_stop_the_clock(
     assert clock.elected
 
 
-def test_real_schedulers_tick_once_between_them(
+def test_two_real_schedulers_run_each_due_job_once(
     bridge: FakeBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two whole clocks, each with its APScheduler thread, on a job that is due every second."""
@@ -314,12 +319,12 @@ def test_real_schedulers_tick_once_between_them(
     served: list[int] = []
 
     class Watch(Recorder):
-        def submit(self, *asked: object) -> bool:
+        def submit(self, *requested: object) -> bool:
             served.append(int(datetime.now(UTC).timestamp()))
             ticked.release()
             return True
 
-    clocks = [Clock(bridge, Watch()), Clock(bridge, Watch())]
+    clocks = [Scheduler(bridge, Watch()), Scheduler(bridge, Watch())]
     for clock in clocks:
         clock.start()
     for _ in range(3):

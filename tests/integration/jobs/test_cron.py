@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from lms_bridge.cron import Cron, Every, check, weekdays
 from lms_bridge.domain.model import Centre
 from lms_bridge.jobs.schedule import jobs_of, offset_of
-from lms_bridge.settings import Clock
+from lms_bridge.settings import ClockSettings
 
 # Clocks there: forward on 28 March 2027 at 02:00, back on 31 October 2027 at 03:00.
 WARSAW = "Europe/Warsaw"
@@ -32,7 +33,7 @@ def dues(due: Cron | Every, start: str, number: int) -> list[datetime]:
     return found
 
 
-def test_a_night_job_keeps_the_hour_of_its_zone() -> None:
+def test_a_nightly_job_keeps_the_hour_of_its_zone() -> None:
     assert dues(Cron("0 2 * * *", "Africa/Nairobi"), "2027-03-01T00:00+03:00", 2) == [
         at("2027-03-01T02:00+03:00"),
         at("2027-03-02T02:00+03:00"),
@@ -95,7 +96,7 @@ def test_due_times_come_later_each_and_no_night_is_left_out(
             assert again - moment <= timedelta(hours=25)
 
 
-def test_an_offset_comes_on_top() -> None:
+def test_an_offset_delays_the_due_time() -> None:
     due = Cron("0 2 * * *", "UTC", 90)
     assert due.after(at("2027-03-01T02:01:00Z")) == at("2027-03-01T02:01:30Z")
     assert due.after(at("2027-03-01T02:01:30Z")) == at("2027-03-02T02:01:30Z")
@@ -123,7 +124,7 @@ def test_weekdays_count_from_sunday(cron: str, names: str) -> None:
     assert weekdays(cron) == names
 
 
-def test_sunday_is_sunday() -> None:
+def test_day_zero_is_sunday() -> None:
     due = Cron("0 2 * * 0", "UTC").after(at("2027-03-01T00:00Z"))
     assert due is not None
     assert due.strftime("%A") == "Sunday"
@@ -132,12 +133,12 @@ def test_sunday_is_sunday() -> None:
 @pytest.mark.parametrize(
     "wrong", ["", "at night", "61 * * * *", "0 2 * *", "0 2 * * 9", "0 2 * * 1/0"]
 )
-def test_what_is_no_expression_is_told(wrong: str) -> None:
+def test_an_invalid_expression_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         check(wrong)
 
 
-def test_every_counts_from_fixed_points() -> None:
+def test_an_interval_counts_from_fixed_points() -> None:
     due = Every(300, 42)
     assert dues(due, "2027-03-01T12:00:42Z", 2) == [
         at("2027-03-01T12:05:42Z"),
@@ -146,12 +147,14 @@ def test_every_counts_from_fixed_points() -> None:
     assert due.after(at("2027-03-01T12:05:41.999999Z")) == at("2027-03-01T12:05:42Z")
 
 
-def sample(code: str = "SAMPLE", **fields: object) -> Centre:
-    return Centre(code, "Sample", "africa", "none", sample=True, **fields)  # type: ignore[arg-type]
+def sample(code: str = "SAMPLE", **fields: Any) -> Centre:
+    return Centre(code, "Sample", "africa", "none", sample=True, **fields)
 
 
 def test_a_centre_has_three_jobs_in_its_own_zone() -> None:
-    jobs = {job.kind: job for job in jobs_of(sample(time_zone=WARSAW), Clock(jitter_seconds=0))}
+    jobs = {
+        job.kind: job for job in jobs_of(sample(time_zone=WARSAW), ClockSettings(jitter_seconds=0))
+    }
     assert jobs["catalogue"].full
     assert jobs["catalogue"].flows == ("offerings", "enrolments", "results")
     assert jobs["catalogue"].due == Cron("0 2 * * *", WARSAW, 0)
@@ -160,12 +163,12 @@ def test_a_centre_has_three_jobs_in_its_own_zone() -> None:
 
 
 def test_a_centre_may_have_its_own_night() -> None:
-    own = jobs_of(sample(policy={"catalogue": "15 4 * * 6"}), Clock(jitter_seconds=0))
+    own = jobs_of(sample(policy={"catalogue": "15 4 * * 6"}), ClockSettings(jitter_seconds=0))
     assert own[0].due == Cron("15 4 * * 6", "UTC", 0)
 
 
-def test_a_slip_in_one_centre_keeps_the_default() -> None:
-    odd = jobs_of(sample(policy={"catalogue": "at night"}, time_zone="Mars/Base"), Clock())
+def test_an_invalid_policy_of_one_centre_keeps_the_default() -> None:
+    odd = jobs_of(sample(policy={"catalogue": "at night"}, time_zone="Mars/Base"), ClockSettings())
     assert odd[0].due == Cron("0 2 * * *", "UTC", offset_of("SAMPLE", "catalogue", 900))
 
 
@@ -178,4 +181,4 @@ def test_centres_are_spread_and_stay_where_they_are() -> None:
 
 
 def test_a_centre_that_is_not_active_has_no_jobs() -> None:
-    assert jobs_of(sample(active=False), Clock()) == []
+    assert jobs_of(sample(active=False), ClockSettings()) == []

@@ -11,30 +11,41 @@ import pytest
 from procrastinate.schema import SchemaManager
 from sqlalchemy import select
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import queue
-from lms_bridge.jobs.choosing import engine_for
-from lms_bridge.jobs.execution import Execution
 from lms_bridge.jobs.queue import ProcrastinateEngine, conninfo, run_worker, upgrade_queue
+from lms_bridge.jobs.workers import Execution
+from lms_bridge.server.serve import engine_for
 from lms_bridge.settings import EngineKind
 from lms_bridge.store import leases
 from lms_bridge.store.tables import lease, run
-from lms_bridge.sync.work import utc_now
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, add_centre
 
 ALL = tuple(Flow)
 
 
 @pytest.fixture
-def queued(new_bridge: Callable[..., FakeBridge], postgres_address: str) -> FakeBridge:
-    bridge = new_bridge(
-        postgres_address,
-        engine={"kind": EngineKind.PROCRASTINATE},
-        clock={"jitter_seconds": 0, "stop_seconds": 0.2},
-        sync={"centres_at_once": 3},
-    )
-    assert upgrade_queue(postgres_address)
-    return bridge
+def new_queued(
+    new_bridge: Callable[..., FakeBridge], postgres_address: str
+) -> Callable[[float], FakeBridge]:
+    """Makes a bridge with a queue, whose worker gives its runs so many seconds at the end."""
+
+    def make(stop_seconds: float) -> FakeBridge:
+        assert upgrade_queue(postgres_address)
+        return new_bridge(
+            postgres_address,
+            engine={"kind": EngineKind.PROCRASTINATE},
+            clock={"jitter_seconds": 0, "stop_seconds": stop_seconds},
+            sync={"centres_at_once": 3},
+        )
+
+    return make
+
+
+@pytest.fixture
+def queued(new_queued: Callable[[float], FakeBridge]) -> FakeBridge:
+    return new_queued(PATIENCE)
 
 
 def jobs(bridge: FakeBridge) -> list[tuple[str, str]]:
@@ -123,6 +134,28 @@ def test_workers_go_side_by_side_and_one_centre_once_at_a_time(queued: FakeBridg
     engine.close(0)
 
 
+def test_a_slow_run_leaves_its_place_in_the_worker(
+    new_bridge: Callable[..., FakeBridge], postgres_address: str
+) -> None:
+    upgrade_queue(postgres_address)
+    limits = {"centres_at_once": 1, "slow_minutes": 1 / 600}
+    engine = {"kind": EngineKind.PROCRASTINATE}
+    queued = new_bridge(postgres_address, sync=limits, engine=engine)
+    jobs_given = ProcrastinateEngine(postgres_address)
+    queued.lms.gate.clear()
+    for code in ("KE", "PL"):
+        add_centre(queued.database, code)
+        jobs_given.submit(code, ALL, True, "clock")
+    worker = work_in_a_thread(queued)
+    for _ in range(2):
+        assert queued.lms.reading.acquire(timeout=PATIENCE)
+    queued.lms.gate.set()
+    worker.join(PATIENCE)
+    assert sorted(statuses(queued)) == [("KE", "clock", "done"), ("PL", "clock", "done")]
+    assert jobs(queued) == []
+    jobs_given.close(0)
+
+
 def test_a_full_run_of_a_busy_centre_is_tried_again(
     queued: FakeBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +178,8 @@ def test_a_full_run_of_a_busy_centre_is_tried_again(
     engine.close(0)
 
 
-def test_a_worker_that_ends_cuts_its_runs_off(queued: FakeBridge) -> None:
+def test_a_worker_that_ends_cuts_its_runs_off(new_queued: Callable[[float], FakeBridge]) -> None:
+    queued = new_queued(0.2)
     add_centre(queued.database, "KE")
     engine = engine_for(queued)
     engine.submit("KE", ALL, True, "clock")

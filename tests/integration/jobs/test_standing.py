@@ -14,24 +14,24 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import select
 
-from lms_bridge.jobs.clock import Clock
+from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.store.tables import lease
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder
 
 _CHILD = """
 import signal, threading
 from lms_bridge.bootstrap import open_bridge
-from lms_bridge.jobs.choosing import engine_for
-from lms_bridge.jobs.clock import Clock
+from lms_bridge.jobs.scheduler import Scheduler
+from lms_bridge.server.serve import engine_for
 from lms_bridge.settings import load
 stop = threading.Event()
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: stop.set())
 with open_bridge(load()) as bridge:
-    clock = Clock(bridge, engine_for(bridge))
-    clock.start()
+    scheduler = Scheduler(bridge, engine_for(bridge))
+    scheduler.start()
     stop.wait()
-    clock.stop()
+    scheduler.stop()
 """
 
 
@@ -59,14 +59,17 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_another_takes_over(number: signal.Signals, bridge: FakeBridge, tmp_path: object) -> None:
+def test_another_process_takes_over_after_a_kill(
+    number: signal.Signals, bridge: FakeBridge, tmp_path: object
+) -> None:
     def elected() -> bool:
         with bridge.database.reading() as tx:
             return tx.scalar(select(lease.c.holder)) is not None
 
-    here = Clock(bridge, Recorder())
+    here = Scheduler(bridge, Recorder())
     with standing_clock(bridge.settings.store.address, f"{tmp_path}/key") as process:
-        wait_for(elected)
+        wait_for(lambda: elected() or process.poll() is not None)
+        assert process.poll() is None, "the other process ended before it was elected"
         here.beat()
         assert not here.elected
         process.send_signal(number)

@@ -8,16 +8,16 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Flow
-from lms_bridge.jobs import engine as engine_module
-from lms_bridge.jobs.choosing import engine_for
-from lms_bridge.jobs.clock import Clock
-from lms_bridge.jobs.engine import ThreadEngine
-from lms_bridge.jobs.pool import Pool
-from lms_bridge.store import asked_runs, leases
+from lms_bridge.jobs import workers as engine_module
+from lms_bridge.jobs.scheduler import Scheduler
+from lms_bridge.jobs.workers import ThreadEngine
+from lms_bridge.server.serve import engine_for
+from lms_bridge.store import leases, run_requests
 from lms_bridge.store.tables import lease, run
-from lms_bridge.sync.work import utc_now
+from lms_bridge.worker_pool import MOST, WorkerPool
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, add_centre
 
 ALL = tuple(Flow)
@@ -52,17 +52,58 @@ def test_runs_go_side_by_side_within_bounds(new_bridge: NewBridge, database_addr
     engine.close(PATIENCE)
 
 
-def test_a_disabled_centre_is_left_alone_whoever_asks(bridge: FakeBridge) -> None:
+def test_slow_centres_make_room_for_others(new_bridge: NewBridge, database_address: str) -> None:
+    limits = {"centres_at_once": 2, "slow_minutes": 1 / 600}
+    bridge = new_bridge(database_address, sync=limits)
+    codes = [f"C{number}" for number in range(9)]
+    for code in codes:
+        add_centre(bridge.database, code)
+    engine = ThreadEngine(bridge)
+    bridge.lms.gate.clear()  # all of them are slow
+    for code in codes:
+        assert engine.submit(code, ALL, True, "clock")
+    began(bridge, 2 * MOST)  # as many as there are at most, though only two may be quick
+    assert not bridge.lms.reading.acquire(timeout=0.3)
+    bridge.lms.gate.set()
+    assert engine.wait_idle(PATIENCE)
+    assert sorted(bridge.lms.reads) == codes
+    assert {status for _, _, status in statuses(bridge)} == {"done"}
+    engine.close(PATIENCE)
+
+
+def test_centres_of_one_server_have_half_of_the_workers(
+    new_bridge: NewBridge, database_address: str
+) -> None:
+    bridge = new_bridge(database_address, sync={"centres_at_once": 4})
+    shared = [f"C{number}" for number in range(4)]
+    for code in shared:
+        address = f"https://lms.example/{code}"
+        add_centre(bridge.database, code, address=address)
+    add_centre(bridge.database, "OTHER", address="https://other.example")
+    add_centre(bridge.database, "FILES")
+    engine = ThreadEngine(bridge)
+    bridge.lms.gate.clear()
+    for code in [*shared, "OTHER", "FILES"]:
+        assert engine.submit(code, ALL, True, "clock")
+    began(bridge, 4)
+    assert {"OTHER", "FILES"} < set(bridge.lms.reads)
+    bridge.lms.gate.set()
+    assert engine.wait_idle(PATIENCE)
+    assert len(statuses(bridge)) == 6
+    engine.close(PATIENCE)
+
+
+def test_a_disabled_centre_is_never_run(bridge: FakeBridge) -> None:
     add_centre(bridge.database, "KE", active=False)
     with bridge.database.writing() as tx:
-        asked_runs.ask(tx, ["KE"], ALL, utc_now(), "the Academy")
+        run_requests.request_run(tx, ["KE"], ALL, utc_now(), "the Academy")
     engine = ThreadEngine(bridge)
     for trigger in ("event", "clock"):
         assert engine.submit("KE", ALL, False, trigger)
         assert engine.wait_idle(PATIENCE)
     assert statuses(bridge) == []
     with bridge.database.reading() as tx:
-        assert asked_runs.waiting(tx, utc_now()) == []  # nor is it asked for again and again
+        assert run_requests.waiting(tx, utc_now()) == []  # nor is it asked for again and again
     engine.close(PATIENCE)
 
 
@@ -101,7 +142,7 @@ def test_a_busy_centre_is_skipped_but_a_full_run_tries_again(
     assert statuses(bridge) == [("KE", "clock", "done")]
 
 
-def test_what_is_cut_off_at_the_end_writes_nothing_more_and_is_made_up(
+def test_an_interrupted_run_writes_nothing_more_and_is_made_up(
     bridge: FakeBridge,
 ) -> None:
     add_centre(bridge.database, "KE")
@@ -117,9 +158,9 @@ def test_what_is_cut_off_at_the_end_writes_nothing_more_and_is_made_up(
     assert statuses(bridge) == [("KE", "clock", "running")]
     assert not engine.submit("KE", ALL, True, "clock")  # it is closed
     recorder = Recorder()
-    clock = Clock(bridge, recorder)
+    clock = Scheduler(bridge, recorder)
     clock.beat()
-    assert recorder.asked == [("KE", "offerings,enrolments,results", True, "resume")]
+    assert recorder.requested == [("KE", "offerings,enrolments,results", True, "resume")]
     assert statuses(bridge) == [("KE", "clock", "cut off")]
     clock.stop()
 
@@ -139,7 +180,7 @@ def test_a_run_that_cannot_begin_is_shown_among_the_runs(bridge: FakeBridge) -> 
 
 
 def test_a_defect_does_not_take_the_pool_along() -> None:
-    pool = Pool(1)
+    pool = WorkerPool(1)
 
     def defect() -> None:
         raise ZeroDivisionError
@@ -152,7 +193,7 @@ def test_a_defect_does_not_take_the_pool_along() -> None:
     assert not pool.add("c", "c", defect)
 
 
-def test_the_settings_name_the_engine(bridge: FakeBridge) -> None:
+def test_the_settings_choose_the_engine(bridge: FakeBridge) -> None:
     engine = engine_for(bridge)
     assert isinstance(engine, ThreadEngine)
     engine.close(0)

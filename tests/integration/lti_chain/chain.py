@@ -11,15 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import select, update
 
-from lms_bridge.lti import parties, vocabulary
-from lms_bridge.lti.parties import Party
+from lms_bridge.lti import registrations, vocabulary
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import LoginInitiation
+from lms_bridge.lti.platform.launch import LoginInitiation
+from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.store import centres
-from lms_bridge.store.lti_tables import visit
+from lms_bridge.store.lti_tables import launch_origin
 from lms_bridge.store.tables import enrolment, link, offering
 from tests.integration.lti_platform.world import World, world_on
-from tests.integration.lti_tool.conftest import party_of
+from tests.integration.lti_tool.conftest import registration_of
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import AGS, LTI, Platform, running
 
@@ -28,11 +28,11 @@ Change = Callable[[dict[str, Any]], object]
 
 @dataclass
 class Chain:
-    """``academy`` is the platform of the Academy, ``party`` what the bridge knows of it."""
+    """``academy`` is the platform of the Academy, ``registration`` what the bridge knows of it."""
 
     world: World
     academy: Platform
-    party: Party
+    registration: LtiRegistration
     browser: Browser = field(default_factory=Browser)
 
     # ---- launches ------------------------------------------------------------------------
@@ -57,18 +57,18 @@ class Chain:
         if "checked" in begun.headers.get("Location", ""):  # whether cookies work in the frame
             begun = browser.get(begun.goes_to, headers=headers, follow=False)
 
-        def told(claims: dict[str, Any]) -> None:
+        def reported(claims: dict[str, Any]) -> None:
             claims["sub"] = learner
             claims[f"{LTI}custom"] = {"offering": course}
             change(claims)
 
-        form = platform.answer(begun.goes_to, address, told)
+        form = platform.answer(begun.goes_to, address, reported)
         return browser.post(f"{address}/lti/tool/launch", form, headers=headers, follow=False)
 
     def request_of(self, page: Page) -> dict[str, str]:
         """What the tool asks the bridge once it was sent the browser."""
         assert page.status == 303, page.text
-        assert page.goes_to.startswith(self.world.party.initiate_login_uri)
+        assert page.goes_to.startswith(self.world.registration.initiate_login_uri)
         fields = {name: given[0] for name, given in parse_qs(urlsplit(page.goes_to).query).items()}
         return self.world.auth_request(LoginInitiation("", fields))
 
@@ -112,20 +112,20 @@ class Chain:
         """The links of results to their targets."""
         with self.world.bridge.database.reading() as tx:
             rows = tx.execute(select(link).where(link.c.kind == "result").order_by(link.c.id))
-            return [row for row in rows.all() if row.wanted]
+            return [row for row in rows.all() if row.desired]
 
     def links(self) -> dict[str, tuple[bool, str]]:
         """{system: (all is acknowledged, error)} of one result."""
         return {
-            row.system: (row.wanted == row.acknowledged and not row.sending, row.error)
+            row.system: (row.desired == row.acknowledged and not row.sending, row.error)
             for row in self.result_links()
         }
 
     # ---- what is stored ------------------------------------------------------------------
 
-    def visits(self) -> list[Any]:
+    def launch_origins(self) -> list[Any]:
         with self.world.bridge.database.reading() as tx:
-            return list(tx.execute(select(visit).order_by(visit.c.id)).all())
+            return list(tx.execute(select(launch_origin).order_by(launch_origin.c.id)).all())
 
     def set_offering(self, **values: Any) -> None:
         with self.world.bridge.database.writing() as tx:
@@ -143,22 +143,31 @@ class Chain:
                 .values(**values)
             )
 
-    def add_platform(self, platform: Platform, **more: Any) -> Party:
-        party = party_of(platform, **{"name": "Sample platform", "centre": "", **more})
+    def add_platform(self, platform: Platform, **more: Any) -> LtiRegistration:
+        registration = registration_of(
+            platform, **{"name": "Sample platform", "centre": "", **more}
+        )
         with self.world.bridge.database.writing() as tx:
-            return parties.add(tx, party)
+            return registrations.add(tx, registration)
 
-    def change_party(self, **changed: Any) -> None:
-        self.party = replace(self.party, **changed)
+    def allow(self, registration: LtiRegistration, any_offering: bool = True) -> LtiRegistration:
+        """Lets a centre's platform open other centres' offerings, or no longer."""
+        changed = replace(registration, any_offering=any_offering)
         with self.world.bridge.database.writing() as tx:
-            parties.change(tx, self.party)
+            registrations.change(tx, changed)
+        return changed
+
+    def change_registration(self, **changed: Any) -> None:
+        self.registration = replace(self.registration, **changed)
+        with self.world.bridge.database.writing() as tx:
+            registrations.change(tx, self.registration)
 
 
 @contextmanager
 def chain_on(database_address: str) -> Iterator[Chain]:
     with world_on(database_address) as world, running(Platform()) as academy:
-        chain = Chain(world, academy, Party(world.party.side))
-        chain.party = chain.add_platform(academy, name="Sample Academy")
+        chain = Chain(world, academy, LtiRegistration(world.registration.side))
+        chain.registration = chain.add_platform(academy, name="Sample Academy")
         with world.bridge.database.writing() as tx:
             centres.change(tx, replace(world.bridge.centre("ONE"), connector="lti"))
         try:

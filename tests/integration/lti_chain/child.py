@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from lms_bridge.secrets import Vault
-from lms_bridge.web import create_app
+from lms_bridge.server.app import create_app
 from tests.integration.lti_platform.world import make_bridge, served
 
 

@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from lms_bridge.domain.model import Kind
-from lms_bridge.lti import parties
+from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import PersonId, Status
 from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.registrations import PersonId, Status
 from lms_bridge.store.links import insert_links
 from tests.integration.lti_chain.chain import Chain
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import AGS, LTI, Platform, running
 
 
-def test_one_click(either_chain: Chain) -> None:
+def test_one_click_takes_the_learner_to_the_tool(either_chain: Chain) -> None:
     chain = either_chain
     page = chain.click()
     assert page.status == 303
@@ -35,12 +35,12 @@ def test_one_click(either_chain: Chain) -> None:
     assert claims[lti.CONTEXT]["id"] == "OFF-1"
     back = claims[lti.LAUNCH_PRESENTATION]["return_url"]
     assert back == f"{chain.academy.address}/course"
-    (visit,) = chain.visits()
-    assert visit.party_id == chain.party.id
-    assert visit.learner_id == chain.world.ids["acad-1"]
-    assert visit.offering_id == chain.world.ids["OFF-1"]
-    assert visit.subject == "acad-1"
-    assert visit.line_item == f"{chain.academy.address}/Items/6/lineitem?type_id=1"
+    (origin,) = chain.launch_origins()
+    assert origin.registration_id == chain.registration.id
+    assert origin.learner_id == chain.world.ids["acad-1"]
+    assert origin.offering_id == chain.world.ids["OFF-1"]
+    assert origin.subject == "acad-1"
+    assert origin.line_item == f"{chain.academy.address}/Items/6/lineitem?type_id=1"
     with chain.world.bridge.database.reading() as tx:
         (course,) = tx.exec_driver_sql("select context, title, memberships from lti_course").all()
     assert tuple(course) == ("5", "Spectre & réglementation", f"{chain.academy.address}/Members")
@@ -48,13 +48,15 @@ def test_one_click(either_chain: Chain) -> None:
 
 def test_a_second_click_writes_nothing_new(chain: Chain) -> None:
     chain.launch()
-    before, counts = chain.visits(), chain.world.counts()
+    chain.world.settle()  # else a run that the launch asked for may be at work
+    before, counts = chain.launch_origins(), chain.world.counts()
     chain.launch()
-    assert chain.visits() == before
+    chain.world.settle()
+    assert chain.launch_origins() == before
     assert chain.world.counts() == counts
 
 
-def test_two_tabs_at_once_and_one_cookie(chain: Chain) -> None:
+def test_two_launches_at_once_share_one_cookie(chain: Chain) -> None:
     first, second = chain.click(), chain.click()
     ours = [line for line in chain.browser.set_cookies if line.startswith("lms_bridge_launch_")]
     assert len({line.partition(";")[0] for line in ours}) == 1
@@ -67,7 +69,7 @@ def test_two_tabs_at_once_and_one_cookie(chain: Chain) -> None:
     assert name.startswith("lms_bridge_launch_")
 
 
-def test_the_rest_comes_from_the_same_browser(chain: Chain) -> None:
+def test_a_launch_is_continued_only_in_the_same_browser(chain: Chain) -> None:
     page = chain.click()
     other = Browser()
     answer = other.post(chain.world.address + endpoints.AUTHENTICATION, chain.request_of(page))
@@ -76,7 +78,7 @@ def test_the_rest_comes_from_the_same_browser(chain: Chain) -> None:
     chain.arrive(page)
 
 
-def test_a_launch_replayed(chain: Chain) -> None:
+def test_a_replayed_launch_is_refused(chain: Chain) -> None:
     address, browser = chain.world.address, chain.browser
     begun = browser.post(f"{address}/lti/tool/login", chain.academy.login(address), follow=False)
     form = chain.academy.answer(begun.goes_to, address, _is("acad-1"))
@@ -97,7 +99,7 @@ def _is(learner: str) -> Any:
     return change
 
 
-def test_a_course_named_after_its_offering(chain: Chain) -> None:
+def test_a_course_label_names_the_offering(chain: Chain) -> None:
     def change(claims: dict[str, Any]) -> None:
         claims[f"{LTI}custom"] = {}
         claims[f"{LTI}context"]["label"] = "OFF-1"
@@ -105,20 +107,20 @@ def test_a_course_named_after_its_offering(chain: Chain) -> None:
     assert chain.launch(change=change)[lti.CONTEXT]["id"] == "OFF-1"
 
 
-def test_a_platform_without_grades_or_course(chain: Chain) -> None:
+def test_a_platform_without_grades_or_course_can_launch(chain: Chain) -> None:
     def change(claims: dict[str, Any]) -> None:
         del claims[f"{AGS}claim/endpoint"], claims[f"{LTI}context"]
 
     assert chain.launch(change=change)["sub"] == "acad-1"
-    (visit,) = chain.visits()
-    assert (visit.line_item, visit.line_items, visit.scopes) == ("", "", ())
+    (origin,) = chain.launch_origins()
+    assert (origin.line_item, origin.line_items, origin.scopes) == ("", "", ())
 
 
 # ---- who it is ---------------------------------------------------------------------------
 
 
-def test_by_the_id_of_the_register(chain: Chain) -> None:
-    chain.change_party(person_id=PersonId.SOURCED_ID)
+def test_a_learner_is_known_by_the_sourced_id(chain: Chain) -> None:
+    chain.change_registration(person_id=PersonId.SOURCED_ID)
 
     def change(claims: dict[str, Any]) -> None:
         claims[f"{LTI}lis"] = {"person_sourcedid": "acad-2"}
@@ -128,17 +130,17 @@ def test_by_the_id_of_the_register(chain: Chain) -> None:
     assert (nameless.status, nameless.code) == (403, "person-unnamed")
 
 
-def test_never_by_an_email_address(chain: Chain) -> None:
+def test_a_learner_is_never_known_by_an_email_address(chain: Chain) -> None:
     def change(claims: dict[str, Any]) -> None:
         claims["email"] = "l1@example.org"
 
     page = chain.click("stranger", change=change)
     assert (page.status, page.code) == (403, "person-unknown")
     assert "Spectre &amp; réglementation" in page.text
-    assert chain.visits() == []
+    assert chain.launch_origins() == []
 
 
-def test_a_centres_own_accounts(chain: Chain) -> None:
+def test_a_centres_platform_knows_learners_by_its_accounts(chain: Chain) -> None:
     row = {"system": "centre:ONE", "kind": Kind.LEARNER, "centre": "ONE", "external_id": "17"}
     with chain.world.bridge.database.writing() as tx:
         insert_links(tx, [{**row, "record_id": chain.world.ids["acad-1"], "scope": ""}])
@@ -146,12 +148,12 @@ def test_a_centres_own_accounts(chain: Chain) -> None:
         chain.add_platform(moodle, centre="ONE")
         assert chain.launch("17", platform=moodle)["sub"] == "acad-1"
         assert chain.click("acad-1", platform=moodle).code == "person-unknown"
-        party = chain.add_platform(second, centre="TWO", client_id="client-2")
+        registration = chain.add_platform(second, centre="TWO", client_id="client-2")
         second.client_id = "client-2"
-        assert chain.click("17", platform=second).code == "person-unknown"
+        assert chain.click("17", platform=second).code == "link-without-offering"
         # Two platforms of one centre: the one's account 17 is not the other's.
         with chain.world.bridge.database.writing() as tx:
-            parties.change(tx, replace(party, centre="ONE"))
+            registrations.change(tx, replace(registration, centre="ONE"))
         third = Browser()
         assert chain.click("17", platform=moodle, browser=third).code == "person-ambiguous"
         third.close()
@@ -161,14 +163,14 @@ def test_a_centre_does_not_vouch_for_others_people(chain: Chain) -> None:
     """By the Academy's ids a centre could pass for any learner in another centre's course."""
     with running(Platform(client_id="client-2")) as elsewhere:
         by = {"centre": "TWO", "client_id": "client-2", "person_id": PersonId.SOURCED_ID}
-        chain.add_platform(elsewhere, **by)
+        chain.add_platform(elsewhere, **by, any_offering=True)
 
         def change(claims: dict[str, Any]) -> None:
             claims[f"{LTI}lis"] = {"person_sourcedid": "acad-1"}
 
         page = chain.click("5", platform=elsewhere, change=change)
         assert (page.status, page.code) == (403, "person-elsewhere")
-        assert chain.visits() == []
+        assert chain.launch_origins() == []
         row = {"system": "centre:TWO", "kind": Kind.LEARNER, "centre": "TWO", "external_id": "5"}
         with chain.world.bridge.database.writing() as tx:
             insert_links(tx, [{**row, "record_id": chain.world.ids["acad-1"], "scope": ""}])
@@ -182,24 +184,24 @@ def test_only_learners_are_launched(chain: Chain, role: str) -> None:
 
     page = chain.click(change=change)
     assert page.status == 200
-    assert "opens the course at its training centre for learners" in page.text
-    assert chain.visits() == []
-    chain.world.change_party(status=Status.DISABLED)
-    assert "No learning system is connected" in chain.click(change=change).text
+    assert "ouvre le cours dans son centre de formation" in page.text
+    assert chain.launch_origins() == []
+    chain.world.change_registration(status=Status.DISABLED)
+    assert "Le centre de formation peut en connecter une" in chain.click(change=change).text
 
 
-def test_links_without_an_offering(chain: Chain) -> None:
+def test_a_link_without_an_offering_is_refused(chain: Chain) -> None:
     page = chain.click(course="OFF-9")
     assert (page.status, page.code) == (200, "link-without-offering")
 
 
-def test_a_tool_that_is_not_connected(chain: Chain) -> None:
+def test_a_launch_without_a_connected_tool_is_refused(chain: Chain) -> None:
     assert chain.click(course="OFF-3").code == "no-tool"  # the tool is another centre's
-    chain.world.change_party(status=Status.DISABLED)
+    chain.world.change_registration(status=Status.DISABLED)
     page = chain.click()
     assert (page.status, page.code) == (404, "no-tool")
     assert "Spectre &amp; réglementation" in page.text
-    assert chain.visits() == []
+    assert chain.launch_origins() == []
 
 
 def test_nothing_personal_is_logged(chain: Chain, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,7 +215,7 @@ def test_nothing_personal_is_logged(chain: Chain, caplog: pytest.LogCaptureFixtu
 # ---- windows -----------------------------------------------------------------------------
 
 
-def test_inside_a_frame(chain: Chain) -> None:
+def test_a_launch_in_a_frame_sets_partitioned_cookies(chain: Chain) -> None:
     page = chain.click(frame=True)
     cookie = [line for line in chain.browser.set_cookies if line.startswith("lms_bridge_launch_")]
     for part in ("HttpOnly", "Secure", "SameSite=None", "Partitioned"):
@@ -228,10 +230,10 @@ def test_inside_a_frame(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("by", ["link", "tool"])
-def test_a_tool_that_allows_no_frame(chain: Chain, by: str) -> None:
+def test_a_tool_that_allows_no_frame_opens_a_window(chain: Chain, by: str) -> None:
     chain.launch()
     if by == "tool":
-        chain.world.change_party(opens_in="window")
+        chain.world.change_registration(opens_in="window")
     with chain.world.bridge.database.writing() as tx:
         target = "iframe" if by == "tool" else "window"  # Moodle's links always say iframe
         tx.exec_driver_sql(f"update lti_resource set target = '{target}'")
@@ -259,7 +261,7 @@ def _action(chain: Chain, page: Page) -> str:
     return chain.world.address + urlsplit(page.forms[-1].action).path
 
 
-def test_a_browser_that_keeps_no_cookies_in_frames(chain: Chain) -> None:
+def test_a_browser_without_cookies_in_frames_opens_a_window(chain: Chain) -> None:
     """The platform's own storage proves who it is; the rest needs a window."""
     address, browser = chain.world.address, Browser()
     given = {**chain.academy.login(address), "lti_storage_target": "_parent"}
@@ -267,8 +269,8 @@ def test_a_browser_that_keeps_no_cookies_in_frames(chain: Chain) -> None:
     data = _data(begun.text)
     form = chain.academy.answer(data["address"], address, _is("acad-1"))
     browser.cookies.clear()
-    asked = browser.post(f"{address}/lti/tool/launch", form, follow=False)
-    page = browser.submit(asked, stored_secret=data["secret"], stored_nonce=data["nonce"])
+    requested = browser.post(f"{address}/lti/tool/launch", form, follow=False)
+    page = browser.submit(requested, stored_secret=data["secret"], stored_nonce=data["nonce"])
     _opens_in_window(chain, page)
     browser.close()
 

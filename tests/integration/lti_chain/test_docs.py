@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lms_bridge.lti.platform.places import WORDS
+from lms_bridge.lti.platform.enrolment_access import MESSAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 TITLE = "### When a learner cannot go in\n"
@@ -13,15 +13,12 @@ BELOW = {"no-tool", "nothing-chosen"}
 """Explained once more where the bridge as a platform is."""
 
 
-def test_reasons_are_explained() -> None:
-    source = "\n".join(
-        path.read_text()
-        for path in (
-            *(ROOT / "lms_bridge" / "lti" / "chain").glob("*.py"),
-            ROOT / "lms_bridge" / "web" / "lti_tool" / "arriving.py",
-        )
-    )
-    codes = set(re.findall(r'(?:LtiRefused\(|code=)\s*"([a-z-]+)"', source)) | set(WORDS)
+def test_every_refusal_is_documented() -> None:
+    lti = ROOT / "lms_bridge" / "lti"
+    relay = "\n".join(path.read_text() for path in (lti / "relay").glob("*.py"))
+    codes = set(re.findall(r'LtiRefused\(\s*"([a-z-]+)"', relay)) | set(MESSAGES)
+    shown = (lti / "tool" / "views.py").read_text()
+    codes |= set(re.findall(r'log_refusal\(LtiRefused\("([a-z-]+)"', shown))
     assert len(codes) > 14
     table = (ROOT / "docs" / "lti.md").read_text().partition(TITLE)[2].partition("\n#")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]

@@ -49,10 +49,10 @@ def _first_line(out: IO[str] | None) -> str:
 
 @pytest.mark.parametrize(
     ("when", "path", "arrived"),
-    [("asked", "/token", []), ("answered", "/Items/6/lineitem/scores", [70])],
+    [("requested", "/token", []), ("answered", "/Items/6/lineitem/scores", [70])],
     ids=["between the score and the push", "before the answer to the push is heard"],
 )
-def test_killed_while_a_score_climbs(
+def test_a_kill_while_a_score_is_sent_loses_nothing(
     either_chain: Chain, when: str, path: str, arrived: list[int]
 ) -> None:
     chain = either_chain
@@ -62,7 +62,7 @@ def test_killed_while_a_score_climbs(
         def kill(*now: str) -> None:
             if now == (when, path):
                 child.send_signal(signal.SIGKILL)
-                child.wait(timeout=30)
+                child.wait(timeout=300)
 
         chain.academy.meanwhile = kill
         item = claims[lti.AGS_ENDPOINT]["lineitem"].removeprefix(chain.world.address)
@@ -84,4 +84,6 @@ def test_killed_while_a_score_climbs(
     chain.send()
     assert len(chain.scores()) == len(arrived) + 1
     with chain.world.bridge.database.reading() as tx:
-        assert list(tx.scalars(select(run.c.status).order_by(run.c.id)))[:2] == ["cut off", "done"]
+        statuses = list(tx.scalars(select(run.c.status).order_by(run.c.id)))
+    killed = statuses.index("cut off")  # the launch itself leaves a run, too
+    assert statuses[killed : killed + 2] == ["cut off", "done"]

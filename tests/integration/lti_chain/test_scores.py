@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from lms_bridge.domain.model import ACADEMY, Flow, Kind, Result
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import PersonId, Status
+from lms_bridge.lti.registrations import PersonId, Status
 from lms_bridge.store import enrolments, leases, results, target_links
-from lms_bridge.store.lti_tables import visit
-from lms_bridge.sync.wants import want_results
+from lms_bridge.store.lti_tables import launch_origin
+from lms_bridge.sync.desired_state import desire_results
 from tests.integration.lti_chain.chain import Chain, no_line_item
 from tests.integration.lti_platform.test_services import stored_result_of
 from tests.integration.lti_platform.waiting import until
@@ -37,10 +37,10 @@ def keep_result(chain: Chain, **values: Any) -> None:
             results.change_results(tx, {id_: record})
         else:
             (id_,) = results.add_results(tx, [(enrolment_id, record)])
-        want_results(tx, "ONE", {id_: record})
+        desire_results(tx, "ONE", {id_: record})
 
 
-def test_a_score_climbs(either_chain: Chain) -> None:
+def test_a_score_reaches_the_academys_gradebook(either_chain: Chain) -> None:
     chain = either_chain
     claims = chain.launch()
     assert chain.score(claims, 70, 1) == 204
@@ -49,16 +49,16 @@ def test_a_score_climbs(either_chain: Chain) -> None:
     assert (sent["scoreMaximum"], sent["item"]) == (100, 6)
     assert (sent["activityProgress"], sent["gradingProgress"]) == ("Completed", "FullyGraded")
     assert chain.links() == {GRADEBOOK: (True, "")}  # the Academy has it by its gradebook alone
-    assert "POST /Items/6/lineitem/scores?type_id=1" in chain.academy.asked
+    assert "POST /Items/6/lineitem/scores?type_id=1" in chain.academy.requested
     with chain.world.bridge.database.reading() as tx:
         rows = tx.exec_driver_sql("select system, kind, action, state from item order by id").all()
     assert [tuple(row) for row in rows] == [
-        ("centre:ONE", "result", "create", "taken in"),
+        ("centre:ONE", "result", "create", "applied"),
         (GRADEBOOK, "result", "create", "acknowledged"),
     ]
 
 
-def test_zero_is_a_score_and_regrades_travel(chain: Chain) -> None:
+def test_a_zero_score_and_a_regrade_are_sent(chain: Chain) -> None:
     claims = chain.launch()
     for minute, given in ((1, 70), (2, 0), (3, 55.5), (4, 100)):
         assert chain.score(claims, given, minute) == 204
@@ -93,7 +93,7 @@ def stored_time() -> datetime:
     return datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
-def test_scales_completion_and_taking_back(chain: Chain) -> None:
+def test_scales_completions_and_withdrawn_scores_are_sent(chain: Chain) -> None:
     chain.launch()
     scale = {"scale_min": Decimal(2), "scale_max": Decimal(6)}
     keep_result(chain, score=Decimal(5), **scale, graded_at=stored_time())
@@ -130,7 +130,7 @@ def test_a_completion_is_taken_back_by_what_is_fully_graded(chain: Chain) -> Non
     assert chain.academy.scores[-1]["activityProgress"] == "InProgress"
 
 
-def test_a_platform_that_is_down_and_up_again(chain: Chain) -> None:
+def test_a_platform_that_was_down_gets_its_scores_later(chain: Chain) -> None:
     claims = chain.launch()
     chain.academy.down = True
     assert chain.score(claims, 70, 1) == 204  # the tool is not kept waiting
@@ -146,11 +146,12 @@ def test_a_platform_that_is_down_and_up_again(chain: Chain) -> None:
     assert chain.links() == {GRADEBOOK: (True, "")}
 
 
-def test_what_is_no_grade_covers_none_that_waits(chain: Chain) -> None:
-    """A course that is opened again tells so before the grade was taken in."""
+def test_an_ungraded_score_does_not_replace_a_waiting_one(chain: Chain) -> None:
+    """A course that is opened again shows so before the grade was applied."""
     claims = chain.launch()
+    chain.world.settle()  # else the launch's own run may hold the centre
     with chain.world.bridge.database.writing() as tx:
-        leases.take(tx, "run:ONE", "somebody else", chain.world.room.now(), 3600)
+        assert leases.take(tx, "run:ONE", "somebody else", chain.world.lti.now(), 3600)
     chain.world.sender._waits = ()
     progress = {"gradingProgress": "NotReady"}
     assert chain.score(claims, None, 1, activityProgress="Completed", **progress) == 204
@@ -177,13 +178,13 @@ def run_of_results(chain: Chain, **options: Any) -> Any:
     return bridge.runner().run(bridge.request(bridge.centre("ONE"), (Flow.RESULTS,), **options))
 
 
-def test_killed_after_sending(chain: Chain) -> None:
+def test_a_score_sent_before_a_kill_is_not_taken_for_a_repeat(chain: Chain) -> None:
     """An answer that nobody heard: the next score of the same time must not look like a repeat."""
     chain.launch()
     keep_result(chain, score=Decimal(50), graded_at=stored_time())
     chain.send()
     with chain.world.bridge.database.writing() as tx:
-        tx.exec_driver_sql("update link set acknowledged = wanted, sending = true")
+        tx.exec_driver_sql("update link set acknowledged = desired, sending = true")
         (id_,) = [row[0] for row in tx.exec_driver_sql("select record_id from link")]
         target_links.send_again(tx, GRADEBOOK, Kind.RESULT, [id_])
     keep_result(chain, score=Decimal(60), graded_at=stored_time())
@@ -192,10 +193,10 @@ def test_killed_after_sending(chain: Chain) -> None:
     assert chain.links()[GRADEBOOK] == (True, "")
 
 
-def test_a_person_with_the_longest_id_that_there_may_be(either_chain: Chain) -> None:
+def test_a_person_with_the_longest_id_gets_a_score(either_chain: Chain) -> None:
     """LTI Core 1.3, section 5.3.6.1: up to 255 characters."""
     chain = either_chain
-    chain.change_party(person_id=PersonId.SOURCED_ID)
+    chain.change_registration(person_id=PersonId.SOURCED_ID)
     longest = "s" * 255
 
     def named(claims: dict[str, Any]) -> None:
@@ -213,7 +214,7 @@ def test_a_person_with_the_longest_id_that_there_may_be(either_chain: Chain) -> 
 # ---- columns -----------------------------------------------------------------------------
 
 
-def test_a_column_is_made_once_and_remembered(either_chain: Chain) -> None:
+def test_a_line_item_is_created_once_and_remembered(either_chain: Chain) -> None:
     chain = either_chain
     first, second = chain.launch(change=no_line_item), None
     other = Browser()
@@ -225,7 +226,7 @@ def test_a_column_is_made_once_and_remembered(either_chain: Chain) -> None:
     (item,) = chain.academy.line_items.values()
     assert (item["resourceId"], item["tag"]) == ("OFF-1", "lms-bridge")
     assert item["label"] == "Spectre & réglementation"
-    assert {row.line_item for row in chain.visits()} == {item["id"]}
+    assert {row.line_item for row in chain.launch_origins()} == {item["id"]}
     looks = chain.academy.count("GET /Items")
     chain.launch(change=no_line_item)  # what was made is not forgotten
     chain.score(first, 75, 2)
@@ -234,7 +235,7 @@ def test_a_column_is_made_once_and_remembered(either_chain: Chain) -> None:
     other.close()
 
 
-def test_a_column_that_vanished(chain: Chain) -> None:
+def test_a_deleted_line_item_is_replaced(chain: Chain) -> None:
     claims = chain.launch()
     chain.academy.gone = {6}
     chain.academy.line_items["a"] = {
@@ -253,7 +254,7 @@ def _all(chain: Chain) -> list[dict[str, Any]]:
     return chain.academy.scores
 
 
-def test_a_column_of_a_later_launch_takes_over(chain: Chain) -> None:
+def test_the_line_item_of_a_later_launch_takes_over(chain: Chain) -> None:
     claims = chain.launch()
     chain.score(claims, 70, 1)
     chain.scores()
@@ -266,14 +267,14 @@ def test_a_column_of_a_later_launch_takes_over(chain: Chain) -> None:
     assert [(each["item"], each["scoreGiven"]) for each in _all(chain)] == [(6, 70), (8, 70)]
 
 
-def test_a_visit_after_the_result(chain: Chain) -> None:
+def test_a_launch_after_the_result_sends_it(chain: Chain) -> None:
     keep_result(chain, score=Decimal(50), graded_at=stored_time())
     assert chain.links().keys() == {ACADEMY}
     chain.launch()
     assert chain.scores() == [("acad-1", 50, "2026-03-01T10:00:00.000Z")]
 
 
-def test_no_column_and_none_allowed(chain: Chain) -> None:
+def test_a_platform_without_line_items_gets_no_score(chain: Chain) -> None:
     def change(given: dict[str, Any]) -> None:
         no_line_item(given)
         given[f"{AGS}claim/endpoint"]["scope"] = [lti.SCORE]
@@ -284,7 +285,7 @@ def test_no_column_and_none_allowed(chain: Chain) -> None:
     assert "lets the bridge make none" in chain.links()[GRADEBOOK][1]
 
 
-def test_no_scores_wanted(chain: Chain) -> None:
+def test_a_platform_without_the_score_scope_gets_no_score(chain: Chain) -> None:
     def change(given: dict[str, Any]) -> None:
         given[f"{AGS}claim/endpoint"]["scope"] = [lti.LINE_ITEM]
 
@@ -294,7 +295,7 @@ def test_no_scores_wanted(chain: Chain) -> None:
     assert chain.links().keys() == {ACADEMY}  # it goes by the Academy's own connector
 
 
-def test_tokens_that_are_refused(chain: Chain) -> None:
+def test_a_refused_service_token_is_reported_and_retried(chain: Chain) -> None:
     claims = chain.launch()
     chain.academy.refuses_tokens = True
     chain.score(claims, 70, 1)
@@ -306,7 +307,7 @@ def test_tokens_that_are_refused(chain: Chain) -> None:
     assert chain.scores()[-1][:2] == ("acad-1", 70)
 
 
-def test_resending_means_gradebooks_too(chain: Chain) -> None:
+def test_resending_includes_gradebooks(chain: Chain) -> None:
     claims = chain.launch()
     chain.score(claims, 70, 1)
     chain.scores()
@@ -323,12 +324,14 @@ def test_resending_means_gradebooks_too(chain: Chain) -> None:
     ]
 
 
-def test_one_person_refused_stops_nobody_else(chain: Chain) -> None:
+def test_a_refused_person_stops_nobody_else(chain: Chain) -> None:
     other = Browser()
     second = chain.arrive(chain.click("acad-2", browser=other), other)
     first = chain.launch()
     with chain.world.bridge.database.writing() as tx:
-        tx.exec_driver_sql("update lti_visit set subject = 'nobody' where subject = 'acad-1'")
+        tx.exec_driver_sql(
+            "update lti_launch_origin set subject = 'nobody' where subject = 'acad-1'"
+        )
     chain.score(first, 70, 1)
     chain.scores()
     chain.score(second, 80, 1)
@@ -344,7 +347,7 @@ def test_one_person_refused_stops_nobody_else(chain: Chain) -> None:
 # ---- several platforms -------------------------------------------------------------------
 
 
-def test_two_platforms_and_one_of_them_down(chain: Chain) -> None:
+def test_a_platform_that_is_down_does_not_stop_another(chain: Chain) -> None:
     with running(Platform(client_id="client-2")) as second:
         chain.add_platform(second, name="Second", client_id="client-2")
         claims = chain.launch()
@@ -358,9 +361,9 @@ def test_two_platforms_and_one_of_them_down(chain: Chain) -> None:
         other.close()
 
 
-def test_a_centres_platform_besides_the_academys_connector(chain: Chain) -> None:
+def test_a_centres_platform_and_the_academys_connector_both_get_scores(chain: Chain) -> None:
     """Only the Academy's own gradebook takes the place of its connector."""
-    chain.change_party(centre="ONE", person_id="sourced_id")
+    chain.change_registration(centre="ONE", person_id="sourced_id")
 
     def change(given: dict[str, Any]) -> None:
         given["https://purl.imsglobal.org/spec/lti/claim/lis"] = {"person_sourcedid": "acad-1"}
@@ -373,19 +376,19 @@ def test_a_centres_platform_besides_the_academys_connector(chain: Chain) -> None
 def test_a_result_that_the_academy_has_stays_up_to_date_there(chain: Chain) -> None:
     keep_result(chain, score=Decimal(50), graded_at=stored_time())
     with chain.world.bridge.database.writing() as tx:
-        tx.exec_driver_sql("update link set acknowledged = wanted, external_id = 'known'")
+        tx.exec_driver_sql("update link set acknowledged = desired, external_id = 'known'")
     claims = chain.launch()
     chain.scores()
     chain.score(claims, 70, 1)
     chain.scores()
-    wanted = [row.wanted for row in chain.result_links()]
-    assert len(set(wanted)) == 1
+    desired = [row.desired for row in chain.result_links()]
+    assert len(set(desired)) == 1
     assert chain.links().keys() == {ACADEMY, GRADEBOOK}
 
 
-def test_a_platform_that_was_switched_off(chain: Chain) -> None:
+def test_a_disabled_platform_gets_no_score(chain: Chain) -> None:
     claims = chain.launch()
-    chain.change_party(status=Status.DISABLED)
+    chain.change_registration(status=Status.DISABLED)
     chain.score(claims, 70, 1)
     assert chain.scores() == []
     assert chain.links().keys() == {ACADEMY}
@@ -393,25 +396,26 @@ def test_a_platform_that_was_switched_off(chain: Chain) -> None:
 
 def test_a_dry_run_shows_it_and_sends_nothing(chain: Chain) -> None:
     claims = chain.launch()
+    chain.world.settle()  # else the launch's own run may hold the centre
     with chain.world.bridge.database.writing() as tx:
-        leases.take(tx, "run:ONE", "somebody else", chain.world.room.now(), 3600)
+        assert leases.take(tx, "run:ONE", "somebody else", chain.world.lti.now(), 3600)
     chain.world.sender._waits = ()
     chain.score(claims, 70, 1)
     chain.scores()
     report = run_of_results(chain, dry=True)
-    told = [(each["system"], each["action"], each["state"]) for each in report.changes]
-    assert told == [
-        ("centre:ONE", "create", "taken in"),
+    reported = [(each["system"], each["action"], each["state"]) for each in report.changes]
+    assert reported == [
+        ("centre:ONE", "create", "applied"),
         (GRADEBOOK, "create", "would be sent"),
     ]
     assert chain.scores() == []
     assert stored_result_of(chain.world) is None
     with chain.world.bridge.database.reading() as tx:
-        assert tx.scalars(select(visit.c.scored_at)).all() == [None]
+        assert tx.scalars(select(launch_origin.c.scored_at)).all() == [None]
 
 
 @pytest.mark.parametrize("at_once", [20])
-def test_many_scores_at_once_are_one_run_or_two(chain: Chain, at_once: int) -> None:
+def test_many_scores_at_once_make_one_run_or_two(chain: Chain, at_once: int) -> None:
     claims = chain.launch()
     for minute in range(at_once):
         assert chain.score(claims, minute, minute) == 204

@@ -11,8 +11,8 @@ import pytest
 
 from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Modality, Offering, OfferingStatus
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform.places import check_open
-from lms_bridge.settings import Lti
+from lms_bridge.lti.platform.enrolment_access import check_enrolment_open
+from lms_bridge.settings import LtiSettings
 from tests.integration.lti_chain.chain import Chain, ago
 
 E, S = EnrolmentStatus, OfferingStatus
@@ -56,12 +56,12 @@ def outcome(chain: Chain, **options: Any) -> str:
     return page.code
 
 
-def test_the_tables_are_whole() -> None:
+def test_every_status_is_in_the_tables() -> None:
     assert set(OF_ENROLMENTS) == set(E)
     assert set(OF_OFFERINGS) == set(S)
 
 
-def test_every_enrolment(chain: Chain) -> None:
+def test_every_enrolment_status_opens_or_refuses_a_launch(chain: Chain) -> None:
     for price in (None, Decimal(0), Decimal(150)):
         chain.set_offering(price=price)
         for status, expected in OF_ENROLMENTS.items():
@@ -71,7 +71,7 @@ def test_every_enrolment(chain: Chain) -> None:
     assert outcome(chain, learner="acad-5") == "not-enrolled"
 
 
-def test_every_offering(chain: Chain) -> None:
+def test_every_offering_status_opens_or_refuses_a_launch(chain: Chain) -> None:
     for status, expected in OF_OFFERINGS.items():
         chain.set_offering(status=status)
         assert outcome(chain) == expected, status
@@ -94,7 +94,7 @@ def test_every_offering(chain: Chain) -> None:
         ({"starts_at": None, "ends_at": None}, {}, OPEN),
     ],
 )
-def test_times(
+def test_a_launch_is_refused_before_and_after_its_times(
     chain: Chain, offering: dict[str, Any], enrolment: dict[str, Any], expected: str
 ) -> None:
     if offering:
@@ -108,15 +108,15 @@ def test_times_are_shown_in_utc_and_in_the_offerings_zone(chain: Chain) -> None:
     starts = datetime(2199, 3, 2, 5, 30, tzinfo=UTC)
     chain.set_offering(starts_at=starts, time_zone="Africa/Nairobi")
     page = chain.click()
-    assert "2 Mar 2199, 05:30 UTC" in page.text
-    assert "2 Mar 2199, 08:30" in page.text
+    assert "2 mars 2199, 05:30 UTC" in page.text
+    assert "2 mars 2199, 08:30" in page.text
     assert "Africa/Nairobi" in page.text
     chain.set_offering(starts_at=None, ends_at=ago(days=400), time_zone="UTC")
     page = chain.click()
     assert page.text.count("<time") == 1
 
 
-def test_what_was_lost_on_the_way(chain: Chain) -> None:
+def test_a_launch_is_refused_when_its_place_was_lost_meanwhile(chain: Chain) -> None:
     """The state counts when the tool is told, not when the learner clicked."""
     page = chain.click()
     chain.set_enrolment(status=E.WITHDRAWN)
@@ -127,17 +127,17 @@ def test_what_was_lost_on_the_way(chain: Chain) -> None:
     chain.arrive(page)  # a refusal uses nothing up
 
 
-def test_settings_of_the_times() -> None:
+def test_the_settings_widen_the_times_of_a_launch() -> None:
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    settings = Lti(open_before_hours=2, open_after_days=1)
+    settings = LtiSettings(open_before_hours=2, open_after_days=1)
     offering = Offering("A", "ONE", "C", "Title", starts_at=now + timedelta(hours=2))
     enrolment = Enrolment("acad-1", "A", E.ENROLLED)
-    check_open(enrolment, offering, now, settings)
+    check_enrolment_open(enrolment, offering, now, settings)
     later = replace(offering, starts_at=now + timedelta(hours=2, seconds=1))
     with pytest.raises(LtiRefused) as refused:
-        check_open(enrolment, later, now, settings)
+        check_enrolment_open(enrolment, later, now, settings)
     assert refused.value.opens == now + timedelta(seconds=1)
     over = replace(offering, starts_at=None, ends_at=now - timedelta(days=1))
     with pytest.raises(LtiRefused) as refused:
-        check_open(enrolment, over, now, settings)
+        check_enrolment_open(enrolment, over, now, settings)
     assert (refused.value.code, refused.value.closed) == ("course-over", now)

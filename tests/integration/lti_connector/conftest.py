@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from lms_bridge.store.database import Database
+from tests import databases
 from tests.integration.lti_connector.world import Connected, room_on
 from tests.peers.rosters import RosterPlatform, serving_rosters
+
+database_address = databases.sqlite_unless_both
 
 
 @pytest.fixture
@@ -20,8 +23,8 @@ def platform() -> Iterator[RosterPlatform]:
 @pytest.fixture
 def connected(database: Database, platform: RosterPlatform) -> Iterator[Connected]:
     """On both databases."""
-    room = room_on(database)
-    made = Connected(room, platform)
+    lti = room_on(database)
+    made = Connected(lti, platform)
     made.add_centre()
     yield made
-    room.close()
+    lti.close()

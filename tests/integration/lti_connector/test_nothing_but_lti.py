@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bootstrap import assemble
+from lms_bridge.bridge import Bridge
 from lms_bridge.domain.model import Kind
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.platform import endpoints
-from lms_bridge.store import links, lti_courses, offerings
-from lms_bridge.sync.run import Report
+from lms_bridge.lti.platform import chosen_resources, endpoints
+from lms_bridge.store import links, offerings
+from lms_bridge.sync.run import RunReport
+from tests.databases import BOTH
 from tests.integration.lti_chain.chain import Chain, chain_on
 from tests.peers.rosters import person
 
@@ -23,13 +25,12 @@ def with_academy_by_lti(bridge: Bridge) -> Iterator[Bridge]:
     settings = replace(
         bridge.settings, academy=replace(bridge.settings.academy, connector="academy_lti")
     )
-    made = Bridge(settings, bridge.database, bridge.vault, bridge.heartbeat)
+    made = assemble(settings, bridge.database, bridge.vault)
     yield made
-    made.connections.close()
-    made.room.close()
+    made.lti.close()
 
 
-def run(bridge: Bridge) -> Report:
+def run(bridge: Bridge) -> RunReport:
     report = bridge.runner().run(bridge.request(bridge.centre("ONE")))
     assert report.status == "done", (report.errors, report.counts)
     return report
@@ -47,7 +48,7 @@ def choose(chain: Chain) -> None:
         "starts_at": "2026-03-02T08:00:00+00:00",
     }
     with world.bridge.database.writing() as tx:
-        lti_courses.choose(tx, world.party.id, {"lti-1": item}, world.room.now())
+        chosen_resources.store(tx, world.registration.id, {"lti-1": item}, world.lti.now())
 
 
 def code_of_the_chosen(chain: Chain) -> tuple[int, str]:
@@ -56,7 +57,8 @@ def code_of_the_chosen(chain: Chain) -> tuple[int, str]:
         return known.record_id, offerings.offerings(tx, [known.record_id])[known.record_id].code
 
 
-def test_from_the_choice_to_the_grade(database_address: str) -> None:
+@BOTH
+def test_a_chosen_course_is_launched_and_graded_by_lti_alone(database_address: str) -> None:
     with (
         chain_on(database_address) as chain,
         with_academy_by_lti(chain.world.bridge) as bridge,
@@ -75,7 +77,7 @@ def test_from_the_choice_to_the_grade(database_address: str) -> None:
             person("teacher-1", roles=["Instructor"]),
         ]
         report = run(bridge)
-        assert report.counts["enrolment.create.taken in"] == 2
+        assert report.counts["enrolment.create.applied"] == 2
         assert report.counts["enrolment.create.acknowledged"] == 2
         served = chain.world.call("GET", endpoints.memberships(chain.world.address, id_)).json()
         assert [each["user_id"] for each in served["members"]] == ["learner-7", "learner-8"]

@@ -15,12 +15,13 @@ from lms_bridge.domain.model import Centre, Kind, Offering
 from lms_bridge.domain.policy import Policy
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.parties import Party, Status
-from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import start_deep_linking, start_launch
-from lms_bridge.store import centres, lti_courses, lti_services
+from lms_bridge.lti.platform import chosen_resources, endpoints, storage
+from lms_bridge.lti.platform.launch import start_deep_linking, start_launch
+from lms_bridge.lti.registrations import LtiRegistration, Status
+from lms_bridge.store import centres
 from lms_bridge.store.offerings import add_offerings, offerings_by_code
 from lms_bridge.store.tables import enrolment, learner, lease, result
+from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.integration.lti_connector.world import LtiNights
 from tests.integration.lti_platform.test_commands import Cli
@@ -36,7 +37,7 @@ class Chain:
     """The served bridge, a centre whose LMS is a tool, and nights between it and an Academy."""
 
     world: World
-    party: Party
+    registration: LtiRegistration
     night: LtiNights
 
     @property
@@ -46,7 +47,7 @@ class Chain:
     def ask(self, **more: Any) -> dict[str, Any]:
         """The claims of a request to choose new offerings of the centre."""
         login = start_deep_linking(
-            self.world.room, "", person="operator", browser=BROWSER, centre="LTI", **more
+            self.world.lti, "", person="operator", browser=BROWSER, centre="LTI", **more
         )
         answer = self.world.authenticate(self.world.auth_request(login))
         return self.world.read(form_of(answer.text)["id_token"])
@@ -56,7 +57,7 @@ class Chain:
         settings = self.ask()[lti.DEEP_LINKING_SETTINGS]
         now = int(time.time())
         answer = {
-            "iss": self.party.client_id,
+            "iss": self.registration.client_id,
             "aud": self.world.address,
             "iat": now,
             "exp": now + 60,
@@ -109,12 +110,12 @@ class Chain:
             return [tuple(row) for row in tx.execute(query)]
 
     def is_busy(self) -> bool:
-        """Whether a run of the centre is under way: scores are taken in by one of their own."""
+        """Whether a run of the centre is under way: a run of its own imports scores."""
         with self.world.bridge.database.reading() as tx:
             return tx.execute(select(lease).where(lease.c.name == "run:LTI")).first() is not None
 
     def launch(self, who: str, code: str) -> dict[str, Any]:
-        self.world.party = self.party
+        self.world.registration = self.registration
         return self.world.launch(who, code)
 
 
@@ -123,14 +124,15 @@ def chain(database_address: str) -> Iterator[Chain]:
     with world_on(database_address) as world:
         with world.bridge.database.writing() as tx:
             centres.add(tx, CENTRE, world.bridge.vault.lock(""))
-        party = add_tool(world.room, world.tool, centre="LTI")
-        world.tool.client_id = party.client_id
+        registration = add_tool(world.lti, world.tool, centre="LTI")
+        world.tool.client_id = registration.client_id
         night = LtiNights(world.bridge.database, centre=CENTRE)
         night.open_centre = lambda: world.bridge.open_centre(CENTRE)
-        yield Chain(world, party, night)
+        yield Chain(world, registration, night)
 
 
-def test_from_the_choice_to_the_result(chain: Chain) -> None:
+@BOTH
+def test_a_chosen_resource_becomes_an_offering_and_brings_results(chain: Chain) -> None:
     night = chain.night
     assert "become offerings" in chain.choose(chain.item(1), chain.item(2))
     night.good_night()
@@ -150,8 +152,8 @@ def test_from_the_choice_to_the_result(chain: Chain) -> None:
     assert claims[lti.CUSTOM]["course"] == "1"
     assert claims[lti.CONTEXT]["id"] == code
     line_item = claims[lti.AGS_ENDPOINT]["lineitem"]
-    told = chain.world.call("GET", line_item).json()
-    assert (told["scoreMaximum"], told["resourceId"]) == (20, "c-1")
+    reported = chain.world.call("GET", line_item).json()
+    assert (reported["scoreMaximum"], reported["resourceId"]) == (20, "c-1")
 
     score = chain.world.score(userId="SAMPLE-1", scoreGiven=0)
     assert chain.world.call("POST", f"{line_item}/scores", body=score).status_code == 204
@@ -165,10 +167,10 @@ def test_from_the_choice_to_the_result(chain: Chain) -> None:
     assert ("enrolment", "remove", "acknowledged") in night.items(report)
     assert chain.members(code) == []
     with pytest.raises(LtiRefused):
-        start_launch(chain.world.room, "SAMPLE-1", code, browser=BROWSER)
+        start_launch(chain.world.lti, "SAMPLE-1", code, browser=BROWSER)
 
 
-def test_the_request_tells_of_the_centre_and_of_no_gradebook(chain: Chain) -> None:
+def test_the_request_names_the_centre_and_no_gradebook(chain: Chain) -> None:
     claims = chain.ask()
     assert claims[lti.CONTEXT]["id"] == "centre:LTI"
     assert claims[lti.CONTEXT]["title"] == CENTRE.name
@@ -176,12 +178,14 @@ def test_the_request_tells_of_the_centre_and_of_no_gradebook(chain: Chain) -> No
     assert lti.NRPS_SERVICE not in claims
 
 
-def test_fields_of_an_offering(chain: Chain) -> None:
+@BOTH
+def test_custom_fields_of_a_resource_describe_the_offering(chain: Chain) -> None:
     described = {
         "itu_level": "Advanced",
         "itu_modality": "Online self-paced",
         "itu_languages": "en; fr",
         "itu_price": "150.00",
+        "itu_currency": "usd",
     }
     no_date = {"available": {}, "title": "Undated"}
     chain.choose(
@@ -217,7 +221,8 @@ def test_fields_of_an_offering(chain: Chain) -> None:
     assert reasons == ["invalid-record", "invalid-record"]
 
 
-def test_chosen_again_it_is_the_same_offering(chain: Chain) -> None:
+@BOTH
+def test_a_resource_chosen_again_is_the_same_offering(chain: Chain) -> None:
     night = chain.night
     chain.choose(chain.item(1))
     night.good_night()
@@ -233,11 +238,12 @@ def test_chosen_again_it_is_the_same_offering(chain: Chain) -> None:
     claims = chain.launch("SAMPLE-1", code)
     assert claims[lti.RESOURCE_LINK]["id"] == before["id"]
     assert claims[lti.RESOURCE_LINK]["title"] == "Course 1, renewed"
-    told = chain.world.call("GET", claims[lti.AGS_ENDPOINT]["lineitem"]).json()
-    assert told["scoreMaximum"] == 50
+    reported = chain.world.call("GET", claims[lti.AGS_ENDPOINT]["lineitem"]).json()
+    assert reported["scoreMaximum"] == 50
 
 
-def test_a_choice_is_taken_back(chain: Chain) -> None:
+@BOTH
+def test_a_choice_can_be_taken_back(chain: Chain) -> None:
     night = chain.night
     chain.choose(chain.item(1), chain.item(2))
     night.good_night()
@@ -253,21 +259,21 @@ def test_a_choice_is_taken_back(chain: Chain) -> None:
     assert night.academy.catalogue[code] == "Course 1"
 
 
-def test_of_two_tools_that_one_is_launched_that_was_chosen_from(chain: Chain) -> None:
-    second = add_tool(chain.world.room, chain.tool, centre="LTI", client_id="second")
-    first, chain.party = chain.party, second
+def test_the_tool_that_was_chosen_from_is_launched(chain: Chain) -> None:
+    second = add_tool(chain.world.lti, chain.tool, centre="LTI", client_id="second")
+    first, chain.registration = chain.registration, second
     login = start_deep_linking(
-        chain.world.room, "", person="o", browser=BROWSER, centre="LTI", party_id=second.id
+        chain.world.lti, "", person="o", browser=BROWSER, centre="LTI", registration_id=second.id
     )
     assert login.fields["client_id"] == "second"
     with chain.world.bridge.database.writing() as tx:
         item = {**_kept("Of the second"), "address": f"{chain.tool.address}/launch?of=second"}
-        lti_courses.choose(tx, second.id, {"lti-second": item}, chain.world.room.now())
+        chosen_resources.store(tx, second.id, {"lti-second": item}, chain.world.lti.now())
     chain.night.good_night()
     code = chain.code("Of the second")
     chain.night.academy.register("LTI", code, sample_person(1))
     chain.night.good_night()
-    login = start_launch(chain.world.room, "SAMPLE-1", code, browser=BROWSER)
+    login = start_launch(chain.world.lti, "SAMPLE-1", code, browser=BROWSER)
     assert login.fields["client_id"] == "second"
     assert login.fields["target_link_uri"].endswith("?of=second")
     assert first.id < second.id
@@ -284,7 +290,7 @@ def _kept(title: str) -> dict[str, Any]:
     }
 
 
-def test_an_offering_that_came_by_another_way_is_served_too(chain: Chain) -> None:
+def test_an_offering_from_another_source_is_served_too(chain: Chain) -> None:
     with chain.world.bridge.database.writing() as tx:
         add_offerings(tx, [Offering("LTI-own", "LTI", "", "From a file")])
     chain.night.academy.register("LTI", "LTI-own", sample_person(1))
@@ -293,7 +299,7 @@ def test_an_offering_that_came_by_another_way_is_served_too(chain: Chain) -> Non
     assert enrolment.external_id == "LTI-own/SAMPLE-1"
     assert chain.members("LTI-own") == ["SAMPLE-1"]
     claims = chain.launch("SAMPLE-1", "LTI-own")
-    assert claims[lti.TARGET_LINK_URI] == chain.party.target_link_uri
+    assert claims[lti.TARGET_LINK_URI] == chain.registration.target_link_uri
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.DISABLED])
@@ -302,19 +308,20 @@ def test_without_an_active_tool_nothing_is_acknowledged(chain: Chain, status: St
     chain.choose(chain.item(1))
     night.good_night()
     night.academy.register("LTI", chain.code("Course 1"), sample_person(1))
-    chain.world.party = chain.party
-    chain.world.change_party(status=status)
+    chain.world.registration = chain.registration
+    chain.world.change_registration(status=status)
     report = night.night()
     assert [error.code for _, error in report.errors] == ["no-tool"]
     assert list(night.codes()) != []  # what was chosen stays an offering
     (enrolment,) = night.links("centre:LTI", Kind.ENROLMENT)
     assert enrolment.acknowledged == b""
-    chain.world.change_party(status=Status.ACTIVE)
+    chain.world.change_registration(status=Status.ACTIVE)
     report = night.good_night()
     assert report.counts["enrolment.create.acknowledged"] == 1
 
 
-def test_removals_wait_for_a_person(chain: Chain) -> None:
+@BOTH
+def test_removals_are_held(chain: Chain) -> None:
     night = chain.night
     chain.choose(chain.item(1))
     night.good_night()
@@ -333,12 +340,13 @@ def test_removals_wait_for_a_person(chain: Chain) -> None:
     assert chain.members(code) == ["SAMPLE-5"]
 
 
-def test_a_dry_run_tells_and_keeps_nothing(chain: Chain) -> None:
+@BOTH
+def test_a_dry_run_reports_and_stores_nothing(chain: Chain) -> None:
     chain.choose(chain.item(1))
     before = chain.night.contents()
     report = chain.night.run(dry=True)
     states = {(change["kind"], change["state"]) for change in report.changes}
-    assert states >= {("offering", "taken in"), ("offering", "would be sent")}
+    assert states >= {("offering", "applied"), ("offering", "would be sent")}
     assert chain.night.contents() == before
 
 
@@ -346,8 +354,8 @@ def test_another_centres_tool_sees_nothing_of_it(chain: Chain) -> None:
     chain.choose(chain.item(1))
     chain.night.good_night()
     id_ = chain.offering(chain.code("Course 1"))[0]
-    chain.world.tool.client_id = chain.world.party.client_id  # the tool of centre ONE
+    chain.world.tool.client_id = chain.world.registration.client_id  # the tool of centre ONE
     answer = chain.world.call("GET", endpoints.memberships(chain.world.address, id_))
     assert answer.status_code == 404
     with chain.world.bridge.database.reading() as tx:
-        assert not lti_services.resources(tx, offering_id=id_)
+        assert not storage.resources(tx, offering_id=id_)

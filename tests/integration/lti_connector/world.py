@@ -10,18 +10,19 @@ from typing import Any
 from cryptography.fernet import Fernet
 from sqlalchemy import insert
 
-from connectors.lti import academy as academy_lti
-from connectors.lti import centre as lti
+from lms_bridge.connectors.lti import academy as academy_lti
+from lms_bridge.connectors.lti import centre as lti
 from lms_bridge.domain.model import ACADEMY, Centre, Offering, centre_system
-from lms_bridge.domain.ports import Access, Limits
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, PersonId, Side, Status
-from lms_bridge.lti.peering import Peering
-from lms_bridge.lti.room import Room, open_room
+from lms_bridge.domain.ports import Limits, SystemAccess
+from lms_bridge.lti import registrations
+from lms_bridge.lti.context import LtiContext, open_lti
+from lms_bridge.lti.platform import chosen_resources
+from lms_bridge.lti.registrations import LtiRegistration, PersonId, Side, Status
+from lms_bridge.lti.system_connections import SystemConnections
 from lms_bridge.lti.vocabulary import SCOPES
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import load
-from lms_bridge.store import centres, lti_courses, offerings
+from lms_bridge.store import centres, offerings
 from lms_bridge.store.database import Database
 from lms_bridge.store.lti_tables import course
 from lms_bridge.sync.flows import Peers
@@ -29,32 +30,32 @@ from lms_bridge.sync.run import Runner
 from tests.fakes.nights import Nights, sample_centre
 from tests.peers.rosters import RosterPlatform
 
-LIMITS = Limits(attempts=1, connect_seconds=2, read_seconds=5, break_after=100)
+LIMITS = Limits(attempts=1, connect_seconds=120, read_seconds=120, break_after=100)
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def room_on(database: Database) -> Room:
+def room_on(database: Database) -> LtiContext:
     settings = load({"LMS_BRIDGE_LTI__ADDRESS": "https://bridge.example.org"})
-    return open_room(settings, database, Vault(Fernet.generate_key().decode()))
+    return open_lti(settings, database, Vault(Fernet.generate_key().decode()))
 
 
 @dataclass
 class Connected:
     """What an operator, a centre and launches have brought about in the database."""
 
-    room: Room
+    lti: LtiContext
     platform: RosterPlatform
     centre: Centre = field(default_factory=sample_centre)
 
     @property
     def database(self) -> Database:
-        return self.room.database
+        return self.lti.database
 
     def add_centre(self) -> None:
         with self.database.writing() as tx:
             centres.add(tx, self.centre, b"")
 
-    def connect_platform(self, owner: str = "", **more: Any) -> Party:
+    def connect_platform(self, owner: str = "", **more: Any) -> LtiRegistration:
         """Of a centre, or of the Academy (an empty owner)."""
         at = self.platform.address
         given: dict[str, Any] = {
@@ -72,9 +73,9 @@ class Connected:
             "person_id": PersonId.SOURCED_ID,
             **more,
         }
-        return self._add(Party(Side.PLATFORM, **given))
+        return self._add(LtiRegistration(Side.PLATFORM, **given))
 
-    def connect_tool(self, **more: Any) -> Party:
+    def connect_tool(self, **more: Any) -> LtiRegistration:
         at = self.platform.address  # only its key set is asked for
         given: dict[str, Any] = {
             "name": "Sample tool",
@@ -91,15 +92,15 @@ class Connected:
             "private_addresses": True,
             **more,
         }
-        return self._add(Party(Side.TOOL, **given))
+        return self._add(LtiRegistration(Side.TOOL, **given))
 
-    def _add(self, party: Party) -> Party:
+    def _add(self, registration: LtiRegistration) -> LtiRegistration:
         with self.database.writing() as tx:
-            return parties.add(tx, party)
+            return registrations.add(tx, registration)
 
-    def change(self, party: Party, **changed: Any) -> None:
+    def change(self, registration: LtiRegistration, **changed: Any) -> None:
         with self.database.writing() as tx:
-            parties.change(tx, replace(party, **changed))
+            registrations.change(tx, replace(registration, **changed))
 
     def add_offering(self, code: str, title: str = "Spectrum", **fields: Any) -> int:
         """An offering that came by another way than the LMS."""
@@ -108,11 +109,13 @@ class Connected:
             record = Offering(code, self.centre.code, code, title, **given)
             return offerings.add_offerings(tx, [record])[0]
 
-    def launched(self, party: Party, offering_id: int, at: str, *, memberships: bool = True) -> str:
+    def launched(
+        self, registration: LtiRegistration, offering_id: int, at: str, *, memberships: bool = True
+    ) -> str:
         """An offering was launched from that course of the platform."""
         self.platform.courses.setdefault(at, [])
         values = {
-            "party_id": party.id,
+            "registration_id": registration.id,
             "offering_id": offering_id,
             "context": at,
             "title": "",
@@ -123,7 +126,7 @@ class Connected:
             tx.execute(insert(course).values(**values))
         return at
 
-    def choose(self, party: Party, code: str, **item: Any) -> None:
+    def choose(self, registration: LtiRegistration, code: str, **item: Any) -> None:
         """A resource of a tool was chosen to become an offering."""
         kept = {
             **dict.fromkeys(("title", "description", "address", "target", "label", "tag"), ""),
@@ -135,14 +138,14 @@ class Connected:
             **item,
         }
         with self.database.writing() as tx:
-            lti_courses.choose(tx, party.id, {code: kept}, START)
+            chosen_resources.store(tx, registration.id, {code: kept}, START)
 
     # ---- the connectors ----------------------------------------------------------------
 
-    def access(self, owner: str = "", **options: object) -> Access:
+    def access(self, owner: str = "", **options: object) -> SystemAccess:
         system = centre_system(owner) if owner else ACADEMY
-        lti = Peering(self.room, owner, LIMITS)
-        return Access(system, "", "", options=options, limits=LIMITS, lti=lti)
+        lti = SystemConnections(self.lti, owner, LIMITS)
+        return SystemAccess(system, "", "", options=options, limits=LIMITS, lti=lti)
 
     def open_centre(self, role: str) -> Any:
         return lti.open(self.access(self.centre.code, role=role))

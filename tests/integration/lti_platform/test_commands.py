@@ -10,13 +10,13 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from lms_bridge.audit import Subject
+from lms_bridge.bootstrap import open_bridge
 from lms_bridge.cli import main
-from lms_bridge.cli.hold import user_name
-from lms_bridge.cli.session import Session
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Side, Status
+from lms_bridge.console.session import CommandSession, user_name
+from lms_bridge.lti import registrations
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.sync.auditing import Subject
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 from tests.integration.audited import acts
 from tests.integration.lti_platform.test_moodle_replayed import recorded
 from tests.integration.lti_platform.world import VAULT_KEY, World
@@ -32,7 +32,9 @@ class Cli:
         }
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
-        done = CliRunner().invoke(main, arguments, obj=Session(self.environment))
+        done = CliRunner().invoke(
+            main, arguments, obj=CommandSession(open_bridge, self.environment)
+        )
         assert done.exit_code == code, done.output
         assert "Traceback" not in done.output
         return done.output
@@ -46,19 +48,23 @@ def cli(world: World) -> Cli:
     return Cli(world)
 
 
-def test_from_the_invitation_to_the_end(world: World, cli: Cli) -> None:
+def test_a_tool_is_invited_approved_changed_and_disabled(world: World, cli: Cli) -> None:
     text = cli("lti", "invite", "ONE", "--registration-url", "http://lms.example.org/reg?id=1")
     address = next(line for line in text.splitlines() if line.startswith("http"))
-    asked = parse_qs(urlsplit(address).query)
-    assert asked["openid_configuration"] == [world.address + endpoints.CONFIGURATION]
-    configuration = requests.get(asked["openid_configuration"][0], timeout=5).json()
+    requested = parse_qs(urlsplit(address).query)
+    assert requested["openid_configuration"] == [world.address + endpoints.CONFIGURATION]
+    configuration = requests.get(requested["openid_configuration"][0], timeout=120).json()
     body = recorded("/register")["body"]
-    token = asked["registration_token"][0]
+    token = requested["registration_token"][0]
     answer = world.call("POST", configuration["registration_endpoint"], token, body)
     assert answer.status_code == 200, answer.text
-    party = cli.json("lti", "list")[-1]
-    assert (party["status"], party["centre"], party["name"]) == ("pending", "ONE", "Centre Moodle")
-    number = str(party["id"])
+    registration = cli.json("lti", "list")[-1]
+    assert (registration["status"], registration["centre"], registration["name"]) == (
+        "pending",
+        "ONE",
+        "Centre Moodle",
+    )
+    number = str(registration["id"])
     cli("lti", "approve", number, "--email", "--pseudonyms", "--no-name")
     shown = cli.json("lti", "show", number)
     assert shown["status"] == "active"
@@ -68,14 +74,14 @@ def test_from_the_invitation_to_the_end(world: World, cli: Cli) -> None:
         "sourced_id": False,
         "pseudonyms": True,
     }
-    assert party["client_id"] in cli("lti", "show", number)
+    assert registration["client_id"] in cli("lti", "show", number)
     cli("lti", "reject", number)
     assert cli.json("lti", "show", number)["status"] == "disabled"
     assert "Centre Moodle" in cli("lti", "list")
     assert "no connection 99" in cli("lti", "show", "99", code=2)
 
 
-def test_one_that_is_never_approved_is_forgotten(world: World, cli: Cli) -> None:
+def test_a_rejected_registration_is_deleted(world: World, cli: Cli) -> None:
     text = cli("lti", "invite", "ONE")
     token = text.partition("Registration token: ")[2].split()[0]
     body = recorded("/register")["body"]
@@ -95,24 +101,24 @@ ADD = (
 )
 
 
-def test_a_tool_by_hand(world: World, cli: Cli) -> None:
+def test_a_tool_is_added_by_hand(world: World, cli: Cli) -> None:
     text = cli("lti", "add-tool", "By hand", "--centre", "TWO", *ADD, "--custom", "a=$User.id")
     with world.bridge.database.reading() as tx:
-        party = parties.all_parties(tx, Side.TOOL)[-1]
-    assert party.client_id in text
+        registration = registrations.all_registrations(tx, Side.TOOL)[-1]
+    assert registration.client_id in text
     assert world.address + endpoints.TOKEN in text
-    assert (party.custom, party.status) == ({"a": "$User.id"}, Status.ACTIVE)
-    assert party.target_link_uri == "https://tool.example.org/launch"
+    assert (registration.custom, registration.status) == ({"a": "$User.id"}, Status.ACTIVE)
+    assert registration.target_link_uri == "https://tool.example.org/launch"
     cli("lti", "add-tool", "Wrong", *ADD, "--custom", "nothing", code=2)
     wrong = [text.replace("https", "http") for text in ADD]
     assert "https" in cli("lti", "add-tool", "Wrong", *wrong, code=2)
 
 
-def test_only_what_was_seen_is_approved(world: World, cli: Cli) -> None:
-    number = str(world.party.id)
-    world.change_party(status=Status.PENDING)
+def test_a_registration_that_changed_is_not_approved(world: World, cli: Cli) -> None:
+    number = str(world.registration.id)
+    world.change_registration(status=Status.PENDING)
     seen = cli.json("lti", "show", number)["seen"]
-    world.change_party(jwks_uri="https://elsewhere.example.org/jwks")
+    world.change_registration(jwks_uri="https://elsewhere.example.org/jwks")
     assert "has changed" in cli("lti", "approve", number, "--seen", seen, code=2)
     assert cli.json("lti", "show", number)["status"] == "pending"
     seen = cli.json("lti", "show", number)["seen"]
@@ -120,22 +126,35 @@ def test_only_what_was_seen_is_approved(world: World, cli: Cli) -> None:
     assert cli.json("lti", "show", number)["status"] == "active"
 
 
-def test_links(world: World, cli: Cli) -> None:
+def test_the_token_audience_of_a_platform_is_set_and_taken_back(world: World, cli: Cli) -> None:
+    registration = LtiRegistration(Side.PLATFORM, issuer="https://lms.example.org", client_id="1")
+    with world.bridge.database.writing() as tx:
+        number = str(registrations.add(tx, registration).id)
+    cli("lti", "approve", number, "--token-audience", "https://api.example.org/token")
+    assert cli.json("lti", "show", number)["token_audience"] == "https://api.example.org/token"
+    cli("lti", "approve", number, "--learner-id", "sub")
+    assert cli.json("lti", "show", number)["token_audience"] == "https://api.example.org/token"
+    cli("lti", "approve", number, "--token-audience", "")
+    assert cli.json("lti", "show", number)["token_audience"] == ""
+    cli("lti", "approve", number, "--token-audience", "x" * 2001, code=2)
+
+
+def test_a_launch_link_is_good_once(world: World, cli: Cli) -> None:
     for arguments in (("launch-link", "acad-1", "OFF-1"), ("choose", "OFF-1")):
         address = cli("lti", *arguments).strip()
-        moved = requests.post(address, timeout=5, allow_redirects=False)
-        assert moved.headers["Location"].startswith(world.party.initiate_login_uri)
-        assert requests.post(address, timeout=5).status_code == 404
+        moved = requests.post(address, timeout=120, allow_redirects=False)
+        assert moved.headers["Location"].startswith(world.registration.initiate_login_uri)
+        assert requests.post(address, timeout=120).status_code == 404
     assert "not registered for this course" in cli("lti", "launch-link", "acad-5", "OFF-1", code=2)
     assert "no such" in cli("lti", "launch-link", "acad-1", "OFF-9", code=2)
     cli("lti", "choose", "OFF-3", code=2)
 
 
-def test_scores_are_taken_in(cli: Cli) -> None:
-    assert "0 result(s)" in cli("lti", "take-scores", "ONE")
+def test_received_scores_are_applied(cli: Cli) -> None:
+    assert "0 result(s)" in cli("lti", "import-scores", "ONE")
 
 
-def test_keys(world: World, cli: Cli) -> None:
+def test_keys_are_listed_and_rotated(world: World, cli: Cli) -> None:
     world.launch()
     (before,) = cli.json("keys", "list")
     assert before["state"] == "signs"
@@ -147,3 +166,19 @@ def test_keys(world: World, cli: Cli) -> None:
     assert fields == {"kid": [before["kid"], cli.json("keys", "list")[1]["kid"]]}
     assert "keys: 1 changed" in cli("run", "list")
     assert world.launch()["sub"] == "acad-1"
+
+
+def test_a_choice_link_shows_its_purpose(world: World, cli: Cli) -> None:
+    world.change_registration(deep_link_uri=f"{world.tool.address}/choose")
+    link = cli("lti", "choose", "OFF-1").strip()
+    page = requests.get(link, headers={"Accept-Language": "fr"}, timeout=120).text
+    assert "Choisir des ressources" in page
+    assert "rattaché à cette session" in page
+    assert "Ouvrir le cours" not in page
+
+
+def test_a_connection_is_shown_in_words(world: World, cli: Cli) -> None:
+    text = cli("lti", "show", str(world.registration.id))
+    assert "any deployment: no" in text
+    for spelling in ("datetime", "('", "{'", "True", "False", "None", "<Status"):
+        assert spelling not in text

@@ -11,20 +11,19 @@ import requests
 from sqlalchemy import update
 
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.lti.parties import Privacy, Status
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import LINK
-from lms_bridge.lti.platform.links import make_link
+from lms_bridge.lti.platform.launch import LINK, make_launch_link
+from lms_bridge.lti.registrations import Privacy, Status
 from lms_bridge.store.tables import offering
 from tests.integration.lti_platform.world import World, code_of, form_of
 from tests.peers.browser import Browser
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_launch(either_world: World, method: str) -> None:
+def test_a_launch_carries_the_claims_of_the_learner(either_world: World, method: str) -> None:
     world = either_world
     login = world.start()
-    assert login.address == world.party.initiate_login_uri
+    assert login.address == world.registration.initiate_login_uri
     assert login.fields["iss"] == world.address
     assert "acad-1" not in str(login.fields)
     request = world.auth_request(login)
@@ -47,7 +46,7 @@ def test_a_launch(either_world: World, method: str) -> None:
     assert claims[lti.AGS_ENDPOINT]["lineitem"].startswith(claims[lti.AGS_ENDPOINT]["lineitems"])
 
 
-def test_the_form_may_do_nothing_else(world: World) -> None:
+def test_the_policy_of_the_form_page_forbids_anything_else(world: World) -> None:
     answer = world.authenticate(world.auth_request(world.start()))
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -57,17 +56,25 @@ def test_the_form_may_do_nothing_else(world: World) -> None:
     assert "X-Frame-Options" not in answer.headers
 
 
-def test_a_login_is_taken_once(world: World) -> None:
+def test_a_login_is_used_once(world: World) -> None:
     login = world.start()
     assert world.authenticate(world.auth_request(login)).status_code == 200
     again = world.authenticate(world.auth_request(login))
     assert (again.status_code, code_of(again)) == (400, "auth-login-gone")
 
 
-def test_two_tabs_at_once(world: World) -> None:
+def test_two_logins_at_once_both_succeed(world: World) -> None:
     first, second = world.start(), world.start()
     assert world.authenticate(world.auth_request(second)).status_code == 200
     assert world.authenticate(world.auth_request(first)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_long_state_comes_back_whole(world: World, method: str) -> None:
+    request = world.auth_request(world.start(), state="s" * 8192)
+    answer = world.authenticate(request, method)
+    assert answer.status_code == 200
+    assert form_of(answer.text)["state"] == request["state"]
 
 
 def test_a_refused_request_does_not_use_up_the_login(world: World) -> None:
@@ -77,8 +84,8 @@ def test_a_refused_request_does_not_use_up_the_login(world: World) -> None:
     assert world.authenticate(world.auth_request(login)).status_code == 200
 
 
-def test_personal_data_go_along_only_as_the_party_may_know_them(world: World) -> None:
-    world.change_party(privacy=Privacy(name=False, email=False, pseudonyms=True))
+def test_personal_data_is_sent_only_as_the_tool_may_know_it(world: World) -> None:
+    world.change_registration(privacy=Privacy(name=False, email=False, pseudonyms=True))
     claims = world.launch()
     assert claims["sub"] != "acad-1"
     assert not {"name", "given_name", "family_name", "email"} & claims.keys()
@@ -90,32 +97,32 @@ def test_personal_data_go_along_only_as_the_party_may_know_them(world: World) ->
     assert world.launch("acad-2")["sub"] != claims["sub"]
 
 
-def test_what_no_choice_names_does_not_go_along(world: World) -> None:
+def test_personal_data_outside_the_choices_is_not_sent(world: World) -> None:
     """The country of a learner is none of the four choices, and no part of a name."""
     everything = Privacy(name=True, email=True, sourced_id=True)
-    world.change_party(privacy=everything, custom={"country": "$Person.address.country"})
+    world.change_registration(privacy=everything, custom={"country": "$Person.address.country"})
     claims = world.launch()
     assert claims[lti.CUSTOM] == {"country": "$Person.address.country"}
     assert "SN" not in claims.values()
 
 
-def test_a_place_that_was_lost_meanwhile(world: World) -> None:
+def test_a_launch_is_refused_when_the_place_was_lost_meanwhile(world: World) -> None:
     login = world.start()
-    world.change_party(status=Status.DISABLED)
+    world.change_registration(status=Status.DISABLED)
     assert code_of(world.authenticate(world.auth_request(login))) == "auth-client-inactive"
 
 
 def test_keys_rotate_without_a_pause(world: World) -> None:
     old = form_of(world.authenticate(world.auth_request(world.start())).text)["id_token"]
-    world.room.keyring.rotate()  # another process than the server's
+    world.lti.keyring.rotate()  # another process than the server's
     assert world.read(old)["sub"] == "acad-1"
-    assert len(requests.get(world.address + endpoints.KEYS, timeout=5).json()["keys"]) == 2
+    assert len(requests.get(world.address + endpoints.KEYS, timeout=120).json()["keys"]) == 2
     assert world.launch()["sub"] == "acad-1"
 
 
-def test_a_launch_link(world: World) -> None:
-    world.room.once.put(
-        LINK, "the-link", {"learner": "acad-1", "offering": "OFF-1", "party": 0}, 60
+def test_a_launch_link_is_used_up_by_posting_it(world: World) -> None:
+    world.lti.nonces.put(
+        LINK, "the-link", {"learner": "acad-1", "offering": "OFF-1", "registration": 0}, 60
     )
     address = f"{world.address}{endpoints.LAUNCH}/the-link"
     browser = Browser()
@@ -132,22 +139,22 @@ def test_a_launch_link(world: World) -> None:
     authentication = f"{world.address}{endpoints.AUTHENTICATION}"
     assert browser.post(authentication, request).status == 200
     assert browser.post(address, {}).status == 404
-    elsewhere = requests.get(address, timeout=5)
+    elsewhere = requests.get(address, timeout=120)
     assert (elsewhere.status_code, code_of(elsewhere)) == (404, "launch-link-gone")
     browser.close()
 
 
 def test_a_launch_link_that_cannot_be_followed_yet_is_not_used_up(world: World) -> None:
-    start: dict[str, str | int] = {"learner": "acad-1", "offering": "OFF-1", "party": 0}
-    address = make_link(world.room, start)
+    start: dict[str, str | int] = {"learner": "acad-1", "offering": "OFF-1", "registration": 0}
+    address = make_launch_link(world.lti, start)
 
     def begin(at: datetime) -> None:
         with world.bridge.database.writing() as tx:
             tx.execute(update(offering).where(offering.c.code == "OFF-1").values(starts_at=at))
 
     begin(datetime.now(UTC) + timedelta(days=3))
-    too_early = requests.post(address, timeout=5, allow_redirects=False)
+    too_early = requests.post(address, timeout=120, allow_redirects=False)
     assert (too_early.status_code, code_of(too_early)) == (403, "not-begun")
     begin(datetime.now(UTC) - timedelta(days=3))
-    assert requests.post(address, timeout=5, allow_redirects=False).status_code == 303
-    assert requests.post(address, timeout=5, allow_redirects=False).status_code == 404
+    assert requests.post(address, timeout=120, allow_redirects=False).status_code == 303
+    assert requests.post(address, timeout=120, allow_redirects=False).status_code == 404

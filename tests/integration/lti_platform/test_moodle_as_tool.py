@@ -9,10 +9,9 @@ from sqlalchemy import update
 
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform import endpoints, storage
 from lms_bridge.lti.platform.claims import STAFF
-from lms_bridge.lti.platform.launching import start_deep_linking
-from lms_bridge.store import lti_services
+from lms_bridge.lti.platform.launch import start_deep_linking
 from lms_bridge.store.tables import learner
 from tests.integration.lti_platform.test_moodle_replayed import (
     FORM,
@@ -27,12 +26,14 @@ LAUNCH = f"{MOODLE}/enrol/lti/launch.php"
 
 
 def as_moodle(world: World) -> None:
-    world.change_party(target_link_uri=LAUNCH, redirect_uris=(*world.party.redirect_uris, LAUNCH))
+    world.change_registration(
+        target_link_uri=LAUNCH, redirect_uris=(*world.registration.redirect_uris, LAUNCH)
+    )
 
 
 def choose(world: World, *items: dict[str, Any], offering: str = "OFF-1") -> None:
     """The operator picks these items, as Moodle writes them."""
-    login = start_deep_linking(world.room, offering, person="operator", browser=BROWSER)
+    login = start_deep_linking(world.lti, offering, person="operator", browser=BROWSER)
     form = form_of(world.authenticate(world.auth_request(login)).text)
     data = world.read(form["id_token"])[lti.DEEP_LINKING_SETTINGS]["data"]
     claims = deep_linking_claims(world, data) | {"nonce": f"nonce-{data}"}
@@ -51,7 +52,7 @@ def column(world: World, launched: dict[str, Any]) -> Any:
     return world.call("GET", launched[lti.AGS_ENDPOINT]["lineitem"]).json()
 
 
-def test_nothing_is_opened_before_something_was_chosen(either_world: World) -> None:
+def test_no_tool_opens_before_a_resource_was_chosen(either_world: World) -> None:
     world = either_world
     as_moodle(world)
     before = world.counts()
@@ -59,27 +60,27 @@ def test_nothing_is_opened_before_something_was_chosen(either_world: World) -> N
         world.start()
     assert refused.value.code == "nothing-chosen"
     assert world.counts() == before
-    choose(world, course("wanted"))
+    choose(world, course("desired"))
     launched = world.launch()
-    assert launched[lti.CUSTOM]["id"] == "wanted"
+    assert launched[lti.CUSTOM]["id"] == "desired"
     assert launched[lti.TARGET_LINK_URI] == LAUNCH
 
 
-def test_what_was_chosen_takes_the_place_of_a_link_that_was_there(either_world: World) -> None:
+def test_a_chosen_resource_replaces_an_earlier_link(either_world: World) -> None:
     """A launch into a tool without a choice makes a link; it must not stay the one that counts."""
     world = either_world
     bare = world.launch()
     assert "id" not in bare[lti.CUSTOM]
     as_moodle(world)
-    choose(world, course("wanted"))
+    choose(world, course("desired"))
     launched = world.launch()
-    assert launched[lti.CUSTOM]["id"] == "wanted"
+    assert launched[lti.CUSTOM]["id"] == "desired"
     assert launched[lti.RESOURCE_LINK]["id"] == bare[lti.RESOURCE_LINK]["id"]
     assert launched[lti.AGS_ENDPOINT]["lineitem"] == bare[lti.AGS_ENDPOINT]["lineitem"]
     assert column(world, launched)["scoreMaximum"] == 20
 
 
-def test_a_wrong_choice_is_mended_by_another_one(either_world: World) -> None:
+def test_a_second_choice_replaces_a_wrong_one(either_world: World) -> None:
     world = either_world
     as_moodle(world)
     choose(world, {**course("wrong"), "lineItem": None})
@@ -95,28 +96,28 @@ def test_a_wrong_choice_is_mended_by_another_one(either_world: World) -> None:
     assert result.score == 0
     choose(world, course("right"), {**course("second"), "title": "Renamed"})
     with world.bridge.database.reading() as tx:
-        rows = lti_services.resources(tx, offering_id=world.ids["OFF-1"])
+        rows = storage.resources(tx, offering_id=world.ids["OFF-1"])
     assert [(row.title, row.custom["id"]) for row in rows] == [
         ("Course right", "right"),
         ("Renamed", "second"),
     ]
 
 
-def test_a_line_item_whose_ids_are_numbers(either_world: World) -> None:
+def test_a_line_item_with_numeric_ids_is_accepted(either_world: World) -> None:
     """Moodle makes a line item where the choice brought none, and looks for it the next time."""
     world = either_world
     as_moodle(world)
     choose(world, {**course("1"), "lineItem": None})
     launched = world.launch()
     address = launched[lti.AGS_ENDPOINT]["lineitems"]
-    wanted = {
+    desired = {
         "label": "Course 1",
         "scoreMaximum": 20,
         "tag": "grade",
         "resourceId": 2,
         "resourceLinkId": launched[lti.RESOURCE_LINK]["id"],
     }
-    made = world.call("POST", address, body=wanted)
+    made = world.call("POST", address, body=desired)
     assert made.status_code == 201, made.text
     assert made.json()["resourceId"] == "2"
     (there,) = world.call("GET", address).json()
@@ -128,13 +129,13 @@ def test_a_line_item_whose_ids_are_numbers(either_world: World) -> None:
 
 
 @pytest.mark.parametrize("wrong", [True, 1.5, ["2"], "x" * 256])
-def test_a_line_item_whose_ids_are_of_another_kind(world: World, wrong: object) -> None:
-    wanted = {"label": "A", "scoreMaximum": 20, "resourceId": wrong}
+def test_a_line_item_with_ids_of_another_type_is_refused(world: World, wrong: object) -> None:
+    desired = {"label": "A", "scoreMaximum": 20, "resourceId": wrong}
     address = endpoints.line_items(world.address, world.ids["OFF-1"])
-    assert world.call("POST", address, body=wanted).status_code == 400
+    assert world.call("POST", address, body=desired).status_code == 400
 
 
-def test_people_with_one_name(either_world: World) -> None:
+def test_a_missing_name_is_sent_as_a_dash(either_world: World) -> None:
     """Moodle shows the bridge's address for a last name that does not come."""
     world = either_world
     with world.bridge.database.writing() as tx:
@@ -150,12 +151,15 @@ def test_people_with_one_name(either_world: World) -> None:
     assert names == [("Fn1", "-"), ("-", "Ln2"), ("Fn3", "Ln3")]
 
 
-def test_no_learner_is_taken_for_an_operator(world: World) -> None:
+def test_no_learner_gets_the_id_of_an_operator(world: World) -> None:
     """Moodle ties a teacher's account to the operator's id: a learner must not come by it."""
     with world.bridge.database.writing() as tx:
         one = learner.c.id == world.ids["acad-1"]
         tx.execute(update(learner).where(one).values(academy_id="operator"))
-    login = start_deep_linking(world.room, "OFF-1", person="operator", browser=BROWSER)
+    login = start_deep_linking(world.lti, "OFF-1", person="operator", browser=BROWSER)
     form = form_of(world.authenticate(world.auth_request(login)).text)
-    assert world.read(form["id_token"])["sub"] == f"{STAFF}operator"
+    claims = world.read(form["id_token"])
+    assert claims["sub"] == f"{STAFF}operator"
+    assert claims["name"] == "Academy Operator"
+    assert claims["email"].endswith("@academy.invalid")
     assert world.launch("operator")["sub"] == "operator"

@@ -11,12 +11,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from lms_bridge.lti import parties, vocabulary
-from lms_bridge.lti.parties import Side, Status
-from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launching import start_deep_linking
-from lms_bridge.lti.platform.registration import invite
-from lms_bridge.store import lti_services
+from lms_bridge.lti import registrations, vocabulary
+from lms_bridge.lti.platform import endpoints, storage
+from lms_bridge.lti.platform.launch import start_deep_linking
+from lms_bridge.lti.platform.registration import invite_tool
+from lms_bridge.lti.registrations import Side, Status
 from tests.integration.lti_platform.test_services import line_item, result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of
 from tests.interoperability import Works
@@ -31,30 +30,32 @@ def recorded(path: str, place: int = 0) -> Any:
     return deepcopy(found[place])
 
 
-def test_registration(either_world: World, works: Works) -> None:
+def test_a_recorded_registration_is_accepted(either_world: World, works: Works) -> None:
     world = either_world
     sent = recorded("/register")
-    invitation = invite(world.room, "ONE", private_addresses=True)
+    invitation = invite_tool(world.lti, "ONE", private_addresses=True)
     headers = {**sent["headers"], "Authorization": f"Bearer {invitation.token}"}
     answer = world.call("POST", endpoints.REGISTRATION, body=sent["body"], **headers)
     assert answer.status_code == 200, answer.text
-    told = answer.json()
+    reported = answer.json()
     with world.bridge.database.reading() as tx:
-        party = parties.find_tool(tx, told["client_id"])
-    assert party is not None
-    assert party.status is Status.PENDING
-    assert party.redirect_uris == tuple(sent["body"]["redirect_uris"])
-    assert party.deep_link_uri == f"{MOODLE}/enrol/lti/launch_deeplink.php"
-    assert vocabulary.LINE_ITEM_READ not in party.scopes
-    assert told[vocabulary.TOOL_CONFIGURATION]["deployment_id"] == party.deployment_ids[0]
+        registration = registrations.find_tool(tx, reported["client_id"])
+    assert registration is not None
+    assert registration.status is Status.PENDING
+    assert registration.redirect_uris == tuple(sent["body"]["redirect_uris"])
+    assert registration.deep_link_uri == f"{MOODLE}/enrol/lti/launch_deeplink.php"
+    assert vocabulary.LINE_ITEM_READ not in registration.scopes
+    assert (
+        reported[vocabulary.TOOL_CONFIGURATION]["deployment_id"] == registration.deployment_ids[0]
+    )
     again = world.call("POST", endpoints.REGISTRATION, body=sent["body"], **headers)
     assert again.status_code == 401
     works("moodle as tool", "registration")
 
 
-def test_authentication_request(world: World, works: Works) -> None:
+def test_a_recorded_authentication_request_is_answered(world: World, works: Works) -> None:
     sent = dict(parse_qsl(urlsplit(recorded("/auth")["path"]).query))
-    world.change_party(redirect_uris=(sent["redirect_uri"],))
+    world.change_registration(redirect_uris=(sent["redirect_uri"],))
     login = world.start()
     changed = {name: login.fields[name] for name in ("client_id", "login_hint", "lti_message_hint")}
     answer = world.authenticate({**sent, **changed})
@@ -78,7 +79,7 @@ def token_as_moodle(world: World, place: int) -> str:
     return str(answer.json()["access_token"])
 
 
-def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World, works: Works) -> None:
+def test_a_recorded_score_is_accepted(either_world: World, works: Works) -> None:
     world = either_world
     sent = recorded("/ags")
     headers = {name: sent["headers"][name] for name in ("Accept", "Content-Type", "User-Agent")}
@@ -92,7 +93,7 @@ def test_score_as_a_text_with_a_zone_without_a_colon(either_world: World, works:
     works("moodle as tool", "scores")
 
 
-def test_members_of_a_link(world: World, works: Works) -> None:
+def test_a_recorded_request_for_members_is_answered(world: World, works: Works) -> None:
     sent = recorded("/nrps")
     rlid = world.launch()[vocabulary.RESOURCE_LINK]["id"]
     address = endpoints.memberships(world.address, world.ids["OFF-1"])
@@ -114,9 +115,9 @@ def deep_linking_claims(world: World, data: str) -> dict[str, Any]:
     }
 
 
-def asked_to_choose(world: World, offering: str = "OFF-2") -> str:
+def choice_request(world: World, offering: str = "OFF-2") -> str:
     """The ``data`` of a deep linking request that the tool got."""
-    login = start_deep_linking(world.room, offering, person="operator", browser=BROWSER)
+    login = start_deep_linking(world.lti, offering, person="operator", browser=BROWSER)
     request = world.auth_request(login)
     claims = world.read(form_of(world.authenticate(request).text)["id_token"])
     assert claims[vocabulary.MESSAGE_TYPE] == vocabulary.DEEP_LINKING_REQUEST
@@ -125,27 +126,37 @@ def asked_to_choose(world: World, offering: str = "OFF-2") -> str:
 
 
 @pytest.mark.parametrize("repeated", [False, True])
-def test_deep_linking_answer(either_world: World, repeated: bool, works: Works) -> None:
+def test_a_recorded_choice_is_accepted(either_world: World, repeated: bool, works: Works) -> None:
     world = either_world
     at_moodle = (f"{MOODLE}/enrol/lti/launch.php",)
-    world.change_party(redirect_uris=(*world.party.redirect_uris, *at_moodle))
-    token = world.tool.sign(deep_linking_claims(world, asked_to_choose(world)))
+    world.change_registration(redirect_uris=(*world.registration.redirect_uris, *at_moodle))
+    token = world.tool.sign(deep_linking_claims(world, choice_request(world)))
     address = world.address + endpoints.DEEP_LINKING
     answer = world.call("POST", address, body=form_body(JWT=token), **FORM)
     assert answer.status_code == 200, answer.text
     with world.bridge.database.reading() as tx:
-        (resource,) = lti_services.resources(tx, offering_id=world.ids["OFF-2"])
-        (item,) = lti_services.line_items(tx, offering_id=world.ids["OFF-2"])
+        (resource,) = storage.resources(tx, offering_id=world.ids["OFF-2"])
+        (item,) = storage.line_items(tx, offering_id=world.ids["OFF-2"])
     assert resource.title == "Course 1 – Spectre & réglementation"
     assert (item.label, item.score_maximum) == (resource.title, 20)
     assert resource.target == "iframe"
     works("moodle as tool", "deep linking")
-    assert world.party.side is Side.TOOL
+    assert world.registration.side is Side.TOOL
     if repeated:
         before = world.counts()
         again = world.call("POST", address, body=form_body(JWT=token), **FORM)
         assert again.status_code == 400
         assert world.counts() == before
+
+
+def test_a_choice_for_several_audiences_is_accepted(world: World) -> None:
+    claims = deep_linking_claims(world, choice_request(world))
+    claims["aud"] = [world.address, "https://elsewhere.example.org"]
+    at_moodle = (f"{MOODLE}/enrol/lti/launch.php",)
+    world.change_registration(redirect_uris=(*world.registration.redirect_uris, *at_moodle))
+    body = form_body(JWT=world.tool.sign(claims))
+    answer = world.call("POST", world.address + endpoints.DEEP_LINKING, body=body, **FORM)
+    assert answer.status_code == 200, answer.text
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

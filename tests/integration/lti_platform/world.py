@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from html.parser import HTMLParser
 from typing import Any
 
@@ -21,22 +22,31 @@ from sqlalchemy import func, select
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.domain.model import Centre, Enrolment, EnrolmentStatus, Learner, Offering
-from lms_bridge.lti import parties, vocabulary
-from lms_bridge.lti.parties import Party, Privacy, Side, Status
-from lms_bridge.lti.platform import endpoints, granting
-from lms_bridge.lti.platform.launching import LoginInitiation, start_launch
-from lms_bridge.lti.room import Room
+from lms_bridge.bootstrap import assemble
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.model import (
+    Centre,
+    Enrolment,
+    EnrolmentStatus,
+    Learner,
+    Offering,
+    OfferingStatus,
+)
+from lms_bridge.lti import registrations, vocabulary
+from lms_bridge.lti.context import LtiContext
+from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.platform import access_tokens, endpoints
+from lms_bridge.lti.platform.launch import LoginInitiation, start_launch
+from lms_bridge.lti.platform.score_sender import ScoreSender
+from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
 from lms_bridge.secrets import Vault
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import Settings, load
 from lms_bridge.store import centres, enrolments, learners, offerings
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import metadata
-from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.web import create_app
-from lms_bridge.web.lti_platform.taking import Sender
 from tests.integration.lti_platform.waiting import until
+from tests.operators import signed_in
 
 BROWSER = "the-learners-browser"
 KEYS = [RSAKey.generate_key(2048) for _ in range(3)]
@@ -95,12 +105,19 @@ class World:
     """The served bridge, its tool, and what a test asks of them."""
 
     bridge: Bridge
-    room: Room
+    lti: LtiContext
     address: str
     tool: Tool
-    party: Party
-    sender: Sender
+    registration: LtiRegistration
+    sender: ScoreSender
     ids: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def operator(self) -> requests.Session:
+        """The browser of an operator who is signed in."""
+        browser = requests.Session()
+        browser.cookies.update(signed_in(self.bridge.database))
+        return browser
 
     def settle(self) -> None:
         """Returns once the scores that came were sent on."""
@@ -111,7 +128,7 @@ class World:
     def start(
         self, learner: str = "acad-1", offering: str = "OFF-1", **options: Any
     ) -> LoginInitiation:
-        return start_launch(self.room, learner, offering, browser=BROWSER, **options)
+        return start_launch(self.lti, learner, offering, browser=BROWSER, **options)
 
     def auth_request(self, login: LoginInitiation, **changed: str | None) -> dict[str, str]:
         request: dict[str, str | None] = {
@@ -120,7 +137,7 @@ class World:
             "response_mode": "form_post",
             "prompt": "none",
             "client_id": login.fields["client_id"],
-            "redirect_uri": self.party.redirect_uris[0],
+            "redirect_uri": self.registration.redirect_uris[0],
             "state": f"state-{secrets.token_hex(4)}",
             "nonce": f"nonce-{secrets.token_hex(8)}",
             "login_hint": login.fields["login_hint"],
@@ -138,7 +155,7 @@ class World:
             params=dict(request) if method == "GET" else None,
             data=None if method == "GET" else dict(request),
             cookies={"lms_bridge_launch": browser} if browser else {},
-            timeout=10,
+            timeout=120,
             allow_redirects=False,
         )
 
@@ -149,7 +166,7 @@ class World:
         return self.read(form_of(answer.text)["id_token"])
 
     def read(self, token: str) -> dict[str, Any]:
-        keys = requests.get(self.address + endpoints.KEYS, timeout=10).json()["keys"]
+        keys = requests.get(self.address + endpoints.KEYS, timeout=120).json()["keys"]
         kid = jws.extract_compact(token.encode()).headers()["kid"]
         key = next(RSAKey.import_key(each) for each in keys if each["kid"] == kid)
         claims: dict[str, Any] = orjson.loads(
@@ -175,7 +192,7 @@ class World:
     def token_form(self, token: str, *scopes: str, **changed: str | None) -> dict[str, str]:
         form: dict[str, str | None] = {
             "grant_type": "client_credentials",
-            "client_assertion_type": granting.ASSERTION,
+            "client_assertion_type": access_tokens.ASSERTION,
             "client_assertion": token,
             "scope": " ".join(scopes or vocabulary.SCOPES),
             **changed,
@@ -183,7 +200,7 @@ class World:
         return {name: text for name, text in form.items() if text is not None}
 
     def ask_token(self, form: Mapping[str, str]) -> requests.Response:
-        return requests.post(self.address + endpoints.TOKEN, data=dict(form), timeout=10)
+        return requests.post(self.address + endpoints.TOKEN, data=dict(form), timeout=120)
 
     def token(self, *scopes: str) -> str:
         answer = self.ask_token(self.token_form(self.tool.sign(self.assertion()), *scopes))
@@ -197,7 +214,7 @@ class World:
             address = self.address + address
         sent = body if isinstance(body, bytes | None) else orjson.dumps(body)
         all_headers = {"Authorization": f"Bearer {token or self.token()}", **headers}
-        return requests.request(method, address, data=sent, headers=all_headers, timeout=10)
+        return requests.request(method, address, data=sent, headers=all_headers, timeout=120)
 
     def score(self, **changed: Any) -> dict[str, Any]:
         sent = {
@@ -214,19 +231,19 @@ class World:
     # ---- what is stored ------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
-        """Rows of every table, less those that only remember what may come once."""
+        """Rows of every table, less those that remember what may come once, or what was refused."""
         with self.bridge.database.reading() as tx:
             return {
                 table.name: tx.scalar(select(func.count()).select_from(table)) or 0
                 for table in metadata.sorted_tables
-                if table.name not in ("lti_once", "lti_used_login", "lti_key")
+                if table.name not in ("nonce", "lti_key", "lti_refusal", "web_session")
             }
 
-    def change_party(self, **changed: Any) -> Party:
-        self.party = replace(self.party, **changed)
+    def change_registration(self, **changed: Any) -> LtiRegistration:
+        self.registration = replace(self.registration, **changed)
         with self.bridge.database.writing() as tx:
-            parties.change(tx, self.party)
-        return self.party
+            registrations.change(tx, self.registration)
+        return self.registration
 
 
 class _Form(HTMLParser):
@@ -265,7 +282,14 @@ def seed(database: Database) -> dict[str, int]:
             centres.add(tx, Centre(code, f"Sample {code}", "africa", "files", sample=True), b"")
         begins = datetime(2026, 3, 2, tzinfo=UTC)
         new = [
-            Offering("OFF-1", "ONE", "CYB", "Spectre & réglementation", starts_at=begins),
+            Offering(
+                "OFF-1",
+                "ONE",
+                "CYB",
+                "Spectre & réglementation",
+                status=OfferingStatus.RUNNING,
+                starts_at=begins,
+            ),
             Offering("OFF-2", "ONE", "NET", "Networks"),
             Offering("OFF-3", "TWO", "NET", "Networks elsewhere"),
         ]
@@ -295,8 +319,8 @@ def seed(database: Database) -> dict[str, int]:
     return ids
 
 
-def add_tool(room: Room, tool: Tool, **changed: Any) -> Party:
-    party = Party(
+def add_tool(lti: LtiContext, tool: Tool, **changed: Any) -> LtiRegistration:
+    registration = LtiRegistration(
         Side.TOOL,
         name="Sample tool",
         centre="ONE",
@@ -313,8 +337,8 @@ def add_tool(room: Room, tool: Tool, **changed: Any) -> Party:
         status=Status.ACTIVE,
         private_addresses=True,
     )
-    with room.database.writing() as tx:
-        return parties.add(tx, replace(party, **changed))
+    with lti.database.writing() as tx:
+        return registrations.add(tx, replace(registration, **changed))
 
 
 def make_bridge(address: str, public: str, vault: Vault | None = None) -> Bridge:
@@ -325,7 +349,7 @@ def make_bridge(address: str, public: str, vault: Vault | None = None) -> Bridge
         network=replace(settings.network, private_addresses=True),
     )
     database = Database(address)
-    return Bridge(settings, database, vault or VAULT, Heartbeat(database))
+    return assemble(settings, database, vault or VAULT)
 
 
 VAULT_KEY = Fernet.generate_key().decode()
@@ -349,11 +373,11 @@ def world_on(database_address: str) -> Iterator[World]:
         app = create_app(bridge)
         app.testing = False
         late.app = app
-        room = bridge.room
+        lti = lti_of(bridge).context
         ids = seed(bridge.database)
-        party = add_tool(room, tool)
-        tool.client_id = party.client_id
+        registration = add_tool(lti, tool)
+        tool.client_id = registration.client_id
         try:
-            yield World(bridge, room, address, tool, party, app.extensions["lti_scores"], ids)
+            yield World(bridge, lti, address, tool, registration, app.extensions["lti_scores"], ids)
         finally:
             bridge.close()

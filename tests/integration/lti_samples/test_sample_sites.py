@@ -10,21 +10,19 @@ from typing import Any
 import pytest
 import requests
 
-from lms_bridge.simulators.lti import (
-    Course,
-    Person,
-    Platform,
-    SamplePlatform,
-    SampleTool,
-    Tool,
-    names,
-    serve,
-)
-from lms_bridge.simulators.lti.signing import Signer
+from lms_bridge.devtools.lti import names
+from lms_bridge.devtools.lti.platform_state import PlatformCourse, RegisteredTool, SamplePerson
+from lms_bridge.devtools.lti.sample_platform import SamplePlatform
+from lms_bridge.devtools.lti.sample_tool import SampleTool
+from lms_bridge.devtools.lti.signatures import Signer
+from lms_bridge.devtools.lti.site import serve
+from lms_bridge.devtools.lti.tool_state import RegisteredPlatform
 from tests.peers.browser import Browser, Page
 
-LEARNERS = [Person(f"p{n}", "Sample", f"Learner {n}", f"p{n}@example.org") for n in range(1, 5)]
-TEACHER = Person("t1", "Sample", "Teacher", "t1@example.org", teaches=True)
+LEARNERS = [
+    SamplePerson(f"p{n}", "Sample", f"Learner {n}", f"p{n}@example.org") for n in range(1, 5)
+]
+TEACHER = SamplePerson("t1", "Sample", "Teacher", "t1@example.org", teaches=True)
 
 
 @dataclass
@@ -33,7 +31,7 @@ class Pair:
     centre: SampleTool
     browser: Browser
 
-    def sign_in(self, person: Person) -> None:
+    def sign_in(self, person: SamplePerson) -> None:
         self.browser.post(f"{self.academy.address}/sign-in", {"person": person.id})
 
     def answered(self) -> Page:
@@ -60,7 +58,7 @@ class Pair:
         }
 
     def ask_token(self, form: dict[str, str]) -> requests.Response:
-        return requests.post(f"{self.academy.address}/token", data=form, timeout=10)
+        return requests.post(f"{self.academy.address}/token", data=form, timeout=120)
 
     def send(self, score: dict[str, Any], scope: str = names.SCORE_SCOPE) -> requests.Response:
         token = self.ask_token(self.token_form(scope)).json()["access_token"]
@@ -68,7 +66,7 @@ class Pair:
             f"{self.academy.address}/services/C-1/items/1/scores?type=lti",
             json=score,
             headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=120,
         )
 
 
@@ -77,35 +75,43 @@ def pair() -> Iterator[Pair]:
     academy, centre = SamplePlatform("Sample platform"), SampleTool("Sample tool")
     with serve(academy) as platform, serve(centre) as tool:
         academy.register(
-            Tool("client", "1", f"{tool}/login", (f"{tool}/launch",), f"{tool}/launch",
+            RegisteredTool("client", "1", f"{tool}/login", (f"{tool}/launch",), f"{tool}/launch",
                  f"{tool}/keys")
         )  # fmt: skip
         centre.register(
-            Platform(platform, "client", "1", f"{platform}/authentication", f"{platform}/token",
-                     f"{platform}/keys")
-        )  # fmt: skip
+            RegisteredPlatform(
+                platform,
+                "client",
+                "1",
+                f"{platform}/authentication",
+                f"{platform}/token",
+                f"{platform}/keys",
+            )
+        )
         academy.add_people([*LEARNERS, TEACHER])
-        academy.add_course(Course("C-1", "Sample course", tuple(each.id for each in LEARNERS)))
+        academy.add_course(
+            PlatformCourse("C-1", "Sample course", tuple(each.id for each in LEARNERS))
+        )
         academy.add_link("C-1", "Sample link")
         browser = Browser()
         yield Pair(academy, centre, browser)
         browser.close()
 
 
-def test_a_launch_lands(pair: Pair) -> None:
+def test_a_launch_reaches_the_sample_tool(pair: Pair) -> None:
     page = pair.landed()
     assert page.status == 200
     landing = pair.centre.landings[-1]
     assert (landing.person, landing.course, landing.link_title) == ("p1", "C-1", "Sample link")
 
 
-def test_a_launch_is_good_once(pair: Pair) -> None:
+def test_a_launch_is_accepted_once(pair: Pair) -> None:
     answered = pair.answered()
     assert pair.browser.submit(answered).status == 200
     assert "was opened already" in pair.browser.submit(answered).text
 
 
-def test_a_launch_is_good_in_one_browser(pair: Pair) -> None:
+def test_a_launch_is_accepted_in_one_browser(pair: Pair) -> None:
     answered = pair.answered()
     pair.browser.cookies.clear()
     assert pair.browser.submit(answered).status == 403
@@ -124,7 +130,7 @@ def test_a_launch_that_is_not_genuine_is_refused(pair: Pair, by: str) -> None:
     assert pair.centre.landings == []
 
 
-def test_another_person_cannot_go_on_with_a_login(pair: Pair) -> None:
+def test_a_login_cannot_be_continued_by_another_person(pair: Pair) -> None:
     pair.sign_in(LEARNERS[0])
     begun = pair.browser.get(f"{pair.academy.address}/launch/link-1", follow=False)
     login = pair.browser.get(begun.goes_to, follow=False)
@@ -163,20 +169,20 @@ GOOD = {
         ({"timestamp": "2026-03-01T10:00:01Z", "scoreGiven": None}, 204),
     ],
 )
-def test_scores_that_fit_are_taken(pair: Pair, changed: dict[str, Any], status: int) -> None:
+def test_only_valid_scores_are_accepted(pair: Pair, changed: dict[str, Any], status: int) -> None:
     assert pair.send(GOOD).status_code == 204
     assert pair.send(GOOD | changed).status_code == status
     assert (pair.academy.scores["1", "p1"].given is None) is (status == 204)
 
 
-def test_tokens_are_for_those_who_prove_it_and_for_what_they_ask(pair: Pair) -> None:
+def test_a_token_needs_a_proof_and_holds_the_requested_scopes(pair: Pair) -> None:
     form = pair.token_form(names.MEMBERS_SCOPE)
     assert pair.ask_token(form).status_code == 200
     assert "used before" in pair.ask_token(form).json()["message"]
     for changed in ({"iss": "other"}, {"sub": "other"}, {"aud": "other"}, {"exp": 1}, {"jti": ""}):
         assert pair.ask_token(pair.token_form(names.SCORE_SCOPE, **changed)).status_code == 400
     assert pair.send(GOOD, names.MEMBERS_SCOPE).status_code == 403
-    unsigned = requests.get(f"{pair.academy.address}/services/C-1/items", timeout=10)
+    unsigned = requests.get(f"{pair.academy.address}/services/C-1/items", timeout=120)
     assert unsigned.status_code == 401
 
 
@@ -199,3 +205,11 @@ def test_content_is_chosen(pair: Pair) -> None:
     assert reading.id not in linked
     pair.browser.submit(pair.browser.get(f"{pair.academy.address}/launch/{reading.id}"))
     assert pair.centre.landings[-1].resource == "reading"
+
+
+def test_a_taken_port_is_an_error_and_no_end_of_the_program() -> None:
+    tool = SampleTool("A centre's tool")
+    with serve(tool) as address:
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(OSError, match="in use"), serve(SampleTool("Another"), port):
+            pass

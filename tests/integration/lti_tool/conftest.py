@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,17 +11,17 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 
-from lms_bridge.bootstrap import Bridge
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, Side, Status
+from lms_bridge.bootstrap import assemble
+from lms_bridge.bridge import Bridge
+from lms_bridge.lti import registrations
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
+from lms_bridge.lti.tool.frame import Hosted
 from lms_bridge.lti.tool.tool import Tool
 from lms_bridge.secrets import Vault
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import load
 from lms_bridge.store.database import Database
-from lms_bridge.store.lti_tables import once, party, used_login
-from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.web import create_app
-from lms_bridge.web.lti_tool.hosting import Hosted
+from lms_bridge.store.lti_tables import nonce, registration
 from tests.peers.browser import Browser, Fields, Page
 from tests.peers.platform import Platform, running
 from tests.peers.serving import free_socket, serving
@@ -42,19 +42,16 @@ class Site:
         return browser.post(f"{self.address}/lti/tool/launch", form)
 
     def kept(self) -> int:
-        """Whatever launches leave: one-time records, and marks of used logins."""
+        """Whatever launches leave: marks of used logins, and other nonces."""
         with self.bridge.database.reading() as tx:
-            return sum(
-                tx.scalar(select(func.count()).select_from(each)) or 0
-                for each in (once, used_login)
-            )
+            return tx.scalar(select(func.count()).select_from(nonce)) or 0
 
-    def parties_kept(self) -> int:
+    def registrations_kept(self) -> int:
         with self.bridge.database.reading() as tx:
-            return tx.scalar(select(func.count()).select_from(party)) or 0
+            return tx.scalar(select(func.count()).select_from(registration)) or 0
 
 
-def party_of(platform: Platform, **more: Any) -> Party:
+def registration_of(platform: Platform, **more: Any) -> LtiRegistration:
     given: dict[str, Any] = {
         "side": Side.PLATFORM,
         "name": "A centre's LMS",
@@ -69,12 +66,41 @@ def party_of(platform: Platform, **more: Any) -> Party:
         "private_addresses": True,
         **more,
     }
-    return Party(**given)
+    return LtiRegistration(**given)
 
 
-def add_party(bridge: Bridge, new: Party) -> Party:
+def add_registration(bridge: Bridge, new: LtiRegistration) -> LtiRegistration:
     with bridge.database.writing() as tx:
-        return parties.add(tx, new)
+        return registrations.add(tx, new)
+
+
+def fetch_keys(site: Site) -> None:
+    """Fetches the keys of all connections, as a bridge does some time after its start."""
+    with site.bridge.database.reading() as tx:
+        found = registrations.all_registrations(tx)
+    for each in found:
+        site.tool.lti.keysets.fetch(site.tool.lti.keys_of(each))
+
+
+@contextmanager
+def site_on(database: str, *, private_addresses: bool = True) -> Iterator[Site]:
+    """Serves a bridge over the database of that address."""
+    listening = free_socket()
+    own = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    settings = load({"LMS_BRIDGE_STORE__ADDRESS": database, "LMS_BRIDGE_LTI__ADDRESS": own})
+    network = replace(settings.network, private_addresses=private_addresses)
+    settings = replace(settings, network=network)
+    opened = Database(database)
+    bridge = assemble(settings, opened, Vault(Fernet.generate_key().decode()))
+    app = create_app(bridge)
+    app.testing = False
+    hosted = app.extensions["lti_tool"]
+    assert isinstance(hosted, Hosted)
+    try:
+        with serving(app, listening):
+            yield Site(own, bridge, hosted.tool)
+    finally:
+        bridge.close()
 
 
 NewSite = Callable[..., Site]
@@ -86,23 +112,8 @@ def new_site(sqlite_address_maker: Callable[[], str]) -> Iterator[NewSite]:
     with ExitStack() as stack:
 
         def make(*, private_addresses: bool = True, address: str = "") -> Site:
-            listening = free_socket()
-            own = f"http://127.0.0.1:{listening.getsockname()[1]}"
             database = address or sqlite_address_maker()
-            settings = load({"LMS_BRIDGE_STORE__ADDRESS": database, "LMS_BRIDGE_LTI__ADDRESS": own})
-            network = replace(settings.network, private_addresses=private_addresses)
-            settings = replace(settings, network=network)
-            opened = Database(database)
-            bridge = Bridge(
-                settings, opened, Vault(Fernet.generate_key().decode()), Heartbeat(opened)
-            )
-            stack.callback(bridge.close)
-            app = create_app(bridge)
-            app.testing = False
-            stack.enter_context(serving(app, listening))
-            hosted = app.extensions["lti_tool"]
-            assert isinstance(hosted, Hosted)
-            return Site(own, bridge, hosted.tool)
+            return stack.enter_context(site_on(database, private_addresses=private_addresses))
 
         yield make
 
@@ -121,7 +132,7 @@ def platform() -> Iterator[Platform]:
 @pytest.fixture
 def registered(site: Site, platform: Platform) -> Platform:
     """The platform, known to the bridge and active."""
-    add_party(site.bridge, party_of(platform))
+    add_registration(site.bridge, registration_of(platform))
     return platform
 
 

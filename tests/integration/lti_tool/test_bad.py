@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Status
-from lms_bridge.lti.tool.state import LoginState, digest, opened
+from lms_bridge.lti import registrations
+from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.registrations import Status
+from lms_bridge.lti.tool.login_state import LoginState, digest, opened
 from lms_bridge.lti.tool.tool import REMEMBER_SECONDS
-from tests.integration.lti_tool.bad import DEEP, LOGINS, MESSAGES, TOKENS, Bad
-from tests.integration.lti_tool.conftest import NewSite, Site, add_party, party_of
+from tests.integration.lti_tool.bad import DEEP, LOGINS, MESSAGES, ODD, TOKENS, Bad
+from tests.integration.lti_tool.conftest import (
+    NewSite,
+    Site,
+    add_registration,
+    registration_of,
+    site_on,
+)
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import Platform, running
 from tests.peers.signing import Key
@@ -21,20 +29,38 @@ from tests.peers.signing import Key
 ALL = [*TOKENS, *MESSAGES, *DEEP]
 
 
-def test_there_are_many() -> None:
-    assert len(ALL) + len(LOGINS) >= 120
+@pytest.fixture(scope="module")
+def shared_site(shared_sqlite_address: str) -> Iterator[Site]:
+    """One bridge for all that is refused, since what is refused leaves nothing behind."""
+    with site_on(shared_sqlite_address) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_platform(shared_site: Site) -> Iterator[Platform]:
+    """One platform, known to that bridge and active."""
+    with running(Platform()) as made:
+        add_registration(shared_site.bridge, registration_of(made))
+        yield made
+
+
+def test_the_suite_has_at_least_120_bad_and_odd_launches() -> None:
+    assert len(ALL) + len(ODD) + len(LOGINS) >= 120
     assert len({each.name for each in ALL}) == len(ALL)
 
 
 @pytest.mark.parametrize("bad", ALL, ids=[each.name for each in ALL])
-def test_bad_launches(bad: Bad, site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_bad_launch_is_refused_with_its_code(
+    bad: Bad, shared_site: Site, shared_platform: Platform, browser: Browser
+) -> None:
+    site, registered = shared_site, shared_platform
     begun = site.login(browser, registered.login(site.address))
-    asked = parse_qs(urlsplit(begun.goes_to).query)
+    requested = parse_qs(urlsplit(begun.goes_to).query)
     make = registered.deep_claims if bad.deep else registered.claims
-    claims = make(asked["nonce"][0], site.address)
+    claims = make(requested["nonce"][0], site.address)
     bad.change(claims)
     page = site.launch(
-        browser, {"id_token": bad.sign(registered, claims), "state": asked["state"][0]}
+        browser, {"id_token": bad.sign(registered, claims), "state": requested["state"][0]}
     )
     assert page.code == bad.code
     assert 400 <= page.status < 500
@@ -43,14 +69,15 @@ def test_bad_launches(bad: Bad, site: Site, registered: Platform, browser: Brows
 
 
 @pytest.mark.parametrize(("name", "code", "change"), LOGINS, ids=[each[0] for each in LOGINS])
-def test_bad_logins(
+def test_a_bad_login_is_refused_with_its_code(
     name: str,
     code: str,
     change: dict[str, str | None],
-    site: Site,
-    registered: Platform,
+    shared_site: Site,
+    shared_platform: Platform,
     browser: Browser,
 ) -> None:
+    site, registered = shared_site, shared_platform
     given = {**registered.login(site.address), **change}
     page = site.login(browser, {k: v for k, v in given.items() if v is not None})
     assert page.code == code, name
@@ -70,7 +97,7 @@ def _check_page(page: Page) -> None:
 # ---- states ---------------------------------------------------------------------------
 
 
-def test_the_same_answer_twice(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_repeated_launch_is_refused(site: Site, registered: Platform, browser: Browser) -> None:
     begun = site.login(browser, registered.login(site.address))
     kept = {host: dict(cookies) for host, cookies in browser.cookies.items()}
     form = registered.answer(begun.goes_to, site.address)
@@ -95,7 +122,10 @@ def test_a_refused_answer_takes_nothing_from_the_true_one(
     "state",
     ["", "state-guessed", "x" * 10_000, "state-\x00", "état", "gAAAAA==", "=", ".", "W10.", ".W10"],
 )
-def test_unknown_states(state: str, site: Site, registered: Platform, browser: Browser) -> None:
+def test_an_unknown_state_is_refused(
+    state: str, shared_site: Site, shared_platform: Platform, browser: Browser
+) -> None:
+    site, registered = shared_site, shared_platform
     begun = site.login(browser, registered.login(site.address))
     form = {**registered.answer(begun.goes_to, site.address), "state": state}
     page = site.launch(browser, form)
@@ -103,7 +133,7 @@ def test_unknown_states(state: str, site: Site, registered: Platform, browser: B
     assert site.kept() == 0
 
 
-def test_a_state_that_was_changed(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_changed_state_is_refused(site: Site, registered: Platform, browser: Browser) -> None:
     begun = site.login(browser, registered.login(site.address))
     form = registered.answer(begun.goes_to, site.address)
     state = form["state"]
@@ -113,34 +143,36 @@ def test_a_state_that_was_changed(site: Site, registered: Platform, browser: Bro
     assert site.kept() == 0
 
 
-def test_a_state_of_another_bridge(
+def test_a_state_of_another_bridge_is_refused(
     new_site: NewSite, registered: Platform, site: Site, browser: Browser
 ) -> None:
     other = new_site()
-    add_party(other.bridge, party_of(registered))
+    add_registration(other.bridge, registration_of(registered))
     begun = site.login(browser, registered.login(site.address))
     form = registered.answer(begun.goes_to, other.address)
     assert other.launch(browser, form).code == "state-unknown"
 
 
-def test_a_login_is_over_in_time(site: Site, registered: Platform, browser: Browser) -> None:
-    room = site.bridge.room
+def test_an_expired_login_is_refused(site: Site, registered: Platform, browser: Browser) -> None:
+    lti = lti_of(site.bridge).context
     login = LoginState("nonce", 1, int(time.time()) + 60, digest("secret"), "", digest("page"))
-    state = login.sealed(room.signer)
-    assert opened(state, room.signer, login.expires - 0.1) == login
-    assert opened(state, room.signer, login.expires) is None
-    past = replace(login, expires=int(time.time()) - 1).sealed(room.signer)
+    state = login.sealed(lti.signer)
+    assert opened(state, lti.signer, login.expires - 0.1) == login
+    assert opened(state, lti.signer, login.expires) is None
+    past = replace(login, expires=int(time.time()) - 1).sealed(lti.signer)
     form = {"id_token": "a.b.c", "state": past}
     assert site.launch(browser, form).code == "state-unknown"
 
 
-def test_another_browser(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_launch_in_another_browser_is_refused(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     begun = site.login(browser, registered.login(site.address))
     form = registered.answer(begun.goes_to, site.address)
     assert site.launch(Browser(), form).code == "browser-other"
 
 
-def test_another_browser_with_a_login_of_its_own(
+def test_a_launch_of_an_attackers_login_is_refused(
     site: Site, registered: Platform, browser: Browser
 ) -> None:
     """An attacker's answer, posted by somebody else's browser (login CSRF)."""
@@ -151,7 +183,9 @@ def test_another_browser_with_a_login_of_its_own(
     assert site.launch(victim, form).code == "browser-other"
 
 
-def test_a_nonce_of_another_login(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_nonce_of_another_login_is_refused(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     first = site.login(browser, registered.login(site.address))
     second = site.login(browser, registered.login(site.address))
     crossed = {
@@ -161,9 +195,11 @@ def test_a_nonce_of_another_login(site: Site, registered: Platform, browser: Bro
     assert site.launch(browser, crossed).code == "nonce-other"
 
 
-def test_a_token_of_another_platform(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_token_of_another_platform_is_refused(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     with running(Platform(client_id="client-9", keys=[Key("key-9")])) as other:
-        add_party(site.bridge, party_of(other))
+        add_registration(site.bridge, registration_of(other))
         begun = site.login(browser, registered.login(site.address))
         form = other.answer(begun.goes_to, site.address)
         page = site.launch(browser, form)
@@ -175,7 +211,9 @@ def test_a_token_of_another_platform(site: Site, registered: Platform, browser: 
         )
 
 
-def test_a_platform_says_no(site: Site, registered: Platform, browser: Browser) -> None:
+def test_an_error_of_the_platform_is_shown(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     begun = site.login(browser, registered.login(site.address))
     state = registered.answer(begun.goes_to, site.address)["state"]
     page = site.launch(browser, {"error": "login_required", "state": state})
@@ -183,35 +221,37 @@ def test_a_platform_says_no(site: Site, registered: Platform, browser: Browser) 
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.DISABLED])
-def test_platforms_that_are_not_active(
+def test_an_inactive_platform_is_refused(
     status: Status, site: Site, platform: Platform, browser: Browser
 ) -> None:
-    add_party(site.bridge, party_of(platform, status=status))
+    add_registration(site.bridge, registration_of(platform, status=status))
     assert site.login(browser, platform.login(site.address)).code == "platform-not-active"
 
 
-def test_a_platform_that_was_switched_off_meanwhile(
-    site: Site, platform: Platform, browser: Browser
+def test_a_platform_disabled_during_a_login_is_refused(
+    site: Site, platform: Platform, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = add_party(site.bridge, party_of(platform))
+    known = add_registration(site.bridge, registration_of(platform))
     begun = site.login(browser, platform.login(site.address))
     with site.bridge.database.writing() as tx:
-        parties.change(tx, replace(known, status=Status.DISABLED))
-    time.sleep(REMEMBER_SECONDS)
+        registrations.change(tx, replace(known, status=Status.DISABLED))
+    monkeypatch.setattr(site.tool, "_clock", lambda: time.monotonic() + REMEMBER_SECONDS)
     form = platform.answer(begun.goes_to, site.address)
     assert site.launch(browser, form).code == "platform-not-active"
 
 
-def test_two_clients_and_none_named(site: Site, platform: Platform, browser: Browser) -> None:
-    add_party(site.bridge, party_of(platform))
-    add_party(site.bridge, party_of(platform, client_id="client-2"))
+def test_a_login_without_a_client_id_is_refused_among_two_clients(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    add_registration(site.bridge, registration_of(platform))
+    add_registration(site.bridge, registration_of(platform, client_id="client-2"))
     given = platform.login(site.address)
     del given["client_id"]
     assert site.login(browser, given).code == "platform-unknown"
 
 
 @pytest.mark.filterwarnings("ignore:Key size should be")
-def test_a_published_key_that_is_too_small(
+def test_a_published_key_that_is_too_small_is_refused(
     site: Site, registered: Platform, browser: Browser
 ) -> None:
     registered.keys.append(Key("key-small", bits=1024))
@@ -220,18 +260,20 @@ def test_a_published_key_that_is_too_small(
     assert site.launch(browser, form).code == "token-key-unknown"
 
 
-def test_keys_that_cannot_be_fetched(site: Site, platform: Platform, browser: Browser) -> None:
-    add_party(site.bridge, party_of(platform, jwks_uri=f"{platform.address}/nowhere"))
+def test_a_launch_without_reachable_keys_is_refused(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    add_registration(site.bridge, registration_of(platform, jwks_uri=f"{platform.address}/nowhere"))
     begun = site.login(browser, platform.login(site.address))
     page = site.launch(browser, platform.answer(begun.goes_to, site.address))
     assert page.code == "keys-unreachable"
 
 
-def test_a_launch_by_its_address_alone(site: Site, browser: Browser) -> None:
+def test_a_launch_without_a_form_is_refused(site: Site, browser: Browser) -> None:
     page = browser.get(f"{site.address}/lti/tool/launch")
     assert (page.status, page.code) == (405, "launch-address-alone")
 
 
-def test_a_launch_that_is_too_large(site: Site, browser: Browser) -> None:
+def test_a_launch_that_is_too_large_is_refused(site: Site, browser: Browser) -> None:
     page = site.launch(browser, {"id_token": "x" * 100_000, "state": "state-1"})
     assert (page.status, page.code) == (413, "too-large")

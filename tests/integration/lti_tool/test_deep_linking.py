@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.integration.lti_tool.conftest import Site
+from tests.integration.lti_tool.conftest import Site, add_registration, registration_of
 from tests.integration.web.filling import fill
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import DL, LTI, Platform
@@ -24,14 +24,21 @@ def filled(site: Site) -> Site:
     return site
 
 
+@pytest.fixture
+def registered(site: Site, platform: Platform) -> Platform:
+    """The Academy's platform, which may open every offering."""
+    add_registration(site.bridge, registration_of(platform, centre=""))
+    return platform
+
+
 def _ask(
     site: Site, platform: Platform, browser: Browser, change: Change = lambda settings: None
 ) -> Page:
     begun = site.login(browser, platform.login(site.address))
-    asked = parse_qs(urlsplit(begun.goes_to).query)
-    claims = platform.deep_claims(asked["nonce"][0], site.address)
+    requested = parse_qs(urlsplit(begun.goes_to).query)
+    claims = platform.deep_claims(requested["nonce"][0], site.address)
     change(claims[SETTINGS])
-    form = {"id_token": platform.key.sign(claims), "state": asked["state"][0]}
+    form = {"id_token": platform.key.sign(claims), "state": requested["state"][0]}
     return site.launch(browser, form)
 
 
@@ -73,7 +80,9 @@ def test_an_offering_is_picked(filled: Site, registered: Platform, browser: Brow
     assert registered.address in policy.partition("form-action")[2]
 
 
-def test_several_or_one(filled: Site, registered: Platform, browser: Browser) -> None:
+def test_several_offerings_or_one_can_be_picked(
+    filled: Site, registered: Platform, browser: Browser
+) -> None:
     page = _ask(filled, registered, browser)
     codes = _codes(page)[:2]
     assert 'type="checkbox"' in page.text
@@ -88,7 +97,7 @@ def test_several_or_one(filled: Site, registered: Platform, browser: Browser) ->
     assert len(_claims(sent)[f"{DL}content_items"]) == 1
 
 
-def test_a_search(filled: Site, registered: Platform, browser: Browser) -> None:
+def test_offerings_are_searched(filled: Site, registered: Platform, browser: Browser) -> None:
     page = _ask(filled, registered, browser)
     found = browser.post(
         f"{filled.address}/lti/tool/select",
@@ -99,7 +108,7 @@ def test_a_search(filled: Site, registered: Platform, browser: Browser) -> None:
     assert _codes(again) == _codes(page)
 
 
-def test_nothing_is_picked(filled: Site, registered: Platform, browser: Browser) -> None:
+def test_an_empty_choice_is_returned(filled: Site, registered: Platform, browser: Browser) -> None:
     page = _ask(filled, registered, browser)
     sent = browser.submit(page, action="send")
     assert _claims(sent)[f"{DL}content_items"] == []
@@ -107,7 +116,31 @@ def test_nothing_is_picked(filled: Site, registered: Platform, browser: Browser)
     assert _claims(sent)[f"{DL}content_items"] == []
 
 
-def test_what_was_not_sent_is_not_returned(
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_centres_platform_picks_only_offerings_that_it_may_open(
+    filled: Site, platform: Platform, browser: Browser, allowed: bool
+) -> None:
+    of_centre = registration_of(platform, centre="AFR", any_offering=allowed)
+    add_registration(filled.bridge, of_centre)
+    page = _ask(filled, platform, browser)
+    codes = _codes(page)
+    foreign = [code for code in codes if not code.startswith("AFR-")]
+    assert (foreign != []) is allowed
+    sent = browser.submit(page, action="send", offering="EUR-1")
+    assert len(_claims(sent)[f"{DL}content_items"]) == allowed
+    assert _codes(browser.submit(page, action="search", text="")) == codes
+
+
+@pytest.mark.parametrize("data", [{"course": [5, None]}, [], 7, False, "", "x" * 16_000])
+def test_the_data_of_the_request_is_returned_of_whatever_kind(
+    data: object, filled: Site, registered: Platform, browser: Browser
+) -> None:
+    page = _ask(filled, registered, browser, lambda settings: settings.update(data=data))
+    claims = _claims(browser.submit(page, action="send"))
+    assert claims[f"{DL}data"] == data
+
+
+def test_an_optional_setting_that_was_not_sent_is_not_returned(
     filled: Site, registered: Platform, browser: Browser
 ) -> None:
     def change(settings: dict[str, Any]) -> None:
@@ -123,7 +156,7 @@ def test_what_was_not_sent_is_not_returned(
 
 
 @pytest.mark.parametrize("request_field", ["", "x", "gAAAAA==", "é", "A" * 20_000])
-def test_pages_that_nobody_made(request_field: str, site: Site, browser: Browser) -> None:
+def test_a_forged_request_is_refused(request_field: str, site: Site, browser: Browser) -> None:
     page = browser.post(
         f"{site.address}/lti/tool/select", {"request": request_field, "action": "send"}
     )
@@ -141,4 +174,33 @@ def test_a_link_opens_its_offering(filled: Site, registered: Platform, browser: 
         ),
     )
     page = filled.launch(browser, form)
-    assert "About this offering" in page.text
+    assert "À propos de ce cours" in page.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "direction", "heading", "nothing"),
+    [
+        ("fr", "ltr", "Choisir des sessions", "aucune session à choisir"),
+        ("ar", "rtl", "اختيار عروض", "لا يوجد عرض للاختيار بعد"),
+    ],
+)
+def test_a_picker_without_offerings_has_no_live_button_and_speaks_the_readers_language(
+    site: Site,
+    registered: Platform,
+    browser: Browser,
+    locale: str,
+    direction: str,
+    heading: str,
+    nothing: str,
+) -> None:
+    begun = site.login(browser, registered.login(site.address))
+    asked = parse_qs(urlsplit(begun.goes_to).query)
+    claims = registered.deep_claims(asked["nonce"][0], site.address)
+    claims[f"{LTI}launch_presentation"]["locale"] = locale
+    form = {"id_token": registered.key.sign(claims), "state": asked["state"][0]}
+    page = site.launch(browser, form)
+    assert f'<html lang="{locale}" dir="{direction}">' in page.text
+    assert heading in page.text
+    assert nothing in page.text
+    assert page.text.count("<button") == 1  # back, with nothing chosen
+    assert 'type="search"' not in page.text

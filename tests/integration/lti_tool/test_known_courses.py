@@ -7,18 +7,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connectors.lti import academy as academy_lti
-from connectors.lti import centre as lti
+from lms_bridge.connectors.lti import academy as academy_lti
+from lms_bridge.connectors.lti import centre as lti
 from lms_bridge.domain.model import ACADEMY, Offering
-from lms_bridge.domain.ports import Access
-from lms_bridge.lti.parties import PersonId
-from lms_bridge.lti.peering import Peering
+from lms_bridge.domain.ports import SystemAccess
+from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.registrations import PersonId
+from lms_bridge.lti.system_connections import SystemConnections
 from lms_bridge.store import centres, offerings
 from lms_bridge.store.lti_tables import course
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import sample_centre
 from tests.integration.lti_connector.world import LIMITS, LtiNights
-from tests.integration.lti_tool.conftest import NewSite, Site, add_party, party_of
+from tests.integration.lti_tool.conftest import NewSite, Site, add_registration, registration_of
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import LTI, NRPS, Platform
 from tests.peers.rosters import person
@@ -53,14 +54,16 @@ COURSE = ("5", "Spectre & réglementation")
 
 
 @pytest.mark.parametrize("opened_by", ["teacher", "unknown learner"])
-def test_an_academys_course(
+def test_an_academys_course_is_known_after_its_first_launch(
     site: Site, platform: Platform, browser: Browser, opened_by: str
 ) -> None:
     def open_academy() -> Any:
-        peering = Peering(site.bridge.room, "", LIMITS)
-        return academy_lti.open(Access(ACADEMY, "", "", limits=LIMITS, lti=peering))
+        peering = SystemConnections(lti_of(site.bridge).context, "", LIMITS)
+        return academy_lti.open(SystemAccess(ACADEMY, "", "", limits=LIMITS, lti=peering))
 
-    add_party(site.bridge, party_of(platform, centre="", person_id=PersonId.SOURCED_ID))
+    add_registration(
+        site.bridge, registration_of(platform, centre="", person_id=PersonId.SOURCED_ID)
+    )
     night = LtiNights(site.bridge.database, open_academy=open_academy)
     night.open_centre = lambda: night.lms
     night.lms.add_course("Spectrum")
@@ -84,17 +87,19 @@ def test_an_academys_course(
     assert page.code == "no-tool"  # known and enrolled: only the centre's LMS has no LTI
 
 
-def test_a_centres_course(site: Site, platform: Platform, browser: Browser) -> None:
+def test_a_centres_course_is_known_after_its_first_launch(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
     centre = sample_centre()
     with site.bridge.database.writing() as tx:
         centres.add(tx, centre, b"")
         record = Offering("SAMPLE-A", "SAMPLE", "", "Spectrum")
         offerings.add_offerings(tx, [record])
-    add_party(site.bridge, party_of(platform, centre="SAMPLE"))
+    add_registration(site.bridge, registration_of(platform, centre="SAMPLE"))
 
     def open_centre() -> Any:
-        peering = Peering(site.bridge.room, "SAMPLE", LIMITS)
-        access = Access(centre.system, "", "", {"role": "platform"}, LIMITS, lti=peering)
+        peering = SystemConnections(lti_of(site.bridge).context, "SAMPLE", LIMITS)
+        access = SystemAccess(centre.system, "", "", {"role": "platform"}, LIMITS, lti=peering)
         return lti.open(access)
 
     night = LtiNights(site.bridge.database, centre=centre, open_centre=open_centre)
@@ -103,7 +108,7 @@ def test_a_centres_course(site: Site, platform: Platform, browser: Browser) -> N
     night.night()
     assert launch(site, platform, browser, "SAMPLE-A").code == "person-unknown"
     assert [each[0] for each in known_courses(site)] == ["5"]
-    night.now = site.bridge.room.now()  # what waited is looked for again
+    night.now = lti_of(site.bridge).context.now()  # what waited is looked for again
     night.night()
     assert launch(site, platform, browser, "SAMPLE-A").code == "no-tool"
 
@@ -124,7 +129,7 @@ LONG = "https://lms.example.org/" + "m" * 2000
 def test_courses_that_cannot_be_kept_stop_no_launch(
     site: Site, platform: Platform, browser: Browser, claims: dict[str, Any], kept: int
 ) -> None:
-    add_party(site.bridge, party_of(platform, centre=""))
+    add_registration(site.bridge, registration_of(platform, centre=""))
     with site.bridge.database.writing() as tx:
         offerings.add_offerings(tx, [Offering("SAMPLE-A", "SAMPLE", "", "Spectrum")])
     assert launch(site, platform, browser, "SAMPLE-A", **TEACHER, **claims).status == 200

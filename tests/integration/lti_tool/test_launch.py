@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.integration.lti_tool.conftest import NewSite, Site, add_party, party_of
+from tests.integration.lti_tool.conftest import (
+    NewSite,
+    Site,
+    add_registration,
+    fetch_keys,
+    registration_of,
+)
 from tests.peers.browser import Browser
 from tests.peers.platform import Platform
 from tests.peers.signing import Key
 
 
-def test_a_login_and_a_launch(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_login_leads_to_a_launch(site: Site, registered: Platform, browser: Browser) -> None:
     begun = site.login(browser, registered.login(site.address))
     assert begun.status == 302
-    asked = parse_qs(urlsplit(begun.goes_to).query)
-    assert asked["scope"] == ["openid"]
-    assert asked["response_type"] == ["id_token"]
-    assert asked["response_mode"] == ["form_post"]
-    assert asked["prompt"] == ["none"]
-    assert asked["redirect_uri"] == [f"{site.address}/lti/tool/launch"]
-    assert asked["login_hint"] == ["4"]
-    assert asked["lti_message_hint"] == ['{"cmid":305}']
+    requested = parse_qs(urlsplit(begun.goes_to).query)
+    assert requested["scope"] == ["openid"]
+    assert requested["response_type"] == ["id_token"]
+    assert requested["response_mode"] == ["form_post"]
+    assert requested["prompt"] == ["none"]
+    assert requested["redirect_uri"] == [f"{site.address}/lti/tool/launch"]
+    assert requested["login_hint"] == ["4"]
+    assert requested["lti_message_hint"] == ['{"cmid":305}']
     form = registered.answer(begun.goes_to, site.address)
     arrived = site.launch(browser, form)
     assert arrived.status == 200
     assert "Ada Example" in arrived.text
-    assert "a learner" in arrived.text
+    assert 'data-role="learner"' in arrived.text
     assert registered.address in arrived.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" not in arrived.headers["Content-Security-Policy"]
     assert "X-Frame-Options" not in arrived.headers
@@ -57,7 +64,9 @@ def test_the_cookie_is_partitioned_and_goes_away(
     assert not any(browser.cookies.values())
 
 
-def test_two_tabs_at_once(site: Site, registered: Platform, browser: Browser) -> None:
+def test_two_logins_at_once_both_succeed(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     first = site.login(browser, registered.login(site.address))
     second = site.login(browser, registered.login(site.address))
     for begun in (second, first):
@@ -77,12 +86,47 @@ def test_a_rotated_key_works_at_the_first_launch(
     assert registered.count("/jwks") == 2
 
 
+def test_a_new_key_under_an_old_name_works(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
+    fetch_keys(site)
+    registered.keys[-1] = Key(registered.keys[-1].kid)
+    begun = site.login(browser, registered.login(site.address))
+    arrived = site.launch(browser, registered.answer(begun.goes_to, site.address))
+    assert arrived.status == 200
+    assert registered.count("/jwks") == 2
+
+
+def test_a_launch_with_slow_keys_shows_it_and_goes_on(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
+    site.tool.lti.keysets._wait_seconds = 0.05
+    gate = threading.Event()
+    registered.meanwhile = lambda when, path: path == "/jwks" and gate.wait(120)
+    begun = site.login(browser, registered.login(site.address))
+    form = registered.answer(begun.goes_to, site.address)
+    page = site.launch(browser, form)
+    assert (page.status, page.code) == (503, "keys-awaited")
+    assert int(page.headers["Retry-After"]) > 0
+    assert "again.js" in page.text
+    (again,) = page.forms
+    assert again.fields == form
+    gate.set()
+    while page.status == 503:
+        page = site.launch(browser, again.fields)
+    assert page.status == 200
+    assert registered.count("/jwks") == 1
+
+
 def test_many_launches_fetch_the_keys_once(site: Site, registered: Platform) -> None:
     def launch(_: int) -> int:
+        """As the page does it: where the keys are being fetched, once more."""
         browser = Browser()
         begun = site.login(browser, registered.login(site.address))
         form = registered.answer(begun.goes_to, site.address)
-        return site.launch(browser, form).status
+        while (page := site.launch(browser, form)).status == 503:
+            assert page.code == "keys-awaited"
+        return page.status
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(launch, range(40))) == {200}
@@ -90,7 +134,10 @@ def test_many_launches_fetch_the_keys_once(site: Site, registered: Platform) -> 
     assert site.kept() == 40  # marks that they were used, which expire
 
 
-def test_one_of_many_copies_is_taken(site: Site, registered: Platform, browser: Browser) -> None:
+def test_one_of_many_simultaneous_copies_is_accepted(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
+    fetch_keys(site)
     begun = site.login(browser, registered.login(site.address))
     form = registered.answer(begun.goes_to, site.address)
     cookies = browser.cookies
@@ -106,7 +153,9 @@ def test_one_of_many_copies_is_taken(site: Site, registered: Platform, browser: 
 
 
 @pytest.mark.parametrize("ahead", [5, -5, 25])
-def test_clocks_may_differ(ahead: int, site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_platforms_clock_may_differ_a_little(
+    ahead: int, site: Site, registered: Platform, browser: Browser
+) -> None:
     begun = site.login(browser, registered.login(site.address))
     form = registered.answer(
         begun.goes_to, site.address, lambda claims: claims.update(iat=claims["iat"] + ahead)
@@ -114,17 +163,28 @@ def test_clocks_may_differ(ahead: int, site: Site, registered: Platform, browser
     assert site.launch(browser, form).status == 200
 
 
-def test_a_list_as_audience(site: Site, registered: Platform, browser: Browser) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": ["client-1"]},
+        {"aud": ["client-1", "client-1"], "azp": "of the platform"},
+        {"aud": ["client-1", "another"], "azp": "client-1"},
+        {"azp": "of the platform"},
+        {"azp": None},
+        {"azp": ["client-1"]},
+    ],
+)
+def test_a_launch_for_the_bridge_is_accepted_in_every_form_of_its_audience(
+    changed: dict[str, object], site: Site, registered: Platform, browser: Browser
+) -> None:
     begun = site.login(browser, registered.login(site.address))
-    form = registered.answer(
-        begun.goes_to,
-        site.address,
-        lambda claims: claims.update(aud=[registered.client_id]),
-    )
+    form = registered.answer(begun.goes_to, site.address, lambda claims: claims.update(changed))
     assert site.launch(browser, form).status == 200
 
 
-def test_storage_of_the_platform(site: Site, registered: Platform, browser: Browser) -> None:
+def test_a_launch_without_cookies_uses_the_platforms_storage(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
     """What a script does with storage.js, by hand: the browser keeps no cookies."""
     given = registered.login(site.address, lti_storage_target="_parent")
     stored = site.login(browser, given)
@@ -132,19 +192,19 @@ def test_storage_of_the_platform(site: Site, registered: Platform, browser: Brow
     data = dict(_data(stored.text))
     browser.cookies.clear()
     form = registered.answer(data["address"].replace("&amp;", "&"), site.address)
-    asked = site.launch(browser, form)
-    assert asked.status == 200
-    assert f'data-platform="{registered.address}"' in asked.text
-    assert data["secret"] not in asked.text
-    wrong = browser.submit(asked, stored_secret=data["secret"], stored_nonce="another")
+    requested = site.launch(browser, form)
+    assert requested.status == 200
+    assert f'data-platform="{registered.address}"' in requested.text
+    assert data["secret"] not in requested.text
+    wrong = browser.submit(requested, stored_secret=data["secret"], stored_nonce="another")
     assert wrong.code == "browser-other"
     # That took the login: a second one, with what was really kept.
     stored = site.login(browser, given)
     data = dict(_data(stored.text))
     browser.cookies.clear()
     form = registered.answer(data["address"].replace("&amp;", "&"), site.address)
-    asked = site.launch(browser, form)
-    done = browser.submit(asked, stored_secret=data["secret"], stored_nonce=data["nonce"])
+    requested = site.launch(browser, form)
+    done = browser.submit(requested, stored_secret=data["secret"], stored_nonce=data["nonce"])
     assert done.status == 200
     assert "Ada Example" in done.text
 
@@ -170,11 +230,11 @@ def _data(text: str) -> list[tuple[str, str]]:
     return re.findall(r'data-(\w+)="([^"]*)"', text)
 
 
-def test_on_both_databases(
+def test_a_launch_is_accepted_once_on_both_databases(
     new_site: NewSite, database_address: str, platform: Platform, browser: Browser
 ) -> None:
     site = new_site(address=database_address)
-    add_party(site.bridge, party_of(platform))
+    add_registration(site.bridge, registration_of(platform))
     begun = site.login(browser, platform.login(site.address))
     form = platform.answer(begun.goes_to, site.address)
     kept = {host: dict(cookies) for host, cookies in browser.cookies.items()}

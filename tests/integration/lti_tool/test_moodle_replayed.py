@@ -10,23 +10,22 @@ import pytest
 
 from lms_bridge.domain.errors import RetryLater
 from lms_bridge.domain.ports import Limits
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, Side, Status
-from lms_bridge.lti.tool.connections import Connections
-from lms_bridge.lti.tool.connector import Connector
-from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.registering import invite
-from lms_bridge.lti.tool.services import (
-    Delivery,
-    LineItem,
-    Score,
+from lms_bridge.lti import registrations
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
+from lms_bridge.lti.tool.grade_service import (
+    PlatformLineItem,
+    ScoreDelivery,
+    SentScore,
     create,
     find_or_create,
     line_items,
-    memberships,
     post_score,
     results,
 )
+from lms_bridge.lti.tool.launch import Grading
+from lms_bridge.lti.tool.memberships import memberships
+from lms_bridge.lti.tool.registration import invite_platform
+from lms_bridge.lti.tool.service_client import Connector, ServiceClients
 from tests.integration.lti_tool.conftest import Site
 from tests.interoperability import Works
 from tests.peers.browser import Browser
@@ -45,15 +44,15 @@ def moodle() -> Iterator[RecordedMoodle]:
 
 @pytest.fixture
 def connector(site: Site, moodle: RecordedMoodle) -> Iterator[Connector]:
-    made = Connections(site.tool.room, Limits(attempts=1))
-    told = recorded("openid-configuration")[0]["body"]
+    made = ServiceClients(site.tool.lti, Limits(attempts=1))
+    reported = recorded("openid-configuration")[0]["body"]
     yield made.to(
-        Party(
+        LtiRegistration(
             side=Side.PLATFORM,
             issuer=moodle.address,
             client_id=recorded("registration-response")[0]["body"]["client_id"],
             deployment_ids=("1",),
-            token_endpoint=told["token_endpoint"].replace(told["issuer"], moodle.address),
+            token_endpoint=reported["token_endpoint"].replace(reported["issuer"], moodle.address),
             status=Status.ACTIVE,
             private_addresses=True,
         )
@@ -61,22 +60,26 @@ def connector(site: Site, moodle: RecordedMoodle) -> Iterator[Connector]:
     made.close()
 
 
-def test_registration(site: Site, moodle: RecordedMoodle, browser: Browser, works: Works) -> None:
-    address = invite(site.tool.room, "AFR")
+def test_the_bridge_registers_with_a_recorded_moodle(
+    site: Site, moodle: RecordedMoodle, browser: Browser, works: Works
+) -> None:
+    address = invite_platform(site.tool.lti, "AFR")
     configuration = f"{moodle.address}/.well-known/openid-configuration"
     page = browser.get(f"{address}&openid_configuration={configuration}&registration_token=word")
     assert page.status == 200
     (sent,) = moodle.registered
     assert sent["jwks_uri"] == f"{site.address}/lti/tool/jwks"
     with site.bridge.database.reading() as tx:
-        (party,) = parties.all_parties(tx)
-    assert (party.status, party.client_id) == (Status.PENDING, "xXMUbpDlYTzUQdN")
-    assert party.deployment_ids == ("1",)
-    assert party.jwks_uri == f"{moodle.address}/mod/lti/certs.php"
+        (registration,) = registrations.all_registrations(tx)
+    assert (registration.status, registration.client_id) == (Status.PENDING, "xXMUbpDlYTzUQdN")
+    assert registration.deployment_ids == ("1",)
+    assert registration.jwks_uri == f"{moodle.address}/mod/lti/certs.php"
     works(PEER, "registration")
 
 
-def test_members(connector: Connector, moodle: RecordedMoodle, works: Works) -> None:
+def test_members_of_a_recorded_moodle_are_read(
+    connector: Connector, moodle: RecordedMoodle, works: Works
+) -> None:
     address = f"{moodle.address}/mod/lti/services.php/CourseSection/5/bindings/1/memberships"
     whole = list(memberships(connector, address))
     assert [(each.id, each.stable_id) for each in whole] == [
@@ -88,7 +91,9 @@ def test_members(connector: Connector, moodle: RecordedMoodle, works: Works) -> 
     works(PEER, "memberships")
 
 
-def test_line_items(connector: Connector, moodle: RecordedMoodle, works: Works) -> None:
+def test_line_items_of_a_recorded_moodle_are_read(
+    connector: Connector, moodle: RecordedMoodle, works: Works
+) -> None:
     grading = Grading(line_items=f"{moodle.address}{ITEMS}?type_id=1")
     (item,) = line_items(connector, grading)
     assert (item.label, item.maximum, item.resource_link_id) == (
@@ -97,25 +102,27 @@ def test_line_items(connector: Connector, moodle: RecordedMoodle, works: Works) 
         "1",
     )
     assert item.address == f"{moodle.address}{ITEMS}/6/lineitem?type_id=1"
-    wanted = LineItem("Completion", Decimal(1), "r-1", "completion")
-    made = find_or_create(connector, grading, wanted)
+    desired = PlatformLineItem("Completion", Decimal(1), "r-1", "completion")
+    made = find_or_create(connector, grading, desired)
     assert made.address == f"{moodle.address}{ITEMS}/7/lineitem?type_id=1"
-    assert create(connector, grading, wanted) == made
+    assert create(connector, grading, desired) == made
     works(PEER, "line items")
 
 
-def test_scores(connector: Connector, moodle: RecordedMoodle, works: Works) -> None:
+def test_a_score_is_sent_to_a_recorded_moodle(
+    connector: Connector, moodle: RecordedMoodle, works: Works
+) -> None:
     item = f"{moodle.address}{ITEMS}/6/lineitem?type_id=1"
-    score = Score("4", Decimal(80), Decimal(100), AT)
-    assert post_score(connector, item, score) is Delivery.TAKEN
+    score = SentScore("4", Decimal(80), Decimal(100), AT)
+    assert post_score(connector, item, score) is ScoreDelivery.TAKEN
     (shown,) = results(connector, item)
     assert (shown.person, shown.score, shown.maximum) == ("4", Decimal(80), Decimal(100))
     works(PEER, "scores", "results")
 
 
-def test_a_score_of_nobody_is_a_bad_gateway_there(
+def test_a_score_for_an_unknown_person_is_an_error_at_a_recorded_moodle(
     connector: Connector, moodle: RecordedMoodle
 ) -> None:
-    score = Score("nobody", Decimal(50), Decimal(100), AT.replace(hour=19))
+    score = SentScore("nobody", Decimal(50), Decimal(100), AT.replace(hour=19))
     with pytest.raises(RetryLater):
         post_score(connector, f"{moodle.address}{ITEMS}/6/lineitem?type_id=1", score)

@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lms_bridge.http import Response
-from lms_bridge.lti.parties import Party, Side
+from lms_bridge.domain.lti_roles import CourseRole
+from lms_bridge.http.client import Response
+from lms_bridge.lti.registrations import LtiRegistration, Side
 from lms_bridge.lti.tool.claims import launch_of
-from lms_bridge.lti.tool.connector import next_page
-from lms_bridge.lti.tool.offer import registration
-from lms_bridge.lti.tool.state import LoginState, digest
-from tests.integration.lti_tool.conftest import Site, add_party, party_of
+from lms_bridge.lti.tool.login_state import LoginState, digest
+from lms_bridge.lti.tool.registration import registration_request
+from lms_bridge.lti.tool.service_client import next_page
+from tests.integration.lti_tool.conftest import Site, add_registration, registration_of
 from tests.interoperability import Works
 from tests.peers.browser import Browser
 from tests.peers.platform import LTI, Platform
@@ -34,26 +35,30 @@ def _recorded(what: str) -> dict[str, Any]:
 @pytest.fixture
 def moodle(site: Site, platform: Platform) -> Platform:
     form = _recorded("login-init")["form"]
-    new = party_of(platform, issuer=form["iss"], client_id=form["client_id"], deployment_ids=("1",))
-    add_party(site.bridge, new)
+    new = registration_of(
+        platform, issuer=form["iss"], client_id=form["client_id"], deployment_ids=("1",)
+    )
+    add_registration(site.bridge, new)
     return platform
 
 
-def test_login_and_launch(site: Site, moodle: Platform, browser: Browser, works: Works) -> None:
+def test_a_recorded_launch_is_accepted(
+    site: Site, moodle: Platform, browser: Browser, works: Works
+) -> None:
     login = _recorded("login-init")["form"]
     target = f"{site.address}/lti/tool/launch"
     begun = site.login(browser, {**login, "target_link_uri": target})
-    asked = parse_qs(urlsplit(begun.goes_to).query)
-    assert asked["lti_message_hint"] == [login["lti_message_hint"]]
+    requested = parse_qs(urlsplit(begun.goes_to).query)
+    assert requested["lti_message_hint"] == [login["lti_message_hint"]]
     now = int(time.time())
     claims = {
         **_recorded("id_token")["claims"],
-        "nonce": asked["nonce"][0],
+        "nonce": requested["nonce"][0],
         "iat": now,
         "exp": now + 60,
         f"{LTI}target_link_uri": target,
     }
-    form = {"id_token": moodle.key.sign(claims), "state": asked["state"][0]}
+    form = {"id_token": moodle.key.sign(claims), "state": requested["state"][0]}
     page = site.launch(browser, form)
     assert page.status == 200
     assert "Fn1 Ln1" in page.text
@@ -62,11 +67,11 @@ def test_login_and_launch(site: Site, moodle: Platform, browser: Browser, works:
     works("moodle as platform", "launch")
 
 
-def test_everything_that_a_launch_tells() -> None:
+def test_every_claim_of_a_recorded_launch_is_read() -> None:
     claims = _recorded("id_token")["claims"]
     launch = launch_of(
         claims,
-        Party(
+        LtiRegistration(
             Side.PLATFORM,
             issuer=claims["iss"],
             client_id=claims["aud"],
@@ -75,7 +80,7 @@ def test_everything_that_a_launch_tells() -> None:
         ),
         LoginState(
             nonce="a nonce",
-            party_id=1,
+            registration_id=1,
             expires=0,
             browser="",
             deployment=digest("1"),
@@ -85,12 +90,10 @@ def test_everything_that_a_launch_tells() -> None:
     assert launch.person.id == "4"
     assert launch.person.stable_id == "acad-1"
     assert launch.person.email == "learner1@example.org"
-    assert launch.is_learner
-    assert not launch.is_teacher
+    assert launch.role is CourseRole.LEARNER
     assert launch.context is not None
     assert (launch.context.id, launch.context.label) == ("5", "CRS-2")
     assert launch.context.section == "ITU-2"
-    assert launch.context.types == ("CourseSection",)
     assert launch.resource_link is not None
     assert launch.resource_link.id == "1"
     assert launch.custom["offering"] == "ITU-2"
@@ -102,7 +105,7 @@ def test_everything_that_a_launch_tells() -> None:
     assert "learner1" not in repr(launch.person)
 
 
-def test_pages_of_its_roster() -> None:
+def test_recorded_links_lead_to_the_next_page() -> None:
     recorded = [e for e in json.loads(RECORDED.read_text()) if e["what"] == "nrps"]
     first, second = (
         Response(200, "", each["headers"], json.dumps(each["body"]).encode()) for each in recorded
@@ -111,9 +114,9 @@ def test_pages_of_its_roster() -> None:
     assert next_page(recorded[1]["url"], second) == f"{recorded[1]['url']}&from=2"
 
 
-def test_registration_with_its_configuration() -> None:
+def test_a_recorded_configuration_is_registered_with() -> None:
     configuration = _recorded("openid-configuration")["body"]
-    document = registration("https://bridge.example", configuration)
+    document = registration_request("https://bridge.example", configuration)
     tool = document["https://purl.imsglobal.org/spec/lti-tool-configuration"]
     assert tool["custom_parameters"] == {
         "person_sourcedid": "$Person.sourcedId",

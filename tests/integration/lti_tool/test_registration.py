@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from lms_bridge.lti import parties
-from lms_bridge.lti.parties import Party, PersonId, Side, Status
-from lms_bridge.lti.tool.registering import invite
-from lms_bridge.lti.waiting import MOST_PENDING
+from lms_bridge.lti import registrations
+from lms_bridge.lti.registrations import MOST_PENDING, LtiRegistration, PersonId, Side, Status
+from lms_bridge.lti.tool.registration import invite_platform
 from tests.integration.lti_tool.conftest import NewSite, Site
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import CONFIGURATION, Platform
@@ -20,7 +19,7 @@ from tests.peers.platform import CONFIGURATION, Platform
 def _register(
     site: Site, platform: Platform, browser: Browser, invitation: str = "", **more: str
 ) -> Page:
-    address = invitation or invite(site.tool.room, "AFR")
+    address = invitation or invite_platform(site.tool.lti, "AFR")
     given = {
         "openid_configuration": f"{platform.address}/configuration",
         "registration_token": "secret-word",
@@ -29,7 +28,9 @@ def _register(
     return browser.get(f"{address}&{urlencode(given)}")
 
 
-def test_a_registration(site: Site, platform: Platform, browser: Browser) -> None:
+def test_a_registration_is_stored_and_waits(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
     page = _register(site, platform, browser)
     assert page.status == 200
     assert "close.js" in page.text
@@ -52,29 +53,31 @@ def test_a_registration(site: Site, platform: Platform, browser: Browser) -> Non
     assert "lineitem" in sent["scope"]
     assert "contextmembership" not in sent["scope"]  # this platform does not know it
     with site.bridge.database.reading() as tx:
-        (party,) = parties.all_parties(tx)
-    assert party.side is Side.PLATFORM
-    assert party.status is Status.PENDING
-    assert party.centre == "AFR"
-    assert (party.issuer, party.client_id) == (platform.address, "given-1")
-    assert party.deployment_ids == ("7",)
-    assert party.jwks_uri == f"{platform.address}/jwks"
+        (registration,) = registrations.all_registrations(tx)
+    assert registration.side is Side.PLATFORM
+    assert registration.status is Status.PENDING
+    assert registration.centre == "AFR"
+    assert (registration.issuer, registration.client_id) == (platform.address, "given-1")
+    assert registration.deployment_ids == ("7",)
+    assert registration.jwks_uri == f"{platform.address}/jwks"
     assert site.kept() == 0
 
 
-def test_an_invitation_is_good_once(site: Site, platform: Platform, browser: Browser) -> None:
-    invitation = invite(site.tool.room)
+def test_an_invitation_is_used_once(site: Site, platform: Platform, browser: Browser) -> None:
+    invitation = invite_platform(site.tool.lti)
     assert _register(site, platform, browser, invitation).status == 200
     again = _register(site, platform, browser, invitation)
     assert (again.status, again.code) == (403, "invitation-unknown")
-    assert site.parties_kept() == 1
+    assert site.registrations_kept() == 1
 
 
-def test_no_invitation_and_a_guessed_one(site: Site, platform: Platform, browser: Browser) -> None:
+def test_a_missing_or_guessed_invitation_is_refused(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
     for address in ("?x=1", "?invitation=guessed"):
         page = _register(site, platform, browser, f"{site.address}/lti/tool/register{address}")
         assert page.code == "invitation-unknown"
-    assert platform.asked == []
+    assert platform.requested == []
 
 
 def test_canvas_has_placements_of_its_own(site: Site, platform: Platform, browser: Browser) -> None:
@@ -100,28 +103,58 @@ def test_a_platform_may_register_again(site: Site, platform: Platform, browser: 
     """It waits for approval again, and keeps what operators chose: by what it names learners."""
     _register(site, platform, browser)
     with site.bridge.database.writing() as tx:
-        (party,) = parties.all_parties(tx)
-        parties.change(tx, replace(party, status=Status.ACTIVE, person_id=PersonId.SOURCED_ID))
+        (registration,) = registrations.all_registrations(tx)
+        registrations.change(
+            tx, replace(registration, status=Status.ACTIVE, person_id=PersonId.SOURCED_ID)
+        )
     platform.registered = {CONFIGURATION: {"deployment_id": 8}}
     assert _register(site, platform, browser).status == 200
     with site.bridge.database.reading() as tx:
-        (party,) = parties.all_parties(tx)
-    assert party.deployment_ids == ("7", "8")
-    assert (party.status, party.person_id) == (Status.PENDING, PersonId.SOURCED_ID)
-    other = invite(site.tool.room, "AME")
+        (registration,) = registrations.all_registrations(tx)
+    assert registration.deployment_ids == ("7", "8")
+    assert (registration.status, registration.person_id) == (Status.PENDING, PersonId.SOURCED_ID)
+    other = invite_platform(site.tool.lti, "AME")
     assert _register(site, platform, browser, other).code == "platform-of-another"
 
 
-def test_only_so_many_wait_at_a_time(site: Site, platform: Platform, browser: Browser) -> None:
+def test_the_audience_of_token_requests_is_that_of_the_authorization_server(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.configuration = {"authorization_server": "https://api.example.org/auth/token"}
+    _register(site, platform, browser)
+    with site.bridge.database.reading() as tx:
+        (registration,) = registrations.all_registrations(tx)
+    assert registration.token_audience == "https://api.example.org/auth/token"
+    platform.configuration = {}
+    _register(site, platform, browser)
+    with site.bridge.database.reading() as tx:
+        assert registrations.all_registrations(tx)[0].token_audience == registration.token_audience
+
+
+@pytest.mark.parametrize("odd", [None, "", 5, ["x"], {}, "a\x00b", "x" * 3_000])
+def test_an_authorization_server_of_another_kind_is_ignored(
+    odd: object, site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.configuration = {"authorization_server": odd}
+    assert _register(site, platform, browser).status == 200
+    with site.bridge.database.reading() as tx:
+        assert registrations.all_registrations(tx)[0].token_audience == ""
+
+
+def test_the_number_of_waiting_registrations_is_bounded(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
     with site.bridge.database.writing() as tx:
         for number in range(MOST_PENDING):
-            party = Party(Side.PLATFORM, centre="AFR", issuer="https://a.b", client_id=str(number))
-            last = parties.add(tx, party)
-    invitation = invite(site.tool.room, "AFR")
+            registration = LtiRegistration(
+                Side.PLATFORM, centre="AFR", issuer="https://a.b", client_id=str(number)
+            )
+            last = registrations.add(tx, registration)
+    invitation = invite_platform(site.tool.lti, "AFR")
     assert _register(site, platform, browser, invitation).code == "connections-many"
-    assert platform.asked == []  # nothing is left behind there
+    assert platform.requested == []  # nothing is left behind there
     with site.bridge.database.writing() as tx:
-        parties.remove(tx, last.id)
+        registrations.remove(tx, last.id)
     assert _register(site, platform, browser, invitation).status == 200
 
 
@@ -140,14 +173,14 @@ def test_only_so_many_wait_at_a_time(site: Site, platform: Platform, browser: Br
         ("platform-unreachable", {"registration_endpoint": "http://127.0.0.1:9/register"}),
     ],
 )
-def test_bad_configurations(
+def test_a_bad_configuration_is_refused(
     code: str, configuration: dict[str, Any], site: Site, platform: Platform, browser: Browser
 ) -> None:
     platform.configuration = configuration
-    invitation = invite(site.tool.room)
+    invitation = invite_platform(site.tool.lti)
     page = _register(site, platform, browser, invitation)
     assert page.code == code
-    assert site.parties_kept() == 0
+    assert site.registrations_kept() == 0
     platform.configuration = {}
     assert _register(site, platform, browser, invitation).status == 200  # good again
 
@@ -161,25 +194,25 @@ def test_bad_configurations(
         ("client-id-missing", {"client_id": "x" * 300}),
     ],
 )
-def test_bad_answers(
+def test_a_bad_response_to_a_registration_is_refused(
     code: str, registered: dict[str, Any], site: Site, platform: Platform, browser: Browser
 ) -> None:
     platform.registered = registered
     assert _register(site, platform, browser).code == code
-    assert site.parties_kept() == 0
+    assert site.registrations_kept() == 0
 
 
 @pytest.mark.parametrize(
     "address", ["", "x", "ftp://x.example/", "https://a:b@x.example/", "javascript:alert(1)"]
 )
-def test_configurations_that_are_no_addresses(
+def test_a_configuration_that_is_no_address_is_refused(
     address: str, site: Site, platform: Platform, browser: Browser
 ) -> None:
     page = _register(site, platform, browser, openid_configuration=address)
     assert page.code == "configuration-missing"
 
 
-def test_the_guard_is_on(new_site: NewSite, platform: Platform) -> None:
+def test_a_private_configuration_address_is_refused(new_site: NewSite, platform: Platform) -> None:
     site = new_site(private_addresses=False)
     for address in (
         f"{platform.address}/configuration",
@@ -190,10 +223,10 @@ def test_the_guard_is_on(new_site: NewSite, platform: Platform) -> None:
     ):
         page = _register(site, platform, Browser(), openid_configuration=address)
         assert page.code == "platform-address-refused"
-    assert platform.asked == []
+    assert platform.requested == []
 
 
-def test_a_registration_token_with_a_line_break(
+def test_a_registration_token_with_a_line_break_is_refused(
     site: Site, platform: Platform, browser: Browser
 ) -> None:
     page = _register(site, platform, browser, registration_token="a\r\nX-Evil: 1")

@@ -9,52 +9,44 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
-from lms_bridge.lti.parties import Party, Side, Status
-from lms_bridge.lti.tool.connections import Connections
-from lms_bridge.lti.tool.connector import Connector
-from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.services import (
-    Delivery,
-    LineItem,
-    Score,
+from lms_bridge.lti.registrations import LtiRegistration, Side, Status
+from lms_bridge.lti.tool.grade_service import (
+    PlatformLineItem,
+    ScoreDelivery,
+    SentScore,
     create,
     find_or_create,
-    memberships,
     post_score,
     results,
 )
+from lms_bridge.lti.tool.launch import Grading
+from lms_bridge.lti.tool.memberships import memberships
+from lms_bridge.lti.tool.service_client import Connector, ServiceClients
 from lms_bridge.store.offerings import offerings_by_code
-from tests.integration.lti_tool.conftest import Site, add_party
+from tests.integration.lti_tool.conftest import Site, add_registration
 from tests.integration.web.filling import fill
 from tests.interoperability import Works
 from tests.peers.browser import Browser, Page
-from tests.peers.xblock.running import make_environment, running
+from tests.peers.python_platforms import xblock
 
 XBLOCK = "block-v1:Centre+C1+2026+type@lti_consumer+block@x1"
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_environment(tmp_path_factory.mktemp("xblock") / "venv")
-
-
-def test_with_xblock(
-    python: Path, site: Site, tmp_path: Path, browser: Browser, works: Works
+def test_an_xblock_launches_picks_lists_members_and_takes_scores(
+    site: Site, tmp_path: Path, browser: Browser, works: Works
 ) -> None:
-    """One test, for the environment takes longer to make than all of it."""
+    """One test, for the peer takes longer to start than all of it."""
     fill(site.bridge.database)
-    with running(python, site.address, tmp_path) as peer:
-        party = add_party(site.bridge, _party(peer))
+    with xblock(site.address, tmp_path) as peer:
+        registration = add_registration(site.bridge, _registration(peer))
         _launch(peer, browser)
         code = _deep_linking(peer, site, browser)
         arrived = _opened(browser, f"{peer['issuer']}/start?what=content")
         # The link leads to its offering, where nobody of these people is registered.
         assert (arrived.status, arrived.code) == (403, "person-unknown")
         assert _title(site, code) in html.unescape(arrived.text)
-        connections = Connections(site.tool.room)
-        connector = connections.to(party)
+        connections = ServiceClients(site.tool.lti)
+        connector = connections.to(registration)
         _memberships(peer, connector)
         _scores(peer, connector, browser)
         connections.close()
@@ -66,8 +58,8 @@ def _title(site: Site, code: str) -> str:
         return offerings_by_code(tx, [code])[code][1].title
 
 
-def _party(peer: dict[str, str]) -> Party:
-    return Party(
+def _registration(peer: dict[str, str]) -> LtiRegistration:
+    return LtiRegistration(
         side=Side.PLATFORM,
         name="xblock",
         centre="AFR",
@@ -93,7 +85,7 @@ def _launch(peer: dict[str, str], browser: Browser) -> None:
     assert arrived.status == 200, arrived.code
     assert "Learner 1" in arrived.text
     assert "A course" in arrived.text
-    assert "as a learner" in arrived.text
+    assert 'data-role="learner"' in arrived.text
 
 
 def _deep_linking(peer: dict[str, str], site: Site, browser: Browser) -> str:
@@ -116,17 +108,17 @@ def _memberships(peer: dict[str, str], connector: Connector) -> None:
 
 def _scores(peer: dict[str, str], connector: Connector, browser: Browser) -> None:
     grading = Grading(line_items=f"{peer['services']}/lti-ags")
-    wanted = LineItem("Result", Decimal(100), "ITU-2", "result", resource_link_id=XBLOCK)
-    item = find_or_create(connector, grading, wanted)
-    assert find_or_create(connector, grading, wanted).address == item.address
-    assert create(connector, grading, replace(wanted, tag="other")).address != item.address
+    desired = PlatformLineItem("Result", Decimal(100), "ITU-2", "result", resource_link_id=XBLOCK)
+    item = find_or_create(connector, grading, desired)
+    assert find_or_create(connector, grading, desired).address == item.address
+    assert create(connector, grading, replace(desired, tag="other")).address != item.address
     now = datetime.now(UTC)
-    score = Score("ext-1", Decimal("80.5"), Decimal(100), now)
-    assert post_score(connector, item.address, score) is Delivery.TAKEN
+    score = SentScore("ext-1", Decimal("80.5"), Decimal(100), now)
+    assert post_score(connector, item.address, score) is ScoreDelivery.TAKEN
     older = replace(score, score=Decimal(10), at=now - timedelta(hours=1))
-    assert post_score(connector, item.address, older) is Delivery.OLDER
+    assert post_score(connector, item.address, older) is ScoreDelivery.OLDER
     zero = replace(score, score=Decimal(0), at=now + timedelta(seconds=2))
-    assert post_score(connector, item.address, zero) is Delivery.TAKEN
+    assert post_score(connector, item.address, zero) is ScoreDelivery.TAKEN
     (result,) = results(connector, item.address)
     assert (result.person, result.score) == ("ext-1", Decimal(0))
     grades = json.loads(browser.get(f"{peer['issuer']}/grades").text)

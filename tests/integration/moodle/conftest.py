@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
-from connectors.moodle import academy, centre
-from connectors.moodle.academy import MoodleAcademy
-from connectors.moodle.centre import MoodleCentre
-from lms_bridge.domain.ports import Access, Limits
-from lms_bridge.simulators.moodle import (
-    SERVICE_TOKEN,
-    CustomField,
-    MoodleState,
-    RunningServer,
-    serve,
-)
+from lms_bridge.connectors.moodle import academy, centre
+from lms_bridge.connectors.moodle.academy import MoodleAcademy
+from lms_bridge.connectors.moodle.centre import MoodleCentre
+from lms_bridge.devtools.moodle.records import CustomField
+from lms_bridge.devtools.moodle.server import RunningServer, serve
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
+from lms_bridge.domain.ports import Limits, SystemAccess
+from lms_bridge.store.database import Database
+from tests.integration.moodle.site_nights import MoodleNights
 
-LIMITS = Limits(attempts=2, backoff_seconds=0.0, connect_seconds=5, read_seconds=10)
+LIMITS = Limits(attempts=2, backoff_seconds=0.0, connect_seconds=120, read_seconds=120)
 FIELDS = (
     CustomField("itu_modality", "Modality", "select", ("Online instructor-led", "Face-to-face")),
     CustomField("itu_price", "Price", "text"),
@@ -70,8 +69,11 @@ def centre_of(server: RunningServer) -> Iterator[Callable[..., MoodleCentre]]:
     """Opens a centre with the options given."""
     opened: list[MoodleCentre] = []
 
-    def make(limits: Limits = LIMITS, **options: object) -> MoodleCentre:
-        system = centre.open(access(server.url, options, limits))
+    def make(
+        limits: Limits = LIMITS, languages: tuple[str, ...] = (), **options: object
+    ) -> MoodleCentre:
+        opening = replace(access(server.url, options, limits), languages=languages)
+        system = centre.open(opening)
         assert isinstance(system, MoodleCentre)
         opened.append(system)
         return system
@@ -96,5 +98,16 @@ def academy_of(server: RunningServer) -> Iterator[Callable[..., MoodleAcademy]]:
         system.close()
 
 
-def access(url: str, options: dict[str, object], limits: Limits) -> Access:
-    return Access("centre:demo", url, SERVICE_TOKEN, options, limits=limits, private_addresses=True)
+@pytest.fixture
+def nights(site: MoodleState, server: RunningServer, sqlite_database: Database) -> MoodleNights:
+    """Runs of the bridge on the simulated Moodle. Its courses are known after the first night."""
+    del server  # it only has to run
+    running = MoodleNights(sqlite_database, site=site)
+    running.good_night()
+    return running
+
+
+def access(url: str, options: dict[str, object], limits: Limits) -> SystemAccess:
+    return SystemAccess(
+        "centre:demo", url, SERVICE_TOKEN, options, limits=limits, private_addresses=True
+    )

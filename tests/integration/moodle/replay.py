@@ -1,4 +1,4 @@
-"""A tiny server that plays recorded exchanges of a real Moodle back, by function."""
+"""Plays recorded exchanges of a real Moodle back, by function."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-RECORDINGS = Path(__file__).parents[2] / "recordings" / "moodle" / "ws-exchanges.json"
-EXCHANGES: dict[str, dict[str, Any]] = {
-    exchange["name"]: exchange for exchange in json.loads(RECORDINGS.read_text(encoding="utf-8"))
-}
+RECORDINGS = Path(__file__).parents[2] / "recordings" / "moodle"
+
+
+def _by_name(file: str) -> dict[str, dict[str, Any]]:
+    recorded = json.loads((RECORDINGS / file).read_text(encoding="utf-8"))
+    return {exchange["name"]: exchange for exchange in recorded}
+
+
+EXCHANGES = _by_name("ws-exchanges.json")
+MORE = _by_name("ws-more.json")
+RECORDED = {**MORE, **EXCHANGES}
 _FIXED = {"wstoken", "moodlewsrestformat", "moodlewssettingraw"}
 
 
@@ -51,13 +58,13 @@ class Replay:
 
     def choose(self, form: list[tuple[str, str]]) -> dict[str, Any]:
         self.forms.append(form)
-        asked = sorted(f"{name}={value}" for name, value in form if name not in _FIXED)
+        requested = sorted(f"{name}={value}" for name, value in form if name not in _FIXED)
         function = dict(form)["wsfunction"]
         names = self._answers[function]
         for name in names:
-            if sorted(EXCHANGES[name]["form"]) == asked:
-                return EXCHANGES[name]
-        return EXCHANGES[names.pop(0) if len(names) > 1 else names[0]]
+            if sorted(RECORDED[name]["form"]) == requested:
+                return RECORDED[name]
+        return RECORDED[names.pop(0) if len(names) > 1 else names[0]]
 
     def close(self) -> None:
         self._server.shutdown()

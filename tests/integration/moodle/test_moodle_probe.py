@@ -8,13 +8,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from connectors.moodle.academy import MoodleAcademy
-from connectors.moodle.centre import MoodleCentre
-from connectors.moodle.client import Reply
-from connectors.moodle.needs import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
-from connectors.moodle.probe import clock
-from lms_bridge.domain.ports import Finding, Probes, Verdict
-from lms_bridge.simulators.moodle import SERVICE_TOKEN, MoodleState
+from lms_bridge.connectors.moodle.academy import MoodleAcademy
+from lms_bridge.connectors.moodle.centre import MoodleCentre
+from lms_bridge.connectors.moodle.permission_checks import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
+from lms_bridge.connectors.moodle.probe import clock
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
+from lms_bridge.domain.ports import ProbeFinding, Probes, Verdict
 
 Open = Callable[..., MoodleCentre]
 DETECTED = [
@@ -37,7 +36,7 @@ WARNED = [
 ]
 
 
-def not_ok(system: Probes) -> dict[str, Finding]:
+def not_ok(system: Probes) -> dict[str, ProbeFinding]:
     """What is not in order, less the clock: the simulator does not tell the time."""
     found = {one.check: one for one in system.probe() if one.verdict is not Verdict.OK}
     found.pop("clock", None)
@@ -52,7 +51,9 @@ def filled(site: MoodleState, person: Callable[[int], int]) -> MoodleState:
     return site
 
 
-def test_nothing_is_missing_and_nothing_is_changed(filled: MoodleState, centre_of: Open) -> None:
+def test_a_complete_moodle_has_no_findings_and_is_not_changed(
+    filled: MoodleState, centre_of: Open
+) -> None:
     def everything() -> tuple[object, ...]:
         times = [course.timemodified for course in filled.catalogue]
         return len(filled.people), len(list(filled.enrolments)), times
@@ -63,7 +64,9 @@ def test_nothing_is_missing_and_nothing_is_changed(filled: MoodleState, centre_o
 
 
 @pytest.mark.parametrize("capability", DETECTED)
-def test_each_capability_is_named(capability: str, filled: MoodleState, centre_of: Open) -> None:
+def test_each_missing_capability_is_named(
+    capability: str, filled: MoodleState, centre_of: Open
+) -> None:
     filled.revoke(capability)
     found = not_ok(centre_of())
     assert found[capability].verdict is Verdict.MISSING
@@ -74,7 +77,7 @@ def test_each_capability_is_named(capability: str, filled: MoodleState, centre_o
 
 
 @pytest.mark.parametrize("capability", WARNED)
-def test_what_is_good_to_have_is_a_warning(
+def test_an_optional_capability_is_a_warning(
     capability: str, filled: MoodleState, centre_of: Open
 ) -> None:
     filled.revoke(capability)
@@ -84,25 +87,47 @@ def test_what_is_good_to_have_is_a_warning(
 
 
 @pytest.mark.parametrize("capability", ["gradereport/user:view", "moodle/grade:viewall"])
-def test_grades(capability: str, filled: MoodleState, centre_of: Open) -> None:
+def test_a_missing_grade_capability_affects_results(
+    capability: str, filled: MoodleState, centre_of: Open
+) -> None:
     filled.revoke(capability)
     found = not_ok(centre_of())
     assert found["gradereport/user:view and moodle/grade:viewall"].affects == ("results",)
 
 
 @pytest.mark.parametrize("function", [*CENTRE_FUNCTIONS, *CENTRE_OPTIONAL])
-def test_each_function_is_named(function: str, filled: MoodleState, centre_of: Open) -> None:
+def test_each_missing_function_is_named(
+    function: str, filled: MoodleState, centre_of: Open
+) -> None:
     everything = set(CENTRE_FUNCTIONS) | set(CENTRE_OPTIONAL)
     filled.access.restrict(SERVICE_TOKEN, sorted(everything - {function}))
     found = not_ok(centre_of())
     if function == "core_webservice_get_site_info":
         assert found["connection"].verdict is Verdict.MISSING
         return
-    wanted = Verdict.MISSING if function in CENTRE_FUNCTIONS else Verdict.WARNING
-    assert found[f"function {function}"].verdict is wanted
+    desired = Verdict.MISSING if function in CENTRE_FUNCTIONS else Verdict.WARNING
+    assert found[f"function {function}"].verdict is desired
 
 
-def test_a_wrong_token_is_one_clear_line(filled: MoodleState, centre_of: Open) -> None:
+@pytest.mark.parametrize("refusal", ["codingerror", "invalidparameter"])
+def test_older_moodles_that_refuse_an_unknown_account_otherwise_are_in_order(
+    refusal: str, filled: MoodleState, centre_of: Open
+) -> None:
+    """Moodle 4.1 and 4.2."""
+    filled.unknown_account = refusal
+    assert not_ok(centre_of()) == {}
+
+
+def test_a_refusal_that_nobody_knows_is_a_warning(filled: MoodleState, centre_of: Open) -> None:
+    filled.unknown_account = "somethingnew"
+    found = not_ok(centre_of())
+    assert {one.verdict for one in found.values()} == {Verdict.WARNING}
+    assert "enrol/manual:enrol" in found
+
+
+def test_a_wrong_token_fails_the_connection_for_all_flows(
+    filled: MoodleState, centre_of: Open
+) -> None:
     filled.access.tokens.pop(SERVICE_TOKEN)
     lines = list(centre_of().probe())
     assert lines[0].check == "connection"
@@ -113,16 +138,16 @@ def test_a_wrong_token_is_one_clear_line(filled: MoodleState, centre_of: Open) -
 @pytest.mark.parametrize(
     ("hours", "verdict"), [(0, Verdict.OK), (1, Verdict.WARNING), (-1, Verdict.WARNING)]
 )
-def test_clocks_are_compared(hours: int, verdict: Verdict) -> None:
+def test_a_clock_that_is_an_hour_off_is_a_warning(hours: int, verdict: Verdict) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
-    assert clock(Reply(b"", {}, {"Date": date})).verdict is verdict
-    assert clock(Reply(b"", {}, {})).verdict is Verdict.WARNING
+    assert clock({"Date": date}).verdict is verdict
+    assert clock({}).verdict is Verdict.WARNING
 
 
 @pytest.mark.parametrize(
     "capability", ["moodle/course:create", "moodle/course:update", "moodle/user:viewalldetails"]
 )
-def test_the_academys_capabilities(
+def test_each_missing_capability_at_the_academy_is_named(
     capability: str, filled: MoodleState, academy_of: Callable[..., MoodleAcademy]
 ) -> None:
     assert not_ok(academy_of()) == {}

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from connectors.moodle import centre
-from connectors.moodle.centre import MoodleCentre, open_site
-from connectors.moodle.completion import completions
-from connectors.moodle.courses import offering
-from connectors.moodle.options import CENTRE
-from connectors.moodle.site import Site
-from lms_bridge.domain.custom import ITU_FIELDS
+from lms_bridge.connectors.moodle import centre
+from lms_bridge.connectors.moodle.centre import MoodleCentre
+from lms_bridge.connectors.moodle.courses import offering_of
+from lms_bridge.connectors.moodle.grades import completions
+from lms_bridge.connectors.moodle.options import CENTRE
+from lms_bridge.connectors.moodle.site import MoodleSite, open_site
+from lms_bridge.domain.document import ITU_FIELDS
 from lms_bridge.domain.errors import (
     AccessDenied,
     BridgeError,
@@ -22,8 +22,8 @@ from lms_bridge.domain.errors import (
     Overloaded,
     RecordRefused,
 )
-from lms_bridge.domain.ports import Access, Answer, Limits
-from tests.integration.moodle.reading import records, unread
+from lms_bridge.domain.ports import Limits, Page, SystemAccess
+from tests.integration.moodle.records import records, unread
 from tests.integration.moodle.replay import EXCHANGES, Replay
 
 TOKEN = "t0k3nvalue"
@@ -46,10 +46,10 @@ def replay_of() -> Iterator[Callable[[dict[str, tuple[str, ...]]], Replay]]:
         replay.close()
 
 
-def opened(replay: Replay, **options: object) -> Site:
+def opened(replay: Replay, **options: object) -> MoodleSite:
     limits = Limits(attempts=1)
     return open_site(
-        Access("centre:x", replay.url, TOKEN, options, limits=limits, private_addresses=True),
+        SystemAccess("centre:x", replay.url, TOKEN, options, limits=limits, private_addresses=True),
         CENTRE,
     )
 
@@ -82,7 +82,7 @@ def opened_centre(replay: Replay, **options: object) -> MoodleCentre:
         ("courses_by_field_ids_unknown_among_known", RecordRefused, "moodle-crashed"),
     ],
 )
-def test_errors_by_class(
+def test_each_error_of_moodle_has_its_class(
     name: str,
     kind: type[BridgeError],
     code: str,
@@ -91,11 +91,11 @@ def test_errors_by_class(
     function = EXCHANGES[name]["function"]
     site = opened(replay_of({function: (name,)}))
     with pytest.raises(BridgeError) as caught:
-        site.client.ask(function)
+        site.client.call(function)
     assert (type(caught.value), caught.value.code) == (kind, code)
-    told = f"{caught.value!r} {caught.value} {caught.value.remedy}"
-    assert TOKEN not in told
-    assert "<div>" not in told
+    reported = f"{caught.value!r} {caught.value} {caught.value.remedy}"
+    assert TOKEN not in reported
+    assert "<div>" not in reported
     if kind is AccessDenied:
         assert caught.value.remedy
 
@@ -117,10 +117,10 @@ def test_every_request_asks_for_json_and_raw_texts_and_keeps_the_token_in_the_bo
 
 def test_a_course_becomes_an_offering_of_stable_fields() -> None:
     row = EXCHANGES["courses_by_ids_raw"]["response"][0]
-    raw = offering(row, ITU_FIELDS, "https://moodle.example.org")
+    raw = offering_of(row, ITU_FIELDS, "https://moodle.example.org")
     assert raw.external_id == "3"
     fields = dict(raw.fields)
-    assert fields.pop("description").startswith("<p>Summary")  # type: ignore[attr-defined]
+    assert str(fields.pop("description")).startswith("<p>Summary")
     assert fields == {
         "title": "Course 0 – Spectre & réglementation",
         "course_code": "ITU-0",
@@ -138,11 +138,11 @@ def test_a_course_becomes_an_offering_of_stable_fields() -> None:
 def test_a_field_without_a_value_is_left_out() -> None:
     row = EXCHANGES["courses_by_field_idnumber"]["response"]["courses"][0]
     assert not {"modality", "price", "registration_closes"} & set(
-        offering(row, ITU_FIELDS, "").fields
+        offering_of(row, ITU_FIELDS, "").fields
     )
 
 
-def test_fewer_courses_than_moodle_counts_are_no_snapshot(
+def test_fewer_courses_than_moodle_counts_are_unread(
     replay_of: Callable[[dict[str, tuple[str, ...]]], Replay],
 ) -> None:
     """The recorded list is cut short, as one without the hidden courses would be."""
@@ -160,7 +160,7 @@ def test_a_minimal_account_reads_no_offerings(
         list(opened_centre(replay).read_offerings())
 
 
-def test_scores_and_their_scale(
+def test_scores_come_with_their_scale(
     replay_of: Callable[[dict[str, tuple[str, ...]]], Replay],
 ) -> None:
     replay = replay_of({ENROLLED: (NOBODY,), GRADES: ("grade_items_with_grade",)})
@@ -168,37 +168,37 @@ def test_scores_and_their_scale(
     assert records(answers) == {
         "4/2027": {"score": 15.5, "scale_min": 0, "scale_max": 20, "graded_at": 1795456419}
     }
-    assert isinstance(answers[0], Answer)
+    assert isinstance(answers[0], Page)
     assert not answers[0].whole
 
 
-def test_nobody_graded_yet_is_no_score(
+def test_a_learner_without_a_grade_has_no_score(
     replay_of: Callable[[dict[str, tuple[str, ...]]], Replay],
 ) -> None:
     replay = replay_of({ENROLLED: (NOBODY,), GRADES: ("grade_items_all_users",)})
     found = records(opened_centre(replay, completion="off").read_results(["3"]))
-    assert found["3/3"] == {}
+    assert found["3/3"] == {"score": None}
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "desired"),
     [
         ("completion_done", {7: {"completed": True}}),
         ("completion_status", {}),  # no criteria in the course
         ("completion_status_not_enrolled", {}),
     ],
 )
-def test_completion_one_by_one(
+def test_completion_is_read_one_by_one(
     name: str,
-    wanted: dict[int, Any],
+    desired: dict[int, Any],
     replay_of: Callable[[dict[str, tuple[str, ...]]], Replay],
 ) -> None:
     site = opened(replay_of({INFO: ("site_info_minimal_account",), STATUS: (name,)}))
     _, found = completions(site, 4, [7])
-    assert found == wanted
+    assert found == desired
 
 
-def test_the_descriptors_say_what_they_are() -> None:
+def test_the_connector_describes_itself() -> None:
     assert (centre.name, centre.sides, centre.needs_address) == (
         "moodle",
         frozenset({"centre"}),

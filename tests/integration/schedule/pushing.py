@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from lms_bridge.domain.access import Reach
+from lms_bridge.domain.access import DataScope
 from lms_bridge.store.tables import offering
 from tests.integration.api.world import World
 
@@ -24,6 +24,7 @@ def row(number: int | str, **fields: Any) -> dict[str, Any]:
         "level": "introductory",
         "starts_at": "2060-03-01",
         "ends_at": "2060-03-12",
+        "location": "Nairobi",
         **fields,
     }
 
@@ -33,7 +34,7 @@ class Centre:
 
     def __init__(self, world: World, code: str = "ONE") -> None:
         self.world, self.code = world, code
-        self.token = world.token(reach=Reach(code))
+        self.token = world.token(reach=DataScope(code))
 
     def push(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lms_bridge.schemas.csv.reading import Trouble
-from lms_bridge.schemas.schedule.events import STATUSES
+from lms_bridge.intake.event import STATUSES
+from lms_bridge.schemas.csv.reader import CsvTrouble
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import CSV, Centre, outcomes
 
@@ -16,11 +16,12 @@ _SECTION = re.split(
 )
 TEXT = next(each for each in _SECTION if each.startswith("Push a schedule"))
 _SOURCES = [
-    *(_ROOT / "lms_bridge" / "schemas" / name for name in ("fields.py", "offering.py", "load.py")),
-    *(_ROOT / "lms_bridge" / "schemas" / "schedule").glob("*.py"),
-    *(_ROOT / "lms_bridge" / "sync" / "schedule").glob("*.py"),
+    *(_ROOT / "lms_bridge" / "schemas" / name for name in ("fields.py", "load.py", "records.py")),
+    *(_ROOT / "lms_bridge" / "intake").glob("*.py"),
 ]
-_OTHERS = {"another-centre", "owned-elsewhere", "invalid", "missing", *Trouble} - {Trouble.NO_ID}
+_OTHERS = {"another-centre", "owned-elsewhere", "invalid", "missing", *CsvTrouble} - {
+    CsvTrouble.NO_ID
+}
 """Codes that come from elsewhere."""
 _RAISED = re.compile(
     r"""(?:complaint\(|Complaint\(|Problem\(|_Bad\(|RecordRefused\()\s*(?:[^()]|\([^()]*\))*?"""
@@ -31,19 +32,19 @@ _INSIDE = {"invalid-record", "unreadable-record"}
 """Codes of whole records, whose problems have others."""
 
 
-def test_every_code_of_a_row_is_told_of() -> None:
+def test_every_code_of_a_row_is_documented() -> None:
     table = TEXT.partition("| code of a problem |")[2].partition("\n\n")[0]
-    told = {
+    reported = {
         code
         for line in table.splitlines()[2:]
         for code in re.findall(r"`([a-z-]+)`", line.split("|")[1])
     }
     raised = {code for path in _SOURCES for code in _RAISED.findall(path.read_text("utf-8"))}
     assert len(raised) > 20
-    assert told == (raised | _OTHERS) - _INSIDE
+    assert reported == (raised | _OTHERS) - _INSIDE
 
 
-def test_statuses_of_events() -> None:
+def test_every_status_of_an_event_is_documented() -> None:
     for name, status in STATUSES.items():
         assert f"`{name}`: `{status}`" in TEXT
 

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import func, select
 
-from lms_bridge.domain.access import Reach, Scope
-from lms_bridge.schemas.schedule import MOST_BYTES, MOST_ROWS
+from lms_bridge.api.idempotency import HEADER, REPLAYED
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.intake.formats import MOST_BYTES, MOST_ROWS
 from lms_bridge.store import leases
 from lms_bridge.store.tables import offering, run
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web.api.keys import HEADER, REPLAYED
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import CSV, ICS, JSON, Centre, outcomes, row
 from tests.peers.serving import free_socket, serving
@@ -45,19 +45,19 @@ def test_the_same_push_with_the_same_key_is_done_once(either: World) -> None:
     assert count(either, run) == 1
     other = one.put([row(1)], headers={HEADER: "k"})
     assert (other.status_code, other.get_json()["code"]) == (422, "key-reused")
-    trial = one.put([row(1)], headers={HEADER: "k2"}, query="?dry_run=true")
-    assert trial.status_code == 200
+    dry_run = one.put([row(1)], headers={HEADER: "k2"}, query="?dry_run=true")
+    assert dry_run.status_code == 200
     assert one.put([row(1)], headers={HEADER: "k2"}).status_code == 422
 
 
-def test_repeats_that_come_together_do_it_once(either: World) -> None:
+def test_simultaneous_repeats_are_done_once(either: World) -> None:
     one = Centre(either)
     barrier = threading.Barrier(6)
     before = count(either, offering)
 
     def send(_: int) -> Any:
         client = either.client.application.test_client()
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=120)
         return client.put(
             "/api/v1/centres/ONE/schedule",
             data=json.dumps([row(number) for number in range(20)]),
@@ -73,7 +73,7 @@ def test_repeats_that_come_together_do_it_once(either: World) -> None:
     assert (count(either, run), count(either, offering)) == (1, before + 20)
 
 
-def test_pushes_that_come_together_come_one_after_the_other(either: World) -> None:
+def test_simultaneous_pushes_run_one_after_the_other(either: World) -> None:
     one = Centre(either)
     rows = [row(number) for number in range(20)]
 
@@ -96,7 +96,7 @@ def test_pushes_that_come_together_come_one_after_the_other(either: World) -> No
     ]
 
 
-def test_whoever_read_an_older_schedule_is_told(either: World) -> None:
+def test_a_push_based_on_an_older_schedule_is_refused(either: World) -> None:
     one = Centre(either)
     read = one.get("csv").headers["ETag"]
     first = one.put([row(1)], headers={"If-Match": read})
@@ -113,7 +113,7 @@ def test_whoever_read_an_older_schedule_is_told(either: World) -> None:
     assert one.put([row(1)], headers={"If-Match": '"nonsense"'}).status_code == 412
 
 
-def test_a_centre_at_work_is_waited_for_and_then_told(world: World) -> None:
+def test_a_push_to_a_busy_centre_waits_and_is_then_refused(world: World) -> None:
     one = Centre(world)
     with world.bridge.database.writing() as tx:
         leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 3600)
@@ -122,19 +122,19 @@ def test_a_centre_at_work_is_waited_for_and_then_told(world: World) -> None:
     assert (busy.status_code, busy.get_json()["code"]) == (503, "centre-busy")
     assert int(busy.headers["Retry-After"]) > 0
     assert "Sample course 1" not in one.titles()
-    trial = one.put([row(1)], query="?dry_run=true")
-    assert outcomes(trial) == [(1, "created")]  # it disturbs nobody
+    dry_run = one.put([row(1)], query="?dry_run=true")
+    assert outcomes(dry_run) == [(1, "created")]  # it disturbs nobody
     with world.bridge.database.writing() as tx:
         leases.give_back(tx, "run:ONE", "another machine|1|x")
     assert outcomes(one.put([row(1)], headers={HEADER: "k"})) == [(1, "created")]
 
 
-def test_other_centres_and_other_scopes(world: World) -> None:
+def test_a_push_needs_its_centre_and_its_scope(world: World) -> None:
     one = Centre(world)
     for method in ("PUT", "PATCH"):
         answer = one.push([row(1)], method=method, code="TWO")
         assert (answer.status_code, answer.get_json()["code"]) == (404, "no-such-centre")
-    reader = world.token(Scope.READ_OFFERINGS, reach=Reach("ONE"))
+    reader = world.token(Scope.READ_OFFERINGS, reach=DataScope("ONE"))
     answer = world.ask("PUT", "/centres/ONE/schedule", reader, data=b"[]", content_type=JSON)
     assert (answer.status_code, answer.get_json()["code"]) == (403, "scope-missing")
     assert "Sample course 1" not in Centre(world, "TWO").titles()
@@ -162,7 +162,7 @@ def test_other_centres_and_other_scopes(world: World) -> None:
         (json.dumps([{}] * (MOST_ROWS + 1)).encode(), JSON, 413, "too-many-rows", "20,000"),
     ],
 )
-def test_what_cannot_be_read_changes_nothing(
+def test_an_unreadable_push_changes_nothing(
     world: World, body: bytes, media: str, status: int, code: str, said: str
 ) -> None:
     one = Centre(world)
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_changes_nothing(
     assert one.get().headers["ETag"] == before
 
 
-def test_packed_bodies_are_not_unpacked(world: World) -> None:
+def test_compressed_bodies_are_refused(world: World) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     answer = Centre(world).put(bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 415
@@ -188,7 +188,7 @@ def place(world: World) -> Iterator[tuple[Centre, str]]:
         yield Centre(world), address
 
 
-def test_over_http(place: tuple[Centre, str]) -> None:
+def test_a_push_works_over_real_http(place: tuple[Centre, str]) -> None:
     one, address = place
     answer = _send(one, address, json.dumps([row(1)]).encode())
     assert (answer["status"], answer["rows"][0]["outcome"]) == (200, "created")
@@ -196,9 +196,9 @@ def test_over_http(place: tuple[Centre, str]) -> None:
 
 def test_too_large_bodies_are_refused_at_once(place: tuple[Centre, str]) -> None:
     one, address = place
-    told = _send(one, address, b"", told_length=100_000_000)  # not a byte of it was sent
-    assert (told["status"], told["code"]) == (413, "too-large")
-    assert f"{MOST_BYTES:,}" in told["detail"]
+    reported = _send(one, address, b"", declared_length=100_000_000)  # not a byte of it was sent
+    assert (reported["status"], reported["code"]) == (413, "too-large")
+    assert f"{MOST_BYTES:,}" in reported["detail"]
 
 
 def test_bodies_without_a_length_are_read_no_further_than_they_may(
@@ -208,16 +208,16 @@ def test_bodies_without_a_length_are_read_no_further_than_they_may(
     small = _send(one, address, (b"[", json.dumps(row(1)).encode(), b"]"))
     assert (small["status"], small["rows"][0]["outcome"]) == (200, "created")
     piece = b" " * 1_000_000
-    told = _send(one, address, (piece for _ in range(MOST_BYTES // len(piece) + 2)))
-    assert (told["status"], told["code"]) == (413, "too-large")
+    reported = _send(one, address, (piece for _ in range(MOST_BYTES // len(piece) + 2)))
+    assert (reported["status"], reported["code"]) == (413, "too-large")
 
 
-def _send(one: Centre, address: str, body: Any, told_length: int | None = None) -> Any:
+def _send(one: Centre, address: str, body: Any, declared_length: int | None = None) -> Any:
     host = urlsplit(address)
-    with closing(http.client.HTTPConnection(host.hostname or "", host.port, timeout=60)) as way:
+    with closing(http.client.HTTPConnection(host.hostname or "", host.port, timeout=120)) as way:
         headers = {"Authorization": f"Bearer {one.token}", "Content-Type": JSON}
-        if told_length is not None:
-            headers["Content-Length"] = str(told_length)
+        if declared_length is not None:
+            headers["Content-Length"] = str(declared_length)
         path = "/api/v1/centres/ONE/schedule"
         way.request("PUT", path, body, headers)
         answer = way.getresponse()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.store import holds
-from lms_bridge.sync.work import utc_now
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import Centre, outcomes, row
 
@@ -15,7 +15,7 @@ def decide(world: World, number: int, verdict: str) -> None:
         assert holds.decide(tx, number, verdict, "test", utc_now())
 
 
-def test_what_is_left_out_has_ended(either: World) -> None:
+def test_an_omitted_offering_is_ended(either: World) -> None:
     one, two = Centre(either), Centre(either, "TWO")
     two.put([row(1)])
     one.put(SEVERAL)
@@ -60,7 +60,7 @@ def test_too_many_endings_hold_everything_until_they_are_approved(either: World)
     assert one.titles()["Sample course 2"]  # refused rows do not count as left out
 
 
-def test_what_somebody_decided_to_keep_stays(world: World) -> None:
+def test_an_offering_that_was_kept_by_decision_stays(world: World) -> None:
     one = Centre(world)
     one.put(SEVERAL)
     decide(world, one.put(SEVERAL[:3]).get_json()["hold"], holds.REJECTED)
@@ -70,7 +70,7 @@ def test_what_somebody_decided_to_keep_stays(world: World) -> None:
     assert all(one.titles().values())
 
 
-def test_a_row_without_an_id_might_be_any(world: World) -> None:
+def test_a_row_without_an_id_ends_nothing(world: World) -> None:
     one = Centre(world)
     one.put(SEVERAL)
     answer = one.put([{"title": "Nameless"}, *SEVERAL[2:]])
@@ -80,7 +80,7 @@ def test_a_row_without_an_id_might_be_any(world: World) -> None:
     assert all(one.titles().values())
 
 
-def test_who_is_named_by_its_code_is_not_left_out(world: World) -> None:
+def test_an_offering_named_by_its_code_is_not_omitted(world: World) -> None:
     one = Centre(world)
     codes = {each["id"]: each["code"] for each in one.put(SEVERAL).get_json()["rows"]}
     by_code = [{**each, "id": codes[each["id"]]} for each in SEVERAL]
@@ -89,7 +89,7 @@ def test_who_is_named_by_its_code_is_not_left_out(world: World) -> None:
     assert all(one.titles().values())
 
 
-def test_a_trial_would_hold_and_asks_nobody(world: World) -> None:
+def test_a_dry_run_shows_the_hold_and_creates_none(world: World) -> None:
     one = Centre(world)
     one.put(SEVERAL)
     body = one.put(SEVERAL[:1], query="?dry_run=true").get_json()

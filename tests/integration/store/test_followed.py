@@ -1,21 +1,17 @@
-"""What readers follow changes by: revisions and times of rows, tags of offerings; and how a
-database of an earlier version gets them."""
+"""What readers follow changes by: revisions and times of rows, and tags of offerings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from alembic import command
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Learner, Offering
-from lms_bridge.store import enrolments, learners, migrate, offerings
+from lms_bridge.store import enrolments, learners, offerings
 from lms_bridge.store.database import Database
+from lms_bridge.store.offerings import LONGEST, tag_key
 from lms_bridge.store.tables import enrolment, offering, offering_tag
-from lms_bridge.store.tags import LONGEST, tag_key
 
 SAMPLE = Offering(
     "SAMPLE-1", "SAMPLE", "C1", "Sample", topics=("Cyber", "CYBER", "x" * 600), languages=("en",)
@@ -27,7 +23,7 @@ def tags(database: Database) -> set[tuple[str, str, int]]:
         return {tuple(row) for row in tx.execute(select(offering_tag))}
 
 
-def test_a_row_tells_when_and_how_often_it_was_written(database: Database) -> None:
+def test_a_row_knows_when_and_how_often_it_was_written(database: Database) -> None:
     began = datetime.now(UTC) - timedelta(seconds=1)
     with database.writing() as tx:
         ids = offerings.add_offerings(tx, [SAMPLE, replace(SAMPLE, code="SAMPLE-2")])
@@ -57,26 +53,3 @@ def test_tags_follow_their_offering(database: Database) -> None:
     with database.writing() as tx:
         offerings.change_offerings(tx, {id_: replace(SAMPLE, topics=("Été",), languages=())})
     assert tags(database) == {("topic", tag_key("ÉTÉ"), id_)}
-
-
-def test_an_earlier_version_gets_times_and_tags(
-    tmp_path: Path, open_database: Callable[[str], Database]
-) -> None:
-    database = open_database(f"sqlite:///{tmp_path / 'earlier.sqlite3'}")
-    with database.writing() as tx:
-        command.upgrade(migrate._config(tx), "0003")
-        tx.execute(
-            text(
-                "INSERT INTO offering (id, code, status, listed, registration, payment_methods,"
-                " languages, topics, coordinators, organisers, description, audience,"
-                " requirements, objectives, meetings) VALUES (7, 'SAMPLE-1', 'published', 1,"
-                " 'direct', '[]', '[\"en\",\"EN\"]', '[\"Spectrum\"]', '[]', '[]', '', '', '',"
-                " '', '[]')"
-            )
-        )
-    migrate.upgrade(database)
-    assert tags(database) == {("language", "en", 7), ("topic", "spectrum", 7)}
-    with database.reading() as tx:
-        row = tx.execute(select(offering.c.revision, offering.c.changed_at)).one()
-    assert row.revision == 1
-    assert datetime.now(UTC) - row.changed_at < timedelta(minutes=5)

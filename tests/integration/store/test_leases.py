@@ -10,19 +10,25 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
 
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import LeaseLost, SettingsInvalid
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
-from lms_bridge.store import leases, reports
+from lms_bridge.domain.ports import Connector, SystemAccess
+from lms_bridge.settings import Settings
+from lms_bridge.store import leases
+from lms_bridge.store import runs as store_runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import lease, offering
+from lms_bridge.sync.context import Lease, RunContext
 from lms_bridge.sync.flows import Peers
-from lms_bridge.sync.heartbeat import Heartbeat
+from lms_bridge.sync.lease_renewer import LeaseRenewer
 from lms_bridge.sync.run import Runner, RunRequest
-from lms_bridge.sync.work import Lease, Work, utc_now
 from tests.fakes.nights import NEVER_HOLD, START, Nights, sample_centre
 
 LATER = START + timedelta(seconds=60)
@@ -62,7 +68,7 @@ def test_a_free_lease_is_taken_once(database: Database) -> None:
     assert holder_of(database) == (mine, LATER + timedelta(seconds=SECONDS))
 
 
-def test_a_lease_that_is_given_back_is_free(database: Database) -> None:
+def test_a_released_lease_is_free(database: Database) -> None:
     mine, theirs = leases.new_holder(), leases.new_holder()
     take(database, mine)
     with database.writing() as tx:
@@ -107,7 +113,7 @@ def test_a_dead_process_of_this_machine_holds_nothing(database: Database) -> Non
     assert take(database, leases.new_holder(), START)
 
 
-def test_of_other_machines_only_the_clock_tells(database: Database) -> None:
+def test_a_holder_on_another_machine_keeps_its_lease_until_it_expires(database: Database) -> None:
     machine, rest = dead_holder().split("|", 1)
     strangers = (f"another-{machine}|{rest}", f"{machine}|no-number|x", "odd")
     for number, stranger in enumerate(strangers):
@@ -120,7 +126,7 @@ def test_only_one_of_many_takes_a_lease(database: Database) -> None:
     taken = []
 
     def run() -> None:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=120)
         if take(database, leases.new_holder()):
             taken.append(1)
 
@@ -128,7 +134,7 @@ def test_only_one_of_many_takes_a_lease(database: Database) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=120)
     assert taken == [1]
 
 
@@ -151,7 +157,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(database: Database) -> No
     with database.reading() as tx:
         assert tx.execute(select(offering)).all() == []
     assert holder_of(database) is not None  # and it is not given back by the loser
-    assert night.academy.orders == []
+    assert night.academy.requests == []
 
 
 def test_a_run_that_lost_its_lease_while_sending_keeps_no_outcome(database: Database) -> None:
@@ -187,19 +193,26 @@ def test_a_dry_run_needs_no_lease(database: Database) -> None:
     assert len(inner[0].changes) == 2
 
 
-def test_runs_of_dead_processes_are_told_apart(database: Database) -> None:
+def test_runs_of_dead_processes_are_marked(database: Database) -> None:
     night = Nights(database)
     take(database, dead_holder())
     with database.writing() as tx:
-        reports.start_run(tx, "SAMPLE", "offerings", "command", START)
-        reports.start_run(tx, "OTHER", "offerings", "command", START)
+        number = store_runs.start_run(tx, "SAMPLE", "offerings", "command", START)
+        store_runs.start_run(tx, "OTHER", "offerings", "command", START)
+        item = {"run_id": number, "system": "academy", "kind": "offering", "action": "create"}
+        rest = {"record_id": None, "external_id": "", "fields": None, "code": "", "message": ""}
+        store_runs.add_items(tx, [item | rest | {"state": "acknowledged", "at": START}] * 3)
     night.good_night([Flow.OFFERINGS])
     with database.reading() as tx:
-        runs = {(row.centre, row.id): row.status for row in reports.last_runs(tx)}
+        runs = {(row.centre, row.id): row.status for row in store_runs.last_runs(tx)}
+        dead = store_runs.run_row(tx, number)
+    assert dead is not None
+    assert dead.counts == {"offering.create.acknowledged": 3}
+    assert "cut off" in dead.error
     assert runs == {("SAMPLE", 1): "cut off", ("OTHER", 2): "running", ("SAMPLE", 3): "done"}
 
 
-def test_a_connector_that_cannot_be_opened_gives_the_lease_back(database: Database) -> None:
+def test_a_connector_that_cannot_be_opened_releases_the_lease(database: Database) -> None:
     night = Nights(database)
 
     def closed(centre: object) -> Peers:
@@ -211,7 +224,7 @@ def test_a_connector_that_cannot_be_opened_gives_the_lease_back(database: Databa
     assert holder_of(database) is None
 
 
-def test_leases_that_come_and_go_do_not_keep_another_from_being_renewed(
+def test_short_leases_do_not_delay_the_renewal_of_another(
     sqlite_database: Database,
 ) -> None:
     """Every change through the interface takes a lease for a moment, while a long read goes on."""
@@ -219,8 +232,8 @@ def test_leases_that_come_and_go_do_not_keep_another_from_being_renewed(
     with sqlite_database.writing() as tx:
         leases.take(tx, long_read.name, long_read.holder, utc_now(), long_read.seconds)
     before = holder_of(sqlite_database)
-    beating = Heartbeat(sqlite_database)
-    give_up = time.monotonic() + 10
+    beating = LeaseRenewer(sqlite_database)
+    give_up = time.monotonic() + 120
     pause = threading.Event()
     try:
         with beating.keeping(long_read):
@@ -238,15 +251,15 @@ def test_leases_that_come_and_go_do_not_keep_another_from_being_renewed(
 def test_a_long_transaction_does_not_outlast_its_lease(database: Database) -> None:
     now = [START]
     kept = Lease("run:SAMPLE", "long work", SECONDS)
-    work = Work(database, sample_centre(), NEVER_HOLD, kept, now=lambda: now[0])
+    context = RunContext(database, sample_centre(), NEVER_HOLD, kept, now=lambda: now[0])
     take(database, kept.holder)
-    with work.writing():
+    with context.writing():
         now[0] = START + timedelta(seconds=200)
     assert not take(database, "another", START + timedelta(seconds=201))
     assert take(database, "another", START + timedelta(seconds=200 + SECONDS))
 
 
-def test_a_long_transaction_keeps_no_other_lease_from_being_renewed(
+def test_a_long_transaction_does_not_delay_the_renewal_of_another_lease(
     postgres_address: str, open_database: Callable[[str], Database]
 ) -> None:
     database = open_database(postgres_address)
@@ -261,8 +274,8 @@ def test_a_long_transaction_keeps_no_other_lease_from_being_renewed(
             found: datetime = tx.execute(query).scalar_one()
             return found
 
-    before, give_up, pause = until(), time.monotonic() + 10, threading.Event()
-    beating = Heartbeat(database)
+    before, give_up, pause = until(), time.monotonic() + 120, threading.Event()
+    beating = LeaseRenewer(database)
     try:
         with beating.keeping(busy), beating.keeping(other), database.writing() as tx:
             leases.renew(tx, busy.name, busy.holder, utc_now(), busy.seconds)
@@ -271,3 +284,23 @@ def test_a_long_transaction_keeps_no_other_lease_from_being_renewed(
             assert until() > before
     finally:
         beating.close()
+
+
+def test_processes_whose_runs_go_on_share_the_calls_to_the_academy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = utc_now()
+    take(database, leases.new_holder(), now, "run:ONE")
+    take(database, leases.new_holder(), now, "run:TWO")
+    take(database, dead_holder(), now, "run:DEAD")
+    take(database, "elsewhere|7|x", now, "run:THREE")
+    take(database, "elsewhere|8|x", now - timedelta(seconds=SECONDS), "run:EXPIRED")
+    take(database, "elsewhere|9|x", now, "scheduler")
+    with database.reading() as tx:
+        assert leases.processes(tx, "run:", now) == 2
+    opened: list[SystemAccess] = []
+    kind = Connector("sample", "Sample", frozenset({"academy"}), opened.append)
+    monkeypatch.setattr("lms_bridge.bridge.connector", lambda *_: kind)
+    bridge = Bridge(Settings(), database, cast("Any", None), cast("Any", None), cast("Any", None))
+    bridge.open_academy()
+    assert opened[0].limits.calls_at_once == Settings().limits.calls_at_once // 2

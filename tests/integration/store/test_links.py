@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
+from lms_bridge.domain import batches
 from lms_bridge.domain.model import Kind
 from lms_bridge.store import links
 from lms_bridge.store.database import Database
@@ -16,7 +17,7 @@ _GENERAL = "SELECT sum(generic_plans) FROM pg_prepared_statements WHERE statemen
 
 
 def ids(number: int) -> list[str]:
-    return [f"{number}-{n}" for n in range(links.CHUNK)]
+    return [f"{number}-{n}" for n in range(batches.SIZE)]
 
 
 @pytest.mark.parametrize("of_centre", [True, False])
@@ -36,7 +37,7 @@ def test_postgresql_plans_a_look_up_by_its_values(
                 found = links.of_centre(tx, "files", Kind.OFFERING, "SAMPLE", ids(number))
             else:
                 found = links.by_external_id(tx, "files", Kind.OFFERING, ids(number))
-            assert len(found) == (links.CHUNK if number < 2 else 0)
+            assert len(found) == (batches.SIZE if number < 2 else 0)
         general = tx.execute(text(_GENERAL), {"begins": "SELECT link.id%"}).scalar_one()
         assert general == 0  # None, were it not prepared at all
         assert tx.execute(text("SHOW plan_cache_mode")).scalar_one() == "auto"

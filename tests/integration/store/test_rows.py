@@ -32,7 +32,7 @@ def test_the_new_ids_are_those_of_the_rows_in_their_order(database: Database) ->
     assert sorted(codes.values()) == sorted(f"C-{n}" for n in range(2_505) if n != 8)
 
 
-def test_what_is_undone_takes_no_row_along(database: Database) -> None:
+def test_an_undone_insert_leaves_no_row(database: Database) -> None:
     with database.trying() as tx:
         insert_many(tx, course, rows(0, 10))
     with database.writing() as tx:

@@ -13,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import insert, inspect, select
+from sqlalchemy.exc import OperationalError
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import (
@@ -23,25 +24,25 @@ from lms_bridge.domain.model import (
     Learner,
     Level,
     Meeting,
-    Membership,
     Modality,
     Offering,
     Result,
 )
 from lms_bridge.store import (
-    answers,
     centres,
     enrolments,
     learners,
     migrate,
     offerings,
-    reports,
     results,
+    retries,
+    runs,
+    source_digests,
     source_links,
     target_links,
 )
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import EMPTY, metadata
+from lms_bridge.store.tables import EMPTY, centre, metadata
 
 START = datetime(2026, 3, 2, 6, 30, 15, tzinfo=UTC)
 FULL = Offering(
@@ -111,7 +112,6 @@ def test_a_centre_comes_back_the_same_and_its_secret_apart(database: Database) -
         "africa",
         "moodle",
         languages=("fr", "en"),
-        memberships=(Membership("2023-", priority_areas=("spectrum",)),),
         options={"category": [1, {"deep": None}]},
         policy={"removal": "keep"},
     )
@@ -131,7 +131,7 @@ def test_two_runs_may_bring_the_same_person_at_once(database: Database) -> None:
     people = [Learner(f"SAMPLE-{n}", "Ana", "Person", f"a{n}@example.org") for n in range(5)]
 
     def add(order: int) -> None:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=120)
         with database.writing() as tx:
             ids.append(learners.add_learners(tx, people[::order]))
 
@@ -139,32 +139,32 @@ def test_two_runs_may_bring_the_same_person_at_once(database: Database) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=120)
     assert len(ids) == 2
     assert sorted(ids[0]) == sorted(ids[1])
 
 
-def test_many_ids_are_asked_for_in_parts(database: Database) -> None:
+def test_many_ids_are_looked_up_in_parts(database: Database) -> None:
     with database.reading() as tx:
         assert learners.learners(tx, range(100_000)) == {}
 
 
-def test_digests_and_cursors(database: Database) -> None:
+def test_digests_and_cursors_are_remembered_per_feed(database: Database) -> None:
     feed = ("centre:SAMPLE", Kind.OFFERING, "source")
     with database.writing() as tx:
-        answers.remember(tx, *feed, {"a": b"1" * 16, "b": b"2" * 16}, "cursor-1")
-        answers.remember(tx, *feed, {"a": b"3" * 16, "c": EMPTY}, "")
-        answers.forget(tx, *feed, ["b"])
-        answers.remember(tx, "centre:OTHER", *feed[1:], {"a": b"4" * 16})
+        source_digests.keep_digests(tx, *feed, {"a": b"1" * 16, "b": b"2" * 16}, "cursor-1")
+        source_digests.keep_digests(tx, *feed, {"a": b"3" * 16, "c": EMPTY}, "")
+        source_digests.forget_digests(tx, *feed, ["b"])
+        source_digests.keep_digests(tx, "centre:OTHER", *feed[1:], {"a": b"4" * 16})
     with database.reading() as tx:
-        assert answers.digests(tx, *feed) == {"a": b"3" * 16, "c": EMPTY}
-        assert answers.cursor(tx, *feed) == "cursor-1"
-        assert answers.cursor(tx, "centre:OTHER", *feed[1:]) == ""
+        assert source_digests.digests(tx, *feed) == {"a": b"3" * 16, "c": EMPTY}
+        assert source_digests.cursor(tx, *feed) == "cursor-1"
+        assert source_digests.cursor(tx, "centre:OTHER", *feed[1:]) == ""
 
 
-def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
+def test_a_record_that_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
     with database.writing() as tx:
-        target_links.want(
+        target_links.set_desired(
             tx,
             [
                 {
@@ -172,7 +172,7 @@ def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
                     "kind": Kind.OFFERING,
                     "centre": "SAMPLE",
                     "record_id": number,
-                    "wanted": b"w" * 16,
+                    "desired": b"w" * 16,
                 }
                 for number in range(3)
             ],
@@ -184,10 +184,13 @@ def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
                 "link_id": due[0].link_id,
                 "may_have_arrived": True,
                 "again_at": START + timedelta(minutes=5),
+                "at": START,
+                "why": "",
+                "code": "slow",
                 "complaint": "later",
             }
         ]
-        target_links.failed(tx, rows)
+        retries.failed(tx, rows)
         later = target_links.pending(tx, "academy", Kind.OFFERING, "SAMPLE", START, after=0, most=9)
         assert [each.record_id for each in later] == [1, 2]
         then = START + timedelta(minutes=5)
@@ -195,10 +198,10 @@ def test_what_waits_for_its_next_attempt_is_not_due(database: Database) -> None:
         assert [(each.record_id, each.sending, each.attempts) for each in again] == [(0, True, 1)]
 
 
-def test_what_is_in_doubt_is_due_although_nothing_differs(database: Database) -> None:
+def test_a_record_in_doubt_is_due_although_nothing_differs(database: Database) -> None:
     with database.writing() as tx:
         row = {"system": "academy", "kind": Kind.RESULT, "centre": "SAMPLE", "record_id": 1}
-        target_links.want(tx, [{**row, "wanted": b"w" * 16}])
+        target_links.set_desired(tx, [{**row, "desired": b"w" * 16}])
         (due,) = target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
         document = {
             "link_id": due.link_id,
@@ -206,13 +209,13 @@ def test_what_is_in_doubt_is_due_although_nothing_differs(database: Database) ->
             "document": {},
             "new_external_id": "r1",
             "new_scope": "",
-            "is_made": True,
+            "is_created_by_us": True,
         }
         target_links.acknowledged(tx, [document])
-        now = {"after": 0, "most": 9}
-        assert not target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, **now)
+        where = "academy", Kind.RESULT, "SAMPLE"
+        assert not target_links.pending(tx, *where, START, after=0, most=9)
         target_links.sending(tx, [due.link_id])
-        assert target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, **now)
+        assert target_links.pending(tx, *where, START, after=0, most=9)
 
 
 def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
@@ -231,9 +234,9 @@ def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
 
 def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     with database.writing() as tx:
-        reports.start_run(tx, "SAMPLE", "offerings", "command", START)
+        runs.start_run(tx, "SAMPLE", "offerings", "command", START)
         with database.reading() as other:
-            assert reports.last_runs(other) == []
+            assert runs.last_runs(other) == []
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
@@ -250,7 +253,7 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
     assert migrate.current(database) == migrate.newest()
 
 
-def test_a_database_of_another_version_is_told_with_its_remedy(
+def test_a_database_of_another_version_is_reported_with_its_remedy(
     tmp_path: Path, open_database: Callable[[str], Database]
 ) -> None:
     empty = open_database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
@@ -289,3 +292,48 @@ def test_an_id_is_never_used_twice_for_one_thing(database: Database) -> None:
         )
         found = source_links.in_scope(tx, "s", Kind.RESULT, "z")
     assert [known.record_id for known in found.values()] == [1]
+
+
+def test_others_write_while_something_is_tried_apart(
+    sqlite_address: str, sqlite_database: Database
+) -> None:
+    """A dry run may take long, and SQLite has one writer."""
+    database = sqlite_database
+
+    def codes(of: Database) -> list[str]:
+        with of.reading() as tx:
+            return list(tx.scalars(select(centre.c.code).order_by(centre.c.code)))
+
+    with database.writing() as tx:
+        centres.add(tx, Centre("ONE", "Sample ONE", "africa", "files", sample=True), b"")
+    folder = Path(sqlite_address.removeprefix("sqlite:///")).parent
+    with database.apart() as copy, copy.trying() as tried:
+        centres.add(tried, Centre("TWO", "Sample TWO", "africa", "files", sample=True), b"")
+        assert tried.scalars(select(centre.c.code).order_by(centre.c.code)).all() == ["ONE", "TWO"]
+        with database.writing_now() as tx:  # which waits for nobody
+            centres.add(tx, Centre("NEW", "Sample NEW", "africa", "files", sample=True), b"")
+        assert len(list(folder.glob(".apart-*"))) == 1
+        assert all(each.stat().st_mode & 0o077 == 0 for each in folder.glob(".apart-*"))
+    assert codes(database) == ["NEW", "ONE"]
+    assert list(folder.glob(".apart-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("denied", "reason"), [("file", "may not read the file"), ("folder", "the file's folder")]
+)
+def test_what_a_user_may_not_do_with_the_file_is_named(
+    sqlite_address: str, monkeypatch: pytest.MonkeyPatch, denied: str, reason: str
+) -> None:
+    """As another user than the test's own sees it, which may do everything if it is root."""
+    path = Path(sqlite_address.removeprefix("sqlite:///"))
+    forbidden = path if denied == "file" else path.parent
+    monkeypatch.setattr(
+        "lms_bridge.store.migrate.os.access", lambda each, _: Path(each) != forbidden
+    )
+
+    def closed(_: Database) -> str:
+        raise OperationalError("BEGIN", None, sqlite3.OperationalError("unable to open"))
+
+    monkeypatch.setattr(migrate, "current", closed)
+    with pytest.raises(SettingsInvalid, match=reason):
+        migrate.check_up_to_date(Database(sqlite_address))

@@ -9,7 +9,8 @@ import pytest
 
 from lms_bridge.domain.errors import AccessDenied, Unreachable
 from lms_bridge.store.database import Database
-from lms_bridge.sync.run import Report
+from lms_bridge.sync.run import RunReport
+from tests.databases import BOTH
 from tests.fakes.academy import FakeAcademy, sample_person
 from tests.fakes.centre import ACTIVE, FakeCentre
 from tests.fakes.nights import Nights, sample_centre
@@ -27,14 +28,15 @@ def centres(database: Database) -> list[Nights]:
     return made
 
 
-def at_once(centres: list[Nights]) -> list[Report]:
+def at_once(centres: list[Nights]) -> list[RunReport]:
     with ThreadPoolExecutor(len(centres)) as pool:
         return [
             future.result(timeout=120) for future in [pool.submit(night.night) for night in centres]
         ]
 
 
-def test_both_take_the_same_person_in_at_once(centres: list[Nights]) -> None:
+@BOTH
+def test_two_centres_may_add_the_same_person_at_once(centres: list[Nights]) -> None:
     barrier = threading.Barrier(2)
     for night in centres:
         night.lms.steps.wait("answer", barrier)
@@ -45,12 +47,13 @@ def test_both_take_the_same_person_in_at_once(centres: list[Nights]) -> None:
         assert [place.state for place in night.lms.roster.values()] == [ACTIVE]
 
 
+@BOTH
 def test_a_broken_centre_stops_no_other(centres: list[Nights]) -> None:
     barrier = threading.Barrier(2)
     denied = AccessDenied("invalid-token", "The token is not known.")
 
     def deny() -> None:
-        barrier.wait(timeout=60)
+        barrier.wait(timeout=120)
         raise denied
 
     one, two = centres
@@ -64,6 +67,7 @@ def test_a_broken_centre_stops_no_other(centres: list[Nights]) -> None:
     assert len(two.lms.roster) == 1
 
 
+@BOTH
 def test_a_slow_centre_delays_nobody(centres: list[Nights]) -> None:
     """One centre hangs in the middle of a call until the other one is through."""
     one, two = centres
@@ -71,21 +75,22 @@ def test_a_slow_centre_delays_nobody(centres: list[Nights]) -> None:
 
     def hang() -> None:
         reading.set()
-        assert through.wait(timeout=60)
+        assert through.wait(timeout=120)
 
     one.lms.steps.at("enrolment.after", hang)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(one.night)
-        assert reading.wait(timeout=60)
-        report = pool.submit(two.night).result(timeout=60)
+        assert reading.wait(timeout=120)
+        report = pool.submit(two.night).result(timeout=120)
         assert not slow.done()
         through.set()
-        assert slow.result(timeout=60).status == "done"
+        assert slow.result(timeout=120).status == "done"
     assert report.status == "done"
     assert len(one.lms.roster) == len(two.lms.roster) == 1
 
 
-def test_a_dead_centre_is_made_up_later(centres: list[Nights]) -> None:
+@BOTH
+def test_an_unreachable_centre_is_made_up_later(centres: list[Nights]) -> None:
     one = centres[0]
     for point in ("read", "find"):
         one.lms.steps.fail(point, Unreachable("no-connection", "No connection."))
@@ -96,6 +101,7 @@ def test_a_dead_centre_is_made_up_later(centres: list[Nights]) -> None:
     assert len(one.lms.roster) == 1
 
 
+@BOTH
 def test_two_runs_of_one_centre_take_turns(centres: list[Nights]) -> None:
     one, _ = centres
     other = Nights(one.database, one.centre, one.lms, one.academy, now=one.now)
@@ -103,19 +109,20 @@ def test_two_runs_of_one_centre_take_turns(centres: list[Nights]) -> None:
 
     def hold() -> None:
         inside.set()
-        assert outside.wait(timeout=60)
+        assert outside.wait(timeout=120)
 
     one.lms.steps.at("read", hold)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(one.night)
-        assert inside.wait(timeout=60)
+        assert inside.wait(timeout=120)
         assert other.night().status == "busy"
         outside.set()
-        assert first.result(timeout=60).status == "done"
+        assert first.result(timeout=120).status == "done"
     assert other.night().status == "done"
 
 
-def test_what_one_centre_loses_is_nothing_to_the_other(centres: list[Nights]) -> None:
+@BOTH
+def test_a_removal_at_one_centre_does_not_affect_another(centres: list[Nights]) -> None:
     at_once(centres)
     one, two = centres
     for key, each in list(one.academy.registrations.items()):
@@ -126,6 +133,7 @@ def test_what_one_centre_loses_is_nothing_to_the_other(centres: list[Nights]) ->
     assert [place.state for place in two.lms.roster.values()] == [ACTIVE]
 
 
+@BOTH
 def test_a_person_is_renamed_at_both(centres: list[Nights]) -> None:
     at_once(centres)
     centres[0].academy.change_person("SAMPLE-1", given_name="Renamed")

@@ -8,6 +8,7 @@ import pytest
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict
+from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
 from tests.fakes.nights import NEVER_HOLD, Nights
@@ -64,13 +65,14 @@ def test_a_change_is_kept_until_the_source_changes(night: Nights, what: str) -> 
     assert shown(night, place) == ACTIVE
 
 
+@BOTH
 def test_a_person_decides_for_the_bridges_record(night: Nights) -> None:
     place, _ = enrolled(night, OnConflict.HOLD)
     change(night, place, "suspended")
     report = night.night()
     assert (report.status, len(report.held)) == ("held", 1)
     assert shown(night, place) == SUSPENDED
-    night.good_night()  # left alone, and not asked again
+    assert night.night().status == "held"  # left alone, and not asked again
     (row,) = night.holds()
     assert (row.reason, row.status, row.kind, len(row.record_ids)) == (
         "conflict",
@@ -84,6 +86,7 @@ def test_a_person_decides_for_the_bridges_record(night: Nights) -> None:
     night.good_night()
 
 
+@BOTH
 def test_a_person_decides_for_what_the_target_holds(night: Nights) -> None:
     place, _ = enrolled(night, OnConflict.HOLD)
     change(night, place, "suspended")
@@ -96,7 +99,8 @@ def test_a_person_decides_for_what_the_target_holds(night: Nights) -> None:
     assert night.night().status == "held"
 
 
-def test_an_edit_in_the_catalogue_is_a_conflict_too(night: Nights) -> None:
+@BOTH
+def test_an_edit_in_the_catalogue_is_a_conflict(night: Nights) -> None:
     enrolled(night, OnConflict.SOURCE)
     (offering,) = night.academy.offerings.values()
     for _ in range(2):
@@ -118,7 +122,7 @@ def test_an_edit_in_the_catalogue_may_be_kept(night: Nights) -> None:
     assert offering["title"] == "Edited at the centre"
 
 
-def test_both_sides_changed_at_once(night: Nights) -> None:
+def test_a_change_on_both_sides_is_sent_without_a_question(night: Nights) -> None:
     """The source's change is on its way anyway: there is nothing to ask."""
     place, _ = enrolled(night, OnConflict.HOLD)
     (offering,) = night.academy.offerings.values()
@@ -128,7 +132,7 @@ def test_both_sides_changed_at_once(night: Nights) -> None:
     assert offering["title"] == "Edited at the centre"
 
 
-def test_what_the_bridge_did_itself_is_no_conflict(night: Nights) -> None:
+def test_the_bridges_own_change_is_no_conflict(night: Nights) -> None:
     _, key = enrolled(night, OnConflict.HOLD)
     night.academy.change(key, "withdrawn")
     night.good_night()
@@ -146,7 +150,7 @@ def test_what_the_bridge_did_itself_is_no_conflict(night: Nights) -> None:
         ({"starts_at": "2026-01-01", "ends_at": "2026-02-01"}, ACTIVE, False),
     ],
 )
-def test_times_explain_what_a_roster_shows(
+def test_a_suspension_outside_the_enrolments_dates_is_no_conflict(
     night: Nights, dates: dict[str, str], state: str, conflict: bool
 ) -> None:
     course = night.lms.add_course("Spectrum")
@@ -160,7 +164,8 @@ def test_times_explain_what_a_roster_shows(
     assert report.counts.get("enrolment.conflict.source wins", 0) == int(conflict)
 
 
-def test_the_conflicts_of_one_night_are_one_question(night: Nights) -> None:
+@BOTH
+def test_the_conflicts_of_one_night_are_one_hold(night: Nights) -> None:
     place, _ = enrolled(night, OnConflict.HOLD)
     code = next(iter(night.academy.registrations.values())).offering
     for number in range(2, 5):
@@ -178,7 +183,7 @@ def test_the_conflicts_of_one_night_are_one_question(night: Nights) -> None:
     assert place in night.lms.roster
 
 
-def test_five_minutes_look_at_no_roster(night: Nights) -> None:
+def test_a_run_of_changes_only_reads_no_roster(night: Nights) -> None:
     place, _ = enrolled(night, OnConflict.SOURCE)
     change(night, place, "suspended")
     night.lms.read_scopes.clear()

@@ -8,7 +8,7 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.store import holds
-from lms_bridge.sync.decisions import decide_hold
+from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
 from tests.fakes.nights import Nights
@@ -45,7 +45,7 @@ def statuses(night: Nights) -> list[str]:
     return [row.status for row in night.holds()]
 
 
-def test_a_single_removal_is_everyday_business(night: Nights) -> None:
+def test_a_single_removal_is_not_held(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.add(courses[0])
     night.good_night(OFFERINGS)
@@ -75,7 +75,8 @@ def test_a_held_plan_changes_nothing_at_all(night: Nights) -> None:
     )
 
 
-def test_the_same_question_is_asked_once(night: Nights) -> None:
+@BOTH
+def test_the_same_hold_is_created_once(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:2])
     night.night(OFFERINGS)
@@ -86,13 +87,14 @@ def test_the_same_question_is_asked_once(night: Nights) -> None:
     assert night.count("item") == items
 
 
+@BOTH
 def test_an_approved_plan_is_carried_out_once(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
     night.night(OFFERINGS)
     assert night.decide(approve=True) == 1
     report = night.good_night(OFFERINGS)
-    assert report.counts["offering.remove.taken in"] == 3
+    assert report.counts["offering.remove.applied"] == 3
     assert report.counts["offering.remove.acknowledged"] == 3  # and not asked again on sending
     assert len(night.academy.catalogue) == 7
     assert statuses(night) == ["approved"]
@@ -102,6 +104,7 @@ def test_an_approved_plan_is_carried_out_once(night: Nights) -> None:
     assert night.contents() == before
 
 
+@BOTH
 def test_a_rejected_plan_keeps_the_records_and_lets_the_rest_through(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
@@ -117,8 +120,11 @@ def test_a_rejected_plan_keeps_the_records_and_lets_the_rest_through(night: Nigh
     assert len(night.academy.catalogue) == 10
 
 
+@BOTH
 @pytest.mark.parametrize("approve", [True, False])
-def test_what_came_back_and_vanishes_again_is_a_new_question(night: Nights, approve: bool) -> None:
+def test_a_record_that_came_back_and_vanishes_again_is_a_new_hold(
+    night: Nights, approve: bool
+) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
     night.night(OFFERINGS)
@@ -149,7 +155,7 @@ def test_a_decision_that_was_not_needed_any_more_does_not_linger(
     assert night.night(OFFERINGS).status == "held"
 
 
-def test_a_decision_about_records_of_which_some_came_back(night: Nights) -> None:
+def test_a_decision_does_not_cover_records_that_came_back(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:4])
     night.night(OFFERINGS)
@@ -161,7 +167,7 @@ def test_a_decision_about_records_of_which_some_came_back(night: Nights) -> None
     assert night.night(OFFERINGS).status == "held"
 
 
-def test_a_question_about_other_removals_replaces_the_old_one(night: Nights) -> None:
+def test_a_hold_for_other_removals_replaces_the_old_one(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:2])
     night.night(OFFERINGS)
@@ -169,16 +175,14 @@ def test_a_question_about_other_removals_replaces_the_old_one(night: Nights) -> 
     night.night(OFFERINGS)
     assert statuses(night) == ["outdated", "pending"]
     with pytest.raises(Refused, match="is outdated"):
-        decide_hold(night.database, night.holds()[0].id, approve=True, by="x", at=night.now)
+        night.decide_one(night.holds()[0].id, approve=True)
     night.decide(approve=True)
     night.good_night(OFFERINGS)
     assert len(night.academy.catalogue) == 7
 
 
 @pytest.mark.parametrize("edited", [True, False], ids=["edited", "to the byte"])
-def test_a_question_is_taken_back_when_the_source_is_whole_again(
-    night: Nights, edited: bool
-) -> None:
+def test_a_hold_is_settled_when_the_source_is_whole_again(night: Nights, edited: bool) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:5])
     night.night(OFFERINGS)
@@ -189,19 +193,20 @@ def test_a_question_is_taken_back_when_the_source_is_whole_again(
     assert statuses(night) == ["outdated"]
 
 
-def test_following_changes_neither_answers_nor_forgets_a_question(night: Nights) -> None:
+@BOTH
+def test_a_run_of_changes_only_leaves_a_hold_pending(night: Nights) -> None:
     keys = ten_people(night)
     kept = {key: night.academy.registrations.pop(key) for key in keys[:5]}
     assert night.night().status == "held"
     night.academy.change_person("SAMPLE-9", given_name="Renamed")
-    assert night.minutes().status == "done"
+    assert night.minutes().status == "held"
     assert statuses(night) == ["pending"]
     night.academy.registrations.update(kept)
     night.good_night()
     assert statuses(night) == ["outdated"]
 
 
-def test_approved_withdrawals_are_not_asked_about_twice(night: Nights) -> None:
+def test_approved_withdrawals_are_not_held_again(night: Nights) -> None:
     """Once where they vanish at the Academy, and not again where they are sent to the centre."""
     keys = ten_people(night)
     for key in keys[:5]:
@@ -214,12 +219,35 @@ def test_approved_withdrawals_are_not_asked_about_twice(night: Nights) -> None:
     assert statuses(night) == ["approved"]
 
 
+@pytest.mark.parametrize("approve", [True, False])
+def test_held_withdrawals_stop_no_new_learner(night: Nights, approve: bool) -> None:
+    keys = ten_people(night)
+    code = night.academy.registrations[keys[0]].offering
+    for key in keys[:5]:
+        night.academy.forget(key)
+    night.academy.register("SAMPLE", code, sample_person(20))
+    night.academy.change_person("SAMPLE-9", given_name="Renamed")
+    assert night.night().status == "held"
+    assert states(night) == [ACTIVE] * 11
+    assert any(person.name.startswith("Renamed") for person in night.lms.people.values())
+    assert night.night().status == "held"  # the question stands, and the rest stays applied
+    assert statuses(night) == ["pending"]
+    night.academy.register("SAMPLE", code, sample_person(21))
+    assert night.night().status == "held"
+    assert states(night) == [ACTIVE] * 12
+    night.decide(approve=approve)
+    night.good_night()
+    gone = 5 if approve else 0
+    assert sorted(states(night)) == sorted([ACTIVE] * (12 - gone) + [SUSPENDED] * gone)
+
+
 def withdraw(night: Nights, keys: list[str]) -> None:
     for key in keys:
         night.academy.change(key, "withdrawn")
 
 
-def test_many_withdrawals_said_outright_are_asked_about_before_they_are_sent(
+@BOTH
+def test_many_explicit_withdrawals_are_held_before_they_are_sent(
     night: Nights,
 ) -> None:
     keys = ten_people(night)
@@ -236,6 +264,7 @@ def test_many_withdrawals_said_outright_are_asked_about_before_they_are_sent(
     assert states(night) == [ACTIVE] * 6 + [SUSPENDED] * 5
 
 
+@BOTH
 def test_rejected_withdrawals_stay_on_the_roster(night: Nights) -> None:
     keys = ten_people(night)
     withdraw(night, keys[:5])
@@ -247,10 +276,9 @@ def test_rejected_withdrawals_stay_on_the_roster(night: Nights) -> None:
     assert night.lms.trespasses == []
 
 
+@BOTH
 @pytest.mark.parametrize("decision", [None, True, False])
-def test_withdrawals_that_were_taken_back_close_the_question(
-    night: Nights, decision: bool | None
-) -> None:
+def test_reverted_withdrawals_settle_the_hold(night: Nights, decision: bool | None) -> None:
     keys = ten_people(night)
     withdraw(night, keys[:5])
     night.night()
@@ -266,36 +294,36 @@ def test_withdrawals_that_were_taken_back_close_the_question(
     assert states(night) == [ACTIVE] * 10
 
 
-def test_a_dry_run_tells_what_would_be_held_and_asks_nobody(night: Nights) -> None:
+def test_a_dry_run_shows_the_hold_and_creates_none(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
     report = night.run(OFFERINGS, dry=True)
     assert (report.status, report.held) == ("held", (0,))
     assert night.holds() == []
-    assert [each["state"] for each in report.changes] == ["held"] * 3
+    assert [each["state"] for each in report.changes] == ["would be held"] * 3
 
 
-def test_deciding_about_nothing(night: Nights) -> None:
+def test_an_unknown_or_decided_hold_cannot_be_decided(night: Nights) -> None:
     with pytest.raises(NotFound):
-        decide_hold(night.database, 999, approve=True, by="x", at=night.now)
+        night.decide_one(999, approve=True)
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
     night.night(OFFERINGS)
     night.decide(approve=False)
     with pytest.raises(Refused, match="is rejected"):
-        decide_hold(night.database, night.holds()[0].id, approve=True, by="x", at=night.now)
+        night.decide_one(night.holds()[0].id, approve=True)
 
 
-def test_who_decided_and_when_is_kept(night: Nights) -> None:
+def test_the_decision_is_stored_with_its_actor_and_time(night: Nights) -> None:
     courses = ten_courses(night)
     night.lms.hidden.update(courses[:3])
     night.night(OFFERINGS)
-    decide_hold(night.database, night.holds()[0].id, approve=True, by="x" * 300, at=night.now)
+    night.decide_one(night.holds()[0].id, approve=True, by="x" * 300)
     (row,) = night.holds(holds.APPROVED)
     assert (row.decided_by, row.decided_at) == ("x" * 100, night.now)
 
 
-def test_holds_of_one_centre_are_no_other_centres_business(night: Nights) -> None:
+def test_a_hold_of_one_centre_does_not_affect_another(night: Nights) -> None:
     with night.database.writing() as tx:
         for centre in ("SAMPLE", "OTHER"):
             holds.ask(

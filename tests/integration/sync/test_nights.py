@@ -21,10 +21,11 @@ from lms_bridge.domain.errors import (
 )
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.policy import Policy
-from lms_bridge.store import reports
+from lms_bridge.store import runs
 from lms_bridge.store.database import Database
+from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.run import RunRequest
-from lms_bridge.sync.work import Work
+from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, Place
 from tests.fakes.nights import Nights
@@ -75,6 +76,7 @@ def test_the_first_nights_carry_everything_over(night: Nights) -> None:
     assert report.counts["learner.create.acknowledged"] == 6
 
 
+@BOTH
 def test_a_quiet_night_writes_no_row_but_its_own(night: Nights) -> None:
     settled(night)
     night.lms.grades[next(iter(night.lms.roster))] = {"score": "5"}
@@ -85,10 +87,10 @@ def test_a_quiet_night_writes_no_row_but_its_own(night: Nights) -> None:
     assert tables == {"run", "lease"}
     assert night.contents() == before
     assert night.count("run") == runs + 1
-    assert report.counts["answers.changed"] == 0
+    assert report.counts["pages.changed"] == 0
     # two categories, three offerings as the Academy shows them, two pages of registrations, and
     # for each of three courses its roster and its results
-    assert report.counts["answers.read"] == 13
+    assert report.counts["pages.read"] == 13
 
 
 def test_unchanged_answers_are_not_parsed(night: Nights) -> None:
@@ -118,7 +120,7 @@ def test_unchanged_records_reach_no_schema(night: Nights, monkeypatch: pytest.Mo
     assert loaded == ["OfferingSchema Renamed"]
 
 
-def test_what_we_read_otherwise_now_is_read_anew(night: Nights) -> None:
+def test_a_changed_time_zone_reads_everything_anew(night: Nights) -> None:
     settled(night)
     night.lms.parsed.clear()
     object.__setattr__(night.centre, "time_zone", "Africa/Nairobi")
@@ -136,8 +138,8 @@ def test_one_net_change_is_sent_for_many_edits(night: Nights) -> None:
         if title == "One":
             assert night.academy.catalogue[night.codes()[courses[0]]] == "Course 0"
     assert night.academy.catalogue[night.codes()[courses[0]]] == "Two"
-    sent = [order for order in night.academy.orders if "title" in order.changed]
-    assert len([order for order in sent if order.wanted["title"] == "Two"]) == 1
+    sent = [request for request in night.academy.requests if "title" in request.changed]
+    assert len([request for request in sent if request.desired["title"] == "Two"]) == 1
 
 
 def test_after_a_lost_answer_every_field_is_sent(night: Nights) -> None:
@@ -154,10 +156,10 @@ def test_after_a_lost_answer_every_field_is_sent(night: Nights) -> None:
 
 def test_only_changed_fields_are_named(night: Nights) -> None:
     courses = settled(night)
-    night.academy.orders.clear()
+    night.academy.requests.clear()
     night.lms.courses[courses[0]]["title"] = "Renamed"
     night.good_night([Flow.OFFERINGS])
-    assert [order.changed for order in night.academy.orders] == [("title",)]
+    assert [request.changed for request in night.academy.requests] == [("title",)]
 
 
 @pytest.mark.parametrize("error", [IncompleteRead("cut", "Cut."), NotUnderstood("page", "A page.")])
@@ -174,7 +176,7 @@ def test_an_incomplete_read_changes_nothing(night: Nights, error: Exception, nth
     assert {name for name in before if before[name] != after[name]} == set()
 
 
-def test_an_unreadable_part_of_the_catalogue_concludes_nothing(night: Nights) -> None:
+def test_an_unreadable_part_of_the_catalogue_changes_nothing(night: Nights) -> None:
     courses = settled(night)
     before = night.contents()
     night.lms.unreadable["k0"] = NotUnderstood("page", "A page.")
@@ -186,7 +188,7 @@ def test_an_unreadable_part_of_the_catalogue_concludes_nothing(night: Nights) ->
     assert len(night.academy.catalogue) == 2
 
 
-def test_an_empty_answer_in_place_of_registrations_is_asked_about(night: Nights) -> None:
+def test_an_empty_list_of_registrations_is_held(night: Nights) -> None:
     settled(night)
     night.policy = Policy()
     kept = dict(night.academy.registrations)
@@ -212,7 +214,7 @@ def test_an_unreadable_course_leaves_the_others_as_they_are(night: Nights) -> No
     assert sorted(document["score"] for document in night.academy.results.values()) == ["5", "6"]
 
 
-def test_an_answer_that_cannot_be_parsed_stands_alone_too(night: Nights) -> None:
+def test_a_page_that_cannot_be_parsed_affects_no_other(night: Nights) -> None:
     """Of rosters and results; a catalogue with such an answer is not whole."""
     courses = settled(night)
     for place in night.lms.roster:
@@ -243,7 +245,7 @@ class Listening(list[str]):
         self._act(what)
 
 
-def test_people_who_cannot_be_enrolled_because_of_one_roster_are_only_those(night: Nights) -> None:
+def test_an_unread_roster_stops_only_its_own_enrolments(night: Nights) -> None:
     courses = taught(night)
     night.lms.unreadable[courses[0]] = RecordRefused("no-entry", "No entry.")
     night.night()
@@ -253,7 +255,7 @@ def test_people_who_cannot_be_enrolled_because_of_one_roster_are_only_those(nigh
     assert {course for course, _ in night.lms.roster} == set(courses)
 
 
-def test_one_stage_that_fails_leaves_the_next_their_part(night: Nights) -> None:
+def test_a_failed_stage_does_not_stop_the_next(night: Nights) -> None:
     courses = settled(night)
     night.lms.courses[courses[0]]["title"] = "Renamed"
     night.lms.grades[next(iter(night.lms.roster))] = {"score": "5"}
@@ -276,7 +278,7 @@ def test_an_error_of_any_class_ends_one_stage_only(night: Nights) -> None:
     assert len(night.academy.results) == 1
 
 
-def test_a_defect_of_a_connector_says_nothing_personal(night: Nights) -> None:
+def test_a_defect_of_a_connector_reveals_no_personal_data(night: Nights) -> None:
     night.never = ()
     night.lms.add_course("Spectrum")
     night.lms.steps.fail("read", ValueError("ana@example.org token=s3cr3t"))
@@ -291,53 +293,55 @@ def test_a_defect_of_a_connector_says_nothing_personal(night: Nights) -> None:
     night.good_night()
 
 
-def test_peers_are_closed_after_every_run(night: Nights) -> None:
+def test_connectors_are_closed_after_every_run(night: Nights) -> None:
     night.good_night()
     assert (night.lms.closed, night.academy.closed) == (1, 1)
 
 
-def test_a_dry_run_tells_and_changes_nothing(night: Nights) -> None:
+@BOTH
+def test_a_dry_run_reports_and_changes_nothing(night: Nights) -> None:
     courses = settled(night)
     night.lms.courses[courses[0]]["title"] = "Renamed"
     night.academy.change("r1", "withdrawn")
     before, runs = night.contents(), night.count("run")
-    sent = len(night.academy.orders), len(night.lms.orders)
+    sent = len(night.academy.requests), len(night.lms.requests)
     report = night.run(dry=True)
     assert night.contents() == before
     assert night.count("run") == runs
-    assert (len(night.academy.orders), len(night.lms.orders)) == sent
-    told = {(each["kind"], each["action"], each["state"]) for each in report.changes}
-    assert (Kind.OFFERING, "update", "taken in") in told
-    assert (Kind.OFFERING, "update", "would be sent") in told
-    assert (Kind.ENROLMENT, "remove", "would be sent") in told
+    assert (len(night.academy.requests), len(night.lms.requests)) == sent
+    reported = {(each["kind"], each["action"], each["state"]) for each in report.changes}
+    assert (Kind.OFFERING, "update", "applied") in reported
+    assert (Kind.OFFERING, "update", "would be sent") in reported
+    assert (Kind.ENROLMENT, "remove", "would be sent") in reported
     night.good_night()
     assert night.academy.catalogue[night.codes()[courses[0]]] == "Renamed"
 
 
-def test_the_audit_tells_each_item_and_no_personal_data(night: Nights) -> None:
+@BOTH
+def test_the_audit_lists_each_item_without_personal_data(night: Nights) -> None:
     settled(night, people=1)
     night.academy.change_person("SAMPLE-0", given_name="Secretname", email="hidden@example.org")
     report = night.good_night()
-    assert ("learner", "update", "taken in") in night.items(report)
+    assert ("learner", "update", "applied") in night.items(report)
     assert ("learner", "update", "acknowledged") in night.items(report)
-    told = repr(night.contents()["item"])
-    assert "given_name" in told
+    reported = repr(night.contents()["item"])
+    assert "given_name" in reported
     for private in ("Secretname", "hidden@", "Sample0", "sample0@"):
-        assert private not in told
+        assert private not in reported
 
 
-def test_a_record_that_is_refused_is_tried_again_later_and_later(night: Nights) -> None:
+def test_a_refused_record_is_retried_at_growing_intervals(night: Nights) -> None:
     courses = [night.lms.add_course(f"Course {n}") for n in range(3)]
     night.academy.refused["Course 1"] = RecordRefused("too-long", "Too long.", field="title")
     assert night.night([Flow.OFFERINGS]).status == "partial"
     assert len(night.academy.catalogue) == 2
-    attempts = len(night.academy.orders)
-    night.run([Flow.OFFERINGS])  # at once: it waits
-    assert len(night.academy.orders) == attempts
+    attempts = len(night.academy.requests)
+    night.run([Flow.OFFERINGS], tries_all=False)  # at once: it waits
+    assert len(night.academy.requests) == attempts
     for expected in (1, 1, 1):
         night.night([Flow.OFFERINGS])
         attempts += expected
-        assert len(night.academy.orders) == attempts
+        assert len(night.academy.requests) == attempts
     links = [link for link in night.links(ACADEMY, Kind.OFFERING) if link.attempts]
     assert [(link.attempts, link.error) for link in links] == [(4, "Too long.")]
     night.academy.refused.clear()
@@ -366,7 +370,7 @@ def test_courses_may_move_between_categories(night: Nights) -> None:
     courses = settled(night)
     night.lms.categories[courses[0]] = "k1"
     report = night.good_night()
-    assert not any("taken in" in key for key in report.counts)
+    assert not any("applied" in key for key in report.counts)
     night.lms.categories[courses[0]] = "k2"
     night.lms.courses[courses[0]]["title"] = "Moved and renamed"
     night.good_night()
@@ -374,19 +378,21 @@ def test_courses_may_move_between_categories(night: Nights) -> None:
     assert len(night.academy.catalogue) == 3
 
 
-def test_a_category_that_ends_takes_its_courses_along(night: Nights) -> None:
+@BOTH
+def test_a_deleted_category_removes_its_courses(night: Nights) -> None:
     courses = settled(night)
     for course in courses[::2]:
         night.lms.hidden.add(course)
     report = night.good_night()
-    assert report.counts["offering.remove.taken in"] == 2
+    assert report.counts["offering.remove.applied"] == 2
     assert list(night.academy.catalogue) == [night.codes()[courses[1]]]
     night.lms.hidden.clear()
     night.good_night()
     assert len(night.academy.catalogue) == 3
 
 
-def test_what_the_database_undid_is_not_told_of(night: Nights) -> None:
+@BOTH
+def test_an_undone_transaction_is_not_reported(night: Nights) -> None:
     night.lms.add_course("Spectrum")
     commits = iter(range(3))  # that of the run's beginning, then that of the reading
 
@@ -399,13 +405,14 @@ def test_what_the_database_undid_is_not_told_of(night: Nights) -> None:
     assert [stage for stage, _ in report.errors] == ["offerings read"]
     assert night.count("offering") == 0
     assert night.items(report) == []
-    assert not any("taken in" in key for key in report.counts)
+    assert not any("applied" in key for key in report.counts)
     night.good_night([Flow.OFFERINGS])
     assert night.count("offering") == 1
 
 
-def test_a_defect_in_what_was_asked_for_leaves_the_centre_free(night: Nights) -> None:
-    def act(work: Work) -> None:
+@BOTH
+def test_a_defect_in_the_request_leaves_the_centre_free(night: Nights) -> None:
+    def act(context: RunContext) -> None:
         raise KeyError("Secretname")
 
     request = RunRequest(night.centre, night.policy, (Flow.OFFERINGS,), "api")
@@ -413,13 +420,14 @@ def test_a_defect_in_what_was_asked_for_leaves_the_centre_free(night: Nights) ->
         night.runner().run(request, act)
     assert night.count("lease") == 0
     with night.database.reading() as tx:
-        (row,) = reports.last_runs(tx)
+        (row,) = runs.last_runs(tx)
     assert (row.status, row.error_code) == ("failed", "defect")
     assert "Secretname" not in row.error
     night.good_night()
 
 
-def test_words_of_other_systems_may_hold_anything(night: Nights) -> None:
+@BOTH
+def test_error_messages_of_other_systems_may_hold_any_text(night: Nights) -> None:
     for name in ("Good", "Bad"):
         night.lms.add_course(name)
     night.academy.refused["Bad"] = RecordRefused("refused", "A title with \x00 in it.")
@@ -430,4 +438,4 @@ def test_words_of_other_systems_may_hold_anything(night: Nights) -> None:
     night.lms.steps.fail("read", NotUnderstood("bad", "A page with \x00 in it."))
     assert night.night([Flow.OFFERINGS]).status == "partial"
     with night.database.reading() as tx:
-        assert reports.last_runs(tx)[0].error == "offerings read: A page with  in it."
+        assert runs.last_runs(tx)[0].error == "offerings read: A page with  in it."

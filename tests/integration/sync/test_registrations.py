@@ -10,7 +10,8 @@ import pytest
 from lms_bridge.domain.errors import NotUnderstood
 from lms_bridge.domain.model import Flow
 from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.ports import Reading
+from lms_bridge.domain.ports import Pages
+from tests.databases import BOTH
 from tests.fakes.academy import FakeAcademy, sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
 from tests.fakes.nights import Nights
@@ -46,7 +47,7 @@ def test_changes_are_followed_from_the_cursor(night: Nights) -> None:
     assert states(night) == [ACTIVE, SUSPENDED]
 
 
-def test_silence_of_a_partial_answer_means_nothing(night: Nights) -> None:
+def test_a_registration_missing_from_a_partial_page_is_kept(night: Nights) -> None:
     _, code = course_of(night)
     keys = [night.academy.register("SAMPLE", code, sample_person(n)) for n in range(3)]
     night.good_night()
@@ -68,7 +69,7 @@ def test_a_failed_reading_moves_no_cursor(night: Nights) -> None:
     assert states(night) == [ACTIVE] * 2
 
 
-def test_there_and_back_between_two_nights(night: Nights) -> None:
+def test_a_withdrawal_and_return_between_two_nights_is_carried_out(night: Nights) -> None:
     """Withdrawn in a partial answer, registered again before the next one: at night the page is,
     to the byte, what it was."""
     _, code = course_of(night)
@@ -87,7 +88,7 @@ def test_there_and_back_between_two_nights(night: Nights) -> None:
     assert night.contents() == before
 
 
-def test_a_person_who_is_renamed_between_two_nights(night: Nights) -> None:
+def test_a_person_renamed_between_two_nights_is_renamed_at_the_centre(night: Nights) -> None:
     _, code = course_of(night)
     night.academy.register("SAMPLE", code, sample_person(1))
     night.good_night()
@@ -112,7 +113,7 @@ def test_a_second_live_registration_is_an_error_of_the_source(night: Nights, fir
     assert states(night) == [ACTIVE]
 
 
-def test_two_live_registrations_in_one_answer(night: Nights) -> None:
+def test_a_second_live_registration_in_one_page_is_quarantined(night: Nights) -> None:
     _, code = course_of(night)
     for key in ("r1", "r2"):
         night.academy.register("SAMPLE", code, sample_person(1), key=key)
@@ -126,7 +127,9 @@ def test_two_live_registrations_in_one_answer(night: Nights) -> None:
 
 
 @pytest.mark.parametrize("partial", [True, False])
-def test_withdrawn_and_registered_anew_at_once(night: Nights, partial: bool) -> None:
+def test_a_new_registration_replaces_one_withdrawn_in_the_same_page(
+    night: Nights, partial: bool
+) -> None:
     _, code = course_of(night)
     night.academy.register("SAMPLE", code, sample_person(1), key="r1")
     night.good_night()
@@ -141,7 +144,7 @@ def test_withdrawn_and_registered_anew_at_once(night: Nights, partial: bool) -> 
         assert states(night) == [ACTIVE]
 
 
-def test_withdrawn_in_between_and_registered_anew_before_the_night(night: Nights) -> None:
+def test_a_new_registration_replaces_one_withdrawn_earlier(night: Nights) -> None:
     """The old registration only moves back to its page; the place is the new one's."""
     _, code = course_of(night)
     night.academy.register("SAMPLE", code, sample_person(1), key="r1")
@@ -212,16 +215,17 @@ def test_offerings_are_named_by_code_or_by_the_academys_id(night: Nights) -> Non
     assert len(night.lms.roster) == 2
 
 
+@BOTH
 def test_dates_of_an_offering_follow_into_its_enrolments(night: Nights) -> None:
     course, code = course_of(night)
     night.academy.register("SAMPLE", code, sample_person(1))
     night.good_night()
     night.lms.courses[course]["starts_at"] = "2027-01-01"
-    night.lms.orders.clear()
+    night.lms.requests.clear()
     night.good_night()
-    (order,) = [order for order in night.lms.orders if "group" in order.wanted]
-    assert order.changed == ("starts_at",)
-    assert order.wanted["starts_at"] == "2027-01-01T00:00:00Z"
+    (request,) = [request for request in night.lms.requests if "group" in request.desired]
+    assert request.changed == ("starts_at",)
+    assert request.desired["starts_at"] == "2027-01-01T00:00:00Z"
 
 
 def test_new_offerings_are_read_before_their_registrations(night: Nights) -> None:
@@ -234,7 +238,7 @@ def test_new_offerings_are_read_before_their_registrations(night: Nights) -> Non
     assert states(night) == [ACTIVE]
 
 
-def test_registrations_alone_can_be_run(night: Nights) -> None:
+def test_registrations_can_be_synced_alone(night: Nights) -> None:
     _, code = course_of(night)
     night.academy.register("SAMPLE", code, sample_person(1))
     night.lms.read_scopes.clear()
@@ -244,7 +248,7 @@ def test_registrations_alone_can_be_run(night: Nights) -> None:
 
 
 @pytest.mark.parametrize("partial", [True, False])
-def test_a_registration_that_goes_over_to_another_offering(night: Nights, partial: bool) -> None:
+def test_a_registration_may_move_to_another_offering(night: Nights, partial: bool) -> None:
     first, second = night.lms.add_course("Spectrum"), night.lms.add_course("Spectrum again")
     night.good_night()
     night.academy.register("SAMPLE", night.codes()[first], sample_person(1), key="r1")
@@ -266,7 +270,7 @@ def test_a_registration_that_goes_over_to_another_offering(night: Nights, partia
     assert night.contents() == before
 
 
-def test_registrations_that_change_places(night: Nights) -> None:
+def test_registrations_may_swap_offerings(night: Nights) -> None:
     courses = [night.lms.add_course(f"Course {n}") for n in range(2)]
     night.good_night()
     codes = [night.codes()[course] for course in courses]
@@ -283,7 +287,7 @@ def test_registrations_that_change_places(night: Nights) -> None:
     assert places == {courses[0]: ACTIVE, courses[1]: SUSPENDED}
 
 
-def test_many_registrations_that_go_over_wait_for_a_person(night: Nights) -> None:
+def test_many_moved_registrations_wait_for_approval(night: Nights) -> None:
     """The places that they leave count as removals."""
     first, second = night.lms.add_course("Spectrum"), night.lms.add_course("Spectrum again")
     night.good_night()
@@ -307,7 +311,7 @@ def test_names_of_pages_may_be_long(night: Nights, monkeypatch: pytest.MonkeyPat
     _, code = course_of(night)
     read = FakeAcademy.read_registrations
 
-    def at_length(academy: FakeAcademy, centre: str, there: Mapping[str, str]) -> Reading:
+    def at_length(academy: FakeAcademy, centre: str, there: Mapping[str, str]) -> Pages:
         for each in read(academy, centre, there):
             yield replace(each, scope=each.scope + "x" * 900)
 

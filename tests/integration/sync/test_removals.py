@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
 from lms_bridge.domain.errors import Unreachable
 from lms_bridge.domain.model import Kind
+from lms_bridge.domain.policy import OnSuspended
 from lms_bridge.domain.ports import Removal
+from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED, Place
 from tests.fakes.nights import NEVER_HOLD, Nights
@@ -46,12 +49,18 @@ def there_before(night: Nights, removal: Removal = Removal.SUSPEND) -> tuple[tup
 
 
 def made(night: Nights) -> list[bool]:
-    return [link.made for link in night.links(night.centre.system, Kind.ENROLMENT)]
+    return [link.created_by_us for link in night.links(night.centre.system, Kind.ENROLMENT)]
 
 
-@pytest.mark.parametrize("removal", list(Removal))
-@pytest.mark.parametrize("how", ["withdrawn", "cancelled", "rejected", "forgotten"])
-def test_an_enrolment_ends_as_the_policy_has_it(night: Nights, removal: Removal, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "removal"),
+    [
+        *product(["withdrawn", "forgotten"], Removal),
+        ("cancelled", Removal.SUSPEND),  # ends an enrolment as a withdrawal does
+        ("rejected", Removal.SUSPEND),
+    ],
+)
+def test_an_enrolment_ends_as_the_policy_has_it(night: Nights, how: str, removal: Removal) -> None:
     place, key = enrolled(night, removal)
     assert night.lms.roster[place] == Place(ACTIVE, BRIDGE)
     if how == "forgotten":
@@ -82,7 +91,9 @@ def test_an_enrolment_that_ended_can_begin_again(night: Nights, removal: Removal
 
 
 @pytest.mark.parametrize("removal", list(Removal))
-def test_who_was_there_before_is_never_removed(night: Nights, removal: Removal) -> None:
+def test_an_earlier_enrolment_of_the_centre_is_never_removed(
+    night: Nights, removal: Removal
+) -> None:
     place, key = there_before(night, removal)
     report = night.good_night()
     assert report.counts["enrolment.create.found there"] == 1
@@ -100,19 +111,33 @@ def test_who_was_there_before_is_never_removed(night: Nights, removal: Removal) 
     assert night.lms.trespasses == []
 
 
-def test_who_was_suspended_there_before_is_brought_back_and_stays_theirs(night: Nights) -> None:
+def test_a_suspended_enrolment_of_the_centre_waits(night: Nights) -> None:
     place, key = there_before(night)
     night.lms.roster[place].state = SUSPENDED
+    report = night.night()
+    assert report.counts["enrolment.create.waits"] == 1
+    assert night.lms.roster == {place: Place(SUSPENDED, CENTRE)}
+    night.academy.change(key, "withdrawn")
     night.good_night()
+    assert night.lms.roster == {place: Place(SUSPENDED, CENTRE)}
+    assert night.lms.trespasses == []
+
+
+def test_a_reactivated_enrolment_of_the_centre_is_suspended_again(night: Nights) -> None:
+    place, key = there_before(night)
+    night.policy = replace(NEVER_HOLD, suspended=OnSuspended.REACTIVATE)
+    night.lms.roster[place].state = SUSPENDED
+    assert night.night().status == "waiting"
     night.good_night()
     assert night.lms.roster == {place: Place(ACTIVE, CENTRE)}
     night.academy.change(key, "withdrawn")
     night.good_night()
-    assert night.lms.roster == {place: Place(ACTIVE, CENTRE)}
+    assert night.lms.roster == {place: Place(SUSPENDED, CENTRE)}
     assert night.lms.trespasses == []
 
 
-def test_strangers_on_the_roster_are_not_even_remembered(night: Nights) -> None:
+@BOTH
+def test_strangers_on_the_roster_are_not_stored(night: Nights) -> None:
     place, _ = enrolled(night)
     for number in range(3):
         night.lms.enrol(place[0], night.lms.add_person("", f"stranger{number}@example.org"))
@@ -123,7 +148,8 @@ def test_strangers_on_the_roster_are_not_even_remembered(night: Nights) -> None:
     assert "stranger" not in repr(night.contents())
 
 
-def test_after_unenrolment_who_is_there_is_somebody_elses(night: Nights) -> None:
+@BOTH
+def test_an_enrolment_found_after_unenrolling_is_the_centres(night: Nights) -> None:
     """The bridge ended its enrolment for good; then the centre enrolled the person itself."""
     place, key = enrolled(night, Removal.UNENROL)
     night.academy.change(key, "withdrawn")
@@ -141,7 +167,8 @@ def test_after_unenrolment_who_is_there_is_somebody_elses(night: Nights) -> None
     assert night.lms.trespasses == []
 
 
-def test_what_is_thrown_out_and_made_anew_is_the_bridges_own(night: Nights) -> None:
+@BOTH
+def test_an_enrolment_made_again_by_the_bridge_is_its_own(night: Nights) -> None:
     """The centre's own enrolment is gone; the one that the bridge makes in its place is not."""
     place, key = there_before(night)
     night.good_night()
@@ -154,7 +181,7 @@ def test_what_is_thrown_out_and_made_anew_is_the_bridges_own(night: Nights) -> N
     assert night.lms.roster == {place: Place(SUSPENDED, BRIDGE)}
 
 
-def test_nobody_has_a_place_before_payment(night: Nights) -> None:
+def test_a_learner_is_not_enrolled_before_payment(night: Nights) -> None:
     _, code = one(night)
     key = night.academy.register("SAMPLE", code, sample_person(1), "applied")
     for status in ("selected", "invoiced"):
@@ -167,7 +194,7 @@ def test_nobody_has_a_place_before_payment(night: Nights) -> None:
     assert len(night.lms.roster) == 1
 
 
-def test_a_withdrawal_whose_answer_was_lost_and_taken_back(night: Nights) -> None:
+def test_a_withdrawal_with_a_lost_answer_can_be_reverted(night: Nights) -> None:
     """Nothing differs from what was acknowledged, and still the roster is not as it should be."""
     place, key = enrolled(night)
     night.academy.change(key, "withdrawn")
@@ -179,7 +206,7 @@ def test_a_withdrawal_whose_answer_was_lost_and_taken_back(night: Nights) -> Non
     assert night.lms.roster[place].state == ACTIVE
 
 
-def test_a_creation_whose_answer_was_lost_is_taken_back(night: Nights) -> None:
+def test_an_enrolment_with_a_lost_answer_stays_the_bridges_own(night: Nights) -> None:
     _, code = one(night)
     key = night.academy.register("SAMPLE", code, sample_person(1))
     night.lms.steps.fail("enrolment.after", Unreachable("timed-out", "No answer.", applied=True))
@@ -196,7 +223,7 @@ def test_a_creation_whose_answer_was_lost_is_taken_back(night: Nights) -> None:
         assert made(night) == [True]
 
 
-def test_doubt_outlives_a_failure_that_left_nothing(night: Nights) -> None:
+def test_doubt_outlives_a_failed_connection(night: Nights) -> None:
     """First the answer is lost, then there is no connection: what is found in the end is ours."""
     _, code = one(night)
     key = night.academy.register("SAMPLE", code, sample_person(1))

@@ -26,18 +26,17 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select
 
+from lms_bridge.domain.desired_state import GONE_HASH, IN_COURSE
 from lms_bridge.domain.errors import BridgeError, IncompleteRead, NotUnderstood, Unreachable
-from lms_bridge.domain.identity import email_key
+from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.model import ACADEMY, EnrolmentStatus, Kind
-from lms_bridge.domain.policy import Policy
+from lms_bridge.domain.policy import OnSuspended, Policy
 from lms_bridge.domain.ports import Action, Removal
-from lms_bridge.domain.wanted import IN_COURSE
 from lms_bridge.store import tables
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings_of
-from lms_bridge.sync.registered import ENDED
-from lms_bridge.sync.run import Report
-from lms_bridge.sync.wants import GONE_HASH
+from lms_bridge.sync.enrolments import ENDED
+from lms_bridge.sync.run import RunReport
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED
 from tests.fakes.lists import check_lists
@@ -122,6 +121,7 @@ class TwoSides(RuleBasedStateMachine):
             trust_email=trust,
             hold_percent=10.0 if cautious else 100.0,
             hold_records=2 if cautious else 1_000,
+            suspended=OnSuspended.REACTIVATE,
         )
         for number in range(courses):
             self.lms.add_course(f"Course {number}", category=f"k{number % 2}")
@@ -252,14 +252,14 @@ class TwoSides(RuleBasedStateMachine):
 
     # ---- the bridge --------------------------------------------------------------------
 
-    def night(self) -> Report:
+    def night(self) -> RunReport:
         self.note_what_may_end()
         try:
             return self.nights.night()
         finally:
             self.check_removals()
 
-    def minutes(self) -> Report:
+    def minutes(self) -> RunReport:
         self.note_what_may_end()
         try:
             return self.nights.minutes()
@@ -280,17 +280,17 @@ class TwoSides(RuleBasedStateMachine):
         assert self.lms.trespasses == []
         codes = self.nights.codes()
         learner_of = {account: learner for learner, account in self.accounts().items()}
-        for order in self.lms.orders[self.checked[0] :]:
-            if order.action is Action.REMOVE and "offering" in order.wanted:
-                learner = learner_of[str(order.wanted["account"])]
-                pair = learner, codes[str(order.wanted["offering"])]
+        for request in self.lms.requests[self.checked[0] :]:
+            if request.action is Action.REMOVE and "offering" in request.desired:
+                learner = learner_of[str(request.desired["account"])]
+                pair = learner, codes[str(request.desired["offering"])]
                 assert pair in self.may_end, f"{pair} is in order and was taken out"
         may_leave = {codes[course] for course in self.may_leave if course in codes}
-        for order in self.academy.orders[self.checked[1] :]:
-            if order.action is Action.REMOVE:
-                code = order.wanted["code"]
+        for request in self.academy.requests[self.checked[1] :]:
+            if request.action is Action.REMOVE:
+                code = request.desired["code"]
                 assert code in may_leave, f"{code} is in order and was taken off the list"
-        self.checked = len(self.lms.orders), len(self.academy.orders)
+        self.checked = len(self.lms.requests), len(self.academy.requests)
 
     @rule(point=st.sampled_from(POINTS), error=st.sampled_from(list(ERRORS)), nth=st.integers(1, 4))
     def something_fails_next(self, point: tuple[str, str], error: str, nth: int) -> None:
@@ -414,7 +414,7 @@ class TwoSides(RuleBasedStateMachine):
 
     def check_offerings(self) -> None:
         codes = self.nights.codes()
-        wanted = {
+        desired = {
             codes[course]: fields["title"]
             for course, fields in self.lms.courses.items()
             if course not in self.lms.hidden
@@ -423,8 +423,8 @@ class TwoSides(RuleBasedStateMachine):
             records = offerings_of(tx, "SAMPLE")
         kept = {record.code for id_, record in records.items() if ("offering", id_) in self.kept}
         shown = self.academy.catalogue
-        kept -= wanted.keys()
-        assert {code: title for code, title in shown.items() if code not in kept} == wanted
+        kept -= desired.keys()
+        assert {code: title for code, title in shown.items() if code not in kept} == desired
         check_lists(self.database)
 
     def check_people(self) -> None:
@@ -437,8 +437,8 @@ class TwoSides(RuleBasedStateMachine):
 
     def check_enrolments(self) -> None:
         assert self.lms.trespasses == []
-        wanted, accounts = self.wanted(), self.accounts()
-        for learner, course in wanted:
+        desired, accounts = self.desired(), self.accounts()
+        for learner, course in desired:
             account = accounts.get(learner)
             if account is None:
                 assert learner in self.nights.waiting(), f"{learner} has no account and no excuse"
@@ -446,7 +446,7 @@ class TwoSides(RuleBasedStateMachine):
                 place = self.lms.roster.get((course, account))
                 assert place is not None, f"{learner} is not in {course}"
                 assert place.state == ACTIVE, f"{learner} is suspended in {course}"
-        pairs = {(course, accounts.get(learner)) for learner, course in wanted}
+        pairs = {(course, accounts.get(learner)) for learner, course in desired}
         ours = {key for key, place in self.lms.roster.items() if place.by == BRIDGE} - self.by_hand
         active = {key for key in ours if self.lms.roster[key].state == ACTIVE} - self.kept_pairs()
         assert active <= pairs, f"still on the roster: {active - pairs}"
@@ -456,10 +456,12 @@ class TwoSides(RuleBasedStateMachine):
             if place is not None and each.acknowledged not in (b"", GONE_HASH):
                 # Where the centre's own enrolment is thrown out just before the bridge renews it,
                 # the bridge goes on taking it for the centre's: it may err on that side only.
-                assert place.by == BRIDGE or not each.made, f"{each.external_id} is not ours"
-                assert place.by == CENTRE or each.made or (course, account) in self.by_hand, (
-                    f"{each.external_id} is ours"
+                assert place.by == BRIDGE or not each.created_by_us, (
+                    f"{each.external_id} is not ours"
                 )
+                assert (
+                    place.by == CENTRE or each.created_by_us or (course, account) in self.by_hand
+                ), f"{each.external_id} is ours"
 
     def check_results(self) -> None:
         codes, accounts = self.nights.codes(), self.accounts()
@@ -467,7 +469,7 @@ class TwoSides(RuleBasedStateMachine):
             key: (document["score"], document["completed"])
             for key, document in self.academy.results.items()
         }
-        for learner, course in self.wanted():
+        for learner, course in self.desired():
             grade = self.lms.grades.get((course, accounts.get(learner, "")))
             if grade is not None:
                 assert sent[codes[course], learner] == (grade["score"], grade["completed"])
@@ -485,7 +487,7 @@ class TwoSides(RuleBasedStateMachine):
 
     # ---- how it is known ---------------------------------------------------------------
 
-    def wanted(self) -> set[tuple[str, str]]:
+    def desired(self) -> set[tuple[str, str]]:
         """(learner, course) of all who are to be in a course that is still there."""
         course_of = {code: course for course, code in self.nights.codes().items()}
         return {

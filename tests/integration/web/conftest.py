@@ -11,14 +11,15 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 
-from lms_bridge.bootstrap import Bridge
+from lms_bridge.bootstrap import assemble
+from lms_bridge.bridge import Bridge
 from lms_bridge.secrets import Vault
+from lms_bridge.server.app import create_app
 from lms_bridge.settings import load
 from lms_bridge.store.database import Database
-from lms_bridge.sync.heartbeat import Heartbeat
-from lms_bridge.web import create_app
 from tests.integration.lti_platform.world import World, world_on
 from tests.integration.web.filling import fill
+from tests.operators import sign_in
 
 NewApp = Callable[..., Flask]
 
@@ -33,7 +34,7 @@ def new_app() -> Iterator[NewApp]:
         settings = replace(settings, web=replace(settings.web, **web))
         database = Database(address)
         vault = Vault(Fernet.generate_key().decode())
-        made.append(Bridge(settings, database, vault, Heartbeat(database)))
+        made.append(assemble(settings, database, vault))
         app = create_app(made[-1])
         app.testing = False  # errors are answered, as they are in earnest
         return app
@@ -45,22 +46,28 @@ def new_app() -> Iterator[NewApp]:
 
 @pytest.fixture
 def client(new_app: NewApp, sqlite_database: Database, sqlite_address: str) -> FlaskClient:
-    """A browser on the bridge's machine."""
+    """An operator's browser."""
     fill(sqlite_database)
-    return new_app(sqlite_address).test_client()
+    return sign_in(new_app(sqlite_address).test_client(), sqlite_database)
 
 
 @pytest.fixture
 def either(new_app: NewApp, database: Database, database_address: str) -> FlaskClient:
     """The same; the tests run over both kinds of database."""
     fill(database)
-    return new_app(database_address).test_client()
+    return sign_in(new_app(database_address).test_client(), database)
 
 
 @pytest.fixture
-def empty(new_app: NewApp, sqlite_address: str) -> FlaskClient:
+def empty(new_app: NewApp, sqlite_database: Database, sqlite_address: str) -> FlaskClient:
     """The same over a database without anything in it."""
-    return new_app(sqlite_address).test_client()
+    return sign_in(new_app(sqlite_address).test_client(), sqlite_database)
+
+
+@pytest.fixture
+def stranger(client: FlaskClient) -> FlaskClient:
+    """A browser in which nobody is signed in."""
+    return client.application.test_client()
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from lms_bridge.domain.desired_state import GONE, offering_document
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.model import (
     ACADEMY,
@@ -18,14 +19,24 @@ from lms_bridge.domain.model import (
     Learner,
     Level,
     Meeting,
-    Membership,
     Modality,
     Offering,
     RegistrationType,
     Result,
 )
-from lms_bridge.domain.wanted import GONE, offering_document
-from lms_bridge.store import centres, enrolments, holds, learners, leases, links, offerings, reports
+from lms_bridge.domain.network import Cycle
+from lms_bridge.store import (
+    centres,
+    cycles,
+    enrolments,
+    holds,
+    learners,
+    leases,
+    links,
+    memberships,
+    offerings,
+    runs,
+)
 from lms_bridge.store import results as result_rows
 from lms_bridge.store.database import Database
 
@@ -44,7 +55,6 @@ CENTRES = (
         country="KE",
         languages=("en", "fr"),
         time_zone="Africa/Nairobi",
-        memberships=(Membership("2023-", priority_areas=("Cybersecurity",)),),
         sample=True,
     ),
     Centre("ARB", "مركز العينة", "arab_states", "moodle", time_zone="Africa/Cairo", sample=True),
@@ -111,6 +121,9 @@ def fill(database: Database) -> None:
     with database.writing() as tx:
         for centre in CENTRES:
             centres.add(tx, centre, b"")
+        cycles.add_cycle(tx, Cycle("2023-", "Sample programme", date(2023, 1, 1)))
+        always = memberships.OwnDays(None, None)
+        memberships.add_membership(tx, "AFR", "2023-", always, ("Cybersecurity",))
         records = sample_offerings()
         ids = offerings.add_offerings(tx, records)
         for id_, record in zip(ids, records, strict=True):
@@ -135,7 +148,7 @@ def publish(tx: Any, id_: int, record: Offering, held: Mapping[str, Any] | None)
                 "record_id": id_,
                 "external_id": record.code,
                 "source_hash": b"",
-                "wanted": digest(offering_document(record)),
+                "desired": digest(offering_document(record)),
                 "acknowledged": digest(held) if held else b"",
                 "held_document": held,
                 "tolerated": b"",
@@ -173,19 +186,19 @@ def _people(tx: Any, offering_id: int, code: str) -> None:
 def _reports(tx: Any, ids: Sequence[int]) -> None:
     start = NOW - timedelta(minutes=5)
     for number in range(60):
-        run_id = reports.start_run(tx, "EUR", "enrolments", "clock", start)
+        run_id = runs.start_run(tx, "EUR", "enrolments", "clock", start)
         word = ("done", "done", "partial", "cut off")[number % 4]
-        reports.finish_run(tx, run_id, word, {"answers.read": 3}, start + timedelta(seconds=8))
-    run_id = reports.start_run(tx, "AFR", "offerings,enrolments,results", "clock", start)
+        runs.finish_run(tx, run_id, word, {"pages.read": 3}, start + timedelta(seconds=8))
+    run_id = runs.start_run(tx, "AFR", "offerings,enrolments,results", "clock", start)
     counts = {
-        "answers.read": 12,
+        "pages.read": 12,
         "offering.create.acknowledged": 1,
         "offering.update.failed": 1,
         "learner.update.acknowledged": 1,
     }
     error = ("moodle-refused", f"offerings sent: {LEAKY}")
-    reports.finish_run(tx, run_id, "partial", counts, NOW, error)
-    reports.add_items(tx, list(_items(run_id, ids)))
+    runs.finish_run(tx, run_id, "partial", counts, NOW, error)
+    runs.add_items(tx, list(_items(run_id, ids)))
     holds.ask(
         tx,
         centre="EUR",
@@ -197,7 +210,7 @@ def _reports(tx: Any, ids: Sequence[int]) -> None:
         run_id=run_id,
         at=NOW,
     )
-    reports.put_in_quarantine(
+    runs.put_in_quarantine(
         tx,
         [
             {
@@ -214,7 +227,7 @@ def _reports(tx: Any, ids: Sequence[int]) -> None:
             }
         ],
     )
-    reports.start_run(tx, "ARB", "results", "clock", NOW)
+    runs.start_run(tx, "ARB", "results", "clock", NOW)
 
 
 def _items(run_id: int, ids: Sequence[int]) -> list[dict[str, Any]]:

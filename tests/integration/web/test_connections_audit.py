@@ -9,41 +9,42 @@ import pytest
 import requests
 from sqlalchemy import select
 
-from lms_bridge.domain.access import Reach, Scope
-from lms_bridge.lti import connecting, deciding, parties
+from lms_bridge.admin import queries
+from lms_bridge.api.tokens import NewToken, create_token
+from lms_bridge.audit import Actor, Subject
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.lti import approval, connect_links, registrations
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.parties import Party, Status
+from lms_bridge.lti.registrations import LtiRegistration, Status
 from lms_bridge.store.tables import run
-from lms_bridge.sync.auditing import By, Subject
-from lms_bridge.sync.tokens import Wish, make_token
-from lms_bridge.sync.work import utc_now
-from lms_bridge.web.queries import operations
 from tests.integration.audited import Act, acts
 from tests.integration.lti_platform.test_commands import ADD, Cli
 from tests.integration.lti_platform.waiting import until, waits
 from tests.integration.lti_platform.world import World, add_tool, world_on
 from tests.integration.web.test_connections import add
 from tests.integration.web.visiting import Operator, visitor
+from tests.operators import NAME, own_field
 
-PAGE, LINK = ("page", "operations page"), ("page", "connect link")
-
-
-def kept(world: World, party: int) -> list[Act]:
-    return acts(world.bridge.database, Subject.CONNECTION, party)
+PAGE, LINK = ("page", NAME), ("page", "connect link")
 
 
-def test_what_operators_decide_on_the_page(either_world: World) -> None:
+def kept(world: World, registration: int) -> list[Act]:
+    return acts(world.bridge.database, Subject.CONNECTION, registration)
+
+
+def test_decisions_on_the_page_are_audited(either_world: World) -> None:
     world = either_world
-    party = add_tool(world.room, world.tool, status=Status.PENDING)
+    registration = add_tool(world.lti, world.tool, status=Status.PENDING)
     operator = Operator(world)
-    operator.send(f"/{party.id}", "/approval")
-    operator.send(f"/{party.id}", "/approval", {"email": None})
-    operator.send(f"/{party.id}", "/approval")  # nothing new
-    operator.send(f"/{party.id}", "/deployments", {"deployment_id": "dep-2"})
-    operator.send(f"/{party.id}", "/rejection")
-    approved, changed, deployed, ended = kept(world, party.id)
+    operator.send(f"/{registration.id}", "/approval")
+    operator.send(f"/{registration.id}", "/approval", {"email": None})
+    operator.send(f"/{registration.id}", "/approval")  # nothing new
+    operator.send(f"/{registration.id}", "/deployments", {"deployment_id": "dep-2"})
+    operator.send(f"/{registration.id}", "/rejection")
+    approved, changed, deployed, ended = kept(world, registration.id)
     assert approved[:2] == ("approve", PAGE)
-    assert approved[2]["jwks_uri"] == [None, party.jwks_uri]  # all that was approved
+    assert approved[2]["jwks_uri"] == [None, registration.jwks_uri]  # all that was approved
     assert approved[2]["privacy"][1]["email"]
     (action, by, fields) = changed
     assert (action, by, list(fields)) == ("change", PAGE, ["privacy"])
@@ -52,23 +53,23 @@ def test_what_operators_decide_on_the_page(either_world: World) -> None:
     assert ended == ("disable", PAGE, {"status": ["active", "disabled"]})
 
 
-def test_what_is_rejected_is_forgotten_and_not_its_audit(either_world: World) -> None:
+def test_a_rejected_connection_is_deleted_and_its_audit_kept(either_world: World) -> None:
     world = either_world
-    party = add(world, centre="")
-    Operator(world).send(f"/{party.id}", "/rejection")
-    ((action, by, fields),) = kept(world, party.id)
+    registration = add(world, centre="")
+    Operator(world).send(f"/{registration.id}", "/rejection")
+    ((action, by, fields),) = kept(world, registration.id)
     assert (action, by) == ("forget", PAGE)
-    assert fields["issuer"] == [party.issuer, None]
+    assert fields["issuer"] == [registration.issuer, None]
 
 
-def test_what_comes_by_a_link(either_world: World) -> None:
+def test_connections_sent_in_by_a_link_are_audited(either_world: World) -> None:
     world = either_world
     page = visitor(world)
     page.send("/platform", PLATFORM)
     with world.bridge.database.reading() as tx:
-        party = parties.all_parties(tx)[-1]
-    page.send("/withdrawal", {"connection": str(party.id)})
-    added, withdrawn = kept(world, party.id)
+        registration = registrations.all_registrations(tx)[-1]
+    page.send("/withdrawal", {"connection": str(registration.id)})
+    added, withdrawn = kept(world, registration.id)
     assert added[:2] == ("add", LINK)
     assert added[2]["client_id"] == [None, "client-9"]
     assert withdrawn[:2] == ("forget", LINK)
@@ -85,7 +86,7 @@ PLATFORM = {
 }
 
 
-def test_commands_and_what_is_shown(world: World) -> None:
+def test_commands_are_audited_with_their_user(world: World) -> None:
     cli = Cli(world)
     cli("lti", "add-tool", "By hand", "--centre", "TWO", *ADD)
     number = cli.json("lti", "list")[-1]["id"]
@@ -94,51 +95,55 @@ def test_commands_and_what_is_shown(world: World) -> None:
     acts = kept(world, number)
     assert [action for action, _, _ in acts] == ["add", "change", "disable"]
     assert {means for _, (means, _), _ in acts} == {"command"}
-    assert all(who not in ("", "operations page") for _, (_, who), _ in acts)
-    last = str(cli.json("run", "list")[0]["id"])
+    assert all(who not in ("", NAME) for _, (_, who), _ in acts)
+    last = str(cli.json("run", "list")[0]["number"])
     assert "connections: 1 switched off" in cli("run", "list")
     shown = cli("run", "show", last)
     assert "By hand: disable, done" in shown
     assert "status: active -> disabled" in shown
-    page = requests.get(f"{world.address}/runs/{last}", timeout=10)
+    page = world.operator.get(f"{world.address}/runs/{last}", timeout=120)
     assert page.status_code == 200
     assert f"command, {acts[0][1][1]}" in page.text
     assert "<del><bdi>active</bdi></del> <ins><bdi>disabled</bdi></ins>" in page.text
 
 
 def test_a_run_of_the_academys_own_is_shown(world: World) -> None:
-    party = add(world, centre="")
-    Operator(world).send(f"/{party.id}", "/approval")
+    registration = add(world, centre="")
+    Operator(world).send(f"/{registration.id}", "/approval")
     with world.bridge.database.reading() as tx:
         last = tx.scalar(select(run.c.id).order_by(run.c.id.desc()).limit(1))
     for path in (f"/runs/{last}", "/runs", "/", "/centres"):
-        page = requests.get(world.address + path, timeout=10)
+        page = world.operator.get(world.address + path, timeout=120)
         assert page.status_code == 200, path
-    assert "Academy" in requests.get(f"{world.address}/runs/{last}", timeout=10).text
+    assert "Academy" in world.operator.get(f"{world.address}/runs/{last}", timeout=120).text
 
 
-@pytest.mark.parametrize(("reach", "status"), [(Reach(), 200), (Reach("ONE"), 404)])
-def test_programs_that_reach_everything_see_it(world: World, reach: Reach, status: int) -> None:
-    wish = Wish("reader", [Scope.READ_OPERATIONS], reach, 0, 0)
-    _, secret = make_token(world.bridge.database, wish, [], by=By("a test", "command", utc_now()))
+@pytest.mark.parametrize(("reach", "status"), [(DataScope(), 200), (DataScope("ONE"), 404)])
+def test_the_api_shows_the_audit_to_tokens_without_a_centre(
+    world: World, reach: DataScope, status: int
+) -> None:
+    new = NewToken("reader", [Scope.READ_OPERATIONS], reach, 0, 0)
+    _, secret = create_token(
+        world.bridge.database, new, [], by=Actor("a test", "command", utc_now())
+    )
     Operator(world).send(f"/{add(world, centre='').id}", "/approval")
     headers = {"Authorization": f"Bearer {secret}"}
     runs = f"{world.address}/api/v1/runs"
-    listed = requests.get(runs, headers=headers, timeout=10).json()["items"]
+    listed = requests.get(runs, headers=headers, timeout=120).json()["items"]
     assert ("connections" in {each["flows"] for each in listed}) == (status == 200)
     with world.bridge.database.reading() as tx:
         number = tx.scalar(select(run.c.id).order_by(run.c.id.desc()).limit(1))
-    assert requests.get(f"{runs}/{number}", headers=headers, timeout=10).status_code == status
-    shown = requests.get(f"{runs}/{number}/items", headers=headers, timeout=10)
+    assert requests.get(f"{runs}/{number}", headers=headers, timeout=120).status_code == status
+    shown = requests.get(f"{runs}/{number}/items", headers=headers, timeout=120)
     assert shown.status_code == status
     if status == 200:
         assert shown.json()["items"][0]["fields"]["status"] == [None, "active"]
 
 
 def test_a_decision_is_not_a_run_that_the_centre_ran(world: World) -> None:
-    Operator(world).send(f"/{world.party.id}", "/rejection")
+    Operator(world).send(f"/{world.registration.id}", "/rejection")
     with world.bridge.database.reading() as tx:
-        assert operations.last_run_of_each(tx) == {}
+        assert queries.last_run_of_each(tx) == {}
 
 
 # ---- at the same time ----------------------------------------------------------------------
@@ -146,40 +151,44 @@ def test_a_decision_is_not_a_run_that_the_centre_ran(world: World) -> None:
 
 def test_two_decisions_at_once_lose_nothing(postgres_address: str) -> None:
     with world_on(postgres_address) as world, ThreadPoolExecutor(1) as pool:
-        number = world.party.id
+        number = world.registration.id
         with world.bridge.database.writing() as tx:
-            party = deciding.find(tx, number)
+            registration = approval.find_registration(tx, number)
             other = pool.submit(Cli(world), "lti", "approve", str(number), "--no-email")
             until(lambda: other.done() or waits(world.bridge.database))
-            deciding.add_deployment(tx, party, "dep-2", By("somebody", "page", utc_now()))
-        other.result(timeout=30)
+            approval.add_deployment(tx, registration, "dep-2", Actor("somebody", "page", utc_now()))
+        other.result(timeout=120)
         with world.bridge.database.reading() as tx:
-            found = parties.find(tx, number)
+            found = registrations.find(tx, number)
         assert found is not None
         assert found.deployment_ids == ("dep-1", "dep-2")
         assert not found.privacy.email
 
 
 @pytest.mark.parametrize("centre", ["TWO", "", "ONE"])
-def test_the_same_platform_sent_in_at_once(postgres_address: str, centre: str) -> None:
+def test_a_platform_sent_in_twice_at_once_is_stored_once(
+    postgres_address: str, centre: str
+) -> None:
     with world_on(postgres_address) as world, ThreadPoolExecutor(1) as pool:
-        party = add(world)
+        registration = add(world)
         with world.bridge.database.writing() as tx:
-            parties.remove(tx, party.id)
+            registrations.remove(tx, registration.id)
 
-        def send_in(party: Party) -> Party:
+        def send_in(registration: LtiRegistration) -> LtiRegistration:
             with world.bridge.database.writing() as tx:
-                return connecting.send_in(tx, party, By("connect link", "page", utc_now()))
+                return connect_links.send_in(
+                    tx, registration, Actor("connect link", "page", utc_now())
+                )
 
         with world.bridge.database.writing() as tx:
-            first = parties.add(tx, replace(party, centre="TWO", id=0))
-            other = pool.submit(send_in, replace(party, centre=centre, id=0))
+            first = registrations.add(tx, replace(registration, centre="TWO", id=0))
+            other = pool.submit(send_in, replace(registration, centre=centre, id=0))
             until(lambda: other.done() or waits(world.bridge.database))
         if centre == "TWO":
-            assert other.result(timeout=30).id == first.id
+            assert other.result(timeout=120).id == first.id
         else:
             with pytest.raises(LtiRefused, match="another centre"):
-                other.result(timeout=30)
+                other.result(timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +199,13 @@ def test_the_same_platform_sent_in_at_once(postgres_address: str, centre: str) -
         ("/link", {"centre": "\x00"}),
     ],
 )
-def test_codes_that_no_database_can_look_for(
+def test_a_code_with_a_nul_character_is_refused(
     either_world: World, path: str, form: dict[str, str]
 ) -> None:
-    answer = requests.post(
+    answer = either_world.operator.post(
         f"{either_world.address}/connections{path}",
-        data=form,
+        data=form | own_field(either_world.operator),
         headers={"Origin": either_world.address},
-        timeout=10,
+        timeout=120,
     )
     assert answer.status_code == 400

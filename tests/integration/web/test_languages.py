@@ -14,7 +14,9 @@ from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
 import lms_bridge
-from lms_bridge.web.languages import FOLDER, LANGUAGES, known
+from lms_bridge.reference import reference
+from lms_bridge.web.filters import AVAILABILITIES, OFFERING_STATUSES
+from lms_bridge.web.languages import FOLDER, LANGUAGES, NAMES, known
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
 CODE = Path(lms_bridge.__file__).parent
@@ -44,16 +46,25 @@ def in_code() -> set[str]:
     }
 
 
+@cache
+def in_reference() -> set[str]:
+    """The words of the reference data that the pages show."""
+    kinds = ("regions", "modalities", "levels", "registration_types")
+    return {text for kind in kinds for text in getattr(reference(), kind).values()}
+
+
 @pytest.mark.parametrize("language", OTHERS)
-def test_what_is_marked_is_translated_and_nothing_is_left_over(language: str) -> None:
+def test_every_marked_text_is_translated_and_no_translation_is_left_over(language: str) -> None:
     texts = {str(each.id) for each in catalog(language) if each.id and each.string}
-    assert in_templates() - texts == set()
-    assert texts - in_templates() - in_code() == set()
+    shown = in_templates() | in_reference() | set(OFFERING_STATUSES.values())
+    shown |= set(AVAILABILITIES.values())
+    assert shown - texts == set()
+    assert texts - shown - in_code() == set()
     assert texts == {str(each.id) for each in catalog("fr") if each.id}
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_what_is_served_is_what_was_written(language: str) -> None:
+def test_the_compiled_translations_are_up_to_date(language: str) -> None:
     with (FOLDER / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:
         served = GNUTranslations(file)
     for each in catalog(language):
@@ -62,7 +73,7 @@ def test_what_is_served_is_what_was_written(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "language", "direction", "words"),
+    ("requested", "language", "direction", "words"),
     [
         ("fr-CA,en;q=0.5", "fr", "ltr", "Allez dans votre cours et cliquez sur le lien."),
         ("ar", "ar", "rtl", "اذهب إلى دورتك"),
@@ -72,10 +83,10 @@ def test_what_is_served_is_what_was_written(language: str) -> None:
         ("\x1b;;q=x,,", "en", "ltr", "Go to your course"),
     ],
 )
-def test_a_refusal_in_the_language_of_the_browser(
-    empty: FlaskClient, asked: str, language: str, direction: str, words: str
+def test_a_refusal_is_shown_in_the_language_of_the_browser(
+    empty: FlaskClient, requested: str, language: str, direction: str, words: str
 ) -> None:
-    page = empty.get("/lti/tool/launch", headers={"Accept-Language": asked})
+    page = empty.get("/lti/tool/launch", headers={"Accept-Language": requested})
     assert page.status_code == 405
     assert f'<html lang="{language}" dir="{direction}">' in page.text
     assert words in page.text
@@ -86,5 +97,62 @@ def test_a_refusal_in_the_language_of_the_browser(
     ("locale", "language"),
     [("fr", "fr"), ("pt-BR", ""), ("zh_CN", "zh"), ("es-419", "es"), ("x" * 300, ""), ("", "")],
 )
-def test_languages_of_launches(locale: str, language: str) -> None:
+def test_the_locale_of_a_launch_chooses_the_language(locale: str, language: str) -> None:
     assert known(locale) == language
+
+
+# ---- public pages in the reader's language ---------------------------------------------------
+
+PUBLIC = ("/", "/catalogue", "/catalogue/ARB-1", "/catalogue/nothing", "/sign-in", "/runs")
+_HIDDEN = re.compile(
+    r"<(script|style|code|time|option|bdi)\b.*?</\1>|<h[12] dir=.*?</h[12]>", re.DOTALL
+)
+_FOREIGN = re.compile(r'<(\w+)[^>]* (?:lang="[^"]+"|dir="auto")[^>]*>.*?</\1>', re.DOTALL)
+_WORD = re.compile(r"[A-Za-z]{4,}")
+
+
+def english_words(page: str) -> set[str]:
+    """Latin words of a page outside of what is marked as another language, or is a name."""
+    body = page.partition("<body>")[2]
+    body = _HIDDEN.sub(" ", body)
+    body = _FOREIGN.sub(" ", body)
+    body = re.sub(r'<span class="zone">[^<]*</span>', " ", body)  # names of time zones
+    return set(_WORD.findall(re.sub(r"<[^>]*>", " ", body)))
+
+
+@pytest.mark.parametrize("language", ["ar", "ru", "zh"])
+@pytest.mark.parametrize("path", PUBLIC)
+def test_a_public_page_is_wholly_in_the_readers_language(
+    stranger: FlaskClient, path: str, language: str
+) -> None:
+    page = stranger.get(path, headers={"Accept-Language": language}).text
+    direction = "rtl" if language == "ar" else "ltr"
+    assert f'<html lang="{language}" dir="{direction}">' in page
+    assert english_words(page) <= {"bridge", "lms_bridge", "Sample", "Centre", "Kenya", "Nairobi"}
+
+
+def test_a_link_chooses_the_language_and_the_next_pages_keep_it(stranger: FlaskClient) -> None:
+    page = stranger.get("/catalogue?text=a&lang=fr", headers={"Accept-Language": "es"})
+    assert '<html lang="fr"' in page.text
+    assert "Accept-Language" in page.headers["Vary"]
+    for code, name in NAMES.items():
+        mine = f'<strong lang="{code}">{name}</strong>'
+        other = f'hreflang="{code}" href="/catalogue?text=a&amp;lang={code}">{name}</a>'
+        assert (mine if code == "fr" else other) in page.text
+    kept = stranger.get("/catalogue", headers={"Accept-Language": "es"})
+    assert '<html lang="fr"' in kept.text
+    assert '<html lang="ru"' in stranger.get("/?lang=ru-RU").text
+    assert '<html lang="ru"' in stranger.get("/?lang=xx").text
+    assert '<html lang="ru"' in stranger.get("/?lang=" + "x" * 500).text
+
+
+def test_operators_pages_are_english_as_a_whole(client: FlaskClient) -> None:
+    page = client.get("/runs?lang=ar")
+    assert '<html lang="en" dir="ltr">' in page.text
+    assert not re.search("[\u0600-\u06ff]", page.text.replace("مركز العينة", ""))
+
+
+def test_amounts_and_days_follow_the_language(stranger: FlaskClient) -> None:
+    page = stranger.get("/catalogue/AFR-1", headers={"Accept-Language": "fr"}).text
+    assert "Gratuit" in page or "USD" in page
+    assert re.search(r"\d{1,2} (janv|févr|mars|avr|mai|juin|juil|août|sept|oct|nov|déc)", page)

@@ -47,12 +47,12 @@ def _as_it_was() -> Iterator[None]:
         ("enrolled 30 of 30 in 2.5 s", "enrolled 30 of 30 in 2.5 s"),
     ],
 )
-def test_texts(text: str, shown: str) -> None:
+def test_private_values_in_texts_are_redacted(text: str, shown: str) -> None:
     assert redacted_text(text) == shown
     assert redacted_text(shown) == shown
 
 
-def test_keys_and_depths() -> None:
+def test_private_values_are_redacted_by_key_at_any_depth() -> None:
     assert redacted(
         {
             "wstoken": "abc",
@@ -75,12 +75,12 @@ def test_keys_and_depths() -> None:
 
 
 @given(st.text(), st.from_regex(r"\A[a-z]{1,20}@[a-z]{1,20}\.[a-z]{2,5}\Z"), st.text())
-def test_no_address_survives(before: str, address: str, after: str) -> None:
+def test_every_email_address_is_redacted(before: str, address: str, after: str) -> None:
     assert address not in redacted_text(f"{before} {address} {after}")
 
 
 @given(st.text(), st.from_regex(r"\A[0-9a-f]{32}\Z"))
-def test_no_token_survives(before: str, token: str) -> None:
+def test_every_token_in_an_address_is_redacted(before: str, token: str) -> None:
     assert token not in redacted_text(f"{before} https://x.org/?wstoken={token}&a=1")
 
 
@@ -89,10 +89,10 @@ def test_a_very_long_text_is_cut() -> None:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_everything_goes_the_same_way(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_logger_is_redacted(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("info", as_json=as_json)
     structlog.get_logger("lms_bridge.x").info("ours", token="abc123", centre="KE", title="العربية")
-    logging.getLogger("urllib3.pool").warning("theirs %s", "/rest?wstoken=abc123")
+    logging.getLogger("psycopg.pool").warning("theirs %s", "/rest?wstoken=abc123")
     structlog.get_logger("lms_bridge.x").debug("too fine")
     logging.getLogger("apscheduler.scheduler").info("its own business")
     try:
@@ -100,15 +100,15 @@ def test_everything_goes_the_same_way(as_json: bool, capsys: pytest.CaptureFixtu
     except ValueError:
         logging.getLogger("apscheduler.executors").exception("job failed")
         structlog.get_logger("lms_bridge.x").exception("failed")
-    out, told = capsys.readouterr()
+    out, reported = capsys.readouterr()
     assert out == ""
-    assert "abc123" not in told
-    assert "ann@" not in told
-    assert "too fine" not in told
-    assert "its own business" not in told
-    assert told.count("Traceback") == 2
+    assert "abc123" not in reported
+    assert "ann@" not in reported
+    assert "too fine" not in reported
+    assert "its own business" not in reported
+    assert reported.count("Traceback") == 2
     if as_json:
-        events = [json.loads(line) for line in told.splitlines()]
+        events = [json.loads(line) for line in reported.splitlines()]
         assert [event["event"] for event in events] == [
             "ours",
             f"theirs /rest?wstoken={GONE}",
@@ -120,12 +120,12 @@ def test_everything_goes_the_same_way(as_json: bool, capsys: pytest.CaptureFixtu
         assert events[0]["logger"] == "lms_bridge.x"
         assert events[0]["timestamp"].endswith("Z")
     else:
-        assert "centre=KE" in told
+        assert "centre=KE" in reported
 
 
-def test_debug_tells_of_libraries_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_logs_include_libraries(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug")
-    logging.getLogger("urllib3.pool").debug("a connection for ann@example.org")
+    logging.getLogger("psycopg.pool").debug("a connection for ann@example.org")
     assert f"a connection for {EMAIL}" in capsys.readouterr().err
     logs.set_up("error")
     structlog.get_logger("x").warning("not so bad")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytest
 from flask import Flask
 from jinja2 import DictLoader
 
-from lms_bridge.bootstrap import Bridge
 from lms_bridge.web import languages
 from lms_bridge.web.skeletons import filled
 
@@ -22,7 +19,7 @@ PAGE = (
 @pytest.fixture
 def app() -> Flask:
     made = Flask(__name__)
-    languages.add_to(made, cast(Bridge, None))
+    languages.add_to(made)
     made.jinja_env.loader = DictLoader({"page.html": PAGE})
     return made
 
@@ -43,14 +40,14 @@ def test_each_reader_gets_their_own_texts_and_language(app: Flask) -> None:
     assert page(app, "Ada") == first
 
 
-def test_what_is_not_there_is_left_out(app: Flask) -> None:
+def test_missing_parts_are_left_out(app: Flask) -> None:
     assert "<b>" in page(app, "Ada")
     assert "<b>" not in page(app, "")
     assert "<b>Ada</b>" in page(app, "Ada")
 
 
 @pytest.mark.parametrize("name", ["<script>", '"', "&amp;", "\ue000back\ue001", "{{ role }}"])
-def test_texts_are_shown_and_never_read(app: Flask, name: str) -> None:
+def test_texts_are_never_read_as_templates(app: Flask, name: str) -> None:
     shown = page(app, name)
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert f"<b>{escaped.replace(chr(34), '&#34;')}</b>" in shown

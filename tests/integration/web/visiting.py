@@ -13,12 +13,12 @@ from html.parser import HTMLParser
 import requests
 from sqlalchemy import func, select
 
-from lms_bridge.lti import parties
-from lms_bridge.lti.connecting import make_link
-from lms_bridge.lti.once import Once
-from lms_bridge.lti.parties import Party
-from lms_bridge.store.lti_tables import once
-from lms_bridge.sync.work import utc_now
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.lti import registrations
+from lms_bridge.lti.connect_links import make_connect_link
+from lms_bridge.lti.nonces import Nonces
+from lms_bridge.lti.registrations import LtiRegistration
+from lms_bridge.store.lti_tables import nonce
 from tests.integration.lti_platform.world import World
 
 OWN_FORM = {"Sec-Fetch-Site": "same-origin"}
@@ -89,7 +89,7 @@ class Visitor:
     link: str
 
     def look(self) -> requests.Response:
-        page = requests.get(self.link, timeout=10)
+        page = requests.get(self.link, timeout=120)
         assert page.status_code == 200, page.text
         return page
 
@@ -103,18 +103,18 @@ class Visitor:
             data={**form.fields, **(fields or {})},
             # The page sends no referrer: its forms have no origin (Fetch, section 3.2).
             headers={"Origin": "null", **OWN_FORM, **headers},
-            timeout=20,
+            timeout=120,
         )
 
 
 @dataclass
 class Operator:
-    """Somebody on the bridge's machine."""
+    """An operator who is signed in."""
 
     world: World
 
     def look(self, path: str = "", status: int = 200) -> requests.Response:
-        page = requests.get(f"{self.world.address}/connections{path}", timeout=10)
+        page = self.world.operator.get(f"{self.world.address}/connections{path}", timeout=120)
         assert page.status_code == status, page.text
         return page
 
@@ -128,16 +128,16 @@ class Operator:
         """Fills in a form of the page at that path; fields that are None are left out."""
         form = form_to(self.look(path), ending)
         given = {**form.fields, **(fields or {})}
-        return requests.post(
+        return self.world.operator.post(
             self.world.address + form.action,
             data={name: text for name, text in given.items() if text is not None},
             headers={"Origin": self.world.address, **OWN_FORM, **headers},
-            timeout=20,
+            timeout=120,
         )
 
 
 def visitor(world: World, centre: str = "TWO") -> Visitor:
-    return Visitor(world, make_link(world.room, centre))
+    return Visitor(world, make_connect_link(world.lti, centre))
 
 
 def old_link(world: World, hours: float) -> str:
@@ -146,17 +146,17 @@ def old_link(world: World, hours: float) -> str:
     def then() -> datetime:
         return utc_now() - timedelta(hours=hours)
 
-    room = replace(world.room, once=Once(world.room.database, then))
-    return make_link(room, "TWO")
+    lti = replace(world.lti, nonces=Nonces(world.lti.database, then))
+    return make_connect_link(lti, "TWO")
 
 
-def newest(world: World) -> Party:
+def newest(world: World) -> LtiRegistration:
     with world.bridge.database.reading() as tx:
-        return parties.all_parties(tx)[-1]
+        return registrations.all_registrations(tx)[-1]
 
 
 def rows(world: World) -> dict[str, int]:
     """Rows of every table, those that may be used once included."""
     with world.bridge.database.reading() as tx:
-        kept = tx.scalar(select(func.count()).select_from(once)) or 0
-    return {**world.counts(), once.name: kept}
+        kept = tx.scalar(select(func.count()).select_from(nonce)) or 0
+    return {**world.counts(), nonce.name: kept}

@@ -1,4 +1,4 @@
-"""Worlds with a receiver beside them, and a courier whose time the tests decide."""
+"""Worlds with a receiver beside them, and a dispatcher whose time the tests decide."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import databases
 from tests.integration.api.world import World, open_world
-from tests.integration.jobs.conftest import bridge as bridge
-from tests.integration.jobs.conftest import new_bridge as new_bridge
 from tests.integration.webhooks.receiver import Receiver, receiving
 from tests.integration.webhooks.world import Post, open_post
+
+database_address = databases.sqlite_unless_both
 
 
 @pytest.fixture

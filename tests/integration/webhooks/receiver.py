@@ -45,7 +45,7 @@ class Receiver:
             self.changed.notify_all()
             return self.answers.pop(0) if self.answers else 204
 
-    def wait_for(self, number: int, seconds: float = 20.0) -> None:
+    def wait_for(self, number: int, seconds: float = 120.0) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.got) >= number, seconds), self.got
 
@@ -69,7 +69,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             if self.path.endswith("slow"):
                 receiver.waiting.release()
-                receiver.gate.wait(30)
+                receiver.gate.wait(120)
             good = _verified(receiver.secret, body, headers)
             status = receiver.take(Received(self.path, headers, json.loads(body), good, body))
             self.send_response(status)

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import event, func, select
 
-from lms_bridge.store import deliveries, webhooks
 from lms_bridge.store.api_tables import webhook_attempt
-from lms_bridge.store.deliveries import DELIVERED, WAITING, state_of
-from lms_bridge.webhooks.keeping import ping_webhook, remove_webhook, resend_delivery
+from lms_bridge.webhooks import storage
+from lms_bridge.webhooks.service import ping_webhook, remove_webhook, resend_delivery
+from lms_bridge.webhooks.storage import DELIVERED, WAITING, state_of
+from tests.databases import BOTH
 from tests.integration.webhooks.receiver import receiving
 from tests.integration.webhooks.world import Post
 
@@ -19,7 +20,7 @@ def ping(post: Post, number: int) -> None:
     ping_webhook(post.world.bridge.database, number, post.now)
 
 
-def test_each_attempt_leaves_a_line(post: Post) -> None:
+def test_each_attempt_is_logged(post: Post) -> None:
     hook = post.add()
     post.receiver.secret = ""
     post.receiver.answers = [503, 404]
@@ -40,7 +41,7 @@ def test_each_attempt_leaves_a_line(post: Post) -> None:
     assert all(0 <= each.milliseconds < 30_000 for each in attempts)
 
 
-def test_an_attempt_without_an_answer(one_post: Post) -> None:
+def test_an_attempt_without_a_response_is_logged(one_post: Post) -> None:
     post = one_post
     with receiving() as gone:
         post.receiver.address = gone.address
@@ -52,7 +53,7 @@ def test_an_attempt_without_an_answer(one_post: Post) -> None:
     assert attempt.error == "No connection could be made."
 
 
-def test_sent_again_by_hand(post: Post) -> None:
+def test_a_resent_delivery_starts_its_count_again(post: Post) -> None:
     """The count begins anew; the lines before stay."""
     hook = post.add()
     ping(post, hook.id)
@@ -64,7 +65,8 @@ def test_sent_again_by_hand(post: Post) -> None:
     assert len(attempts) == 2
 
 
-def test_the_lines_go_with_their_delivery(post: Post) -> None:
+@BOTH
+def test_attempts_are_deleted_with_their_delivery(post: Post) -> None:
     first, second = post.add(), post.add()
     post.receiver.secret = ""
     for hook in (first, second):
@@ -82,30 +84,31 @@ def lines(post: Post) -> int:
         return tx.scalar(select(func.count()).select_from(webhook_attempt)) or 0
 
 
-def test_removed_while_it_is_sent(post: Post) -> None:
+@BOTH
+def test_a_webhook_removed_during_a_delivery_leaves_nothing(post: Post) -> None:
     post.add(path="/slow")
     post.change_offering("ONE-open", title="changed")
-    post.courier.turn()
-    assert post.receiver.waiting.acquire(timeout=20)
+    post.dispatcher.turn()
+    assert post.receiver.waiting.acquire(timeout=120)
     remove_webhook(post.world.bridge.database, post.rows()[0].webhook_id, by=post.by())
     post.receiver.gate.set()
-    assert post.courier.wait_idle(30)
+    assert post.dispatcher.wait_idle(120)
     assert post.rows() == []
     assert lines(post) == 0
 
 
-def test_asked_for_again_while_it_fails(post: Post) -> None:
+def test_a_resend_during_a_failing_attempt_is_kept(post: Post) -> None:
     """The failure of the attempt that was on its way does not undo the wish."""
     hook = post.add(path="/slow")
     post.receiver.secret = ""
     post.receiver.answers = [500]
     ping(post, hook.id)
-    post.courier.turn()
-    assert post.receiver.waiting.acquire(timeout=20)
+    post.dispatcher.turn()
+    assert post.receiver.waiting.acquire(timeout=120)
     post.go(seconds=1)
     resend_delivery(post.world.bridge.database, post.rows()[0].id, by=post.by())
     post.receiver.gate.set()
-    assert post.courier.wait_idle(30)
+    assert post.dispatcher.wait_idle(120)
     (row,) = post.rows()
     assert (row.next_attempt, row.attempts, state_of(row)) == (post.now, 0, WAITING)
     post.go(minutes=1)
@@ -139,7 +142,7 @@ def test_a_failure_touches_no_other_delivery(one_post: Post) -> None:
     assert timedelta(seconds=4) <= rests - post.now <= timedelta(seconds=6)
 
 
-def test_a_trial_wakes_a_webhook(one_post: Post) -> None:
+def test_a_ping_wakes_a_resting_webhook(one_post: Post) -> None:
     post = one_post
     hook = post.add()
     post.receiver.secret = ""
@@ -150,11 +153,11 @@ def test_a_trial_wakes_a_webhook(one_post: Post) -> None:
     assert len(post.receiver.got) == 3
 
 
-def test_what_waits_for_a_webhook_that_is_off_is_forgotten_in_time(post: Post) -> None:
+def test_deliveries_of_a_disabled_webhook_are_deleted_in_time(post: Post) -> None:
     hook = post.add()
     ping(post, hook.id)
     with post.world.bridge.database.writing() as tx:
-        webhooks.switch_off(tx, hook.id, "a test")
+        storage.switch_off(tx, hook.id, "a test")
     post.go(days=29)
     post.turn()
     assert len(post.rows()) == 1
@@ -163,23 +166,23 @@ def test_what_waits_for_a_webhook_that_is_off_is_forgotten_in_time(post: Post) -
     assert post.rows() == []
 
 
-def test_a_look_reads_no_heap_of_messages(one_post: Post) -> None:
+def test_the_dispatcher_reads_few_rows_however_many_wait(one_post: Post) -> None:
     """It comes every second, however many messages wait for a receiver that is down."""
     post = one_post
     post.add()
     database = post.world.bridge.database
-    asked: list[tuple[str, tuple[Any, ...]]] = []
+    requested: list[tuple[str, tuple[Any, ...]]] = []
 
     def keep(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        asked.append((statement, parameters))
+        requested.append((statement, parameters))
 
     event.listen(database.engine, "before_cursor_execute", keep)
     with database.writing() as tx:
-        deliveries.due_webhooks(tx, post.now)
-        deliveries.claim(tx, 1, post.now, post.now)
+        storage.due_webhooks(tx, post.now)
+        storage.claim_delivery(tx, 1, post.now, post.now)
     event.remove(database.engine, "before_cursor_execute", keep)
-    assert len(asked) == 2
-    for statement, parameters in asked:
+    assert len(requested) == 2
+    for statement, parameters in requested:
         with database.reading() as tx:
             rows = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
         plan = "; ".join(row.detail for row in rows)

@@ -8,38 +8,41 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from lms_bridge.domain.access import Reach, Scope
+from lms_bridge.audit import Subject
+from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.events import Event
-from lms_bridge.store import webhooks
 from lms_bridge.store.api_tables import webhook
 from lms_bridge.store.tables import run
-from lms_bridge.sync.auditing import Subject
-from lms_bridge.webhooks.keeping import (
+from lms_bridge.webhooks import storage
+from lms_bridge.webhooks.service import (
     enable_webhook,
     ping_webhook,
     remove_webhook,
     renew_secret,
     resend_delivery,
 )
+from tests.databases import BOTH
 from tests.integration.audited import Act, acts, all_that_is_kept
 from tests.integration.lti_platform.waiting import until, waits
 from tests.integration.webhooks.receiver import Receiver
 from tests.integration.webhooks.test_page import OWN
 from tests.integration.webhooks.world import Post, open_post
+from tests.operators import NAME, own_field
 
 ADDRESS = "https://lms.example.org/hook-of-a-secret-path?key=of-a-secret-query"
-PAGE, COMMAND = ("page", "operations page"), ("command", "test")
+PAGE, COMMAND = ("page", NAME), ("command", "test")
 
 
 def kept(post: Post) -> list[Act]:
     return acts(post.world.bridge.database, Subject.WEBHOOK)
 
 
-def test_through_the_interface(post: Post) -> None:
+@BOTH
+def test_changes_by_the_api_are_audited(post: Post) -> None:
     world = post.world
-    token = world.token(reach=Reach("ONE"))
+    token = world.token(reach=DataScope("ONE"))
     by = ("api", f"token {token[5:17]}")
     given = {"name": "Sample of sample@example.org", "address": ADDRESS}
     made = world.post("/webhooks", token, json={**given, "events": ["result.changed"]}).get_json()
@@ -67,21 +70,22 @@ def test_through_the_interface(post: Post) -> None:
     (listed, *_) = world.get("/runs", token).get_json()["items"]
     items = world.get(f"/runs/{listed['number']}/items", token).get_json()["items"]
     assert (items[0]["action"], items[0]["fields"]["active"]) == ("remove", [True, None])
-    stranger = world.token(Scope.READ_OPERATIONS, reach=Reach("TWO"))
+    stranger = world.token(Scope.READ_OPERATIONS, reach=DataScope("TWO"))
     assert world.get("/runs", stranger).get_json()["items"] == []
     assert world.get(f"/runs/{listed['number']}", stranger).status_code == 404
 
 
-def test_by_a_command_and_by_the_page(post: Post) -> None:
-    database, client = post.world.bridge.database, post.world.client
+@BOTH
+def test_changes_by_a_command_and_by_the_page_are_audited(post: Post) -> None:
+    database, client = post.world.bridge.database, post.world.operator
     hook = post.add(events=[Event.RESULT_CHANGED])
     ping_webhook(database, hook.id, post.now)
     post.turn()
     (row,) = post.rows()
-    client.post(f"/webhooks/deliveries/{row.id}/resend", headers=OWN)
+    client.post(f"/webhooks/deliveries/{row.id}/resend", data=own_field(client), headers=OWN)
     with database.writing() as tx:
-        webhooks.switch_off(tx, hook.id, "a test")
-    client.post(f"/webhooks/{hook.id}/enable", headers=OWN)
+        storage.switch_off(tx, hook.id, "a test")
+    client.post(f"/webhooks/{hook.id}/enable", data=own_field(client), headers=OWN)
     renew_secret(database, post.world.bridge.vault, hook.id, by=post.by(), hours=0)
     remove_webhook(database, hook.id, by=post.by())
     added, again, on, renewed, removed = kept(post)
@@ -101,12 +105,14 @@ def test_by_a_command_and_by_the_page(post: Post) -> None:
     assert "whsec_" not in "".join(pages)
 
 
-def test_what_the_bridge_itself_switches_off(post: Post) -> None:
+@BOTH
+def test_a_webhook_disabled_by_the_bridge_is_audited(post: Post) -> None:
     hook = post.add()
     post.receiver.answers = [410]
     ping_webhook(post.world.bridge.database, hook.id, post.now)
     post.turn()
-    post.world.client.post(f"/webhooks/{hook.id}/enable", headers=OWN)
+    client = post.world.operator
+    client.post(f"/webhooks/{hook.id}/enable", data=own_field(client), headers=OWN)
     _, off, on = kept(post)
     assert off[:2] == ("disable", ("clock", ""))
     assert off.fields["active"] == [True, False]
@@ -115,11 +121,14 @@ def test_what_the_bridge_itself_switches_off(post: Post) -> None:
     assert on.fields["failing_since"] == [plain(post.now), None]
 
 
-def test_what_is_refused_leaves_nothing(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+@BOTH
+def test_a_refused_change_leaves_nothing_in_the_audit(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bridge = post.world.bridge
-    hook = post.add(Reach("ONE"))
+    hook = post.add(DataScope("ONE"))
     ping_webhook(bridge.database, hook.id, post.now)
-    theirs = Reach("TWO")
+    theirs, _ = post.world.made_token(reach=DataScope("TWO"))
     acts_on: tuple[Callable[..., object], ...] = (enable_webhook, remove_webhook, resend_delivery)
     for act in acts_on:
         with pytest.raises(NotFound):
@@ -129,7 +138,7 @@ def test_what_is_refused_leaves_nothing(post: Post, monkeypatch: pytest.MonkeyPa
     def refuse(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("lms_bridge.store.reports.finish_run", refuse)
+    monkeypatch.setattr("lms_bridge.store.runs.finish_run", refuse)
     with bridge.database.reading() as tx:
         before = tx.execute(select(webhook)).all()
     with pytest.raises(OSError, match="disk"):
@@ -142,7 +151,8 @@ def test_what_is_refused_leaves_nothing(post: Post, monkeypatch: pytest.MonkeyPa
         assert tx.execute(select(webhook)).all() == before
 
 
-def test_the_longest_names(post: Post) -> None:
+@BOTH
+def test_the_longest_name_is_audited(post: Post) -> None:
     token = post.world.token()
     given = {"name": "N" * 255, "address": ADDRESS}
     assert post.world.post("/webhooks", token, json=given).status_code == 201
@@ -155,21 +165,21 @@ def while_it_changes(post: Post, number: int, act: Callable[..., None]) -> None:
     database = post.world.bridge.database
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as tx:
-            webhooks.switch_on(tx, number)
+            storage.switch_on(tx, number, None)
             other = pool.submit(act, database, number, by=post.by())
             until(lambda: other.done() or waits(database))
-        other.result(timeout=30)
+        other.result(timeout=120)
 
 
-def test_two_at_once(postgres_address: str, receiver: Receiver) -> None:
+def test_simultaneous_changes_are_audited_once(postgres_address: str, receiver: Receiver) -> None:
     post = open_post(postgres_address, receiver)
     hook = post.add()
     with post.world.bridge.database.writing() as tx:
-        webhooks.switch_off(tx, hook.id, "a test")
+        storage.switch_off(tx, hook.id, "a test")
     while_it_changes(post, hook.id, enable_webhook)
     assert [each.action for each in kept(post)] == ["add"]  # it was on already
     with post.world.bridge.database.writing() as tx:
-        webhooks.switch_off(tx, hook.id, "a test")
+        storage.switch_off(tx, hook.id, "a test")
     while_it_changes(post, hook.id, remove_webhook)
     added, removed = kept(post)
     assert removed.fields["active"] == [True, None]  # as it was at the end

@@ -10,10 +10,12 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 from structlog.testing import capture_logs
 
-from lms_bridge.domain.access import Reach
+from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.errors import NotFound
+from lms_bridge.signing import signed_headers
 from lms_bridge.store.api_tables import webhook
-from lms_bridge.webhooks.keeping import ping_webhook, renew_secret
+from lms_bridge.webhooks.service import ping_webhook, renew_secret
+from tests.databases import BOTH
 from tests.integration.webhooks.world import Post
 
 
@@ -45,7 +47,8 @@ def send(post: Post, number: int) -> None:
     post.turn()
 
 
-def test_both_count_for_a_while(post: Post) -> None:
+@BOTH
+def test_the_old_and_the_new_secret_both_sign_for_a_while(post: Post) -> None:
     hook = post.add()
     old = post.receiver.secret
     new = renew(post, hook.id, hours=1)
@@ -63,7 +66,8 @@ def test_both_count_for_a_while(post: Post) -> None:
     assert known_to(new, post)
 
 
-def test_at_once(post: Post) -> None:
+@BOTH
+def test_the_old_secret_can_end_at_once(post: Post) -> None:
     hook = post.add()
     old, post.receiver.secret = post.receiver.secret, ""
     new = renew(post, hook.id, hours=0)
@@ -73,7 +77,7 @@ def test_at_once(post: Post) -> None:
     assert post.hook(hook.id).old_until is None
 
 
-def test_of_several_the_last_two_count(one_post: Post) -> None:
+def test_only_the_last_two_secrets_sign(one_post: Post) -> None:
     post = one_post
     hook = post.add()
     first, post.receiver.secret = post.receiver.secret, ""
@@ -82,14 +86,15 @@ def test_of_several_the_last_two_count(one_post: Post) -> None:
     assert [known_to(each, post) for each in (first, second, third)] == [False, True, True]
 
 
-def test_nobody_else_s(one_post: Post) -> None:
+def test_a_secret_of_another_centre_cannot_be_renewed(one_post: Post) -> None:
     bridge = one_post.world.bridge
     hook = one_post.add()
+    token, _ = one_post.world.made_token(reach=DataScope("TWO"))
     with pytest.raises(NotFound):
-        renew_secret(bridge.database, bridge.vault, hook.id, Reach("TWO"), by=one_post.by())
+        renew_secret(bridge.database, bridge.vault, hook.id, token, by=one_post.by())
 
 
-def test_through_the_interface(one_post: Post) -> None:
+def test_a_secret_is_renewed_through_the_api(one_post: Post) -> None:
     world = one_post.world
     token = world.token()
     hook = one_post.add()
@@ -105,3 +110,14 @@ def test_through_the_interface(one_post: Post) -> None:
     for hours in (-1, 337, "x", 1.5):
         wrong = world.post(f"/webhooks/{hook.id}/secret", token, json={"hours": hours})
         assert wrong.status_code == 422
+
+
+def test_the_signature_equals_the_reference_example() -> None:
+    """The example of the libraries for Standard Webhooks, all of which have it in their tests."""
+    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
+    message = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    assert signed_headers([secret], message, 1_614_265_330, body) == {
+        "webhook-id": message,
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }

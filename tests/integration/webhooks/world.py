@@ -9,51 +9,53 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from lms_bridge.domain.access import EVERYTHING, Reach
+from lms_bridge.audit import COMMAND, Actor
+from lms_bridge.domain.access import EVERYTHING, DataScope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.events import Event, Webhook
-from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
-from lms_bridge.jobs.courier import Courier
+from lms_bridge.domain.model import EnrolmentStatus, Flow, OfferingStatus
 from lms_bridge.reference import reference
-from lms_bridge.store import deliveries, enrolments, offerings, webhooks
+from lms_bridge.store import enrolments, offerings
 from lms_bridge.store.api_tables import webhook_delivery
-from lms_bridge.store.deliveries import Attempt
-from lms_bridge.sync.auditing import COMMAND, By
-from lms_bridge.sync.work import utc_now
-from lms_bridge.webhooks.keeping import Wish, add_webhook
+from lms_bridge.sync.desired_state import desire_offerings
+from lms_bridge.webhooks import storage
+from lms_bridge.webhooks.dispatcher import Dispatcher
+from lms_bridge.webhooks.service import NewWebhook, add_webhook
+from lms_bridge.webhooks.storage import Attempt
 from tests.integration.api.world import Change, World, open_world
 from tests.integration.webhooks.receiver import Receiver
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @dataclass
 class Post:
-    """A world, its courier, and a receiver."""
+    """A world, its dispatcher, and a receiver."""
 
     world: World
     receiver: Receiver
     now: datetime = field(default_factory=lambda: utc_now().replace(microsecond=0))
-    courier: Courier = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.courier = self.new_courier()
+        self.dispatcher = self.new_dispatcher()
 
-    def new_courier(self) -> Courier:
-        return Courier(self.world.bridge, lambda: self.now)
+    def new_dispatcher(self) -> Dispatcher:
+        return Dispatcher(self.world.bridge, lambda: self.now)
 
     def close(self) -> None:
         self.receiver.gate.set()
-        self.courier.close(PATIENCE)
+        self.dispatcher.close(PATIENCE)
         self.world.bridge.close()
 
     def go(self, **amount: float) -> None:
-        """Time passes for the courier. What it signs would be too old for receivers that check:
+        """Time passes for the dispatcher. What it signs would be too old for receivers that check:
         they look at the real clock."""
         self.now += timedelta(**amount)
 
     def add(
         self,
-        reach: Reach = EVERYTHING,
+        reach: DataScope = EVERYTHING,
         events: Sequence[Event] = tuple(Event),
         *,
         path: str = "",
@@ -63,21 +65,23 @@ class Post:
         made, secret = add_webhook(
             self.world.bridge.database,
             self.world.bridge.vault,
-            Wish("sample", self.receiver.address + path, events, reach, private_addresses=True),
+            NewWebhook(
+                "sample", self.receiver.address + path, events, reach, private_addresses=True
+            ),
             list(reference().regions),
             by=self.by(),
         )
         self.receiver.secret = secret if trusted else ""
         return made
 
-    def by(self, who: str = "test") -> By:
-        return By(who, COMMAND, self.now)
+    def by(self, who: str = "test") -> Actor:
+        return Actor(who, COMMAND, self.now)
 
     def turn(self) -> None:
         """Tells and sends until nothing is due."""
         for _ in range(50):
-            self.courier.turn()
-            assert self.courier.wait_idle(PATIENCE), "a delivery did not end"
+            self.dispatcher.turn()
+            assert self.dispatcher.wait_idle(PATIENCE), "a delivery did not end"
             if not self.due():
                 return
         raise AssertionError("there is always something due")
@@ -97,7 +101,7 @@ class Post:
         """The attempts of each delivery."""
         numbers = [row.id for row in self.rows()]
         with self.world.bridge.database.reading() as tx:
-            found = deliveries.attempts_of(tx, numbers)
+            found = storage.attempts_of(tx, numbers)
         return [found.get(number, []) for number in numbers]
 
     def rows(self) -> list[Row[Any]]:
@@ -106,7 +110,7 @@ class Post:
 
     def hook(self, number: int) -> Webhook:
         with self.world.bridge.database.reading() as tx:
-            found = webhooks.find(tx, number)
+            found = storage.webhook_row(tx, number)
         assert found is not None
         return found
 
@@ -119,6 +123,16 @@ class Post:
 
     def set_status(self, code: str, status: OfferingStatus) -> None:
         self.change_offering(code, status=status)
+
+    def acknowledge(self, code: str) -> None:
+        """The Academy takes an offering into its catalogue."""
+        bridge = self.world.bridge
+        with bridge.database.writing() as tx:
+            id_, record = offerings.offerings_by_code(tx, [code])[code]
+            desire_offerings(tx, {id_: record})
+        request = bridge.request(bridge.centre(record.centre), (Flow.OFFERINGS,), full=False)
+        report = replace(bridge.runner(), open_peers=bridge.sending_peers).run(request)
+        assert not report.errors
 
     def change_enrolment(self, number: int, status: EnrolmentStatus) -> None:
         with self.world.bridge.database.writing() as tx:

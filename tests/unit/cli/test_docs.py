@@ -13,6 +13,7 @@ import pytest
 from lms_bridge import settings
 from lms_bridge.cli import main
 from lms_bridge.registry import installed
+from lms_bridge.schemas.parts import fields_of
 
 _DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = (_DOCS / "commands.md").read_text(encoding="utf-8")
@@ -23,7 +24,10 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
     if not isinstance(command, click.Group) or command.invoke_without_command:
         yield path, command
     if isinstance(command, click.Group):
-        for name, each in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            each = command.get_command(context, name)
+            assert each is not None, f"{path} {name}"
             yield from _commands(each, f"{path} {name}")
 
 
@@ -39,19 +43,22 @@ def _sections(text: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("path", ALL)
-def test_command(path: str) -> None:
-    section = _sections(COMMANDS).get(f"`{path}`")
-    assert section is not None, f"docs/commands.md has no heading for {path}"
-    for option in ALL[path].params:
-        if isinstance(option, click.Option):
-            longest = max(option.opts, key=len)
-            assert re.search(rf"{longest}(?![\w-])", section), f"{path} {longest} is not told of"
+def test_every_command_and_option_is_documented() -> None:
+    sections = _sections(COMMANDS)
+    missing = [path for path in ALL if f"`{path}`" not in sections]
+    for path, command in ALL.items():
+        section = sections.get(f"`{path}`", "")
+        for option in command.params:
+            if isinstance(option, click.Option):
+                longest = max(option.opts, key=len)
+                if not re.search(rf"{longest}(?![\w-])", section):
+                    missing.append(f"{path} {longest}")
+    assert missing == []
 
 
-def test_nothing_is_told_of_that_does_not_exist() -> None:
-    told = {match[1] for match in re.finditer(r"^### `(.+)`$", COMMANDS, re.MULTILINE)}
-    assert told == set(ALL)
+def test_every_documented_command_and_option_exists() -> None:
+    reported = {match[1] for match in re.finditer(r"^### `(.+)`$", COMMANDS, re.MULTILINE)}
+    assert reported == set(ALL)
     known = {opt for command in ALL.values() for option in command.params for opt in option.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", COMMANDS)) <= known | {"--help"}
 
@@ -64,14 +71,14 @@ def test_every_command_has_a_help_text() -> None:
                 assert option.help, f"{path} {option.opts}"
 
 
-def test_settings() -> None:
-    told = set(re.findall(r"^\| `([a-z_.]+)` \|", SETTINGS, re.MULTILINE))
+def test_every_setting_is_documented() -> None:
+    reported = set(re.findall(r"^\| `([a-z_.]+)` \|", SETTINGS, re.MULTILINE))
     names = set(settings.names())
-    assert names <= told
-    assert {name for name in told if "." in name} <= names
+    assert names <= reported
+    assert {name for name in reported if "." in name} <= names
 
 
-def test_defaults_are_told_as_they_are() -> None:
+def test_every_default_is_documented() -> None:
     loaded = settings.load({})
     for section, part in settings.SECTIONS.items():
         for each in fields(part):
@@ -79,10 +86,21 @@ def test_defaults_are_told_as_they_are() -> None:
             row = re.search(rf"^\| `{re.escape(name)}` \| (.*?) \|", SETTINGS, re.MULTILINE)
             assert row is not None
             value = getattr(getattr(loaded, section), each.name)
-            assert _as_told(value) == row[1].strip("`"), name
+            assert _as_documented(value) == row[1].strip("`"), name
 
 
-def _as_told(value: object) -> str:
+def test_every_bound_is_documented() -> None:
+    for section, part in settings.SECTIONS.items():
+        for key, (_, bounds) in fields_of(part).items():
+            if bounds is not None:
+                assert re.search(
+                    rf"^\| `{section}\.{key}` \| [^|]+ \| {re.escape(str(bounds))} \|",
+                    SETTINGS,
+                    re.MULTILINE,
+                ), f"{section}.{key} may be {bounds}"
+
+
+def _as_documented(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -98,7 +116,8 @@ def test_every_default_is_in_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("name", installed())
-def test_options_of_connectors(name: str) -> None:
+def test_every_option_of_a_connector_is_documented(name: str) -> None:
     section = _sections(SETTINGS)[f"`{name}`"]
     for option in installed()[name].options:
         assert f"`{option.name}`" in section, f"{name}: {option.name} is not told of"
+        assert option.bounds is None or str(option.bounds) in section, f"{name}: {option.name}"

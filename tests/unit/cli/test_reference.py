@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from lms_bridge.cli.centre.checking import warnings_of
-from lms_bridge.cli.demo.samples import read_samples
+from lms_bridge.devtools.demo.samples import read_samples
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Level, Modality, RegistrationType
+from lms_bridge.network.memberships import area_warnings
 from lms_bridge.reference import read_reference, reference
 
 
-def test_the_files_of_the_configuration() -> None:
+def test_the_configuration_files_are_read() -> None:
     known = reference()
     assert len(known.regions) == 6
     assert known.cycles["2015-2018"].most_per_centre == 2
@@ -24,19 +24,19 @@ def test_the_files_of_the_configuration() -> None:
     assert set(known.registration_types) == set(RegistrationType)
 
 
-def test_every_problem_is_told(tmp_path: Path) -> None:
+def test_every_problem_is_reported(tmp_path: Path) -> None:
     (tmp_path / "regions.toml").write_text("[regions\n", encoding="utf-8")
     (tmp_path / "catalogue.toml").write_text('levels = "none"\n', encoding="utf-8")
     with pytest.raises(SettingsInvalid) as caught:
         read_reference(tmp_path)
-    told = "\n".join(caught.value.problems)
-    assert "regions.toml is not TOML" in told
-    assert "priority_areas.toml cannot be read" in told
-    assert "catalogue.toml has no part [modalities]" in told
-    assert "catalogue.toml: levels is not a part" in told
+    reported = "\n".join(caught.value.problems)
+    assert "regions.toml is not TOML" in reported
+    assert "priority_areas.toml cannot be read" in reported
+    assert "catalogue.toml has no part [modalities]" in reported
+    assert "catalogue.toml: levels is not a part" in reported
 
 
-def test_samples_cover_all_regions_and_languages_and_say_what_they_are() -> None:
+def test_samples_cover_all_regions_and_languages_and_are_marked() -> None:
     samples = read_samples()
     assert len(samples) == 7
     assert {each.centre.region for each in samples} == set(reference().regions)
@@ -45,7 +45,9 @@ def test_samples_cover_all_regions_and_languages_and_say_what_they_are() -> None
     for each in samples:
         assert "sample" in each.centre.name
         assert each.centre.sample
-        assert list(warnings_of(each.centre, reference())) == []
+        cycle = reference().cycles[each.membership.cycle]
+        assert list(area_warnings(cycle, each.membership.priority_areas)) == []
+        assert cycle.ends_on is None
         assert all(learner.email.endswith("@example.org") for learner in each.learners)
 
 

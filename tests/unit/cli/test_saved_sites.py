@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 import requests
 
-from lms_bridge.simulators.moodle import (
-    SERVICE_TOKEN,
-    MoodleState,
-    SampleSize,
-    restore,
-    sample_site,
-    save,
-    serve,
-)
+from lms_bridge.devtools.moodle.sample import SampleSize, sample_site
+from lms_bridge.devtools.moodle.saved import restore, save
+from lms_bridge.devtools.moodle.server import serve
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 
 
 def _site() -> MoodleState:
@@ -28,12 +23,12 @@ def _site() -> MoodleState:
     return site
 
 
-def test_saved_twice_is_the_same() -> None:
+def test_a_site_saved_twice_is_the_same() -> None:
     first = save(_site())
     assert save(restore(first)) == first
 
 
-def test_ids_go_on_where_they_ended() -> None:
+def test_a_restored_site_continues_its_ids() -> None:
     site = _site()
     kept = restore(save(site))
     for each in (site, kept):
@@ -48,7 +43,7 @@ def test_ids_go_on_where_they_ended() -> None:
     ]
 
 
-def test_it_answers_the_same_bytes() -> None:
+def test_a_restored_site_answers_with_the_same_bytes() -> None:
     site = sample_site("Kept", SampleSize(courses=4, people=12, enrolments=20))
     assert _answers(restore(save(site))) == _answers(site)
 
@@ -65,13 +60,13 @@ def _answers(site: MoodleState) -> list[bytes]:
         form = {"wstoken": SERVICE_TOKEN, "moodlewsrestformat": "json"}
         return [
             requests.post(
-                server.endpoint_of(), data={**form, "wsfunction": name, **more}, timeout=5
+                server.endpoint_of(), data={**form, "wsfunction": name, **more}, timeout=120
             ).content
             for name, more in calls
         ]
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"{}", b"[]", b'{"name": "x"}'])
-def test_anything_else_is_refused(spoiled: bytes) -> None:
+def test_a_file_that_is_no_site_is_refused(spoiled: bytes) -> None:
     with pytest.raises((ValueError, KeyError, TypeError)):
         restore(spoiled)

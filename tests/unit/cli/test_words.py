@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bridge.cli import exits
-from lms_bridge.cli.diff import differing, show_items
-from lms_bridge.cli.output import clean, table
-from lms_bridge.cli.summary import changed, in_words
+from lms_bridge.console import session
+from lms_bridge.console.output import clean, table
+from lms_bridge.console.summary import changed, differing, exit_code, in_words, show_items
 from lms_bridge.domain.errors import NotFound, RetryLater, SettingsInvalid, StopRun
-from lms_bridge.sync.run import Report
+from lms_bridge.sync.run import RunReport
 
 _ITEM = {
     "kind": "offering",
@@ -40,7 +39,7 @@ def test_personal_values_are_not_shown(capsys: pytest.CaptureFixture[str]) -> No
     ]
 
 
-def test_fields_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+def test_changed_fields_of_every_kind_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     values = {
         "listed": [True, False],
         "seats": [None, 25],
@@ -69,46 +68,46 @@ def test_long_texts_are_cut_to_where_they_differ() -> None:
     assert differing("a", "b" * 100) == ("a", "b" * 59 + "…")
 
 
-def test_counts_in_words() -> None:
+def test_counts_are_written_in_words() -> None:
     counts = {
-        "answers.read": 9,
-        "offering.create.taken in": 2,
+        "pages.read": 9,
+        "offering.create.applied": 2,
         "offering.create.acknowledged": 1,
         "offering.update.acknowledged": 1,
         "learner.create.waits": 1,
         "result.read.quarantined": 0,
     }
-    assert in_words(counts) == "offerings: 2 new, 2 sent; people: 1 wait for a match"
+    assert in_words(counts) == "offerings: 2 new, 2 sent; people: 1 wait"
     assert changed(counts) == 4
     assert changed({"learner.create.waits": 3, "offering.read.quarantined": 1}) == 0
     assert in_words({}) == ""
 
 
-def _report(status: str, held: tuple[int, ...] = (), **counts: int) -> Report:
-    named = {key.replace("_", "."): number for key, number in counts.items()}
-    return Report("A", 1, status, named, (), held, (), 0.1)
+def _report(status: str, held: tuple[int, ...] = ()) -> RunReport:
+    return RunReport("A", 1, status, {}, (), held, (), 0.1)
 
 
 @pytest.mark.parametrize(
     ("reports", "code"),
     [
-        ([], exits.ALL_DONE),
-        ([_report("done"), _report("done")], exits.ALL_DONE),
-        ([_report("done"), _report("partial")], exits.SOME_FAILED),
-        ([_report("busy")], exits.SOME_FAILED),
-        ([_report("failed")], exits.SOME_FAILED),
-        ([_report("held", (4,)), _report("done")], exits.WAITS_FOR_APPROVAL),
-        ([_report("held", (4,)), _report("failed")], exits.SOME_FAILED),
-        ([_report("held", (4,), offering_read_quarantined=1)], exits.SOME_FAILED),
-        ([_report("held", (4,), offering_read_quarantined=0)], exits.WAITS_FOR_APPROVAL),
+        ([], session.ALL_DONE),
+        ([_report("done"), _report("done")], session.ALL_DONE),
+        ([_report("done"), _report("partial")], session.SOME_FAILED),
+        ([_report("busy")], session.SOME_FAILED),
+        ([_report("failed")], session.SOME_FAILED),
+        ([_report("held", (4,)), _report("done")], session.WAITS_FOR_APPROVAL),
+        ([_report("held", (4,)), _report("failed")], session.SOME_FAILED),
+        ([_report("waiting"), _report("done")], session.SOME_WAIT),
+        ([_report("waiting"), _report("held", (4,))], session.WAITS_FOR_APPROVAL),
+        ([_report("waiting"), _report("partial")], session.SOME_FAILED),
     ],
 )
-def test_exit_code_of_reports(reports: list[Report], code: int) -> None:
-    assert exits.of_reports(reports) == code
+def test_reports_have_their_exit_code(reports: list[RunReport], code: int) -> None:
+    assert exit_code(reports) == code
 
 
-def test_exit_code_of_errors() -> None:
-    assert exits.of_error(SettingsInvalid(["x is not y"])) == 2
-    assert exits.of_error(NotFound("no-such", "There is none.")) == 2
-    assert exits.of_error(StopRun("x", "Stop.")) == 1
-    assert exits.of_error(RetryLater("x", "Later.")) == 1
+def test_errors_have_their_exit_code() -> None:
+    assert session.exit_code_of(SettingsInvalid(["x is not y"])) == 2
+    assert session.exit_code_of(NotFound("no-such", "There is none.")) == 2
+    assert session.exit_code_of(StopRun("x", "Stop.")) == 1
+    assert session.exit_code_of(RetryLater("x", "Later.")) == 1

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lms_bridge.schemas.csv import Shape, neutralised, restored
-from lms_bridge.schemas.csv.cells import cell_of, value_of
+from lms_bridge.schemas.csv.cells import cell_of, neutralised, restored, value_of
+from lms_bridge.schemas.csv.tables import Shape
 
 FORMULAS = "=+-@\t\r\n"
 LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1).filter(
@@ -34,7 +34,7 @@ def test_formulas_get_an_apostrophe(text: str) -> None:
 @given(st.lists(LINE, min_size=1))
 @example(["Policy; regulation"])
 @example(["a", ";"])
-def test_lists_come_back(items: list[str]) -> None:
+def test_lists_are_read_back(items: list[str]) -> None:
     assert value_of(cell_of(items, Shape.LIST), Shape.LIST, "") == items
 
 
@@ -43,7 +43,7 @@ def test_a_list_may_be_written_with_semicolons_or_on_lines() -> None:
     assert value_of("a; b\nc", Shape.LIST, "") == ["a; b", "c"]
 
 
-def test_meetings_come_back_with_their_places() -> None:
+def test_meetings_are_read_back_with_their_places() -> None:
     meetings = [
         {"starts_at": "2026-03-02T06:00:00Z", "ends_at": "2026-03-02T08:00:00Z", "place": "Room 4"},
         {"starts_at": "2026-03-03T06:00:00Z", "ends_at": "2026-03-03T08:00:00Z", "place": ""},

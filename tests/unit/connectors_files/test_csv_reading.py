@@ -7,27 +7,34 @@ from pathlib import Path
 import pytest
 
 from lms_bridge.domain.errors import NotUnderstood, RecordRefused
-from lms_bridge.schemas.csv import (
-    Row,
-    read_offerings,
-    read_registrations,
-    read_results,
-)
-from lms_bridge.schemas.enrolment import RegistrationSchema, ResultSchema
+from lms_bridge.schemas.csv.reader import CsvRow, read_offerings, read_registrations, read_results
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.offering import OfferingSchema
+from lms_bridge.schemas.records import OfferingSchema, RegistrationSchema, ResultSchema
 
 ACCENTS = "Réseaux mobiles, niveau 1"
 
 
-def offerings(text: str, encoding: str = "utf-8") -> list[Row]:
+def offerings(text: str, encoding: str = "utf-8") -> list[CsvRow]:
     return list(read_offerings(io.BytesIO(text.encode(encoding))))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_encodings_delimiters_and_line_ends(encoding: str, delimiter: str, line_end: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "line_end"),
+    [  # every two of them meet once
+        ("utf-8", ",", "\n"),
+        ("utf-8", ";", "\r\n"),
+        ("utf-8", "\t", "\r"),
+        ("utf-8-sig", ",", "\r\n"),
+        ("utf-8-sig", ";", "\r"),
+        ("utf-8-sig", "\t", "\n"),
+        ("utf-16", ",", "\r"),
+        ("utf-16", ";", "\n"),
+        ("utf-16", "\t", "\r\n"),
+    ],
+)
+def test_every_encoding_delimiter_and_line_end_is_read(
+    encoding: str, delimiter: str, line_end: str
+) -> None:
     lines = [f"id{delimiter}title", f'1{delimiter}"{ACCENTS}"', f"2{delimiter}B", ""]
     rows = offerings(line_end.join(lines), encoding)
     assert [(row.number, row.raw.external_id, row.raw.fields["title"]) for row in rows] == [
@@ -36,7 +43,7 @@ def test_encodings_delimiters_and_line_ends(encoding: str, delimiter: str, line_
     ]
 
 
-def test_header_names_in_any_case_with_spaces() -> None:
+def test_header_names_are_read_in_any_case_with_spaces() -> None:
     rows = offerings(" ID ;Title;Starts At;registration-closes\n1;A;2026-03-02;2026-03-01\n")
     loaded = load(OfferingSchema(default_zone="Africa/Nairobi"), rows[0].raw.fields)
     assert loaded["starts_at"].isoformat() == "2026-03-01T21:00:00+00:00"
@@ -53,7 +60,7 @@ def test_quoted_newlines_stay_and_rows_are_counted_as_a_spreadsheet_does() -> No
     ("header", "code", "named"),
     [
         ("id,title,colour", "csv-unknown-column", '"colour"'),
-        ("id,title,", "csv-unknown-column", "number 3"),
+        ("id,,title", "csv-unknown-column", "number 2"),
         ("id,title,anna@example.org", "csv-unknown-column", "number 3"),
         ("id,starts_at", "csv-missing-column", "title"),
         ("id,title,Title", "csv-column-twice", "title"),
@@ -79,7 +86,7 @@ def test_utf16_without_a_mark_is_named() -> None:
         offerings("id,title\n1,A\n", "utf-16-le")
 
 
-def refused(row: Row) -> bool:
+def refused(row: CsvRow) -> bool:
     """Whether the schema refuses what stands in the row's place."""
     try:
         load(OfferingSchema(), row.raw.fields)
@@ -91,14 +98,13 @@ def refused(row: Row) -> bool:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("2", "has 1 cells where the header has 3"),
         ("2,B,C,D", "has 4 cells where the header has 3"),
         (",B,C", 'has nothing in the column "id"'),
         ('2,"B"x,C', "is not CSV"),
         ("2\x00,B,C", "holds a NUL character"),
     ],
 )
-def test_a_row_of_no_known_record_is_told_with_its_number(line: str, problem: str) -> None:
+def test_a_row_of_no_known_record_is_reported_with_its_number(line: str, problem: str) -> None:
     rows = offerings(f"id,title,description\n1,A,a\n{line}\n3,C,c\n")
     assert [row.raw.external_id for row in rows] == ["1", "row 3", "3"]
     bad = rows[1]
@@ -130,10 +136,10 @@ def test_an_open_quotation_mark_is_no_removal() -> None:
 
 
 def test_unreadable_results_and_registrations_are_refused_too() -> None:
-    result = next(read_results(io.BytesIO(b"offering,learner,score\nO,L\n")))
+    result = next(read_results(io.BytesIO(b"offering,learner,score\nO,L,1,2\n")))
     with pytest.raises(RecordRefused):
         load(ResultSchema(), result.raw.fields)
-    header = b"offering,learner.id,learner.email,status\nO,L\n"
+    header = b"offering,learner.id,learner.email,status\nO,L,a,b,c\n"
     registration = next(read_registrations(io.BytesIO(header)))
     with pytest.raises(RecordRefused):
         load(RegistrationSchema(), registration.raw.fields)

@@ -1,4 +1,4 @@
-"""The connector files: settings, changes under its feet, many writers, and rows that are broken."""
+"""The connector `files`: settings, files that change while being read, many writers, bad rows."""
 
 import io
 import tracemalloc
@@ -9,49 +9,58 @@ from typing import Any
 
 import pytest
 
-from connectors.files import connector
-from connectors.files.academy import FilesAcademy
-from connectors.files.centre import FilesCentre, FilesCentreWithResults
+from lms_bridge.connectors.files import connector
+from lms_bridge.connectors.files.sides import FilesAcademy, FilesCentre, FilesCentreWithResults
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood, SettingsInvalid, Unreachable
-from lms_bridge.domain.ports import Access, Action, Answer, Done, Order, Reading, Verdict
-from lms_bridge.schemas.csv import read_offerings
+from lms_bridge.domain.ports import (
+    Action,
+    Page,
+    Pages,
+    SystemAccess,
+    Verdict,
+    WriteRequest,
+    Written,
+)
+from lms_bridge.schemas.csv.reader import read_offerings
 
 
 def centre(folder: Path, **options: object) -> Any:
-    access = Access("centre:SAMPLE", str(folder), "", options, time_zone="Africa/Nairobi")
+    access = SystemAccess("centre:SAMPLE", str(folder), "", options, time_zone="Africa/Nairobi")
     return connector.open(access)
 
 
 def academy(folder: Path) -> FilesAcademy:
-    opened = connector.open(Access("academy", str(folder), ""))
+    opened = connector.open(SystemAccess("academy", str(folder), ""))
     assert isinstance(opened, FilesAcademy)
     return opened
 
 
-def offering_orders(*codes: str) -> list[Order]:
+def offering_requests(*codes: str) -> list[WriteRequest]:
     return [
-        Order(key, Action.CREATE, "", {"state": "active", "code": code, "title": f"T {code}"})
+        WriteRequest(
+            key, Action.CREATE, "", {"state": "active", "code": code, "title": f"T {code}"}
+        )
         for key, code in enumerate(codes)
     ]
 
 
-def answers(reading: Reading) -> dict[str, Answer]:
+def answers(reading: Pages) -> dict[str, Page]:
     found = {}
     for item in reading:
-        assert isinstance(item, Answer)
+        assert isinstance(item, Page)
         found[item.scope] = item
     return found
 
 
-def test_the_side_decides_what_can_be_done(tmp_path: Path) -> None:
+def test_each_side_has_its_own_ports(tmp_path: Path) -> None:
     assert type(centre(tmp_path)) is FilesCentreWithResults
     assert type(centre(tmp_path, results=False)) is FilesCentre
     assert type(academy(tmp_path)) is FilesAcademy
 
 
-def test_all_wrong_settings_at_once() -> None:
+def test_all_wrong_settings_are_reported_at_once() -> None:
     with pytest.raises(SettingsInvalid) as raised:
-        connector.open(Access("centre:X", "relative", "", {"results": "no", "colour": 1}))
+        connector.open(SystemAccess("centre:X", "relative", "", {"results": "no", "colour": 1}))
     assert [problem.partition(":")[0] for problem in raised.value.problems] == [
         "address",
         "options.results",
@@ -59,7 +68,7 @@ def test_all_wrong_settings_at_once() -> None:
     ]
 
 
-def test_a_missing_file_and_a_missing_folder_differ(tmp_path: Path) -> None:
+def test_a_missing_file_is_another_error_than_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(IncompleteRead) as missing:
         list(centre(tmp_path).read_offerings())
     assert missing.value.code == "file-missing"
@@ -68,7 +77,7 @@ def test_a_missing_file_and_a_missing_folder_differ(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(missing.value)
 
 
-def test_a_file_changed_before_it_is_parsed_is_no_snapshot(tmp_path: Path) -> None:
+def test_a_file_changed_before_parsing_fails_the_read(tmp_path: Path) -> None:
     path = tmp_path / "offerings.csv"
     path.write_text("id,title\n1,A\n")
     found = answers(centre(tmp_path).read_offerings())["offerings.csv"]
@@ -78,8 +87,8 @@ def test_a_file_changed_before_it_is_parsed_is_no_snapshot(tmp_path: Path) -> No
     assert raised.value.code == "file-changed"
 
 
-def test_rows_of_no_known_record_keep_everything_from_being_removed(tmp_path: Path) -> None:
-    (tmp_path / "offerings.csv").write_text("id,title\n1,A\n2\n3,C\n")
+def test_rows_that_name_no_record_prevent_every_removal(tmp_path: Path) -> None:
+    (tmp_path / "offerings.csv").write_text("id,title\n1,A\n2,B,x\n3,C\n")
     found = answers(centre(tmp_path).read_offerings())
     assert not found["offerings.csv"].whole
     assert [raw.external_id for raw in found["offerings.csv"].parse()] == ["1", "3"]
@@ -93,14 +102,14 @@ def test_a_repeated_row_is_shown_and_the_answer_stays_whole(tmp_path: Path) -> N
     assert [raw.external_id for raw in found["unreadable rows"].parse()] == ["row 3"]
 
 
-def test_results_come_by_offering(tmp_path: Path) -> None:
+def test_results_are_answered_by_offering(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("offering;learner;score\nB;x;1\nA;x;2\nB;y;3\nC;z;4\n")
     found = answers(centre(tmp_path).read_results(["A", "B", "D"]))
     ids = {scope: [raw.external_id for raw in a.parse()] for scope, a in found.items()}
     assert ids == {"A": ["A/x"], "B": ["B/x", "B/y"], "D": [], "unreadable rows": []}
 
 
-def test_sorting_a_file_anew_changes_no_answer(tmp_path: Path) -> None:
+def test_the_order_of_rows_changes_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("offering,learner,score\nA,x,1\nA,y,2\n")
     before = answers(centre(tmp_path).read_results(["A"]))["A"].body
@@ -127,11 +136,13 @@ def test_unreadable_registrations_make_no_answer_whole(tmp_path: Path) -> None:
 
 def test_many_writers_lose_nothing(tmp_path: Path) -> None:
     def write(number: int) -> list[object]:
-        return list(academy(tmp_path).write_offerings(offering_orders(f"C{number}", f"D{number}")))
+        return list(
+            academy(tmp_path).write_offerings(offering_requests(f"C{number}", f"D{number}"))
+        )
 
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(write, range(24)))
-    assert all(isinstance(outcome, Done) for each in outcomes for outcome in each)
+    assert all(isinstance(outcome, Written) for each in outcomes for outcome in each)
     rows = list(read_offerings(tmp_path / "catalogue.csv"))
     assert len(rows) == 48
     assert {path.name for path in tmp_path.iterdir()} == {"catalogue.csv", ".catalogue.csv.lock"}
@@ -139,18 +150,18 @@ def test_many_writers_lose_nothing(tmp_path: Path) -> None:
 
 def test_a_spoiled_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "catalogue.csv"
-    path.write_text("id,title\n1\n")
+    path.write_text("id,title\n1,A,x\n")
     with pytest.raises(NotUnderstood, match="Row 2"):
-        list(academy(tmp_path).write_offerings(offering_orders("A")))
-    assert path.read_text() == "id,title\n1\n"
+        list(academy(tmp_path).write_offerings(offering_requests("A")))
+    assert path.read_text() == "id,title\n1,A,x\n"
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_an_order_keeps_the_place_of_its_row(tmp_path: Path) -> None:
+def test_an_updated_row_keeps_its_position(tmp_path: Path) -> None:
     files = academy(tmp_path)
-    list(files.write_offerings(offering_orders("A", "B", "C")))
-    removal = Order(0, Action.REMOVE, "B", {"state": "removed"})
-    changed = Order(1, Action.UPDATE, "A", {"state": "active", "code": "A", "title": "New"})
+    list(files.write_offerings(offering_requests("A", "B", "C")))
+    removal = WriteRequest(0, Action.REMOVE, "B", {"state": "removed"})
+    changed = WriteRequest(1, Action.UPDATE, "A", {"state": "active", "code": "A", "title": "New"})
     list(files.write_offerings([removal, changed]))
     rows = read_offerings(tmp_path / "catalogue.csv")
     assert [(row.raw.external_id, row.raw.fields["title"]) for row in rows] == [
@@ -160,12 +171,12 @@ def test_an_order_keeps_the_place_of_its_row(tmp_path: Path) -> None:
 
 
 def test_nothing_is_acknowledged_before_the_file_is_in_place(tmp_path: Path) -> None:
-    outcomes: Iterator[object] = academy(tmp_path).write_offerings(offering_orders("A"))
+    outcomes: Iterator[object] = academy(tmp_path).write_offerings(offering_requests("A"))
     next(outcomes)
     assert (tmp_path / "catalogue.csv").is_file()
 
 
-def test_the_probe_looks_at_headers(tmp_path: Path) -> None:
+def test_the_probe_checks_headers(tmp_path: Path) -> None:
     (tmp_path / "offerings.csv").write_text("id,title\n")
     findings = {found.check: found for found in centre(tmp_path).probe()}
     assert findings["offerings.csv"].verdict is Verdict.OK
@@ -173,7 +184,7 @@ def test_the_probe_looks_at_headers(tmp_path: Path) -> None:
     assert findings["results.csv"].affects == ("results",)
 
 
-def test_a_large_file_is_answered_offering_by_offering(tmp_path: Path) -> None:
+def test_a_large_file_yields_one_page_per_offering(tmp_path: Path) -> None:
     stream = io.StringIO()
     stream.write("offering,learner,score,scale_max\n")
     for number in range(20_000):
@@ -184,7 +195,7 @@ def test_a_large_file_is_answered_offering_by_offering(tmp_path: Path) -> None:
     tracemalloc.start()
     count = 0
     for answer in files.read_results([f"O{number}" for number in range(300)]):
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Page)
         count += sum(1 for _ in answer.parse())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

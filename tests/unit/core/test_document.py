@@ -57,7 +57,7 @@ def test_every_field_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes"])
-def test_what_is_not_a_value_is_refused(value: object) -> None:
+def test_a_value_of_another_type_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="no place in a document"):
         plain(value)
     with pytest.raises(TypeError):
@@ -93,6 +93,6 @@ def test_a_difference_leads_from_one_to_the_other(old: dict[str, Any], new: dict
     assert all(now != then for now, then in changes.values())
 
 
-def test_a_difference_tells_both_values_and_what_is_missing() -> None:
+def test_a_difference_names_both_values_and_missing_ones() -> None:
     assert difference({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == {"b": (2, 3), "c": (None, 4)}
     assert difference({"a": 1}, {}) == {"a": (1, None)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_bridge.domain.identity import Decision, Match, decide, email_key, name_key
+from lms_bridge.domain.matching import Decision, Match, decide, email_key, name_key
 from lms_bridge.domain.model import Learner
 from lms_bridge.domain.ports import Account
 
@@ -114,6 +114,6 @@ def test_an_account_of_somebody_else_is_never_taken_by_address(trust: bool) -> N
 
 def test_suggestions_hold_no_personal_data() -> None:
     decision = decide(LEARNER, [], [NOBODYS, OTHERS], trust_email=False)
-    told = repr(decision.suggestions)
+    reported = repr(decision.suggestions)
     for private in ("emilie", "Émilie", "Diaye", "Someone", "example.org"):
-        assert private not in told
+        assert private not in reported

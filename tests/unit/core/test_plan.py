@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_bridge.domain.document import Document
-from lms_bridge.domain.plan import Change, plan
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Action
+from lms_bridge.sync.diff import Change, diff
 
 KEYS = st.text("abcdef", min_size=1, max_size=3)
 DOCUMENTS: st.SearchStrategy[dict[str, Document]] = st.dictionaries(
@@ -35,7 +35,7 @@ FREE = Policy(hold_records=10**9, hold_percent=100.0)
         (50, 50, True),
     ],
 )
-def test_the_exact_edges_of_the_default_policy(removals: int, known: int, held: bool) -> None:
+def test_the_default_policy_holds_at_its_exact_edges(removals: int, known: int, held: bool) -> None:
     assert Policy().holds(removals, known) is held
 
 
@@ -65,8 +65,8 @@ def test_more_removals_are_never_safer(removals: int, known: int) -> None:
     assert Policy().holds(removals, known) >= Policy().holds(removals, known + 1)
 
 
-def test_what_is_new_what_differs_and_what_is_gone() -> None:
-    made = plan(
+def test_a_plan_creates_updates_and_removes() -> None:
+    made = diff(
         {"new": {"title": "a"}, "same": {"title": "b"}, "other": {"title": "c", "seats": 5}},
         {"same": {"title": "b"}, "other": {"title": "old", "seats": 5}},
         ["gone"],
@@ -84,30 +84,30 @@ def test_what_is_new_what_differs_and_what_is_gone() -> None:
 
 def test_approved_removals_do_not_count_and_rejected_ones_are_left_out() -> None:
     keys = [f"r{number}" for number in range(30)]
-    assert plan({}, {}, keys, Policy(), total=100).held
-    approved = plan({}, {}, keys, Policy(), total=100, approved=keys)
+    assert diff({}, {}, keys, Policy(), total=100).held
+    approved = diff({}, {}, keys, Policy(), total=100, approved=keys)
     assert not approved.held
     assert len(approved.removals) == 30
-    rejected = plan({}, {}, keys, Policy(), total=100, rejected=keys)
+    rejected = diff({}, {}, keys, Policy(), total=100, rejected=keys)
     assert not rejected.held
     assert rejected.removals == ()
     assert rejected.kept == tuple(keys)
     # one more than was approved is an everyday removal; two more are asked about
-    assert not plan({}, {}, [*keys, "x"], Policy(hold_percent=1), total=100, approved=keys).held
-    assert plan({}, {}, [*keys, "x", "y"], Policy(hold_percent=1), total=100, approved=keys).held
+    assert not diff({}, {}, [*keys, "x"], Policy(hold_percent=1), total=100, approved=keys).held
+    assert diff({}, {}, [*keys, "x", "y"], Policy(hold_percent=1), total=100, approved=keys).held
 
 
 @given(DOCUMENTS, DOCUMENTS, st.sets(KEYS), st.sets(KEYS), st.sets(KEYS))
-def test_a_plan_says_everything_once_and_nothing_else(
-    wanted: dict[str, Document],
+def test_a_plan_names_every_record_once(
+    desired: dict[str, Document],
     known: dict[str, Document],
     vanished: set[str],
     approved: set[str],
     rejected: set[str],
 ) -> None:
-    vanished -= wanted.keys()
-    made = plan(
-        wanted, known, vanished, FREE, total=len(known), approved=approved, rejected=rejected
+    vanished -= desired.keys()
+    made = diff(
+        desired, known, vanished, FREE, total=len(known), approved=approved, rejected=rejected
     )
     keys = [change.key for change in made.changes]
     assert len(keys) == len(set(keys))
@@ -118,5 +118,5 @@ def test_a_plan_says_everything_once_and_nothing_else(
         else:
             assert change.fields
             after[change.key] = {**after.get(change.key, {}), "title": change.fields["title"][1]}
-    assert {key: after[key] for key in wanted} == wanted
+    assert {key: after[key] for key in desired} == desired
     assert {change.key for change in made.removals} | set(made.kept) == vanished

@@ -13,9 +13,14 @@ from marshmallow import Schema
 
 from lms_bridge.domain.document import digest, plain
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.schemas.enrolment import LearnerSchema, RegistrationSchema, ResultSchema
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.offering import MeetingSchema, OfferingSchema
+from lms_bridge.schemas.records import (
+    LearnerSchema,
+    MeetingSchema,
+    OfferingSchema,
+    RegistrationSchema,
+    ResultSchema,
+)
 
 SCHEMAS: list[type[Schema]] = [
     OfferingSchema,
@@ -56,7 +61,7 @@ RECORDS = {
 @pytest.mark.parametrize("schema", SCHEMAS)
 @settings(max_examples=60)
 @given(st.data())
-def test_a_record_is_taken_or_refused(schema: type[Schema], data: st.DataObject) -> None:
+def test_any_record_is_loaded_or_refused(schema: type[Schema], data: st.DataObject) -> None:
     record = data.draw(RECORDS[schema])
     if schema is OfferingSchema:
         record.setdefault("title", "T")

@@ -11,23 +11,23 @@ from cryptography.fernet import Fernet
 from itsdangerous import BadSignature
 from sqlalchemy import LargeBinary
 
+from lms_bridge.cli.db import LOCKED
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.secrets import Vault
-from lms_bridge.store.locked import LOCKED
 from lms_bridge.store.tables import metadata
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 TOKEN = "sample-token-ü"
 
 
-def test_what_is_locked_cannot_be_read_and_comes_back() -> None:
+def test_a_locked_secret_is_unreadable_and_unlocks_again() -> None:
     locked = Vault(OLD).lock(TOKEN)
     assert TOKEN.encode() not in locked
     assert Vault(OLD).unlock(locked) == TOKEN
     assert Vault(OLD).lock(TOKEN) != locked  # two centres with one token do not show it
 
 
-def test_no_secret_is_no_secret() -> None:
+def test_an_empty_secret_stays_empty() -> None:
     assert Vault(OLD).lock("") == b""
     assert Vault(OLD).unlock(b"") == ""
 
@@ -47,7 +47,7 @@ def test_a_key_is_changed_without_a_pause() -> None:
     [b"x", b"\x00" * 100, Vault(OLD).lock(TOKEN)[:-5] + b"AAAA="],
     ids=["short", "zeros", "cut"],  # keys are made anew in each process: no names of tests
 )
-def test_the_wrong_key_and_spoilt_secrets_are_told_apart_from_nothing(spoilt: bytes) -> None:
+def test_a_wrong_key_or_spoilt_secret_is_not_taken_for_an_empty_one(spoilt: bytes) -> None:
     with pytest.raises(SettingsInvalid, match=r"secrets\.key is not the key") as raised:
         Vault(NEW).unlock(spoilt)
     assert NEW not in str(raised.value)
@@ -59,7 +59,7 @@ def test_the_wrong_key_and_spoilt_secrets_are_told_apart_from_nothing(spoilt: by
     ["short", " ", "é" * 44, f"{NEW},short", NEW[:-2], f"{NEW},"],
     ids=["short", "blank", "not-ascii", "second-short", "cut", "second-empty"],
 )
-def test_a_key_that_is_none(key: str) -> None:
+def test_an_invalid_key_is_refused(key: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"secrets\.key is not a Fernet key") as raised:
         Vault(key)
     assert key.strip(" ,") == "" or key not in str(raised.value)
@@ -83,13 +83,13 @@ def test_a_key_of_the_settings_needs_no_file(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_key_file_with_a_line_end(tmp_path: Path) -> None:
+def test_a_key_file_may_end_with_a_line_break(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     path.write_text(f"{OLD}\n", encoding="ascii")
     assert Vault.from_settings("", path).unlock(Vault(OLD).lock(TOKEN)) == TOKEN
 
 
-def test_a_key_file_that_cannot_be_used(tmp_path: Path) -> None:
+def test_an_unusable_key_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsInvalid, match="cannot be read"):
@@ -106,7 +106,7 @@ def test_the_key_is_in_no_repr() -> None:
     assert OLD not in repr(vars(Vault(OLD)))
 
 
-def test_every_secret_that_is_kept_is_locked_anew_with_a_new_key() -> None:
+def test_every_stored_secret_is_locked_with_the_new_key() -> None:
     """Hashes have a length; what has none is a secret, or an answer that is kept."""
     unbounded = {
         str(column)
@@ -114,7 +114,7 @@ def test_every_secret_that_is_kept_is_locked_anew_with_a_new_key() -> None:
         for column in table.columns
         if isinstance(column.type, LargeBinary) and column.type.length is None
     }
-    assert {str(secret) for _, secret in LOCKED} == unbounded - {"api_answer.body"}
+    assert {str(secret) for _, secret in LOCKED} == unbounded - {"kept_response.body"}
 
 
 def test_signatures_are_of_one_key_and_one_purpose() -> None:

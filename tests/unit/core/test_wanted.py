@@ -8,6 +8,13 @@ from decimal import Decimal
 
 import pytest
 
+from lms_bridge.domain.desired_state import (
+    GONE,
+    enrolment_document,
+    learner_document,
+    offering_document,
+    result_document,
+)
 from lms_bridge.domain.model import (
     Enrolment,
     EnrolmentStatus,
@@ -15,13 +22,6 @@ from lms_bridge.domain.model import (
     Offering,
     OfferingStatus,
     Result,
-)
-from lms_bridge.domain.wanted import (
-    GONE,
-    enrolment_document,
-    learner_document,
-    offering_document,
-    result_document,
 )
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -41,7 +41,7 @@ def test_the_public_sees_what_is_published(status: OfferingStatus) -> None:
         assert made == GONE
 
 
-def test_what_is_not_listed_is_gone() -> None:
+def test_an_unlisted_offering_is_removed() -> None:
     assert offering_document(replace(OFFERING, listed=False)) == GONE
 
 
@@ -79,7 +79,7 @@ def test_gone_cannot_be_changed_by_a_reader() -> None:
     assert GONE == {"state": "removed"}
 
 
-def test_people_and_results_are_told_whole() -> None:
+def test_people_and_results_are_sent_whole() -> None:
     person = learner_document(Learner("SAMPLE-1", "Ana", "Person", "ana@example.org"))
     assert person["state"] == "active"
     assert person["academy_id"] == "SAMPLE-1"

@@ -12,62 +12,63 @@ from uuid import UUID
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from icalendar import Calendar
+from icalendar import Event
 
+from lms_bridge.catalogue.entry import (
+    Addresses,
+    CatalogueEntry,
+    IdentifierKind,
+    Provider,
+    public_offering,
+    record_id_of,
+    record_identifier,
+    stable_id,
+)
+from lms_bridge.catalogue.ical import Text, categories, rendered
+from lms_bridge.catalogue.jsonld import in_page
+from lms_bridge.catalogue.oneroster import archive
+from lms_bridge.catalogue.text import (
+    allowed,
+    first_and_last_day,
+    line,
+    plain,
+    three_letters,
+    two_letters,
+    xml,
+)
 from lms_bridge.domain.model import Offering
-from lms_bridge.feeds.addresses import Addresses
-from lms_bridge.feeds.archive import archive
-from lms_bridge.feeds.content_lines import content_line, text_line
-from lms_bridge.feeds.entry import Entry, Giver, public_offering
-from lms_bridge.feeds.ids import Of, findable, lasting, number_in
-from lms_bridge.feeds.jsonld import in_page
-from lms_bridge.feeds.languages import three_letters, two_letters
-from lms_bridge.feeds.text import allowed, line, plain, xml
-from lms_bridge.feeds.times import first_and_last_day
 
 ANY = st.text(st.characters() | st.sampled_from("\\;,:\r\n\t \"'é漢\U0001f600\u2028\x00\ud800"))
-GIVER = Giver("AFR", "Sample centre", "africa", "KE", True)
+GIVER = Provider("AFR", "Sample centre", "africa", "KE", True)
 
 
-def entry_of(record: Offering) -> Entry:
-    return Entry(1, 1, record, GIVER)
+def entry_of(record: Offering) -> CatalogueEntry:
+    return CatalogueEntry(1, 1, record, GIVER)
 
 
 @given(ANY)
-def test_lines_are_folded_and_no_character_is_torn(text: str) -> None:
-    octets = text_line("SUMMARY", text)
+@example(r"C:\New, \\N and \n")
+def test_calendar_texts_and_categories_are_read_back_from_folded_lines(text: str) -> None:
+    event = Event()
+    event.add("SUMMARY", Text(allowed(text)))
+    event.add("CATEGORIES", categories([allowed(text), "x"]))
+    octets = rendered(event)
     assert octets.endswith(b"\r\n")
-    lines = octets[:-2].split(b"\r\n")
-    for each in lines:
+    for each in octets[:-2].split(b"\r\n"):
         assert len(each) <= 75
-        each.decode()
+        each.decode()  # no character is torn
         assert b"\r" not in each
         assert b"\n" not in each
-    assert all(each.startswith(b" ") for each in lines[1:])
+    read = Event.from_ical(octets)
+    shown = allowed(text).replace("\r\n", "\n").replace("\r", "\n")
+    assert read["SUMMARY"] == shown
+    assert read.decoded("CATEGORIES") == [shown, "x"]
 
 
 @given(ANY)
-def test_texts_are_read_back(text: str) -> None:
-    octets = text_line("SUMMARY", text)
-    whole = (
-        b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n"
-        + octets
-        + b"END:VEVENT\r\nEND:VCALENDAR\r\n"
-    )
-    [event] = Calendar.from_ical(whole).walk("VEVENT")
-    shown = allowed(text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    assert event["SUMMARY"] == shown
-
-
-def test_a_line_of_exactly_75_octets_is_not_folded() -> None:
-    assert content_line("X", "a" * 73) == b"X:" + b"a" * 73 + b"\r\n"
-    assert content_line("X", "a" * 74) == b"X:" + b"a" * 73 + b"\r\n a\r\n"
-
-
-@given(ANY)
-def test_xml_holds_any_text(text: str) -> None:
+def test_any_text_is_valid_in_xml(text: str) -> None:
     found = ElementTree.fromstring(f'<a b="{xml(line(text))}">{xml(line(text))}</a>'.encode())
     assert (found.text or "") == found.get("b") == line(text)
 
@@ -87,32 +88,35 @@ def test_nothing_in_a_page_ends_its_script(text: str) -> None:
     assert json.loads(found)["name"] == line(record.title)
 
 
-@given(st.integers(0, (1 << 48) - 1), st.sampled_from(Of), st.text())
-def test_a_number_is_found_in_its_identifier(number: int, of: Of, name: str) -> None:
-    identifier = findable(of, number, name)
+@given(st.integers(0, (1 << 48) - 1), st.sampled_from(IdentifierKind), st.text())
+def test_a_number_is_found_in_its_identifier(number: int, of: IdentifierKind, name: str) -> None:
+    identifier = record_identifier(of, number, name)
     assert identifier.version == 8
     assert identifier.variant == "specified in RFC 4122"
-    assert number_in(str(identifier), of) == number
-    assert number_in(str(identifier).upper(), of) == number
-    other = Of.COURSE if of is Of.OFFERING else Of.OFFERING
-    assert number_in(str(identifier), other) is None
-    assert findable(of, number, f"{name}!") != identifier
+    assert record_id_of(str(identifier), of) == number
+    assert record_id_of(str(identifier).upper(), of) == number
+    other = IdentifierKind.COURSE if of is IdentifierKind.OFFERING else IdentifierKind.OFFERING
+    assert record_id_of(str(identifier), other) is None
+    assert record_identifier(of, number, f"{name}!") != identifier
 
 
-@pytest.mark.parametrize("text", ["", "x", "AFR-1", str(UUID(int=0)), str(lasting("a"))])
-def test_what_is_no_identifier_of_ours(text: str) -> None:
-    assert number_in(text, Of.OFFERING) is None
+@pytest.mark.parametrize("text", ["", "x", "AFR-1", str(UUID(int=0)), str(stable_id("a"))])
+def test_a_foreign_identifier_has_no_number(text: str) -> None:
+    assert record_id_of(text, IdentifierKind.OFFERING) is None
 
 
-def test_a_number_that_does_not_fit() -> None:
+def test_a_number_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        findable(Of.COURSE, 1 << 48, "")
+        record_identifier(IdentifierKind.COURSE, 1 << 48, "")
 
 
-def test_lasting_names_stay_as_they_are() -> None:
+def test_identifiers_do_not_change() -> None:
     # Readers keep these: they must not change from one version to the next.
-    assert str(lasting("offering", "AFR-1")) == "72fce9a5-3afe-5837-bbc9-7d4bce8a20c3"
-    assert str(findable(Of.OFFERING, 1, "AFR-1")) == "00000000-0001-8001-9022-441b99db9c59"
+    assert str(stable_id("offering", "AFR-1")) == "72fce9a5-3afe-5837-bbc9-7d4bce8a20c3"
+    assert (
+        str(record_identifier(IdentifierKind.OFFERING, 1, "AFR-1"))
+        == "00000000-0001-8001-9022-441b99db9c59"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,22 +131,22 @@ def test_lasting_names_stay_as_they_are() -> None:
         (None, "2040-03-01T03:00", "UTC", None),
     ],
 )
-def test_days(
+def test_the_first_and_last_day_are_those_of_the_offerings_zone(
     starts: str | None, ends: str | None, zone: str, days: tuple[str, str] | None
 ) -> None:
     record = replace(
         Offering("A", "AFR", "A", "A", time_zone=zone), starts_at=at(starts), ends_at=at(ends)
     )
     found = first_and_last_day(entry_of(record))
-    wanted = (date.fromisoformat(days[0]), date.fromisoformat(days[1])) if days else None
-    assert found == wanted
+    desired = (date.fromisoformat(days[0]), date.fromisoformat(days[1])) if days else None
+    assert found == desired
 
 
 def at(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 
 
-def test_what_makes_no_sense_counts_as_not_given() -> None:
+def test_an_invalid_value_counts_as_missing() -> None:
     found = public_offering(
         "A",
         "AFR",
@@ -167,7 +171,7 @@ def test_what_makes_no_sense_counts_as_not_given() -> None:
     assert found == Offering("A", "AFR", "A", "A", languages=("en",))
 
 
-def test_languages() -> None:
+def test_language_codes_are_translated() -> None:
     assert three_letters("pt-BR") == "por"
     assert three_letters("EN") == "eng"
     assert three_letters("swa") == "swa"

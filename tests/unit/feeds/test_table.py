@@ -10,15 +10,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lms_bridge.catalogue.csv import table
+from lms_bridge.catalogue.entry import CatalogueEntry, Provider, public_offering
 from lms_bridge.domain.document import document
 from lms_bridge.domain.model import Level, Modality, Offering, OfferingStatus, RegistrationType
-from lms_bridge.feeds.entry import Entry, Giver, public_offering
-from lms_bridge.feeds.table import table
-from lms_bridge.schemas.csv import read_offerings
+from lms_bridge.schemas.csv.reader import read_offerings
 from lms_bridge.schemas.load import load
-from lms_bridge.schemas.offering import OfferingSchema
+from lms_bridge.schemas.records import OfferingSchema
 
-GIVER = Giver("AFR", "Sample centre", "africa", "KE", True)
+GIVER = Provider("AFR", "Sample centre", "africa", "KE", True)
 TEXTS = st.text(
     st.sampled_from("=+-@\t\r\n'\";,&<>|ab é\u2028أ\U0001f600\\/ ") | st.characters(), max_size=60
 )
@@ -42,9 +42,12 @@ MEETINGS = st.builds(
     TEXTS,
 )
 AMOUNTS = st.decimals(0, 10_000, places=3).map(str) | st.none()
-CODES = st.from_regex(r"[A-Z0-9=+@'-][a-zA-Z0-9_.:/ -]{0,20}[A-Z0-9]", fullmatch=True)
+CODES = st.from_regex(r"[A-Z0-9=+@'-][a-zA-Z0-9_.:/ -]{0,20}[A-Z0-9]", fullmatch=True).filter(
+    lambda code: "  " not in code  # the bridge gives no such code, and reading folds white space
+)
+LANGUAGES = st.lists(st.sampled_from(["en", "fr", "pt-BR", "zh-Hans"]), max_size=3)
 _TEXTS = "course_code location description audience requirements objectives"
-_LISTS = "payment_methods languages topics organisers"
+_LISTS = "payment_methods topics organisers"
 _MOMENTS = "starts_at ends_at registration_opens registration_closes"
 FIELDS: st.SearchStrategy[Mapping[str, Any]] = st.fixed_dictionaries(
     {"title": TEXTS.map("T{}".format), "time_zone": ZONES},
@@ -56,7 +59,8 @@ FIELDS: st.SearchStrategy[Mapping[str, Any]] = st.fixed_dictionaries(
         "level": st.sampled_from(Level),
         "status": st.sampled_from(OfferingStatus),
         "registration": st.sampled_from(RegistrationType),
-        "currency": st.text("=-'A\u20ac", max_size=3),
+        "currency": st.sampled_from(["", "KES", "USD"]),
+        "languages": LANGUAGES,
         "hours": AMOUNTS,
         "price": AMOUNTS,
         "seats": st.integers(0, 1_000_000),
@@ -76,12 +80,12 @@ def in_order(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @given(FIELDS, CODES)
-def test_what_is_exported_is_imported_unchanged(fields: Mapping[str, Any], code: str) -> None:
+def test_an_export_is_imported_unchanged(fields: Mapping[str, Any], code: str) -> None:
     loaded = load(OfferingSchema(), in_order(fields))
     record = Offering(code=code, centre="AFR", **loaded)
     if not record.course_code:  # as the bridge has it wherever it takes an offering in
         record = Offering(code=code, centre="AFR", **{**loaded, "course_code": code})
-    entry = Entry(1, 1, public_offering(code, "AFR", document(record)), GIVER)
+    entry = CatalogueEntry(1, 1, public_offering(code, "AFR", document(record)), GIVER)
     [row] = read_offerings(io.BytesIO(b"".join(table([entry]))), time_zone="Asia/Tokyo")
     assert not row.problem
     assert row.raw.external_id == code

@@ -10,8 +10,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from lms_bridge.domain.errors import SettingsInvalid
+from lms_bridge.lti.jwt import verify
 from lms_bridge.lti.keys import Keyring
-from lms_bridge.lti.tokens import verify
 from lms_bridge.secrets import Vault
 from lms_bridge.store.database import Database
 from lms_bridge.store.lti_tables import key
@@ -51,7 +51,7 @@ def good(token: str, ring: Keyring, time: Time) -> bool:
     return bool(verify(token, ring, issuer="us", audience="them", leeway=0.0, now=time.now()))
 
 
-def test_made_at_first_use_and_encrypted(ring: Keyring, database: Database) -> None:
+def test_a_key_is_made_at_first_use_and_encrypted(ring: Keyring, database: Database) -> None:
     (published,) = ring.public_set()["keys"]
     assert set(published) == {"kty", "n", "e", "kid", "use", "alg"}
     with database.reading() as tx:
@@ -60,7 +60,7 @@ def test_made_at_first_use_and_encrypted(ring: Keyring, database: Database) -> N
     assert "BEGIN PRIVATE KEY" in VAULT.unlock(row.private)
 
 
-def test_rotation(ring: Keyring, time: Time) -> None:
+def test_a_rotated_key_signs_and_the_old_one_stays_published(ring: Keyring, time: Time) -> None:
     old = signed(ring, time)
     new_kid = ring.rotate()
     published = ring.public_set()["keys"]
@@ -74,7 +74,9 @@ def test_rotation(ring: Keyring, time: Time) -> None:
     assert len(ring.facts()) == 2
 
 
-def test_another_process_rotates(ring: Keyring, database: Database, time: Time) -> None:
+def test_a_rotation_by_another_process_is_seen(
+    ring: Keyring, database: Database, time: Time
+) -> None:
     other = Keyring(database, VAULT, time.now, clock=time.seconds)
     before = signed(other, time)
     kid = ring.rotate()
@@ -86,7 +88,7 @@ def test_another_process_rotates(ring: Keyring, database: Database, time: Time) 
     assert other.facts()[-1].kid == kid
 
 
-def test_rotated_by_age(ring: Keyring, time: Time) -> None:
+def test_a_key_is_rotated_by_its_age(ring: Keyring, time: Time) -> None:
     signed(ring, time)
     assert ring.rotate_if_older(86_400) is None
     time.at += timedelta(days=1)
@@ -94,14 +96,14 @@ def test_rotated_by_age(ring: Keyring, time: Time) -> None:
     assert ring.rotate_if_older(86_400) is None
 
 
-def test_another_vault(ring: Keyring, database: Database, time: Time) -> None:
+def test_a_key_of_another_vault_is_reported(ring: Keyring, database: Database, time: Time) -> None:
     signed(ring, time)
     stranger = Keyring(database, Vault(Fernet.generate_key().decode()), time.now)
     with pytest.raises(SettingsInvalid):
         signed(stranger, time)
 
 
-def test_no_database_while_it_signs(
+def test_signing_asks_no_database(
     sqlite_database: Database, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ring = Keyring(sqlite_database, VAULT, time.now, clock=time.seconds)

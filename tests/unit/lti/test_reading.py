@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_bridge.lti import reading
+from lms_bridge.lti import json_parts
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform.variables import substituted
+from lms_bridge.lti.platform.claims import substitute
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ from lms_bridge.lti.platform.variables import substituted
         ("2026-11-23 18:00:00-0330", "2026-11-23T21:30:00+00:00"),
     ],
 )
-def test_moments(text: str, expected: str) -> None:
-    at = reading.moment({"at": text}, "at", "bad")
+def test_a_valid_time_is_read(text: str, expected: str) -> None:
+    at = json_parts.moment({"at": text}, "at", "bad")
     assert at is not None
     assert at.isoformat() == expected
 
@@ -35,22 +35,22 @@ def test_moments(text: str, expected: str) -> None:
     "text",
     ["2026-11-23", "2026-11-23T18:00:00", "2026-02-30T00:00:00Z", "x", "2026-11-23T18:00:00+9999"],
 )
-def test_no_moments(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(LtiRefused):
-        reading.moment({"at": text}, "at", "bad")
+        json_parts.moment({"at": text}, "at", "bad")
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [(0, Decimal(0)), ("0.00", Decimal(0)), ("15.50000", Decimal("15.5")), (1e2, Decimal(100))],
 )
-def test_numbers(value: Any, expected: Decimal) -> None:
-    assert reading.number({"n": value}, "n", "bad") == expected
+def test_a_valid_number_is_read(value: Any, expected: Decimal) -> None:
+    assert json_parts.number({"n": value}, "n", "bad") == expected
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_no_number_is_not_zero(value: Any) -> None:
-    assert reading.number({"n": value}, "n", "bad") is None
+def test_a_missing_number_is_not_zero(value: Any) -> None:
+    assert json_parts.number({"n": value}, "n", "bad") is None
 
 
 json = st.recursive(
@@ -63,17 +63,17 @@ json = st.recursive(
 @given(json)
 def test_any_value_is_read_or_refused(value: Any) -> None:
     for read in (
-        reading.number,
-        reading.moment,
-        reading.text,
-        reading.texts,
-        reading.section,
-        reading.custom,
+        json_parts.number,
+        json_parts.moment,
+        json_parts.text,
+        json_parts.texts,
+        json_parts.section,
+        json_parts.custom,
     ):
         with suppress(LtiRefused):
             read({"it": value}, "it", "bad")
 
 
-def test_variables() -> None:
+def test_known_variables_are_substitute() -> None:
     custom = {"a": "$Context.id", "b": "$Unknown.variable", "c": "plain", "d": "x $Context.id"}
-    assert substituted(custom, {"Context.id": "OFF"}) == {**custom, "a": "OFF"}
+    assert substitute(custom, {"Context.id": "OFF"}) == {**custom, "a": "OFF"}

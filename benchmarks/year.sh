@@ -1,0 +1,96 @@
+#!/bin/sh
+# One year of a region, by commands alone: a cycle, members, outlines, reviews by silence and by
+# objection, courses of all four modalities, paid and unpaid, from a Moodle and from pushes, reports,
+# certificates, figures, and the step into the next cycle. All of it is sample data.
+#
+# A year does not pass while this runs: the dates of courses move instead of the clock. It needs an
+# empty database (LMS_BRIDGE_STORE__ADDRESS), the embedded Academy, and a Moodle: its address in
+# MOODLE, its token in MOODLE_TOKEN. The test suite runs it with a simulated Moodle.
+set -eu
+day() { date -u -d "$1 days" +%F; }
+
+# The cycle, its areas, and who is a member
+lms-bridge db upgrade
+lms-bridge cycle change 2023- --ends 2026-12-31
+lms-bridge cycle open 2027-2030 --starts 2027-01-01 --ends 2030-12-31 --areas-of 2023- --programme "Sample programme"
+lms-bridge area rename 2027-2030 "Digital services" "Digital public services"
+lms-bridge centre add ALPHA --name "Alpha (sample)" --region africa --address "$MOODLE" -o publish_field=itu_publish --token-env MOODLE_TOKEN --membership "2023-=Cybersecurity"
+lms-bridge centre add BETA --name "Beta (sample)" --region africa --connector files --address /tmp
+lms-bridge centre profile BETA --country KE --city Nairobi --name-in "fr=Bêta (exemple)" --site https://beta.example/
+lms-bridge membership add BETA 2023- --area "Digital services" --area Cybersecurity
+
+# A schedule is pushed: four modalities, one of them paid
+cat > plan.csv <<END
+id;title;modality;level;starts at;ends at;status;location;topics;price;currency;payment methods;registration
+led;Sample led;Online instructor-led;Advanced;$(day 20);$(day 30);planned;;Cybersecurity;;;;Direct
+site;Sample site;Face-to-face;Advanced;$(day 20);$(day 24);planned;Nairobi;Cybersecurity;150;USD;bank transfer;Application
+mixed;Sample mixed;Blended;Introductory;$(day 20);$(day 30);planned;Nairobi;Digital services;;;;Direct
+self;Sample self;Online self-paced;Introductory;;;planned;;Cybersecurity;;;;Direct
+END
+lms-bridge schedule push plan.csv --centre BETA
+
+# Outlines: two reviewed by silence, one by a person, one after an objection
+lms-bridge offering outline BETA-2ndolidb --mandate "It fits" --membership "Members asked for it" --instructor "A sample"
+LMS_BRIDGE_RULES__OBJECTION_DAYS=0 lms-bridge offering submit BETA-2ndolidb
+LMS_BRIDGE_RULES__OBJECTION_DAYS=0 lms-bridge offering submit BETA-4ls2wzkv
+lms-bridge offering submit BETA-6lxocl2z
+lms-bridge offering review BETA-6lxocl2z
+lms-bridge offering submit BETA-fymfsafr
+lms-bridge offering comment BETA-fymfsafr "Who teaches?" --point description
+lms-bridge offering object BETA-fymfsafr --reason "No instructor is named" --point description
+lms-bridge offering outline BETA-fymfsafr --instructor "A sample"
+lms-bridge offering submit BETA-fymfsafr
+lms-bridge offering review BETA-fymfsafr
+lms-bridge offering publish BETA-2ndolidb
+lms-bridge offering publish BETA-4ls2wzkv
+lms-bridge offering publish BETA-6lxocl2z
+lms-bridge offering publish BETA-fymfsafr
+
+# The Moodle's courses come in, too
+lms-bridge sync --centre ALPHA
+
+# People register; for the paid course some were selected and have paid, one has not yet
+cat > people.csv <<END
+offering,learner.id,learner.email,learner.given_name,learner.family_name,learner.country,status
+BETA-2ndolidb,s1,s1@example.org,Sample,One,KE,enrolled
+BETA-2ndolidb,s2,s2@example.org,Sample,Two,UG,enrolled
+BETA-fymfsafr,s1,s1@example.org,Sample,One,KE,enrolled
+BETA-fymfsafr,s3,s3@example.org,Sample,Three,TZ,invoiced
+BETA-6lxocl2z,s4,s4@example.org,Sample,Four,SN,enrolled
+BETA-4ls2wzkv,s5,s5@example.org,Sample,Five,SN,enrolled
+END
+lms-bridge import registrations people.csv
+
+# Time goes by: the courses with dates are over, one is cancelled
+cat > over.csv <<END
+id;title;modality;level;starts at;ends at;status;location;topics;price;currency;payment methods;registration
+led;Sample led;Online instructor-led;Advanced;$(day -20);$(day -10);published;;Cybersecurity;;;;Direct
+site;Sample site;Face-to-face;Advanced;$(day -20);$(day -16);published;Nairobi;Cybersecurity;150;USD;bank transfer;Application
+END
+lms-bridge schedule push over.csv --centre BETA
+lms-bridge offering cancel BETA-6lxocl2z --reason "The instructor is ill"
+
+# Results, reports, their validation, certificates
+cat > results.csv <<END
+offering,learner,score,completed
+BETA-2ndolidb,s1,80,true
+BETA-2ndolidb,s2,30,false
+BETA-fymfsafr,s1,70,true
+BETA-4ls2wzkv,s5,90,true
+END
+lms-bridge import results results.csv
+lms-bridge offering report BETA-2ndolidb --summary "Two took part" --evaluation "Good"
+lms-bridge offering object BETA-2ndolidb --reason "What was difficult?"
+lms-bridge offering report BETA-2ndolidb --summary "Two took part" --difficulties "Slow lines"
+lms-bridge offering close BETA-2ndolidb
+lms-bridge offering report BETA-4ls2wzkv --summary "The course works"
+lms-bridge offering close BETA-4ls2wzkv
+lms-bridge offering certify BETA-2ndolidb
+lms-bridge offering certify BETA-2ndolidb
+lms-bridge offering certify BETA-4ls2wzkv
+
+# The figures of the year, and the next cycle
+lms-bridge report year "$(date -u +%Y)" --region africa --csv figures.csv
+lms-bridge roll-over plan africa 2023- 2027-2030
+lms-bridge roll-over approve 1
+lms-bridge membership list --cycle 2027-2030

@@ -1,0 +1,105 @@
+"""The enrolments of an Academy's Moodle as registrations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from lms_bridge.connectors.moodle.refusals import named
+from lms_bridge.connectors.moodle.roster import (
+    MoodleRoster,
+    RosterLook,
+    is_learner,
+    read_rosters,
+)
+from lms_bridge.connectors.moodle.shown_accounts import SuspendedAccounts
+from lms_bridge.connectors.moodle.site import MoodleSite
+from lms_bridge.domain.errors import AccessDenied
+from lms_bridge.domain.model import EnrolmentStatus
+from lms_bridge.domain.ports import PageError, Pages, RawRecord
+
+_PERSON = "id,idnumber,roles,firstname,lastname,email,country"
+_NAMES = {"firstname": "given_name", "lastname": "family_name"}
+NAMES_SCOPE = "names"
+"""What an error about names is about: no course in particular."""
+
+
+def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
+    """The enrolments of each course. A course that cannot be read stops no other.
+
+    Moodle does not tell whether an enrolment is suspended, has not begun, or is over. So such a
+    registration is ``withdrawn`` if it ever was a place, and else ``registered``.
+
+    Raises:
+        AccessDenied: ID numbers identify the learners, and the account cannot see them.
+    """
+    if site.settings["learner_id"] == "idnumber" and not site.visible.stable_ids:
+        raise AccessDenied(
+            "no-stable-ids",
+            "The service account cannot see ID numbers.",
+            "Allow moodle/user:viewalldetails to its role, in the system context.",
+        )
+    look = _Look(site)
+    records = partial(_registrations, site)
+    for answer in read_rosters(site, courses, _PERSON, records, look):
+        if isinstance(answer, PageError):
+            error = named(f"Course {answer.scope}", answer.error)
+            yield replace(answer, error=error, isolated=True, exact=True)
+        else:
+            yield answer
+    if look.unnamed:
+        yield PageError(NAMES_SCOPE, _names_not_seen(look.unnamed), isolated=True, exact=True)
+
+
+class _Look(RosterLook):
+    """Counts rosters without names, and finds out whose accounts are suspended."""
+
+    def __init__(self, site: MoodleSite) -> None:
+        self.unnamed = 0
+        self._accounts = SuspendedAccounts(site) if site.settings["accounts"] else None
+
+    def people(self, people: Collection[int]) -> None:
+        if self._accounts is not None:
+            self._accounts.of(people)
+
+    def roster(self, roster: MoodleRoster) -> MoodleRoster:
+        self.unnamed += any(not row.keys() >= _NAMES.keys() for row in roster.rows)
+        if self._accounts is None:
+            return roster
+        return roster.with_suspended(self._accounts.of(roster.ids()))
+
+
+def _names_not_seen(courses: int) -> AccessDenied:
+    return AccessDenied(
+        "names-not-seen",
+        f"Moodle does not show first and last names in {courses} course(s). Known names stay.",
+        "Allow moodle/site:viewfullnames to the service account's role, in the system context.",
+    )
+
+
+def _registrations(site: MoodleSite, offering: str, roster: MoodleRoster) -> Iterator[RawRecord]:
+    for row in roster.rows:
+        if not is_learner(row, site.settings["role"]):
+            continue
+        learner = _learner(row, site.settings["learner_id"])
+        fields: dict[str, object] = {"offering": offering, "learner": learner}
+        fields["account"] = f"account {row['id']} in course {offering}"
+        if row["id"] in roster.suspended:
+            fields["status"] = EnrolmentStatus.WITHDRAWN.value
+            fields["status_without_place"] = EnrolmentStatus.REGISTERED.value
+        else:
+            fields["status"] = EnrolmentStatus.ENROLLED.value
+        yield RawRecord(f"{offering}/{row['id']}", fields)
+
+
+def _learner(row: Mapping[str, Any], learner_id: str) -> dict[str, object]:
+    """A person's fields. Names that Moodle does not show are left out, and so stay known."""
+    by_idnumber = learner_id == "idnumber"
+    return {
+        "id": str(row.get("idnumber") or "") if by_idnumber else f"moodle-{row['id']}",
+        **{name: row[shown] for shown, name in _NAMES.items() if shown in row},
+        "email": row.get("email") or "",
+        "country": row.get("country") or "",
+    }

@@ -1,0 +1,183 @@
+"""Rosters: everybody in a course or in one of its editions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from lms_bridge.connectors.moodle.client import Parameter, Rows
+from lms_bridge.connectors.moodle.courses import CourseRef
+from lms_bridge.connectors.moodle.deleted_courses import read_course
+from lms_bridge.connectors.moodle.groups import find_group
+from lms_bridge.connectors.moodle.refusals import requires
+from lms_bridge.connectors.moodle.roster_batches import SUSPENDED, RosterBatches, roster_page
+from lms_bridge.connectors.moodle.roster_check import (
+    ENROLLED,
+    check_empty,
+    compare_with_count,
+    compare_with_group,
+    require_all_groups,
+)
+from lms_bridge.connectors.moodle.site import MoodleSite
+from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
+from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
+
+_FIELDS = "id,idnumber,roles"
+
+
+@dataclass(frozen=True, slots=True)
+class MoodleRoster:
+    """``rows`` as Moodle sends them, sorted by id. ``suspended`` holds the ids of enrolments that
+    are suspended, not begun or over: Moodle does not tell these apart."""
+
+    bodies: tuple[bytes, ...] = field(repr=False)
+    rows: tuple[dict[str, Any], ...] = field(repr=False)
+    suspended: frozenset[int] = frozenset()
+
+    def ids(self) -> frozenset[int]:
+        return frozenset(row["id"] for row in self.rows)
+
+    def active(self) -> Iterator[int]:
+        return (row["id"] for row in self.rows if row["id"] not in self.suspended)
+
+    def with_suspended(self, people: frozenset[int]) -> MoodleRoster:
+        """The same with more suspended people, who belong to its exact bytes."""
+        listed = ",".join(map(str, sorted(people))).encode("ascii")
+        return replace(self, bodies=(*self.bodies, listed), suspended=self.suspended | people)
+
+
+class RosterLook:
+    """What else is looked at when a roster is read: nothing."""
+
+    def people(self, people: Collection[int]) -> None:
+        """Is told who is on the rosters of some courses before these are read one by one."""
+
+    def roster(self, roster: MoodleRoster) -> MoodleRoster:
+        """The roster with what was seen."""
+        return roster
+
+
+def show_enrolments(site: MoodleSite, offerings: Sequence[str]) -> Pages:
+    role = site.settings["role"]
+
+    def records(offering: str, roster: MoodleRoster) -> Iterator[RawRecord]:
+        for row in roster.rows:
+            if is_learner(row, role):
+                state = "suspended" if row["id"] in roster.suspended else "active"
+                yield RawRecord(f"{offering}/{row['id']}", {"state": state})
+
+    return read_rosters(site, offerings, _FIELDS, records)
+
+
+def read_rosters(
+    site: MoodleSite,
+    offerings: Sequence[str],
+    fields: str,
+    records: Callable[[str, MoodleRoster], Iterator[RawRecord]],
+    look: RosterLook | None = None,
+) -> Pages:
+    """One answer per offering. A roster that fails its check is unread."""
+    look = look or RosterLook()
+    batches = RosterBatches(site, fields, look.people)
+
+    def read(offering: str) -> Page:
+        roster = look.roster(_read_checked(site, CourseRef.parse(offering), fields))
+        return Page(offering, roster.bodies, lambda: records(offering, roster))
+
+    def read_batch(batch: list[str]) -> list[Page | PageError]:
+        batches.ask([int(each) for each in batch if each.isascii() and each.isdecimal()])
+        return [read_course(site, each, partial(read, each)) for each in batch]
+
+    return chain.from_iterable(site.pool.each(read_batch, batches.split(offerings)))
+
+
+def is_learner(row: Mapping[str, Any], role: str) -> bool:
+    """Whether the person has the role. Somebody without roles counts: a suspension drops roles."""
+    roles = row.get("roles") or ()
+    return not roles or any(entry.get("shortname") == role for entry in roles)
+
+
+def _read_checked(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster:
+    """The roster, read a second time if it does not pass: it may have changed meanwhile.
+
+    Raises:
+        AccessDenied: the service account cannot see everybody.
+        IncompleteRead: the roster disagrees with another function of Moodle's.
+    """
+    try:
+        return _read_and_check(site, ref, fields)
+    except IncompleteRead:
+        return _read_and_check(site, ref, fields)
+
+
+def _read_and_check(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster:
+    if ref.edition:
+        group, body = find_group(site.client, ref.course, ref.edition)
+        if group is None:
+            return MoodleRoster((body,), ())  # a group that does not exist has no members
+        roster = _read(site, ref.course, group, fields)
+        compare_with_group(site, group, roster.ids())
+        return roster
+    roster = _read(site, ref.course, 0, fields)
+    if roster.rows:
+        compare_with_count(site, ref.course, len(roster.rows), roster.active())
+    else:
+        check_empty(site, ref.course)
+    return roster
+
+
+def roster_before_writes(site: MoodleSite, course: int) -> MoodleRoster:
+    """The ids on a course's roster before the bridge writes there. Its check needs fewer calls."""
+    roster = _read(site, course, 0, "id")
+    if roster.rows:
+        compare_with_count(site, course, len(roster.rows), roster.active())
+    else:
+        site.require_details()
+        require_all_groups(site, course)
+    return roster
+
+
+def _read(site: MoodleSite, course: int, group: int, fields: str) -> MoodleRoster:
+    """The roster of a course, or of one group, as Moodle shows it. Nothing is checked yet."""
+    with requires("moodle/site:accessallgroups"):  # Moodle asks for it when a group is named
+        bodies, rows = _pages(site, course, group, fields)
+    if not rows:
+        return MoodleRoster(tuple(bodies), ())
+    with requires("moodle/course:enrolreview"):
+        others, late = _pages(site, course, group, "id", SUSPENDED)
+    suspended = frozenset(row["id"] for row in late)
+    if not suspended <= {row["id"] for row in rows}:
+        raise IncompleteRead("changed-meanwhile", "The roster changed while it was being read.")
+    return MoodleRoster((*bodies, *others), tuple(rows), suspended)
+
+
+def _pages(
+    site: MoodleSite, course: int, group: int, fields: str, *more: dict[str, Parameter]
+) -> tuple[list[bytes], Rows]:
+    size = site.settings["page"]
+    bodies: list[bytes] = []
+    rows: Rows = []
+    start, short = 0, False
+    if group:
+        more = (*more, {"name": "groupid", "value": group})
+    while True:
+        reply = site.client.call(ENROLLED, roster_page(course, size, start, fields, *more))
+        page = _with_ids(reply.value)
+        if short and page:  # hidden people shorten a page, so a short page may not be the last
+            raise IncompleteRead("hidden-rows", "Moodle hides some people of the roster.")
+        bodies.append(reply.body)
+        rows += page
+        short = len(page) < size
+        if len(page) * 2 < size:
+            return bodies, rows
+        start += size
+
+
+def _with_ids(value: object) -> Rows:
+    rows = value if isinstance(value, list) else None
+    if rows is None or not all(isinstance(r, dict) and isinstance(r.get("id"), int) for r in rows):
+        raise NotUnderstood("not-a-roster", f"{ENROLLED}: the answer is not a list of people.")
+    return rows

@@ -1,0 +1,96 @@
+"""Accounts as Moodle shows them now: active, suspended or deleted, with their names."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from lms_bridge.connectors.moodle.account_rows import NO_NAME, sent_values
+from lms_bridge.connectors.moodle.accounts import AT_ONCE, BY_FIELD
+from lms_bridge.connectors.moodle.client import Rows
+from lms_bridge.connectors.moodle.refusals import read_scope
+from lms_bridge.connectors.moodle.site import MoodleSite
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.document import Document
+from lms_bridge.domain.ports import Page, Pages, RawRecord
+
+_DELETED_NAME = re.compile(r".*\.\d{9,11}")
+_DELETED_EMAIL = re.compile(r"[0-9a-f]{32}")
+"""Moodle keeps the row of a deleted account: the user name is the address with the time, and the
+address a hash."""
+
+
+def show_accounts(site: MoodleSite, documents: Mapping[str, Document]) -> Pages:
+    """The accounts with these ids, each compared with the document that was written to it."""
+    site.require_details()
+
+    def read(ids: list[str]) -> Page:
+        reply = site.client.call(BY_FIELD, {"field": "id", "values": [*ids]})
+        return Page(ids[0], (reply.body,), lambda: _records(reply.rows(), documents))
+
+    known = [each for each in documents if each.isdecimal()]
+    return site.pool.each(lambda ids: read_scope(ids[0], lambda: read(ids)), chunks(known, AT_ONCE))
+
+
+def _records(rows: Rows, documents: Mapping[str, Document]) -> Iterator[RawRecord]:
+    for row in rows:
+        key, state = str(row.get("id")), state_of(row)
+        if key in documents:
+            changed = {} if state == "gone" else _changed(row, documents[key])
+            yield RawRecord(key, {**documents[key], **changed, "state": state})
+
+
+def state_of(row: Mapping[str, Any]) -> str:
+    """``active``, ``suspended`` or ``gone``."""
+    renamed = _DELETED_NAME.fullmatch(str(row.get("username") or ""))
+    hashed = "email" not in row or _DELETED_EMAIL.fullmatch(str(row["email"]))
+    if renamed and hashed and not row.get("idnumber"):
+        return "gone"
+    return "suspended" if row.get("suspended") else "active"
+
+
+_COMPARED = {"given_name": "firstname", "family_name": "lastname", "email": "email"}
+
+
+def _changed(row: Mapping[str, Any], document: Document) -> dict[str, str]:
+    """The fields that hold something else than what the bridge would send for the document."""
+    sent = sent_values(document, _COMPARED)
+    changed = {}
+    for name, source in _COMPARED.items():
+        if name in document and source in row:
+            expected = sent.get(source, "" if name == "email" else NO_NAME)
+            if _same(name, str(row[source]), str(expected)):
+                continue
+            changed[name] = str(row[source])
+    return changed
+
+
+def _same(name: str, shown: str, expected: str) -> bool:
+    if name == "email":  # Moodle writes domains in lower case
+        return shown.casefold() == expected.strip().casefold()
+    return shown.split() == expected.split()
+
+
+class SuspendedAccounts:
+    """Which people's accounts are suspended. Rosters do not tell it. Each account is read once."""
+
+    def __init__(self, site: MoodleSite) -> None:
+        self._site = site
+        self._known: set[int] = set()
+        self._suspended: set[int] = set()
+        self._lock = threading.Lock()
+
+    def of(self, people: Collection[int]) -> frozenset[int]:
+        """Those of the people whose accounts are suspended, as far as the account sees them."""
+        with self._lock:
+            new = sorted(set(people) - self._known)
+        for ids in chunks(new, AT_ONCE):
+            rows = self._site.client.rows(BY_FIELD, {"field": "id", "values": [*ids]})
+            suspended = {int(row["id"]) for row in rows if state_of(row) == "suspended"}
+            with self._lock:
+                self._known.update(ids)
+                self._suspended |= suspended
+        with self._lock:
+            return frozenset(self._suspended.intersection(people))

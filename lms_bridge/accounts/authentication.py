@@ -1,0 +1,249 @@
+"""How an account proves that it is itself: a password, then a code where it has a second factor.
+
+Wrong tries make the next one wait, longer each time. A sign-in link needs no password, so nobody is
+locked out by a stranger's tries.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from lms_bridge.accounts import passwords, totp
+from lms_bridge.accounts.provider import Person
+from lms_bridge.accounts.service import record_account
+from lms_bridge.audit import Actor
+from lms_bridge.domain.errors import NotNow, Overloaded, Refused
+from lms_bridge.domain.matching import email_key
+from lms_bridge.secrets import Vault
+from lms_bridge.settings import SignInSettings
+from lms_bridge.store import accounts
+from lms_bridge.store.accounts import Credentials, UserAccount, find_account
+from lms_bridge.store.database import Database
+from lms_bridge.web import sessions
+from lms_bridge.web.sessions import Session
+
+_log = structlog.get_logger(__name__)
+FREE_TRIES = 5
+LONGEST_WAIT = 900
+"""Seconds between two tries, after many that were wrong."""
+
+
+def _check_wait(credentials: Credentials, now: datetime) -> None:
+    """Raises Overloaded while the account must wait after its last wrong try."""
+    if credentials.failures < FREE_TRIES or credentials.failed_at is None:
+        return
+    seconds = min(LONGEST_WAIT, 2 ** min(credentials.failures - FREE_TRIES + 2, 20))
+    left = (credentials.failed_at + timedelta(seconds=seconds) - now).total_seconds()
+    if left > 0:
+        raise Overloaded(
+            "too-many-tries",
+            "There were too many wrong tries.",
+            "Wait, or sign in by a link.",
+            after=left,
+        )
+
+
+def sign_in_by_password(
+    database: Database, email: str, password: str, limits: SignInSettings, now: datetime
+) -> tuple[Session, str]:
+    """A session of the account with this address and password, and the session's secret.
+
+    Raises:
+        Refused: the two do not belong together, or the account is disabled. It says no more.
+        Overloaded: the account must wait after wrong tries, or too many passwords are checked.
+    """
+    key = email_key(email)
+    with database.reading() as tx:
+        found = find_account(tx, email=key) if key else None
+        credentials = accounts.credentials_of(tx, found.number) if found else None
+    if credentials is not None:
+        _check_wait(credentials, now)
+    right = passwords.is_right(password, credentials.password if credentials else "")
+    if found is None or not right or found.disabled_at is not None:
+        if found is not None:
+            with database.writing() as tx:
+                accounts.note_failure(tx, found.number, now)
+            _log.warning("wrong password", account=found.number)
+        raise Refused(
+            "sign-in-refused",
+            "The address and the password do not belong together.",
+            "Try again, or sign in by a link.",
+        )
+    with database.writing() as tx:
+        if not found.has_totp:
+            accounts.change_account(tx, found.number, failures=0, failed_at=None)
+        return open_session(tx, found, limits, now)
+
+
+def open_session(
+    tx: Connection, account: UserAccount, limits: SignInSettings, now: datetime
+) -> tuple[Session, str]:
+    """A session of an account that has proved itself, but for its second factor."""
+    return sessions.open_session(
+        tx, account.audit_name, account.number, limits, now, half=account.has_totp
+    )
+
+
+def account_of(tx: Connection, person: Person) -> UserAccount:
+    """The account of a person whom the provider signed in. The first time, the address that the
+    provider vouches for finds it; from then on only the provider's own id does.
+
+    Raises:
+        Refused: there is none, or it is disabled.
+    """
+    found = find_account(tx, subject=person.subject)
+    if found is None and person.email:
+        by_email = find_account(tx, email=email_key(person.email))
+        if by_email is not None and not by_email.subject:
+            accounts.change_account(tx, by_email.number, subject=person.subject)
+            found = by_email
+    if found is None or found.disabled_at is not None:
+        raise Refused(
+            "no-account",
+            "You have no account here, or it is disabled.",
+            "Ask an operator of the bridge for one.",
+        )
+    return found
+
+
+def has_factor(tx: Connection, number: int) -> bool:
+    """Whether the account has a second factor to show."""
+    found = find_account(tx, number=number)
+    return found is not None and found.has_totp
+
+
+def complete_by_code(
+    database: Database,
+    vault: Vault,
+    session: Session,
+    code: str,
+    limits: SignInSettings,
+    now: datetime,
+) -> tuple[Session, str]:
+    """The session after its second factor.
+
+    Raises:
+        Refused: the code is wrong, or was used before.
+        Overloaded: the account must wait after wrong codes.
+        NotNow: the session waits for no code, or no longer.
+    """
+    number = session.account
+    if number is None or not session.half:
+        raise _no_longer()
+    _use_code(database, vault, number, code, now)
+    with database.writing() as tx:
+        completed = sessions.complete(tx, session, limits, now)
+    if completed is None:
+        raise _no_longer()
+    return completed
+
+
+def _no_longer() -> NotNow:
+    return NotNow("sign-in-over", "This sign-in waits for no code, or no longer.", "Sign in again.")
+
+
+def _use_code(
+    database: Database,
+    vault: Vault,
+    number: int,
+    code: str,
+    now: datetime,
+) -> None:
+    with database.reading() as tx:
+        credentials = accounts.credentials_of(tx, number)
+    _check_wait(credentials, now)
+    secret = vault.unlock(credentials.totp_secret)
+    period = totp.period_of(secret, code, now, credentials.totp_period) if secret else None
+    with database.writing() as tx:
+        if period is not None and accounts.use_period(tx, number, period):
+            return
+        accounts.note_failure(tx, number, now)
+    _log.warning("wrong code", account=number)
+    raise Refused(
+        "wrong-code", "This code is not good, or was used before.", "Wait for the next one."
+    )
+
+
+def set_password(
+    database: Database, account: UserAccount, old: str, new: str, session: Session, by: Actor
+) -> None:
+    """Sets or changes the password, and ends the account's other sessions.
+
+    Raises:
+        Refused: the old password is wrong, or the new one is too short or too long.
+        Overloaded: the account must wait after wrong tries.
+    """
+    with database.reading() as tx:
+        credentials = accounts.credentials_of(tx, account.number)
+    if credentials.password:
+        _check_wait(credentials, by.at)
+        if not passwords.is_right(old, credentials.password):
+            with database.writing() as tx:
+                accounts.note_failure(tx, account.number, by.at)
+            raise Refused("wrong-password", "The present password is another one.")
+    kept = passwords.hash_of(new)
+    with database.writing() as tx:
+        accounts.change_account(tx, account.number, password=kept, failures=0, failed_at=None)
+        record_account(tx, by, account.number, "password", {"password": None})
+        sessions.end_of_account(tx, account.number, by, but=session.number)
+    _log.info("password set", account=account.number)
+
+
+def start_totp(account: UserAccount) -> str:
+    """The secret of a second factor that is to be confirmed by a first code.
+
+    Raises:
+        NotNow: the account has one.
+    """
+    if account.has_totp:
+        raise NotNow("has-second-factor", "The account has a second factor already.")
+    return totp.new_secret()
+
+
+def confirm_totp(
+    database: Database,
+    vault: Vault,
+    account: UserAccount,
+    secret: str,
+    code: str,
+    session: Session,
+    by: Actor,
+) -> None:
+    """Keeps the second factor, once a code shows that the person's app has it.
+
+    Raises:
+        Refused: the code is wrong.
+        NotNow: the account has a second factor.
+    """
+    if account.has_totp:
+        raise NotNow("has-second-factor", "The account has a second factor already.")
+    period = totp.period_of(secret, code, by.at, 0)
+    if period is None:
+        raise Refused("wrong-code", "This code is not good.", "Enter the one that the app shows.")
+    with database.writing() as tx:
+        accounts.change_account(
+            tx, account.number, totp_secret=vault.lock(secret), totp_period=period
+        )
+        record_account(tx, by, account.number, "second factor", {"second_factor": None})
+        sessions.end_of_account(tx, account.number, by, but=session.number)
+    _log.info("second factor set", account=account.number)
+
+
+def remove_totp(
+    database: Database, vault: Vault, account: UserAccount, code: str, session: Session, by: Actor
+) -> None:
+    """Takes the second factor away, against one of its codes.
+
+    Raises:
+        Refused: the code is wrong.
+        Overloaded: the account must wait after wrong codes.
+    """
+    _use_code(database, vault, account.number, code, by.at)
+    with database.writing() as tx:
+        accounts.change_account(tx, account.number, totp_secret=b"", totp_period=0)
+        record_account(tx, by, account.number, "second factor removed", {"second_factor": None})
+        sessions.end_of_account(tx, account.number, by, but=session.number)
+    _log.info("second factor removed", account=account.number)

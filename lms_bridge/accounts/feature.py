@@ -1,0 +1,78 @@
+"""What the pages of accounts share in one process: the mailer and the OpenID provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask
+from flask_babel import force_locale, gettext
+
+from lms_bridge.accounts.mail import Mail, Mailer
+from lms_bridge.accounts.provider import OpenIdProvider
+from lms_bridge.accounts.service import make_account_link
+from lms_bridge.audit import PAGE, Actor
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.web.sessions import PATH, link_address
+
+_log = structlog.get_logger(__name__)
+_EXTENSION = "lms_bridge_accounts"
+BACK = f"{PATH}/provider/back"
+
+
+@dataclass(frozen=True)
+class AccountsFeature:
+    app: Flask
+    bridge: Bridge
+    mailer: Mailer
+    provider: OpenIdProvider
+
+    def mail_link(self, email: str) -> None:
+        """Mails a sign-in link, if there is such an account. Whoever asked is not told.
+
+        Raises:
+            Overloaded: too many messages wait.
+        """
+        self.mailer.send(lambda: self._link_mail(email))
+
+    def _link_mail(self, email: str) -> Mail:
+        bridge = self.bridge
+        settings = bridge.settings
+        by = Actor("", PAGE, utc_now())
+        account, made, secret = make_account_link(
+            bridge.database, email, settings.sign_in, by=by, by_number=False
+        )
+        address = link_address(settings.public_address, secret)
+        minutes = f"{settings.sign_in.link_minutes:g}"
+        with self.app.app_context(), force_locale(account.language or "en"):
+            subject = gettext("Your sign-in link")
+            text = "\n\n".join(
+                (
+                    gettext("This link signs you in once, within %(minutes)s minutes:")
+                    % {"minutes": minutes},
+                    address,
+                    gettext("If you did not ask for it, do nothing: nobody is signed in by it."),
+                )
+            )
+        _log.info("sign-in link mailed", account=account.number, session=made.number)
+        return Mail(account.email, subject, text)
+
+
+def add_accounts_to(app: Flask, bridge: Bridge) -> AccountsFeature:
+    settings = bridge.settings
+    feature = AccountsFeature(
+        app,
+        bridge,
+        Mailer(settings.mail),
+        OpenIdProvider(
+            settings.provider, settings.network, bridge.vault, f"{settings.public_address}{BACK}"
+        ),
+    )
+    app.extensions[_EXTENSION] = feature
+    return feature
+
+
+def accounts_of(app: Flask) -> AccountsFeature:
+    feature: AccountsFeature = app.extensions[_EXTENSION]
+    return feature

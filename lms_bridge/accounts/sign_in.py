@@ -1,0 +1,313 @@
+"""How people get in and out: by a link, a password, a provider; the second factor; sign-out."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import quote
+
+import structlog
+from flask import Blueprint, Flask, current_app, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from lms_bridge.accounts import authentication
+from lms_bridge.accounts.feature import BACK, accounts_of
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused, RetryLater, StopRun
+from lms_bridge.web import sessions
+from lms_bridge.web.access import (
+    NotAllowed,
+    SecondFactorNeeded,
+    SignInNeeded,
+    cookie_name,
+    current_session,
+    current_user,
+    is_secure,
+    the_bridge,
+)
+from lms_bridge.web.csrf import check_csrf, check_form_token
+from lms_bridge.web.languages import is_translated, set_language, use_readers_language
+from lms_bridge.web.sessions import PATH
+
+_log = structlog.get_logger(__name__)
+pages = Blueprint("sign_in", __name__, template_folder="templates")
+_SESSION, _WANTED, _PROVIDER = "session", "wanted", "provider"
+_WANTED_SECONDS, _LONGEST_PATH = 3600, 1000
+
+
+def add_to(app: Flask) -> None:
+    app.register_blueprint(pages)
+    app.register_error_handler(SignInNeeded, _ask_to_sign_in)
+    app.register_error_handler(NotAllowed, _not_allowed)
+    app.register_error_handler(SecondFactorNeeded, _ask_for_factor)
+
+
+def _ask_to_sign_in(error: Exception) -> ResponseReturnValue:
+    """The page that explains the sign-in; it keeps the requested path."""
+    session = current_session()
+    if session is not None and session.half:
+        return redirect(f"{PATH}/code", 303)
+    use_readers_language()
+    response = _page(401)
+    # Browsers ask for no password with this scheme (draft-broyer-http-cookie-auth).
+    response.headers["WWW-Authenticate"] = (
+        f'Cookie realm="pages", form-action="{PATH}", cookie-name="{cookie_name(_SESSION)}"'
+    )
+    path = quote(request.path, safe="/:@!$&'()*+,;=~")
+    if request.query_string:
+        path += f"?{request.query_string.decode('latin-1')}"
+    if request.method == "GET" and own_path(path) == path:
+        _set_cookie(response, _WANTED, path, _WANTED_SECONDS)
+    return response
+
+
+def _not_allowed(error: Exception) -> ResponseReturnValue:
+    reference = _note("page not allowed", 403)
+    page = render_template("accounts/not_allowed.html", error=error, reference=reference)
+    return make_response(page, 403)
+
+
+def _ask_for_factor(error: Exception) -> ResponseReturnValue:
+    return redirect("/account", 303)
+
+
+def own_path(text: str) -> str:
+    """A path of this site; "/" where it is anything else, which could lead to another site."""
+    own = text.startswith("/") and not text.startswith("//") and "\\" not in text
+    if own and len(text) <= _LONGEST_PATH and text.isascii() and text.isprintable():
+        return text
+    return "/"
+
+
+@pages.get(PATH)
+def show() -> ResponseReturnValue:
+    session = current_session()
+    if session is not None and session.half:
+        return redirect(f"{PATH}/code", 303)
+    return _page()
+
+
+# Programs that look into messages for safety open every address: so looking at a link does not use
+# it, only the button does.
+
+
+@pages.get(f"{PATH}/<secret>")
+def show_link(secret: str) -> ResponseReturnValue:
+    bridge = the_bridge()
+    link = sessions.find(bridge.database, "link", secret, bridge.settings.sign_in, utc_now())
+    if link is None:
+        return _onward() if current_user() else _page(404, gone=True)
+    return _page(link=link, secret=secret)
+
+
+@pages.post(f"{PATH}/<secret>")
+def use_link(secret: str) -> ResponseReturnValue:
+    check_csrf()
+    bridge, now = the_bridge(), utc_now()
+    opened = sessions.use_link(
+        bridge.database,
+        secret,
+        bridge.settings.sign_in,
+        now,
+        needs_factor=authentication.has_factor,
+    )
+    if opened is None:
+        return _onward() if current_user() else _page(404, gone=True)
+    return _signed_in(opened)
+
+
+@pages.post(f"{PATH}/by-mail")
+def mail_link() -> ResponseReturnValue:
+    """Mails a link. The answer is the same whether there is such an account or not."""
+    check_csrf()
+    feature = accounts_of(current_app)
+    if not feature.mailer.works:
+        raise NotFound("no-mail", "The bridge sends no mail.", "An operator can make a link.")
+    try:
+        feature.mail_link(request.form.get("email", ""))
+    except Overloaded as error:
+        return _failed(error)
+    return _page(mailed=True)
+
+
+@pages.post(f"{PATH}/password")
+def by_password() -> ResponseReturnValue:
+    check_csrf()
+    bridge, form = the_bridge(), request.form
+    email = form.get("email", "")
+    try:
+        opened = authentication.sign_in_by_password(
+            bridge.database,
+            email,
+            form.get("password", ""),
+            bridge.settings.sign_in,
+            utc_now(),
+        )
+    except (Refused, Overloaded) as error:
+        return _failed(error, email=email)
+    return _signed_in(opened)
+
+
+@pages.get(f"{PATH}/code")
+def show_code() -> ResponseReturnValue:
+    return _code_page()
+
+
+@pages.post(f"{PATH}/code")
+def use_code() -> ResponseReturnValue:
+    check_csrf()
+    session, bridge = current_session(), the_bridge()
+    if session is None:
+        return _page(404, gone=True)
+    try:
+        opened = authentication.complete_by_code(
+            bridge.database,
+            bridge.vault,
+            session,
+            request.form.get("code", "")[:20],
+            bridge.settings.sign_in,
+            utc_now(),
+        )
+    except (Refused, Overloaded) as error:
+        return _code_page(error)
+    response = _onward()
+    _set_cookie(response, _SESSION, opened[1])
+    return response
+
+
+@pages.post(f"{PATH}/provider")
+def begin_with_provider() -> ResponseReturnValue:
+    check_csrf()
+    provider = accounts_of(current_app).provider
+    if not provider.works:
+        raise NotFound("no-provider", "There is no OpenID provider here.")
+    try:
+        address, cookie = provider.begin(utc_now())
+    except (StopRun, RetryLater) as error:
+        return _failed(error)
+    # The form leads to another site, which `form-action 'self'` would stop: a page goes there.
+    page = render_template("accounts/to_provider.html", address=address, name=provider.name)
+    response = make_response(page)
+    response.headers["Refresh"] = f"0; url={address}"
+    _set_cookie(response, _PROVIDER, cookie, 600)
+    return response
+
+
+@pages.get(BACK)
+def come_back() -> ResponseReturnValue:
+    bridge, now = the_bridge(), utc_now()
+    provider = accounts_of(current_app).provider
+    cookie = request.cookies.get(cookie_name(_PROVIDER), "")
+    try:
+        person = provider.finish(request.args.to_dict(), cookie, now)
+        with bridge.database.writing() as tx:
+            account = authentication.account_of(tx, person)
+            opened = authentication.open_session(tx, account, bridge.settings.sign_in, now)
+    except (Refused, StopRun, RetryLater) as error:
+        response = _failed(error)
+    else:
+        response = _signed_in(opened)
+    _delete_cookie(response, _PROVIDER)
+    return response
+
+
+@pages.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    check_csrf()
+    session = current_session()
+    if session is not None:
+        check_form_token()
+        sessions.sign_out(the_bridge().database, session, utc_now())
+    response = redirect(PATH, 303)
+    for use in (_SESSION, _WANTED):
+        _delete_cookie(response, use)
+    return response
+
+
+@pages.after_request
+def _keep_secret(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _signed_in(opened: tuple[sessions.Session, str]) -> Response:
+    """The new session's cookie in place of the old one, whose session ends."""
+    before = current_session()
+    if before is not None:
+        sessions.sign_out(the_bridge().database, before, utc_now())
+    session, secret = opened
+    response = redirect(f"{PATH}/code", 303) if session.half else _onward()
+    _set_cookie(response, _SESSION, secret)
+    return response
+
+
+def _onward() -> Response:
+    """To the page that was requested before the sign-in."""
+    response = redirect(own_path(request.cookies.get(cookie_name(_WANTED), "/")), 303)
+    _delete_cookie(response, _WANTED)
+    return response
+
+
+def _failed(error: BridgeError, **values: object) -> Response:
+    if not is_translated(error.message, error.remedy):
+        set_language("en")  # a page is in one language
+    status, after = 403, 0.0
+    if isinstance(error, RetryLater):
+        status, after = 503, error.after or 0.0
+    elif isinstance(error, StopRun):
+        status = 502
+    response = _page(status, problem=error, after=after, **values)
+    if after:
+        response.headers["Retry-After"] = str(int(after) + 1)
+    return response
+
+
+def _code_page(problem: BridgeError | None = None) -> Response:
+    session = current_session()
+    if session is None or not session.half:
+        return _page(404, gone=True) if current_user() is None else _onward()
+    after = problem.after if isinstance(problem, RetryLater) else None
+    status = 200 if problem is None else 503 if after else 403
+    page = render_template("accounts/code.html", problem=problem, after=after)
+    return make_response(page, status)
+
+
+def _page(status: int = 200, **values: object) -> Response:
+    feature = accounts_of(current_app)
+    page = render_template(
+        "accounts/sign_in.html",
+        status=status,
+        link_minutes=the_bridge().settings.sign_in.link_minutes,
+        reference=_note("sign-in needed", status) if status >= 400 else "",
+        mail_works=feature.mailer.works,
+        provider_name=feature.provider.name if feature.provider.works else "",
+        **values,
+    )
+    return make_response(page, status)
+
+
+def _note(event: str, status: int) -> str:
+    """A line in the log, and its reference."""
+    reference = secrets.token_hex(4)
+    _log.info(event, page=request.endpoint, status=status, reference=reference)
+    return reference
+
+
+def _set_cookie(response: Response, use: str, value: str, seconds: int | None = None) -> None:
+    # Lax, not Strict: a link to a page in a message opens it.
+    response.set_cookie(
+        cookie_name(use),
+        value,
+        max_age=seconds,
+        path="/",
+        secure=is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _delete_cookie(response: Response, use: str) -> None:
+    response.delete_cookie(
+        cookie_name(use), path="/", secure=is_secure(), httponly=True, samesite="Lax"
+    )

@@ -1,0 +1,3 @@
+"""Operators' pages."""
+
+from __future__ import annotations

@@ -1,0 +1,97 @@
+"""What operators decide on their pages: holds, people, and when a centre runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+from flask import Blueprint, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from lms_bridge.api.queries import person
+from lms_bridge.audit import Change, Subject, changed_fields, record
+from lms_bridge.domain.access import Scope
+from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.domain.model import Kind
+from lms_bridge.store import centres, holds
+from lms_bridge.sync.holds import decide_hold, match_person, request_run
+from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
+
+pages = Blueprint("decisions", __name__)
+_NUMBER = "<int(max=999999999999999999):number>"
+_log = structlog.get_logger(__name__)
+
+
+@pages.post(f"/holds/{_NUMBER}/decision")
+@needs(Scope.WRITE_OPERATIONS)
+def decide(number: int) -> ResponseReturnValue:
+    """Carries a hold out (``carry out``), or keeps what is there (``keep``)."""
+    decisions = {"carry out": True, "keep": False}
+    chosen = decisions.get(request.form.get("decision", ""))
+    if chosen is None:
+        raise Refused("no-decision", "Choose one of the two buttons.")
+    database, by = the_bridge().database, current_actor()
+    with database.reading() as tx:
+        row = holds.hold_row(tx, number)
+    if row is None:
+        raise NotFound("no-such-hold", f"There is no hold {number}.")
+    centre_for(Scope.WRITE_OPERATIONS, row.centre)
+    with database.writing() as tx:
+        decide_hold(tx, number, approve=chosen, by=by.name, at=by.at)
+    _log.info("hold decided", hold=number, approved=chosen, by=by.name)
+    return redirect(url_for("admin.holds", done="hold"), 303)
+
+
+@pages.post(f"/people/{_NUMBER}/match")
+@needs(Scope.WRITE_OPERATIONS)
+def match(number: int) -> ResponseReturnValue:
+    """Links a learner who waits to one of the suggested accounts, or has a new one made."""
+    account = request.form.get("account", "")
+    database, by = the_bridge().database, current_actor()
+    with database.reading() as tx:
+        row = person(tx, number)
+    if row is None:
+        raise NotFound("not-waiting", "This person does not wait any more.", "See the list.")
+    centre = centre_for(Scope.WRITE_OPERATIONS, row.centre)
+    if account and account not in [suggested for suggested, _ in row.suggestions]:
+        raise Refused(
+            "not-suggested",
+            "The account is none of those that were suggested.",
+            "`lms-bridge person match` takes any account.",
+        )
+    with database.writing() as tx:
+        match_person(tx, centre.code, row.academy_id, account or None)
+        request_run(tx, centre.code, [Kind.ENROLMENT], by.at, by.name)
+        fields = changed_fields(None, {"learner": row.academy_id, "account": account or "new"})
+        record(tx, by, Change(Subject.CENTRE, "match", None, centre.code, fields, centre.code))
+    _log.info("person matched", centre=centre.code, by=by.name)
+    return redirect(url_for("admin.people", done="person"), 303)
+
+
+@pages.post("/centres/<code>/run")
+@needs(Scope.WRITE_OPERATIONS)
+def run(code: str) -> ResponseReturnValue:
+    """Asks for a run of all flows; what waits after a failure is tried again."""
+    centre = centre_for(Scope.WRITE_OPERATIONS, code)
+    if not centre.active:
+        raise Refused("centre-disabled", "The centre is disabled.", "Enable it first.")
+    database, by = the_bridge().database, current_actor()
+    with database.writing() as tx:
+        request_run(tx, code, list(Kind), by.at, by.name)
+    _log.info("run requested", centre=code, by=by.name)
+    return redirect(url_for("admin.centre", code=code, done="run"), 303)
+
+
+@pages.post("/centres/<code>/active")
+@needs(Scope.WRITE_OPERATIONS)
+def switch(code: str) -> ResponseReturnValue:
+    """Disables a centre, or enables it."""
+    centre = centre_for(Scope.WRITE_OPERATIONS, code)
+    active, by = request.form.get("active") == "yes", current_actor()
+    with the_bridge().database.writing() as tx:
+        centres.change(tx, replace(centre, active=active))
+        fields = {"active": (centre.active, active)} if centre.active != active else {}
+        action = "enable" if active else "disable"
+        record(tx, by, Change(Subject.CENTRE, action, None, code, fields, code))
+    _log.info("centre switched", centre=code, active=active, by=by.name)
+    return redirect(url_for("admin.centre", code=code, done=action), 303)

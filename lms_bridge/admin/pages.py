@@ -1,0 +1,296 @@
+"""Pages of operators: centres, runs, and what waits for a decision; and the public overview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    jsonify,
+    render_template,
+    request,
+)
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from lms_bridge import __version__
+from lms_bridge.admin import queries
+from lms_bridge.api.documents import SHOWN_VALUES, hold_document
+from lms_bridge.audit import FLOWS
+from lms_bridge.bridge import Bridge
+from lms_bridge.catalogue import queries as catalogue_queries
+from lms_bridge.domain.access import Scope
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.domain.model import Centre
+from lms_bridge.jobs.schedule import jobs_of
+from lms_bridge.store import centres as stored_centres
+from lms_bridge.store import flow_states
+from lms_bridge.store import memberships as stored_memberships
+from lms_bridge.store import runs as stored_runs
+from lms_bridge.store.attention import AttentionCounts
+from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
+from lms_bridge.store.holds import CONFLICT
+from lms_bridge.store.probe import WriteProbe
+from lms_bridge.sync.holds import consequence
+from lms_bridge.sync.run_state import state_in_words, worst
+from lms_bridge.web.access import (
+    centre_for,
+    centres_for,
+    needs,
+    the_bridge,
+)
+from lms_bridge.web.paging import SIZE, Paging, number_param, page_param
+
+public_pages = Blueprint("public", __name__)
+operator_pages = Blueprint("admin", __name__)
+JOBS = {
+    "catalogue": "Nightly run: everything, in full",
+    "offerings": "Offerings from files and chosen resources",
+    "enrolments": "Enrolments: what changed",
+    "results": "Results",
+}
+_PROBE, _ATTENTION = "lms_bridge_probe", "lms_bridge_attention"
+ITEMS = 200
+"""Items on one page of a run."""
+EXAMPLES = 10
+"""Offerings that are listed for a hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextJob:
+    """The next job of its kind."""
+
+    title: str
+    centre: Centre
+    at: datetime
+
+
+@public_pages.get("/")
+def overview() -> str:
+    with the_bridge().database.reading() as tx:
+        listed = catalogue_queries.count_listed(tx)
+        numbers = queries.count_public(tx)
+    return render_template("overview.html", offerings=listed, **numbers)
+
+
+@operator_pages.get("/operations")
+@needs(Scope.READ_OPERATIONS)
+def operations() -> str:
+    """What waits, what runs next, and what ran last, of the centres that the reader may see."""
+    bridge, now = the_bridge(), utc_now()
+    with bridge.database.reading() as tx:
+        codes = centres_for(tx, Scope.READ_OPERATIONS)
+        active = [
+            each
+            for each in stored_centres.all_centres(tx, active_only=True)
+            if codes is None or each.code in codes
+        ]
+        waiting = queries.count_waiting(tx, codes)
+        last = queries.runs_before(tx, most=8, within=codes, without=FLOWS)
+        clock_runs = queries.clock_alive(tx, now)
+    return render_template(
+        "operations.html",
+        waiting=waiting,
+        last=last,
+        clock_runs=clock_runs,
+        due=next_of_each_kind(bridge, active, now),
+        names={centre.code: centre for centre in active},
+    )
+
+
+def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -> list[NextJob]:
+    """The next job of each kind, over all centres."""
+    soonest: dict[str, NextJob] = {}
+    for centre in active:
+        for job in jobs_of(centre, bridge.settings.clock):
+            at = job.after(now)
+            known = soonest.get(job.kind)
+            if at is not None and (known is None or at < known.at):
+                soonest[job.kind] = NextJob(JOBS[job.kind], centre, at)
+    return [soonest[kind] for kind in JOBS if kind in soonest]
+
+
+def add_probe_to(app: Flask, bridge: Bridge) -> None:
+    app.extensions[_PROBE] = WriteProbe(bridge.database)
+    app.extensions[_ATTENTION] = AttentionCounts(bridge.database)
+
+
+@public_pages.get("/health")
+def health() -> ResponseReturnValue:
+    """For monitoring: ``status`` is ``ok``, ``degraded`` (the clock has stopped, or something
+    needs attention) or ``down``."""
+    bridge, now = the_bridge(), utc_now()
+    probe: WriteProbe = current_app.extensions[_PROBE]
+    attention: AttentionCounts = current_app.extensions[_ATTENTION]
+    failure, clock = probe.failure(), "unknown"
+    counts: Mapping[str, int] = {}
+    if failure is None:
+        try:
+            with bridge.database.reading() as tx:
+                clock = queries.clock_state(tx, now, enabled=bridge.settings.clock.enabled)
+            counts = attention.counts(now)
+        except SQLAlchemyError as error:
+            failure = storage_failure(error)
+    if failure is not None:
+        database = "unreachable" if failure is UNREACHABLE else failure.code
+        return _health("down", database, "unknown", {}), 503, {"Retry-After": str(RETRY_SECONDS)}
+    degraded = clock == "stopped" or any(counts.values())
+    return _health("degraded" if degraded else "ok", "ok", clock, counts)
+
+
+def _health(status: str, database: str, clock: str, attention: Mapping[str, int]) -> Response:
+    facts = {"status": status, "database": database, "clock": clock, "version": __version__}
+    return jsonify(facts | {"attention": attention})
+
+
+@operator_pages.get("/centres")
+@needs(Scope.READ_OPERATIONS)
+def centres() -> str:
+    with the_bridge().database.reading() as tx:
+        codes = centres_for(tx, Scope.READ_OPERATIONS)
+        found = stored_centres.all_centres(tx)
+        last = queries.last_run_of_each(tx)
+        states = flow_states.statuses(tx)
+    shown = [each for each in found if codes is None or each.code in codes]
+    return render_template(
+        "centres.html", centres=shown, last=last, states=states, worst=worst, words=state_in_words
+    )
+
+
+@operator_pages.get("/centres/<code>")
+@needs(Scope.READ_OPERATIONS)
+def centre(code: str) -> str:
+    bridge, now = the_bridge(), utc_now()
+    found = centre_for(Scope.READ_OPERATIONS, code)
+    with bridge.database.reading() as tx:
+        last = stored_runs.last_runs(tx, centre=code, most=20)
+        waiting = queries.count_waiting(tx, [code])
+        mine = stored_memberships.memberships_of(tx, code)
+    due = [(JOBS[job.kind], job.after(now)) for job in jobs_of(found, bridge.settings.clock)]
+    return render_template(
+        "centre.html",
+        centre=found,
+        memberships=[(each, each.period.status(now.date())) for each in mine],
+        runs=last,
+        waiting=waiting,
+        due=due,
+        done=_done(),
+    )
+
+
+@operator_pages.get("/runs")
+@needs(Scope.READ_OPERATIONS)
+def runs() -> str:
+    params = {name: request.args.get(name, "")[:60] for name in ("centre", "status")}
+    with the_bridge().database.reading() as tx:
+        found = queries.runs_before(
+            tx,
+            centre_code=params["centre"],
+            within=centres_for(tx, Scope.READ_OPERATIONS),
+            status=params["status"],
+            before=number_param("before"),
+            most=SIZE + 1,
+        )
+    older = found[SIZE - 1].id if len(found) > SIZE else None
+    return render_template("runs.html", runs=found[:SIZE], older=older, params=params)
+
+
+@operator_pages.get("/runs/<int(max=999999999999999999):run_id>")
+@needs(Scope.READ_OPERATIONS)
+def run(run_id: int) -> str:
+    with the_bridge().database.reading() as tx:
+        found = stored_runs.run_row(tx, run_id)
+        codes = centres_for(tx, Scope.READ_OPERATIONS)
+        if found is None or (codes is not None and found.centre not in codes):
+            raise NotFound("no-such-run", f"There is no run {run_id}.")
+        paging = Paging(page_param(), stored_runs.count_items(tx, run_id), ITEMS)
+        items = queries.items_of(tx, run_id, limit=ITEMS, offset=paging.offset)
+        names = queries.offering_names(tx, items)
+    return render_template(
+        "run.html",
+        run=found,
+        counts=split_counts(found.counts),
+        items=items,
+        names=names,
+        paging=paging,
+        shown_values=SHOWN_VALUES,
+    )
+
+
+def split_counts(counts: Mapping[str, int]) -> list[tuple[str, str, str, int]]:
+    """(kind, action, state, number) of each count; the action may be empty."""
+    rows = []
+    for key, number in sorted(counts.items()):
+        kind, _, rest = key.partition(".")
+        action, _, state = rest.rpartition(".")
+        rows.append((kind, action, state, number))
+    return rows
+
+
+@operator_pages.get("/holds")
+@needs(Scope.READ_OPERATIONS)
+def holds() -> str:
+    page = page_param()
+    with the_bridge().database.reading() as tx:
+        codes = centres_for(tx, Scope.READ_OPERATIONS)
+        total, rows = queries.page_of(
+            tx, "holds", within=codes, limit=SIZE, offset=(page - 1) * SIZE
+        )
+        examples = queries.offerings_held(tx, rows, EXAMPLES)
+        conflicts = {row.id: _conflicts(tx, row) for row in rows if row.reason == CONFLICT}
+    return render_template(
+        "holds.html",
+        rows=rows,
+        paging=Paging(page, total),
+        examples=examples,
+        conflicts=conflicts,
+        consequence=consequence,
+        done=_done(),
+    )
+
+
+def _conflicts(tx: Connection, row: Row[Any]) -> list[tuple[str, str, list[Any] | None]]:
+    """(record, field, [ours, theirs]) of the first records in conflict; a personal field has no
+    values."""
+    found = hold_document(tx, row)["conflicts"][: EXAMPLES * 2]
+    return [
+        (
+            each["record"],
+            each["field"],
+            None if each["personal"] else [each["ours"], each["theirs"]],
+        )
+        for each in found
+    ]
+
+
+@operator_pages.get("/quarantine")
+@needs(Scope.READ_OPERATIONS)
+def quarantine() -> str:
+    return _list("quarantine")
+
+
+@operator_pages.get("/people")
+@needs(Scope.READ_OPERATIONS)
+def people() -> str:
+    return _list("people")
+
+
+def _list(name: str) -> str:
+    page = page_param()
+    with the_bridge().database.reading() as tx:
+        codes = centres_for(tx, Scope.READ_OPERATIONS)
+        total, rows = queries.page_of(tx, name, within=codes, limit=SIZE, offset=(page - 1) * SIZE)
+    return render_template(f"{name}.html", rows=rows, paging=Paging(page, total), done=_done())
+
+
+def _done() -> str:
+    """What the reader has just decided, as the address says."""
+    return request.args.get("done", "")

@@ -1,0 +1,163 @@
+"""What the people who run the bridge look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
+
+from lms_bridge.audit import FLOWS
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.model import Kind
+from lms_bridge.jobs.leader import NAME
+from lms_bridge.store.holds import PENDING as WAITING
+from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.tables import (
+    centre,
+    enrolment,
+    hold,
+    item,
+    learner,
+    lease,
+    link,
+    offering,
+    quarantine,
+    result,
+    run,
+    unmatched,
+)
+from lms_bridge.store.target_links import PENDING
+
+
+def clock_alive(tx: Connection, now: datetime) -> bool:
+    """Whether some process holds the clock's lease."""
+    held = select(lease.c.name).where(lease.c.name == NAME, lease.c.expires_at > now)
+    return tx.scalar(held) is not None
+
+
+def clock_state(tx: Connection, now: datetime, *, enabled: bool) -> str:
+    """``running``; else ``stopped``, or ``off`` where the settings want none here."""
+    return "running" if clock_alive(tx, now) else "stopped" if enabled else "off"
+
+
+def _count(tx: Connection, table: Table, *where: Any) -> int:
+    return tx.scalar(select(func.count()).select_from(table).where(*where)) or 0
+
+
+def count_public(tx: Connection) -> dict[str, int]:
+    """Numbers that anybody may see."""
+    return {
+        "centres": _count(tx, centre, centre.c.active),
+        "enrolments": _count(tx, enrolment),
+        "results": _count(tx, result),
+    }
+
+
+def count_waiting(tx: Connection, within: Sequence[str] | None = None) -> dict[str, int]:
+    """{what waits for a machine or a person: how many} of these centres, or of all"""
+
+    def among(table: Table) -> list[ColumnElement[bool]]:
+        return [] if within is None else [table.c.centre.in_(within)]
+
+    return {
+        "to_send": _count(tx, link, PENDING, *among(link)),
+        "holds": _count(tx, hold, hold.c.status == WAITING, *among(hold)),
+        "quarantine": _count(tx, quarantine, *among(quarantine)),
+        "people": _count(tx, unmatched, UNDECIDED, *among(unmatched)),
+    }
+
+
+def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:
+    """{centre's code: its last run}; what was decided on its connections, tokens or webhooks is
+    none that it ran."""
+    newest = select(func.max(run.c.id)).where(run.c.flows.not_in(FLOWS)).group_by(run.c.centre)
+    return {row.centre: row for row in tx.execute(select(run).where(run.c.id.in_(newest)))}
+
+
+def runs_before(
+    tx: Connection,
+    *,
+    centre_code: str = "",
+    status: str = "",
+    before: int = 0,
+    most: int,
+    within: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+) -> Sequence[Row[Any]]:
+    """Runs, the newest first; with ``before`` only those older than this number; ``within`` only
+    those of these centres; ``without`` those of these flows."""
+    query = select(run).order_by(run.c.id.desc()).limit(most)
+    if before:
+        query = query.where(run.c.id < before)
+    if centre_code:
+        query = query.where(run.c.centre == centre_code)
+    if within is not None:
+        query = query.where(run.c.centre.in_(within))
+    if without:
+        query = query.where(run.c.flows.not_in(without))
+    if status:
+        query = query.where(run.c.status == status)
+    return tx.execute(query).all()
+
+
+def items_of(tx: Connection, run_id: int, *, limit: int, offset: int) -> Sequence[Row[Any]]:
+    """A page of a run's items, those that failed first."""
+    return tx.execute(
+        select(item)
+        .where(item.c.run_id == run_id)
+        .order_by((item.c.code == ""), item.c.id)
+        .limit(limit)
+        .offset(offset)
+    ).all()
+
+
+def offering_names(tx: Connection, items: Iterable[Any]) -> dict[int, tuple[str, str]]:
+    """{record id: (code, title)} of the offerings among some items or holds."""
+    ids = {each.record_id for each in items if each.kind == Kind.OFFERING and each.record_id}
+    return _offerings(tx, ids)
+
+
+def _offerings(tx: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    found: dict[int, tuple[str, str]] = {}
+    for chunk in chunks(ids):
+        rows = tx.execute(
+            select(offering.c.id, offering.c.code, offering.c.title).where(offering.c.id.in_(chunk))
+        )
+        found.update((row.id, (row.code, row.title)) for row in rows)
+    return found
+
+
+def offerings_held(tx: Connection, holds: Sequence[Row[Any]], most: int) -> dict[int, list[str]]:
+    """{hold's id: titles of the first offerings that it is about}"""
+    firsts = {row.id: list(row.record_ids)[:most] for row in holds if row.kind == Kind.OFFERING}
+    names = _offerings(tx, {id_ for ids in firsts.values() for id_ in ids})
+    return {
+        hold_id: [f"{names[id_][1]} ({names[id_][0]})" for id_ in ids if id_ in names]
+        for hold_id, ids in firsts.items()
+    }
+
+
+def page_of(
+    tx: Connection, what: str, *, limit: int, offset: int, within: Sequence[str] | None = None
+) -> tuple[int, Sequence[Row[Any]]]:
+    """(how many there are, a page of them) of holds, of what is in quarantine, or of people; of
+    these centres, or of all."""
+    query: Select[Any]
+    counted: list[Any] = []
+    if what == "people":
+        table = unmatched
+        query = select(unmatched, learner.c.academy_id).order_by(unmatched.c.id)
+        query = query.join(learner, learner.c.id == unmatched.c.learner_id)
+        query, counted = query.where(UNDECIDED), [UNDECIDED]
+    elif what == "holds":
+        table = hold
+        query = select(hold).order_by(hold.c.status != WAITING, hold.c.id.desc())
+    else:
+        table = quarantine
+        query = select(quarantine).order_by(quarantine.c.id.desc())
+    if within is not None:
+        of_these = table.c.centre.in_(within)
+        query, counted = query.where(of_these), [*counted, of_these]
+    return _count(tx, table, *counted), tx.execute(query.limit(limit).offset(offset)).all()

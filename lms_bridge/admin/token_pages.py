@@ -1,0 +1,72 @@
+"""`/tokens`: what programs show to be let in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from lms_bridge.api import tokens as store
+from lms_bridge.api.tokens import NewToken, create_token, revoke_token
+from lms_bridge.domain.access import MEANINGS, TOKEN_SCOPES, DataScope, Scope
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import Refused
+from lms_bridge.reference import reference
+from lms_bridge.store import centres
+from lms_bridge.web.access import current_actor, needs, the_bridge
+from lms_bridge.web.paging import number_in
+from lms_bridge.webhooks.service import switch_off_without_token
+
+pages = Blueprint("tokens", __name__)
+
+
+@pages.get("/tokens")
+@needs(Scope.ADMINISTER)
+def show() -> str:
+    return _list()
+
+
+@pages.post("/tokens")
+@needs(Scope.ADMINISTER)
+def make() -> ResponseReturnValue:
+    """Makes a token. It is shown in this one answer, and nowhere kept."""
+    form = request.form
+    try:
+        new = NewToken(
+            form.get("purpose", "")[:255],
+            [Scope(each) for each in form.getlist("scope") if each in TOKEN_SCOPES],
+            DataScope(form.get("centre", ""), form.get("region", "")),
+            number_in(form.get("days", "")),
+            number_in(form.get("per_minute", "")),
+        )
+        made, text = create_token(
+            the_bridge().database, new, list(reference().regions), by=current_actor()
+        )
+    except Refused as error:
+        return _list(problem=str(error)), 400
+    return _list(made=made.prefix, text=text)
+
+
+@pages.post("/tokens/<prefix>/revoke")
+@needs(Scope.ADMINISTER)
+def revoke(prefix: str) -> ResponseReturnValue:
+    by = current_actor()
+    revoke_token(the_bridge().database, prefix, by=by)
+    switch_off_without_token(the_bridge().database, by=by)
+    return redirect(url_for("tokens.show"), 303)
+
+
+def _list(*, made: str = "", text: str = "", problem: str = "") -> str:
+    with the_bridge().database.reading() as tx:
+        found = store.all_tokens(tx)
+        known = centres.all_centres(tx, active_only=True)
+    return render_template(
+        "tokens.html",
+        tokens=found[::-1],
+        centres=known,
+        regions=reference().regions,
+        scopes=MEANINGS,
+        now=utc_now(),
+        made=made,
+        text=text,
+        problem=problem,
+    )

@@ -1,0 +1,205 @@
+"""Changes by requests: under the centre's lease, audited, with the response kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from flask import Flask, Response, current_app
+from sqlalchemy import Connection
+
+from lms_bridge.api import idempotency
+from lms_bridge.api.auth import caller
+from lms_bridge.api.idempotency import KeyClaim
+from lms_bridge.api.problems import problem
+from lms_bridge.api.responses import JSON, ApiResponse
+from lms_bridge.bridge import Bridge
+from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, RetryLater, StopRun
+from lms_bridge.domain.model import Centre, Flow, Kind
+from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.run import RunRequest
+from lms_bridge.sync.run_state import BUSY
+from lms_bridge.web.access import the_bridge
+
+Act = Callable[[Connection, RunContext], ApiResponse]
+_Results = list[ApiResponse | BridgeError]
+_Run = Callable[[RunContext, KeyClaim | None, _Results], None]
+_FLOWS = {
+    Kind.OFFERING: Flow.OFFERINGS,
+    Kind.ENROLMENT: Flow.ENROLMENTS,
+    Kind.LEARNER: Flow.ENROLMENTS,
+    Kind.RESULT: Flow.RESULTS,
+}
+_POLL_SECONDS = 0.1
+BUSY_SECONDS = 30
+"""``Retry-After`` while a centre is being synced."""
+
+
+def change(centre: Centre, kind: Kind, act: Act) -> Response:
+    """Makes a change in one transaction under the centre's lease, as a run of its own.
+
+    Raises:
+        Overloaded: another run of the centre did not end while the request waited.
+        Refused: as ``act`` says; nothing was changed then.
+    """
+
+    def run(context: RunContext, claim: KeyClaim | None, results: _Results) -> None:
+        result: ApiResponse | BridgeError
+        with context.writing() as tx:
+            try:
+                with context.savepoint(tx):
+                    result = act(tx, context)
+                    _keep(tx, claim, result)
+            except LeaseLost:
+                raise
+            except BridgeError as error:
+                result = error
+                context.note(kind, API, "change", "refused", error=error)
+        results.append(result)  # only after the commit
+
+    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim))
+
+
+def change_in_parts(
+    centre: Centre, kind: Kind, act: Callable[[RunContext], ApiResponse]
+) -> Response:
+    """The same for an ``act`` that makes transactions of its own. If it breaks off, what it did
+    before stays, and the request may be repeated."""
+
+    def run(context: RunContext, claim: KeyClaim | None, results: _Results) -> None:
+        try:
+            result = act(context)
+        except LeaseLost:
+            raise
+        except BridgeError as error:
+            with context.writing():
+                context.note(kind, API, "change", "refused", error=error)
+            results.append(error)
+            return
+        with context.writing() as tx:
+            _keep(tx, claim, result)
+        results.append(result)
+
+    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim))
+
+
+def _keep(tx: Connection, claim: KeyClaim | None, result: ApiResponse) -> None:
+    headers = {**result.all_headers(), "Content-Type": JSON}
+    idempotency.keep(tx, claim, result.status, headers, result.body)
+
+
+def done_once(do: Callable[[KeyClaim | None], ApiResponse]) -> Response:
+    """Calls ``do``, unless a request with the same Idempotency-Key was done already.
+
+    ``do`` keeps its response by ``idempotency.keep``, in the transaction that makes the change.
+    """
+    claim = idempotency.claim()
+    if isinstance(claim, Response):
+        return claim
+    try:
+        reply = do(claim)
+    except BridgeError as error:
+        kept = _keep_refusal(claim, error) if claim is not None else None
+        if kept is None:
+            raise
+        return kept
+    except BaseException:
+        if claim is not None:
+            idempotency.release(claim)
+        raise
+    return Response(reply.body, reply.status, reply.all_headers(), mimetype=JSON)
+
+
+def _keep_refusal(claim: KeyClaim, error: BridgeError) -> Response | None:
+    """A final refusal is kept, and repeated with its reference; after a passing failure the key may
+    be used again."""
+    response = problem(error)
+    if response is not None and 400 <= response.status_code < 500:
+        idempotency.keep_refusal(claim, response)
+        return response
+    idempotency.release(claim)
+    return None
+
+
+def _under_lease(
+    bridge: Bridge, centre: Centre, kind: Kind, act: _Run, claim: KeyClaim | None
+) -> ApiResponse:
+    results: _Results = []
+
+    def run(context: RunContext) -> None:
+        act(context, claim, results)
+
+    request = RunRequest(
+        centre, bridge.policy_of(centre), (_FLOWS[kind],), API, requested_by=caller().name
+    )
+    report = bridge.runner().run(request, run)
+    if report.status == BUSY:
+        with waiting_slots().slot() as may_wait:
+            end = time.monotonic() + bridge.settings.api.wait_seconds * may_wait
+            while report.status == BUSY:
+                if time.monotonic() >= end:
+                    raise _busy(centre)
+                time.sleep(_POLL_SECONDS)
+                report = bridge.runner().run(request, run)
+    if not results:
+        raise _reason(centre, [error for _, error in report.errors])
+    (result,) = results
+    if isinstance(result, BridgeError):
+        raise result
+    return result
+
+
+def _reason(centre: Centre, errors: Sequence[BridgeError]) -> BridgeError:
+    """Why a change was not made."""
+    if any(isinstance(error, LeaseLost) for error in errors):
+        return Overloaded(
+            "centre-busy",
+            f"Another run of {centre.code} began before the change was complete.",
+            "Send it again after the seconds that Retry-After names.",
+            after=BUSY_SECONDS,
+        )
+    passing = (error for error in errors if isinstance(error, RetryLater))
+    return next(passing, StopRun("change-failed", "The change failed."))
+
+
+def _busy(centre: Centre) -> Overloaded:
+    return Overloaded(
+        "centre-busy",
+        f"{centre.code} is being synced at the moment. Nothing was changed.",
+        "Try again after the seconds that Retry-After names.",
+        after=BUSY_SECONDS,
+    )
+
+
+FREE_THREADS = 2
+"""Threads of a process that never wait for a busy centre, so that other requests are served."""
+_NAME = "lms_bridge_waiting"
+
+
+class WaitingSlots:
+    """How many requests of a process may wait for busy centres."""
+
+    def __init__(self, size: int) -> None:
+        self._slots = threading.BoundedSemaphore(size)
+
+    @contextmanager
+    def slot(self) -> Iterator[bool]:
+        """A slot for as long as the block lasts; False where none is free."""
+        acquired = self._slots.acquire(blocking=False)
+        try:
+            yield acquired
+        finally:
+            if acquired:
+                self._slots.release()
+
+
+def add_waiting_slots_to(app: Flask, bridge: Bridge) -> None:
+    app.extensions[_NAME] = WaitingSlots(max(1, bridge.settings.web.threads - FREE_THREADS))
+
+
+def waiting_slots() -> WaitingSlots:
+    """Those of this process."""
+    slots: WaitingSlots = current_app.extensions[_NAME]
+    return slots

@@ -1,0 +1,238 @@
+"""The bridge: everything that commands, pages and jobs need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from lms_bridge.audit import Actor
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import NotFound, Overloaded, SettingsInvalid
+from lms_bridge.domain.lti_ports import LtiSystem
+from lms_bridge.domain.model import ACADEMY, Centre, Flow
+from lms_bridge.domain.policy import Policy
+from lms_bridge.domain.ports import Connector, Limits, SystemAccess
+from lms_bridge.registry import connector
+from lms_bridge.schemas.parts import read_part
+from lms_bridge.secrets import Vault
+from lms_bridge.settings import Settings
+from lms_bridge.store import centres, leases
+from lms_bridge.store.database import Database
+from lms_bridge.sync.context import Progress, RunContext, silent
+from lms_bridge.sync.flows import Peers
+from lms_bridge.sync.lease_renewer import LeaseRenewer
+from lms_bridge.sync.run import RUN_LEASE, Runner, RunReport, RunRequest
+from lms_bridge.sync.run_state import BUSY
+from lms_bridge.sync.targets import Target
+
+BUSY_SECONDS = 60
+Done = TypeVar("Done")
+SCORES = "scores"
+"""What begins a run that sends scores on."""
+BY_PEOPLE = frozenset({"command", "request"})
+"""What begins a run for which a person waits."""
+
+
+class LtiPort(Protocol):
+    """What runs need of LTI, which is a feature above this module."""
+
+    def system(self, centre: str, limits: Limits) -> LtiSystem:
+        """The LTI connections of a centre; of the Academy where ``centre`` is empty."""
+        ...
+
+    def gradebooks(self, centre: str) -> Mapping[str, Target]:
+        """The gradebooks of platforms that results of this centre go to, by names for people."""
+        ...
+
+    def apply_scores(self, tx: Connection, context: RunContext) -> None:
+        """Makes results of the scores that tools sent and that are no results yet."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """Everything that commands, pages and jobs need. It is made in ``lms_bridge.bootstrap``."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    lease_renewer: LeaseRenewer
+    lti: LtiPort = field(repr=False, compare=False)
+
+    def centre(self, code: str) -> Centre:
+        """Raises NotFound, with the codes there are."""
+        with self.database.reading() as tx:
+            found = centres.find(tx, code)
+            if found is None:
+                known = ", ".join(each.code for each in centres.all_centres(tx)) or "none yet"
+                raise NotFound(
+                    "no-such-centre", f'There is no centre "{code}".', f"Known: {known}."
+                )
+        return found
+
+    def policy_of(self, centre: Centre) -> Policy:
+        """The centre's own policy over that of the settings."""
+        own = {k: v for k, v in centre.policy.items() if k in Policy.__slots__}
+        policy, problems = read_part(Policy, own, f"{centre.code}.policy", self.settings.policy)
+        if problems:
+            raise SettingsInvalid(problems)
+        return policy
+
+    def limits_of(self, centre: Centre) -> Limits:
+        own = {k: v for k, v in centre.policy.items() if k in Limits.__slots__}
+        limits, problems = read_part(Limits, own, f"{centre.code}.limits", self.settings.limits)
+        if problems:
+            raise SettingsInvalid(problems)
+        return limits
+
+    def open_centre(self, centre: Centre) -> object:
+        """The centre's LMS, as an object with some of the ports."""
+        with self.database.reading() as tx:
+            locked = centres.secret_of(tx, centre.code)
+        kind = connector(centre.connector, "centre")
+        return kind.open(self.access_to(centre, kind, self.vault.unlock(locked)))
+
+    def access_to(self, centre: Centre, kind: Connector, secret: str) -> SystemAccess:
+        """What the connector of a centre, stored or still to be, is opened with."""
+        limits = self.limits_of(centre)
+        return SystemAccess(
+            system=centre.system,
+            address=centre.address,
+            secret=secret,
+            options=centre.options,
+            limits=limits,
+            time_zone=centre.time_zone,
+            languages=centre.languages,
+            private_addresses=self.settings.network.private_addresses or centre.sample,
+            lti=self.lti.system(centre.code, limits) if kind.needs_lti else None,
+        )
+
+    def open_academy(self) -> object:
+        academy, limits = self.settings.academy, self._share_of_academy()
+        kind = connector(academy.connector, "academy")
+        return kind.open(
+            SystemAccess(
+                system=ACADEMY,
+                address=academy.address,
+                secret=academy.token,
+                options=self.settings.academy_options,
+                limits=limits,
+                private_addresses=self.settings.network.private_addresses,
+                lti=self.lti.system("", limits) if kind.needs_lti else None,
+            )
+        )
+
+    def _share_of_academy(self) -> Limits:
+        """This process's share of the calls at once. The clients of one process count together;
+        processes whose runs begin while others' go on share what the settings allow."""
+        limits = self.settings.limits
+        with self.database.reading() as tx:
+            running = max(1, leases.processes(tx, RUN_LEASE, utc_now()))
+        return replace(limits, calls_at_once=max(1, limits.calls_at_once // running))
+
+    def runner(self, progress: Progress = silent) -> Runner:
+        return Runner(
+            database=self.database,
+            open_peers=lambda centre: self.peers(centre, self.open_centre(centre)),
+            keeping=self.lease_renewer.keeping,
+            lease_seconds=self.settings.sync.lease_seconds,
+            progress=progress,
+            most_seconds=self.settings.sync.run_minutes * 60,
+        )
+
+    def peers(self, centre: Centre, lms: object) -> Peers:
+        """The systems of a run of this centre, whose LMS is opened already."""
+        books = self.lti.gradebooks(centre.code)
+        return Peers(lms, self.open_academy(), books, self.lti.apply_scores)
+
+    def sending_peers(self, centre: Centre) -> Peers:
+        """The systems of a run that sends what waits, without a request to the centre's LMS."""
+        return self.peers(centre, None)
+
+    def act(
+        self, centre: Centre, flow: Flow, actor: Actor, do: Callable[[Connection, RunContext], Done]
+    ) -> Done:
+        """Does one act of a person in one transaction, as a run of the centre.
+
+        Raises:
+            Overloaded: the centre is being synced.
+            BridgeError: what refused the act; nothing was changed.
+        """
+        results: list[Done] = []
+
+        def act(context: RunContext) -> None:
+            with context.writing() as tx:
+                results.append(do(tx, context))
+
+        policy = self.policy_of(centre)
+        request = RunRequest(centre, policy, (flow,), actor.means, requested_by=actor.name)
+        report = self.runner().run(request, act)
+        if report.status == BUSY:
+            message = f"{centre.code} is being synced at the moment. Nothing was changed."
+            raise Overloaded("centre-busy", message, "Try again in a minute.", after=BUSY_SECONDS)
+        for _, error in report.errors:
+            raise error
+        return results[0]
+
+    def send_scores(self, code: str, *, tries_all: bool = False) -> RunReport:
+        """Takes in the scores that tools sent about a centre's offerings, and sends all results on
+        that are known; with ``tries_all`` also those that failed lately. It sends no request to
+        the centre's LMS.
+
+        Raises:
+            NotFound: there is no such centre.
+        """
+        request = self.request(self.centre(code), (Flow.RESULTS,), trigger=SCORES, full=False)
+        request = replace(request, tries_all=tries_all)
+        runner = replace(self.runner(), open_peers=self.sending_peers)
+        return runner.run(request)
+
+    def request(
+        self,
+        centre: Centre,
+        flows: tuple[Flow, ...] = tuple(Flow),
+        *,
+        trigger: str = "command",
+        full: bool = True,
+        dry: bool = False,
+    ) -> RunRequest:
+        """A run as the settings want it. Back-off is for the runs that nobody waits for."""
+        policy, tries_all = self.policy_of(centre), full or trigger in BY_PEOPLE
+        return RunRequest(centre, policy, flows, trigger, full, dry, tries_all=tries_all)
+
+    def run_all(
+        self,
+        requests: list[RunRequest],
+        progress: Progress = silent,
+        each: Callable[[RunReport], None] = lambda report: None,
+    ) -> list[RunReport]:
+        """Runs several centres side by side, and calls ``each`` with each report. Dry runs go one
+        after the other, because each holds the database's writing turn."""
+        runner = self.runner(progress)
+        at_once = (
+            1 if any(request.dry for request in requests) else self.settings.sync.centres_at_once
+        )
+        reports: list[RunReport] = []
+        with ThreadPoolExecutor(at_once, thread_name_prefix="run") as pool:
+            try:
+                for future in as_completed(
+                    [pool.submit(runner.run, request) for request in requests]
+                ):
+                    report = future.result()
+                    each(report)
+                    reports.append(report)
+            except BaseException:  # what is at work ends in good order; nothing new begins
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return sorted(reports, key=lambda report: report.centre)
+
+    def close(self) -> None:
+        self.lease_renewer.close()
+        self.lti.close()
+        self.database.close()

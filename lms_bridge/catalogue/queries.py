@@ -1,0 +1,216 @@
+"""Queries of the public catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+
+from lms_bridge.catalogue.entry import Provider, public_offering
+from lms_bridge.domain.availability import Availability
+from lms_bridge.domain.document import Json, document
+from lms_bridge.domain.model import ACADEMY, Kind, Offering
+from lms_bridge.store.availability import availability
+from lms_bridge.store.offerings import Tag, offerings, tag_key
+from lms_bridge.store.tables import HELD, centre, link, offering, offering_tag
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFilters:
+    """A reader's filters; an empty text means everything."""
+
+    region: str = ""
+    centre: str = ""
+    modality: str = ""
+    level: str = ""
+    topic: str = ""
+    language: str = ""
+    text: str = ""
+    code: str = ""
+
+
+def narrowed(
+    query: Select[Any], centres: Mapping[str, Provider], filters: CatalogueFilters
+) -> Select[Any]:
+    """The query for the chosen offerings alone."""
+    if filters.region:
+        codes = [code for code, each in centres.items() if each.region == filters.region]
+        query = query.where(offering.c.centre.in_(codes))
+    for column, wanted in (
+        (offering.c.centre, filters.centre),
+        (offering.c.modality, filters.modality),
+        (offering.c.level, filters.level),
+        (offering.c.code, filters.code),
+    ):
+        if wanted:
+            query = query.where(column == wanted)
+    if filters.topic:
+        query = query.where(tagged(Tag.TOPIC, filters.topic))
+    if filters.language:
+        query = query.where(
+            or_(tagged(Tag.LANGUAGE, filters.language), tagged(Tag.LANGUAGE, filters.language, "-"))
+        )
+    for word in filters.text.split()[:8]:
+        query = query.where(holds_word(word))
+    return query
+
+
+def tagged(kind: Tag, value: str, then: str = "") -> ColumnElement[bool]:
+    """Whether an offering has a tag; with ``then``, one that goes on after the value and this."""
+    key = tag_key(value)
+    is_it = (
+        offering_tag.c.value.startswith(key + then, autoescape=True)
+        if then
+        else offering_tag.c.value == key
+    )
+    has = select(offering_tag.c.offering_id).where(offering_tag.c.kind == kind, is_it)
+    return offering.c.id.in_(has)
+
+
+_LISTED = and_(
+    link.c.system == ACADEMY,
+    link.c.kind == Kind.OFFERING,
+    link.c.record_id == offering.c.id,
+    HELD,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageFilters:
+    """A visitor's filters; an empty text means everything."""
+
+    region: str = ""
+    centre: str = ""
+    modality: str = ""
+    level: str = ""
+    text: str = ""
+    availability: str = ""
+
+    @property
+    def any(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOffering:
+    """One offering of the catalogue: its fields as the Academy acknowledged them."""
+
+    code: str
+    fields: Mapping[str, Json]
+    centre: str
+    centre_name: str
+    region: str
+    sample: bool
+
+    @property
+    def offering(self) -> Offering:
+        """The offering that the fields are of."""
+        return public_offering(self.code, self.centre, self.fields)
+
+
+EVERYTHING = "all"
+"""The word of a visitor who asks for courses that are over, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """The moment of a visit, and until when registration that closes is closing soon."""
+
+    now: datetime
+    soon: datetime
+
+
+def count_listed(
+    tx: Connection, filters: PageFilters | None = None, at: Moments | None = None
+) -> int:
+    """How many offerings the catalogue has, or how many of them are looked for."""
+    found = _found(select(func.count()), filters or PageFilters(), at)
+    return tx.scalar(found) or 0
+
+
+def listed(
+    tx: Connection, filters: PageFilters, at: Moments, *, limit: int, offset: int
+) -> list[ListedOffering]:
+    """Current and future offerings, the earliest first; then past ones, the latest first, if the
+    visitor asks for them: a course that is over is not on offer."""
+    over = availability(at.now, at.soon) == Availability.OVER
+    coming_up = case((over, None), else_=offering.c.starts_at)
+    rows = tx.execute(
+        _found(select(offering.c.id, link.c.held_document, centre), filters, at)
+        .order_by(
+            case((over, 1), else_=0),
+            coming_up.is_(None),
+            coming_up,
+            offering.c.starts_at.desc(),
+            offering.c.id,
+        )
+        .limit(limit)
+        .offset(offset)
+    ).all()
+    return _listings(tx, rows)
+
+
+def one_listed(tx: Connection, code: str) -> ListedOffering | None:
+    """An offering of the catalogue by its code."""
+    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    return next(iter(_listings(tx, tx.execute(query.where(offering.c.code == code)).all())), None)
+
+
+def centres_with_offerings(tx: Connection) -> dict[str, str]:
+    """{code: name} of the centres that the catalogue holds anything of."""
+    query = _found(select(centre.c.code, centre.c.name).distinct(), PageFilters())
+    return {row.code: row.name for row in tx.execute(query.order_by(centre.c.name))}
+
+
+def _found(query: Select[Any], filters: PageFilters, at: Moments | None = None) -> Select[Any]:
+    query = query.select_from(link).join(offering, _LISTED)
+    query = query.join(centre, centre.c.code == offering.c.centre)
+    for column, wanted in (
+        (centre.c.region, filters.region),
+        (centre.c.code, filters.centre),
+        (offering.c.modality, filters.modality),
+        (offering.c.level, filters.level),
+    ):
+        if wanted:
+            query = query.where(column == wanted)
+    for word in filters.text.split()[:8]:
+        query = query.where(holds_word(word))
+    if at is not None and filters.availability != EVERYTHING:
+        now = availability(at.now, at.soon)
+        asked = filters.availability
+        query = query.where(now == asked if asked else now != Availability.OVER)
+    return query
+
+
+def holds_word(word: str) -> Any:
+    """Whether an offering has a word in its title, its course's code or its place."""
+    # SQLite folds the case of ASCII letters only: the usual spellings cover the other scripts.
+    spellings = {word, word.lower(), word.upper(), word.capitalize()}
+    places = (offering.c.title, offering.c.course_code, offering.c.location)
+    return or_(
+        *(
+            place.icontains(spelling, autoescape=True)
+            for place in places
+            for spelling in sorted(spellings)
+        )
+    )
+
+
+def _listings(tx: Connection, rows: Sequence[Any]) -> list[ListedOffering]:
+    """The acknowledged document decides. Where it is not whole (the target was seen to hold
+    something else), the bridge's own record fills it up."""
+    records = offerings(tx, [row.id for row in rows])
+    return [
+        ListedOffering(
+            records[row.id].code,
+            {**document(records[row.id]), **(row.held_document or {})},
+            row.code,
+            row.name,
+            row.region,
+            row.sample,
+        )
+        for row in rows
+    ]

@@ -1,5 +1,0 @@
-"""`lms-bridge demo`: seven sample centres, a first nightly sync, and the pages."""
-
-from lms_bridge.cli.demo.command import demo
-
-__all__ = ["demo"]

@@ -1,1 +1,0 @@
-"""CSV files in and out: the format of docs/files.md."""

@@ -1,0 +1,1 @@
+"""What all commands share: settings, the bridge, output, exit codes."""

@@ -1,0 +1,1 @@
+"""The one HTTP client, and the guard for addresses that strangers name."""

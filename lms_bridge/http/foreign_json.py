@@ -1,0 +1,35 @@
+"""JSON as other systems write it.
+
+Programs that cut a text to its longest length may cut a character in two, which JSON writes as half
+a pair (``\\ud83d``). orjson refuses the whole document then; here the half becomes a sign for an
+unreadable character.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
+    rb"|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",  # half a pair; any other escape
+    re.DOTALL,
+)
+_HALF = len(rb"\ud83d")
+
+
+def loads(text: bytes) -> Any:
+    """Raises ValueError where it is not JSON."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        whole = _ESCAPE.sub(_mended, text)
+        if whole == text:
+            raise
+        return orjson.loads(whole)
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if len(escape[0]) == _HALF else escape[0]

@@ -1,0 +1,1 @@
+"""Records that people and programs hand in: pushed schedules and imported files."""

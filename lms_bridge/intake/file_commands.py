@@ -1,0 +1,208 @@
+"""`lms-bridge import` and `lms-bridge export`: CSV files into and out of the bridge."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import click
+
+from lms_bridge.bridge import Bridge
+from lms_bridge.console import session
+from lms_bridge.console.output import clean, print_json, print_line
+from lms_bridge.console.session import json_option, with_bridge
+from lms_bridge.console.summary import (
+    exit_code,
+    line_of,
+    reports_as_json,
+    show_changes,
+    show_errors,
+)
+from lms_bridge.domain.errors import Refused
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import RawRecord
+from lms_bridge.intake.exports import Records, offering_rows, registration_rows, result_rows
+from lms_bridge.intake.imports import CentreRows, FileRows, ImportReport, import_rows, rows_of
+from lms_bridge.schemas.csv.writer import write_offerings, write_registrations, write_results
+from lms_bridge.store import centres, runs
+from lms_bridge.sync.run import RunReport
+
+
+@click.group("import")
+def import_() -> None:
+    """Imports CSV files (docs/files.md). A file does not change what another system owns."""
+
+
+def _import_command(name: str, kind: Kind, meaning: str) -> click.Command:
+    @click.command(name, help=meaning)
+    @click.argument("file", type=click.Path(path_type=Path))
+    @click.option("--centre", "code", default="", help="Only rows of this centre.")
+    @click.option(
+        "--whole",
+        is_flag=True,
+        help="The file is complete: records of earlier files that it leaves out are ended.",
+    )
+    @click.option("--dry-run", is_flag=True, help="Show every change, field by field; make none.")
+    @json_option
+    @click.pass_context
+    @with_bridge
+    def command(
+        bridge: Bridge,
+        ctx: click.Context,
+        file: Path,
+        code: str,
+        whole: bool,
+        dry_run: bool,
+        in_json: bool,
+    ) -> None:
+        centre = bridge.centre(code) if code else None
+        rows = rows_of(file, kind, bridge.database, centre)
+        if centre is not None and whole:
+            rows.shares.setdefault(centre.code, CentreRows())
+        report = import_rows(bridge, kind, rows, whole=whole, dry=dry_run)
+        problems = rows.problems + _refused(bridge, rows, report.reports)
+        if in_json:
+            print_json(_document(rows, report, problems, dry_run))
+        else:
+            _print_report(bridge, rows, report, problems, dry_run)
+        ctx.exit(session.SOME_FAILED if problems else exit_code(report.reports))
+
+    return command
+
+
+for command in (
+    _import_command(
+        "offerings",
+        Kind.OFFERING,
+        "Imports a schedule. Its rows belong to --centre, or name their centre.",
+    ),
+    _import_command("registrations", Kind.ENROLMENT, "Imports the Academy's registrations."),
+    _import_command("results", Kind.RESULT, "Imports scores and completions."),
+):
+    import_.add_command(command)
+
+
+def _refused(bridge: Bridge, rows: FileRows, reports: Sequence[RunReport]) -> list[tuple[int, str]]:
+    """The rows that the schemas refused, with their numbers, without those reported already."""
+    known = {number for number, _ in rows.problems}
+    items: list[Mapping[str, Any]] = []
+    for report in reports:
+        if report.run_id:
+            with bridge.database.reading() as tx:
+                found = runs.items_of(tx, report.run_id, most=1_000_000)
+            items.extend(dict(item._mapping) for item in found)
+        items.extend(report.changes)
+    return [
+        (number, f"Row {number}: {clean(item['message'])}")
+        for item in items
+        if item["state"] == "quarantined"
+        and (number := rows.numbers.get(item["external_id"], 0)) not in known
+    ]
+
+
+def _print_report(
+    bridge: Bridge,
+    rows: FileRows,
+    report: ImportReport,
+    problems: Sequence[tuple[int, str]],
+    dry_run: bool,
+) -> None:
+    print_line(f"{rows.total} row(s) read.")
+    for _, problem in sorted(problems):
+        print_line(f"  {problem}", "red")
+    if rows.elsewhere:
+        print_line(f"{rows.elsewhere} row(s) of other centres were skipped.")
+    if report.same:
+        print_line(f"{report.same} row(s) change nothing.")
+    if dry_run:
+        show_changes(bridge, report.reports)
+        return
+    for each in report.reports:
+        print_line(line_of(each))
+        show_errors(each)
+    if report.reports:
+        print_line("What changed is sent at the next sync.")
+
+
+def _document(
+    rows: FileRows, report: ImportReport, problems: Sequence[tuple[int, str]], dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "rows": rows.total,
+        "same": report.same,
+        "elsewhere": rows.elsewhere,
+        "problems": [{"row": number, "problem": text} for number, text in sorted(problems)],
+        "centres": [reports_as_json(each) for each in report.reports],
+    }
+
+
+Write = Callable[[BinaryIO, Iterable[RawRecord]], int]
+
+
+@click.group()
+def export() -> None:
+    """Writes CSV files (docs/files.md). FILE may be - for standard output."""
+
+
+def _export_command(name: str, records: Records, write: Write, meaning: str) -> click.Command:
+    @click.command(name, help=meaning)
+    @click.argument("file")
+    @click.option("--centre", "code", default="", help="Only this centre.")
+    @with_bridge
+    def command(bridge: Bridge, file: str, code: str) -> None:
+        raws = _raws(bridge, records, code)
+        if file == "-":
+            write(cast(BinaryIO, sys.stdout.buffer), raws)
+            return
+        with _replacing(Path(file)) as stream:
+            number = write(stream, raws)
+        print_line(f"{number} row(s) written to {file}.")
+
+    return command
+
+
+for command in (
+    _export_command("offerings", offering_rows, write_offerings, "Writes the listed offerings."),
+    _export_command(
+        "registrations",
+        registration_rows,
+        write_registrations,
+        "Writes all enrolments, with their learners.",
+    ),
+    _export_command("results", result_rows, write_results, "Writes scores and completions."),
+):
+    export.add_command(command)
+
+
+def _raws(bridge: Bridge, records: Records, code: str) -> Iterator[RawRecord]:
+    """The records of one centre, or of all; one centre's are in memory at a time."""
+    if code:
+        codes = [bridge.centre(code).code]
+    else:
+        with bridge.database.reading() as tx:
+            codes = [each.code for each in centres.all_centres(tx)]
+    for each in codes:
+        with bridge.database.reading() as tx:
+            yield from records(tx, each)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of the named one when it is whole. Only its owner may read it:
+    it holds personal data."""
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+            part = Path(folder) / path.name
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+            part.replace(path)
+    except OSError as error:
+        reason = error.strerror or "cannot be written"
+        raise Refused("file-unwritable", f"{path}: {reason}.") from None

@@ -1,0 +1,75 @@
+"""The body of a push: its format, its size, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lms_bridge.domain.errors import Refused
+from lms_bridge.intake.csv import read_table
+from lms_bridge.intake.ical import read_ical
+from lms_bridge.intake.json import read_json
+from lms_bridge.intake.rows import PushedRow, weighed
+
+JSON, CSV, CALENDAR = "application/json", "text/csv", "text/calendar"
+MOST_ROWS = 20_000
+MOST_BYTES = 64 * 1024 * 1024
+MOST_VALUES = 200 * MOST_ROWS
+"""Of a whole schedule: what an offering with some meetings has, and as much again."""
+MOST_UNKNOWN = MOST_ROWS
+"""Fields of a whole schedule that no offering has: one that a program adds to each row."""
+MOST_CALENDAR_BYTES = 32 * 1024 * 1024
+"""A calendar costs ten times the time of a table of its size."""
+
+_READERS: Mapping[str, Callable[[bytes, str], Iterator[PushedRow]]] = {
+    JSON: read_json,
+    CSV: read_table,
+    CALENDAR: read_ical,
+}
+FORMATS = tuple(_READERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``time_zone`` is that of local times in rows which name none. ``check`` is called for each
+    row, and raises what ends the work."""
+
+    octets: bytes
+    format: str
+    time_zone: str
+    check: Callable[[], None] = lambda: None
+
+    def rows(self) -> Iterator[PushedRow]:
+        """The rows in their order, made one at a time, so that few of them are in memory at once.
+
+        Raises:
+            Refused: the body is not in its format, or is too much.
+        """
+        if self.format == CALENDAR and len(self.octets) > MOST_CALENDAR_BYTES:
+            raise _too_large(f"{MOST_CALENDAR_BYTES:,} bytes, which a calendar may have")
+        values = unknown = 0
+        for count, read in enumerate(_READERS[self.format](self.octets, self.time_zone)):
+            self.check()
+            row, more = weighed(read)
+            values += more.values
+            unknown += more.unknown
+            if values > MOST_VALUES:
+                raise _too_large(f"{MOST_VALUES:,} values")
+            if unknown > MOST_UNKNOWN:
+                raise _too_large(f"{MOST_UNKNOWN:,} fields that no offering has")
+            if count == MOST_ROWS:
+                raise Refused(
+                    "too-many-rows",
+                    f"A schedule may have {MOST_ROWS:,} rows; this one has more. Nothing was "
+                    "changed.",
+                    "Send it in parts, with PATCH.",
+                )
+            yield row
+
+
+def _too_large(what: str) -> Refused:
+    return Refused(
+        "too-large",
+        f"The schedule has more than {what}. Nothing was changed.",
+        "Send it in parts, with PATCH.",
+    )

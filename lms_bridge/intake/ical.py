@@ -1,0 +1,232 @@
+"""Schedules as iCalendar (RFC 5545): each VEVENT is an offering; one without dates is a VTODO.
+
+The calendar is cut into its events here, so that few of them are in memory at once and a broken
+one does not spoil the others. The library reads each event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from icalendar import Component, ComponentFactory, TypesFactory, vCategory, vText
+from icalendar.parser import Parameters
+from icalendar.parser.ical import ComponentIcalParser
+
+from lms_bridge.domain.errors import Problem, Refused
+from lms_bridge.intake.event import OWN, PROPERTIES, id_of, known_zone, offering_fields
+from lms_bridge.intake.revisions import is_superseded, newest_revisions
+from lms_bridge.intake.rows import (
+    LONGEST_ROW,
+    MOST_VALUES,
+    PushedRow,
+    bad_row,
+    guess,
+    row_too_long,
+    without_id,
+)
+
+EVENTS = frozenset({"VEVENT", "VTODO"})
+METHODS = frozenset({"PUBLISH", "REQUEST"})
+"""Both say what there is. Some programs write REQUEST where nobody is invited to anything."""
+_LINE_END = re.compile(rb"(?<!\r)\r*\n(?![ \t])")
+_FOLD = re.compile(rb"(?<!\r)\r*\n[ \t]")
+_COMPONENTS = ComponentFactory()
+_MARK = b"\xef\xbb\xbf"
+_BLANKS = re.compile(r"[ \t]+")
+MOST_LINES = 2_000_000
+"""Content lines, and line ends between them: a hundred for each of 20,000 events."""
+MOST_CATEGORIES = 400_000
+"""Of a whole calendar: twenty for each of 20,000 events."""
+MOST_PARTS = 16
+"""Parts inside each other; a calendar has three."""
+_CUT_OFF = Problem("", "cut-off", "has no end: the next event begins, or the file ends")
+
+
+def read_ical(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
+    """The events, numbered from 1.
+
+    Raises:
+        Refused: this is no calendar, or one that cancels.
+    """
+    calendar = _Calendar(time_zone, newest_revisions(octets))
+    for number, line in enumerate(_content_lines(octets)):
+        if number == MOST_LINES:
+            raise _too_many_lines()
+        yield from calendar.read(line)
+    if not calendar.began:
+        raise _no_calendar("It does not begin with BEGIN:VCALENDAR")
+    yield from calendar.end_event(_CUT_OFF)
+    if calendar.parts:
+        ended = Problem("", "cut-off", "is missing: the calendar ends before END:VCALENDAR")
+        yield bad_row(calendar.events + 1, ended)
+
+
+class _Calendar:
+    """A calendar while it is read: the parts that are open, and the lines of the event there."""
+
+    def __init__(self, time_zone: str, newest: Mapping[bytes, int]) -> None:
+        self._newest = newest
+        self.parts: list[str] = []
+        self.events = 0
+        self.began = False
+        self._time_zone = time_zone
+        self._own_zone = ""
+        self._lines: list[bytes] | None = None
+        self._size = 0
+        self._categories = 0
+
+    def read(self, line: bytes) -> Iterator[PushedRow]:
+        """Reads one content line; returns the row of the event that it ends."""
+        name, colon, value = line.decode(errors="replace").partition(":")
+        # As the library finds the name, so that no part begins there that did not begin here.
+        key = _BLANKS.sub("", name.partition(";")[0].strip()).upper()
+        part = value.strip().upper()
+        if not self.parts:
+            self._begin(key, part)
+        elif key == "BEGIN":
+            if part in EVENTS:
+                yield from self.end_event(_CUT_OFF)
+                self.events += 1
+                self._lines, self._size = [], 0
+            self._open(part)
+        elif key == "END":
+            if part in EVENTS:
+                yield from self.end_event()
+            elif self.parts[-1] == part:
+                self.parts.pop()
+        elif len(self.parts) == 1:
+            self._read_property(key, value.strip())
+        elif self._lines is not None and len(self.parts) == 2 and _is_used(key, bool(colon)):
+            self._keep(self._lines, line)  # those of an alarm are deeper
+            if key == "CATEGORIES":
+                self._count(value)
+
+    def _open(self, part: str) -> None:
+        if len(self.parts) == MOST_PARTS:
+            raise _no_calendar(f"It is nested more than {MOST_PARTS} parts deep")
+        self.parts.append(part)
+
+    def _keep(self, lines: list[bytes], line: bytes) -> None:
+        lines.append(line)
+        self._size += len(line)
+        if self._size > LONGEST_ROW or len(lines) > MOST_VALUES:
+            raise row_too_long(f"Event {self.events}")
+
+    def _count(self, categories: str) -> None:
+        self._categories += categories.count(",") + 1
+        if self._categories > MOST_CATEGORIES:
+            message = f"The calendar has more than {MOST_CATEGORIES:,} categories. "
+            raise Refused(
+                "too-large", message + "Nothing was changed.", "Send it in parts, with PATCH."
+            )
+
+    def _begin(self, key: str, part: str) -> None:
+        if (key, part) == ("BEGIN", "VCALENDAR"):
+            self.parts.append(part)
+            self.began = True
+        elif not self.began:  # what follows the end of a calendar is none of it
+            raise _no_calendar("It does not begin with BEGIN:VCALENDAR")
+
+    def _read_property(self, key: str, value: str) -> None:
+        if key == "X-WR-TIMEZONE":
+            self._own_zone = known_zone(value)
+        if key == "METHOD" and value.upper() not in METHODS:
+            raise Refused(
+                "file-unreadable",
+                "A schedule is a calendar without METHOD, or with METHOD:PUBLISH or REQUEST. "
+                "Nothing was changed.",
+                "Take the line METHOD out, and say by the events' STATUS what is cancelled.",
+            )
+
+    def end_event(self, problem: Problem | None = None) -> Iterator[PushedRow]:
+        """The row of the event that is open, if one is."""
+        if self._lines is not None:
+            octets = b"\n".join(self._lines)
+            if not is_superseded(octets, self._newest):
+                yield self._row(octets, problem)
+            self._lines, self.parts = None, ["VCALENDAR"]
+
+    def _row(self, octets: bytes, problem: Problem | None) -> PushedRow:
+        event = _parsed_ical(octets)
+        external_id = id_of(event)
+        problem = _unreadable(octets, event) or problem
+        if problem is not None:
+            return bad_row(self.events, problem, external_id)
+        if not external_id:
+            return without_id(self.events)
+        fields = offering_fields(event, self._own_zone, self._time_zone)
+        if isinstance(fields, Problem):
+            return bad_row(self.events, fields, external_id)
+        return PushedRow(self.events, external_id, fields)
+
+
+class _EventParser(ComponentIcalParser):
+    """The library's parser, but times stay as they are written. The library itself silently changes
+    a time that the clocks of its zone skip."""
+
+    datetime_names: ClassVar[tuple[str, ...]] = ()
+
+    def get_factory_for_property(self, name: str, params: Parameters) -> Any:
+        return vCategory if name == "CATEGORIES" else vText
+
+
+def _is_used(key: str, whole: bool) -> bool:
+    """Whether the library has to read a line: what is not used here takes no time and cannot spoil
+    its event, unless it is no property at all."""
+    if key.startswith("X-"):
+        return key.startswith(OWN)
+    return key in PROPERTIES or not whole
+
+
+def _parsed_ical(octets: bytes) -> Component:
+    whole = b"BEGIN:VEVENT\n%b\nEND:VEVENT\n" % octets
+    [event] = _EventParser(whole, _COMPONENTS, TypesFactory.instance()).parse()
+    return event
+
+
+def _unreadable(octets: bytes, event: Component) -> Problem | None:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        message = f"holds bytes that are not UTF-8; they look like {guess(octets)}"
+        return Problem("", "wrong-encoding", message)
+    if any(name is None for name, _ in event.errors):
+        return Problem("", "not-icalendar", "has a line that is not a property of iCalendar")
+    return None
+
+
+def _content_lines(octets: bytes) -> Iterator[bytes]:
+    """Content lines, each with its folds (section 3.1) joined before it is decoded: not every
+    program folds between characters."""
+    if b"\n" not in octets:
+        octets = octets.replace(b"\r", b"\n")
+    start = len(_MARK) if octets.startswith(_MARK) else 0
+    for number, end in enumerate(_LINE_END.finditer(octets)):
+        if number > MOST_LINES:
+            raise _too_many_lines()
+        if end.start() > start:
+            yield _unfolded(octets, start, end.start())
+        start = end.end()
+    if octets[start : start + LONGEST_ROW].strip():
+        yield _unfolded(octets, start, len(octets))
+
+
+def _unfolded(octets: bytes, start: int, end: int) -> bytes:
+    if end - start > 2 * LONGEST_ROW:  # each fold takes room, too
+        raise row_too_long("A line with its folds")
+    return _FOLD.sub(b"", octets[start:end])
+
+
+def _too_many_lines() -> Refused:
+    message = f"The calendar has more than {MOST_LINES:,} lines. Nothing was changed."
+    return Refused("too-large", message, "Send it in parts, with PATCH.")
+
+
+def _no_calendar(why: str) -> Refused:
+    return Refused(
+        "file-unreadable",
+        f"This is not a calendar. {why}. Nothing was changed.",
+        "Send iCalendar as UTF-8, or another format with its own Content-Type.",
+    )

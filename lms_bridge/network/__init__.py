@@ -1,0 +1,1 @@
+"""The network of centres: cycles, priority areas, memberships, roll-overs, profiles, the year."""

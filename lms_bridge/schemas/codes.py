@@ -1,0 +1,88 @@
+"""Codes that outside data name: currencies, languages and countries, in one form each.
+
+The lists are those of the Unicode CLDR, which Babel carries.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from babel import Locale
+
+_OWN_NAMES = ("ar", "es", "fr", "pt", "ru", "zh")
+"""Languages are also known by their names in these languages, beside English."""
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
+_COUNTRIES = {"UK": "GB", "EL": "GR"}
+"""Codes that the European Union writes, and ISO 3166-1 does not."""
+
+
+class NoSuchCode(Exception):
+    """The text goes on from "is"."""
+
+
+def quoted(text: str) -> str:
+    """The value as a message may show it: what is long may be anything, personal data too."""
+    return f'"{text}"' if len(text) <= 20 and "@" not in text else "the value"
+
+
+def currency(text: str) -> str:
+    """The code of ISO 4217, in capitals.
+
+    Raises:
+        NoSuchCode: there is no such currency.
+    """
+    code = text.strip().upper()
+    if code and code not in Locale("en").currencies:
+        raise NoSuchCode("no code of ISO 4217 such as USD, EUR or KES")
+    return code
+
+
+def country(text: str) -> str:
+    """The two letters of ISO 3166-1, in capitals.
+
+    Raises:
+        NoSuchCode: there is no such country.
+    """
+    code = text.strip().upper()
+    code = _COUNTRIES.get(code, code)
+    if code and (len(code) != 2 or not code.isalpha() or code not in Locale("en").territories):
+        raise NoSuchCode("no code of ISO 3166-1 such as KE or FR")
+    return code
+
+
+def language(text: str) -> str:
+    """The language tag of BCP 47, such as ``en`` or ``pt-BR``, of a tag or of a language's name.
+
+    Raises:
+        NoSuchCode: there is no such language.
+    """
+    name = text.strip()
+    if not name:
+        return ""
+    if _TAG.fullmatch(name):
+        first, *rest = re.split("[-_]", name)
+        if first.lower() in Locale("en").languages:
+            return "-".join([first.lower(), *map(_subtag, rest)])
+    found = _names().get(name.casefold())
+    if found is None:
+        raise NoSuchCode("no language tag such as en, fr or pt-BR")
+    return found
+
+
+def _subtag(text: str) -> str:
+    """RFC 5646, section 2.1.1: a region has capitals, a script one, everything else none."""
+    if len(text) == 2:
+        return text.upper()
+    return text.title() if len(text) == 4 and text.isalpha() else text.lower()
+
+
+@cache
+def _names() -> dict[str, str]:
+    """{a language's name: its tag}: of English, and of some languages in their own words."""
+    names = {}
+    for locale in (*map(Locale, _OWN_NAMES), Locale("en")):
+        for tag, name in locale.languages.items():
+            if locale.language in ("en", tag):
+                names[name.casefold()] = tag.replace("_", "-")
+    return names

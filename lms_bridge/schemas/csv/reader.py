@@ -1,0 +1,331 @@
+"""Reads the rows of a CSV file one at a time, including the unreadable ones."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from lms_bridge.domain.errors import NotUnderstood
+from lms_bridge.domain.ports import RawRecord
+from lms_bridge.schemas.csv.cells import CellUnclear, restored, value_of
+from lms_bridge.schemas.csv.tables import (
+    GROUP,
+    OFFERINGS,
+    REGISTRATIONS,
+    RESULTS,
+    CsvColumn,
+    CsvTable,
+    header_columns,
+)
+from lms_bridge.schemas.load import UNREADABLE
+
+LONGEST_HEADER = 16_384
+"""Characters: beyond this the first line is no header."""
+LONGEST_ROW = 1_000_000
+"""Characters: a row with five texts of the greatest length has half as many."""
+MOST_EMPTY = 1_050_000
+"""Rows without a cell: a sheet of a spreadsheet program has no more."""
+_LONGEST_KEPT_ID = 1_000
+
+_DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Lines:
+    """The lines of a file, one at a time. ``row_begins`` is called before each row."""
+
+    def __init__(self, first: str, wrapped: io.TextIOWrapper) -> None:
+        self._first, self._wrapped = first, wrapped
+        self._number, self._row = 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line, self._first = self._first or self._wrapped.readline(LONGEST_ROW + 1), ""
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._row += len(line)
+        if self._row > LONGEST_ROW:
+            raise NotUnderstood(
+                "csv-row-too-long",
+                f"The row that ends in line {self._number:,} or later has more than "
+                f"{LONGEST_ROW:,} characters.",
+                "Perhaps a quotation mark is not closed before it.",
+            )
+        return line
+
+    def row_begins(self) -> None:
+        self._row = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The lines of a file, line ends kept; ``encoding`` is its name for people."""
+
+    lines: Lines
+    delimiter: str
+    encoding: str
+    bad: re.Pattern[str]
+
+    def damage(self, text: str) -> tuple[CsvTrouble, str]:
+        if "\x00" in text:
+            return CsvTrouble.NUL, "holds a NUL character"
+        return CsvTrouble.ENCODING, f"holds bytes that are not {self.encoding}"
+
+    def damaged(self, text: str) -> bool:
+        return self.bad.search(text) is not None
+
+
+@contextmanager
+def opened(source: str | Path | BinaryIO) -> Iterator[Text]:
+    """The text of a path or of a binary stream, which stays open.
+
+    Raises:
+        NotUnderstood: the file is empty or its first line is too long for a header.
+    """
+    if isinstance(source, (str, Path)):
+        with Path(source).open("rb") as stream, opened(stream) as text:
+            yield text
+        return
+    buffered = io.BufferedReader(cast(io.RawIOBase, source))
+    utf16 = buffered.peek(2)[:2] in _BYTE_ORDER_MARKS
+    # Bytes that are no UTF-8 become lone surrogates and so differ from anything that a person
+    # wrote; UTF-16 has no such handler.
+    wrapped = io.TextIOWrapper(
+        buffered,
+        encoding="utf-16" if utf16 else "utf-8-sig",
+        errors="replace" if utf16 else "surrogateescape",
+        newline="",
+    )
+    try:
+        yield _text(wrapped, utf16=utf16)
+    finally:
+        with suppress(ValueError):  # the stream was closed before its rows came to an end
+            wrapped.detach()
+            buffered.detach()
+
+
+def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> Text:
+    first = wrapped.readline(LONGEST_HEADER)
+    named = _SEPARATOR_LINE.fullmatch(first.strip())
+    if named:  # written by spreadsheet programs for each other
+        first = wrapped.readline(LONGEST_HEADER)
+    if not first.strip():
+        raise NotUnderstood("csv-no-header", "The file has no header in its first line.")
+    if len(first) == LONGEST_HEADER:
+        raise NotUnderstood("csv-no-header", "The first line is too long for a header.")
+    if "\x00" in first:
+        raise NotUnderstood(
+            "csv-encoding",
+            "The first line holds NUL characters: it is neither UTF-8 nor UTF-16 with a mark.",
+            "Save it as CSV UTF-8.",
+        )
+    delimiter = named[1] if named else max(_DELIMITERS, key=first.count)
+    bad = re.compile("[\x00\ufffd]" if utf16 else "[\x00\ud800-\udfff]")
+    return Text(Lines(first, wrapped), delimiter, "UTF-16" if utf16 else "UTF-8", bad)
+
+
+class CsvTrouble(StrEnum):
+    """Why a row cannot be read."""
+
+    NOT_CSV = "not-csv"
+    CELLS = "wrong-number-of-cells"
+    NO_ID = "no-id"
+    REPEATED = "duplicate-id"
+    ENCODING = "wrong-encoding"
+    NUL = "nul-character"
+    CELL = "cell-unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """One row. ``number`` is the one that a spreadsheet shows: the header is row 1.
+
+    ``problem`` is empty, or says why the row cannot be used; ``raw`` then has fields that the
+    schema refuses, so that the row is quarantined and never counts as removed. ``known`` is False
+    where it cannot even be said which record the row is about: then no record may be taken for
+    removed because the file does not show it. ``stray`` rows, which include those, stand for no
+    record; their external id is ``row <number>``. ``trouble`` is the kind of the problem, and
+    ``repeats`` the id that an earlier row has.
+
+    Of the rows before it a reading keeps the ids alone, to find those that repeat one.
+    """
+
+    number: int
+    raw: RawRecord
+    problem: str = ""
+    known: bool = True
+    stray: bool = False
+    trouble: CsvTrouble | None = None
+    repeats: str = ""
+
+
+def read_offerings(source: str | Path | BinaryIO, *, time_zone: str = "") -> Iterator[CsvRow]:
+    """The rows of a schedule (docs/files.md). ``time_zone`` is that of rows which name none.
+
+    Raises:
+        NotUnderstood: the header has a column too many or too few, or is none.
+    """
+    return _rows(source, OFFERINGS, time_zone)
+
+
+def read_registrations(source: str | Path | BinaryIO) -> Iterator[CsvRow]:
+    """The rows of a file of registrations; ids are ``<offering>/<learner>``. Raises as above."""
+    return _rows(source, REGISTRATIONS, "")
+
+
+def read_results(source: str | Path | BinaryIO) -> Iterator[CsvRow]:
+    """The rows of a file of results; ids are ``<offering>/<learner>``. Raises as above."""
+    return _rows(source, RESULTS, "")
+
+
+def read_group(source: str | Path | BinaryIO) -> Iterator[CsvRow]:
+    """The rows of a group of people; ids are the Academy's. Raises as above."""
+    return _rows(source, GROUP, "")
+
+
+def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Iterator[CsvRow]:
+    with opened(source) as text:
+        reader = csv.reader(
+            text.lines, delimiter=text.delimiter, strict=True, skipinitialspace=True
+        )
+        header = _without_empty_end(next(reader, []))
+        columns = header_columns(header, table)
+        seen: set[str] = set()
+        number = 1
+        empty = 0
+        while True:
+            number += 1
+            text.lines.row_begins()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                # Never the reader's own message alone: which rows an open quotation mark swallowed
+                # is unknown, hence "known=False".
+                problem = f"is not CSV ({_plain(error, text.delimiter)})"
+                yield _stray(number, table, CsvTrouble.NOT_CSV, problem)
+                continue
+            cells = _without_empty_end(cells)
+            if not cells:
+                empty += 1
+                if empty > MOST_EMPTY:
+                    raise _too_empty()
+            elif cells != header:
+                row = _row(number, cells, columns, _Context(table, text, time_zone, seen))
+                if row.raw.external_id not in table.remarks:
+                    yield row
+
+
+def _too_empty() -> NotUnderstood:
+    return NotUnderstood(
+        "csv-too-many-empty-rows",
+        f"The file has more than {MOST_EMPTY:,} empty rows.",
+        "Delete the empty rows.",
+    )
+
+
+def _without_empty_end(cells: list[str]) -> list[str]:
+    """The cells up to the last one that says something: programs leave out empty ones at the end,
+    or add some."""
+    width = len(cells)
+    while width and not cells[width - 1].strip():
+        width -= 1
+    return cells[:width]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    table: CsvTable
+    text: Text
+    time_zone: str
+    seen: set[str]
+
+
+def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _Context) -> CsvRow:
+    if len(cells) > len(columns):
+        problem = f"has {len(cells)} cells where the header has {len(columns)}"
+        return _stray(number, at.table, CsvTrouble.CELLS, problem)
+    cells = [*cells, *[""] * (len(columns) - len(cells))]
+    named = {c.name: cell for c, cell in zip(columns, cells, strict=True)}
+    identity = [restored(named[name]).strip() for name in at.table.identity]
+    if not all(identity):
+        empty = at.table.identity[identity.index("")]
+        problem = f'has nothing in the column "{empty}"'
+        return _stray(number, at.table, CsvTrouble.NO_ID, problem)
+    if any(at.text.damaged(part) for part in identity):
+        return _stray(number, at.table, *at.text.damage("".join(identity)))
+    external_id = "/".join(identity)
+    if external_id in at.seen:
+        # The first row stands for the record: this one is shown under its own number.
+        problem = "repeats the id of an earlier row"
+        return _stray(number, at.table, CsvTrouble.REPEATED, problem, repeats=external_id)
+    if len(external_id) <= _LONGEST_KEPT_ID:  # a longer one is refused by everybody
+        at.seen.add(external_id)
+    if at.text.damaged("".join(cells)):
+        name = next(name for name, cell in named.items() if at.text.damaged(cell))
+        trouble, damage = at.text.damage(named[name])
+        problem = f'{damage}, in the column "{name}"'
+        return _refused(number, external_id, at.table, trouble, problem)
+    try:
+        fields = _fields(named, columns, at.time_zone)
+    except CellUnclear as error:
+        return _refused(number, external_id, at.table, CsvTrouble.CELL, str(error))
+    return CsvRow(number, RawRecord(external_id, fields))
+
+
+def _fields(
+    named: Mapping[str, str], columns: Sequence[CsvColumn], time_zone: str
+) -> dict[str, object]:
+    zone = named.get("time_zone", "").strip() or time_zone
+    fields: dict[str, object] = {}
+    for column in columns:
+        cell = restored(named[column.name])
+        if not cell.strip():
+            continue  # an empty cell says nothing: the schema's default holds
+        *parents, last = column.path
+        place = fields
+        for parent in parents:
+            inner = place.setdefault(parent, {})
+            place = inner if isinstance(inner, dict) else {}
+        try:
+            place[last] = value_of(cell, column.shape, zone)
+        except CellUnclear as error:
+            raise CellUnclear(f"{column.name} {error}") from None
+    return fields
+
+
+def _stray(
+    number: int, table: CsvTable, trouble: CsvTrouble, problem: str, *, repeats: str = ""
+) -> CsvRow:
+    row = _refused(number, f"row {number}", table, trouble, problem)
+    return replace(row, known=bool(repeats), stray=True, repeats=repeats)
+
+
+def _refused(
+    number: int, external_id: str, table: CsvTable, trouble: CsvTrouble, problem: str
+) -> CsvRow:
+    text = f"Row {number} {problem}."
+    raw = RawRecord(external_id, {UNREADABLE: text, **table.refused})
+    return CsvRow(number, raw, text, trouble=trouble)
+
+
+def _plain(error: csv.Error, delimiter: str) -> str:
+    if "expected after" in str(error):
+        name = "a tab" if delimiter == "\t" else f'"{delimiter}"'
+        return (
+            f"a quotation mark ends before {name} or the end of its line: double quotation marks "
+            "inside a cell"
+        )
+    return re.sub(r"[^\w ',\"]", "", str(error))

@@ -1,0 +1,1 @@
+"""The web server: the Flask application, and the process that serves it."""

@@ -1,0 +1,212 @@
+"""The Flask application over one bridge, and how a WSGI server finds it."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from multiprocessing.connection import wait
+from multiprocessing.synchronize import Event
+from typing import IO, Any
+
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+
+from lms_bridge import api, logs
+from lms_bridge.accounts import own_page, sign_in
+from lms_bridge.accounts import pages as account_pages
+from lms_bridge.accounts.feature import add_accounts_to
+from lms_bridge.admin import completion_pages, decision_pages, token_pages
+from lms_bridge.admin import pages as admin_pages
+from lms_bridge.api import (
+    centres,
+    offerings,
+    operations,
+    registrations,
+    results,
+    reviews,
+    runs,
+)
+from lms_bridge.bootstrap import build
+from lms_bridge.bridge import Bridge
+from lms_bridge.catalogue import feed_routes, oeapi_routes, sitemap
+from lms_bridge.catalogue import pages as catalogue_pages
+from lms_bridge.catalogue import requests as feed_requests
+from lms_bridge.intake import routes as intake_routes
+from lms_bridge.lti import pages as connection_pages
+from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.platform import views
+from lms_bridge.lti.tool import views as tool_views
+from lms_bridge.network import routes as network_routes
+from lms_bridge.server import errors
+from lms_bridge.server.limits import ServerLimits
+from lms_bridge.server.listener import HttpServer
+from lms_bridge.settings import Settings, WebSettings, load
+from lms_bridge.web import access, filters, guard, headers, languages, visitors
+from lms_bridge.web.client_address import networks
+from lms_bridge.web.responses import WholeResponse
+from lms_bridge.webhooks import pages as webhook_pages
+from lms_bridge.webhooks import routes as webhook_routes
+
+API_RESOURCES = (
+    centres,
+    offerings,
+    reviews,
+    registrations,
+    results,
+    runs,
+    operations,
+    intake_routes,
+    webhook_routes,
+    network_routes,
+)
+"""Importing one of these modules declares its routes of the API."""
+
+BLUEPRINTS = (
+    admin_pages.public_pages,
+    admin_pages.operator_pages,
+    decision_pages.pages,
+    catalogue_pages.pages,
+    feed_routes.routes,
+    sitemap.routes,
+    oeapi_routes.routes,
+    own_page.pages,
+    account_pages.pages,
+    completion_pages.pages,
+    token_pages.pages,
+    webhook_pages.pages,
+)
+"""Those of the API, and of LTI, are added by their own packages."""
+
+
+class NoSessions(SessionInterface):
+    """No page uses a session, so none is opened."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._session
+
+
+MOST_FIELDS = 1_000
+"""Of a form: no page has a tenth of it, and each costs time before anybody looks at it."""
+
+
+class FormParser(FormDataParser):
+    """Refuses a form of too many fields before it is taken apart."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        mimetype: str,
+        content_length: int | None,
+        options: dict[str, str] | None = None,
+    ) -> Any:
+        if mimetype == "application/x-www-form-urlencoded":
+            body = stream.read()
+            if body.count(b"&") >= MOST_FIELDS:
+                raise RequestEntityTooLarge
+            stream = BytesIO(body)
+        return super().parse(stream, mimetype, content_length, options)
+
+
+class FormRequest(Request):
+    form_data_parser_class = FormParser
+
+
+class App(Flask):
+    """Flask without the steps that no page here needs."""
+
+    request_class = FormRequest
+    response_class = WholeResponse
+    session_interface = NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view is asynchronous: this saves Flask's check of each view at each request."""
+        return func
+
+
+def create_app(bridge: Bridge) -> Flask:
+    """The pages over this bridge, which must stay open as long as they are served."""
+    app = App("lms_bridge.web")
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # forms are small; routes of the API set their own
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    access.add_bridge_to(app, bridge)
+    visitors.add_limits_to(app, bridge)
+    languages.add_to(app, access.account_language)
+    filters.add_to(app)
+    headers.add_to(app)
+    guard.add_to(app)
+    sign_in.add_to(app)
+    add_accounts_to(app, bridge)
+    errors.add_to(app)
+    feed_requests.limit_feeds(app, bridge)
+    admin_pages.add_probe_to(app, bridge)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    api.add_to(app, bridge)
+    views.add_platform_to(app, bridge)
+    tool_views.add_tool_to(app, bridge)
+    connection_pages.add_to(app, bridge)
+    access.check_needs(app)
+    return app
+
+
+# Connections to the database cannot be shared between processes, so each worker process builds its
+# own bridge. WSGI servers other than ours get the factory ``lms_bridge.server.app:application``.
+
+
+def application() -> Flask:
+    """The application with the settings of config/ and the environment."""
+    return application_with(load())
+
+
+def application_with(settings: Settings) -> Flask:
+    """The application with these settings, in this process."""
+    logs.set_up(settings.log.level, as_json=settings.log.json)
+    bridge = build(settings)
+    lti_of(bridge).warm_keys()
+    return create_app(bridge)
+
+
+def serve_in_worker(settings: Settings, listening: socket.socket, ready: Event) -> None:
+    """Serves the application on the socket until SIGTERM, in a process that `serve` has started."""
+    # Ctrl+C reaches every process of the terminal's group. Only the parent may stop the worker.
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    server = HttpServer(application_with(settings), listening, limits_of(settings.web))
+    server.loop.add_signal_handler(signal.SIGTERM, server.stop)
+    sys.setswitchinterval(0.001)  # long work lets short requests go before it more often
+    gc.freeze()  # the garbage collector need not search what stays for good
+    server.loop.call_soon(ready.set)
+    server.run()
+
+
+def limits_of(web: WebSettings) -> ServerLimits:
+    return ServerLimits(
+        threads=web.threads,
+        head=web.head_seconds,
+        body=web.body_seconds,
+        idle=web.idle_seconds,
+        rate=web.least_rate,
+        connections=web.connections,
+        forwarders=networks(web.proxy_protocol_from),
+    )
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its worker, which would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,234 @@
+"""The HTTP server of one process: a loop that owns all connections, and threads that answer.
+
+A thread gets a request when it is whole, and hands its response over without waiting for the
+client. So slow clients cost a connection each, and never a thread. docs/adr/0010 says why it is
+the bridge's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from heapq import nlargest
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import structlog
+
+from lms_bridge.server.connection import Connection, now
+from lms_bridge.server.exchange import Exchange
+from lms_bridge.server.limits import HIGH, ServerLimits
+from lms_bridge.server.proxy_protocol import Peer
+from lms_bridge.server.received import ReceivedRequest
+from lms_bridge.web.client_address import client_address, is_within
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+SWEEP = 0.5
+"""Seconds between two looks at the deadlines."""
+_ACCEPTED = 64
+_SPARE_FILES = 256
+"""Open files that are not connections: the database's, and bodies of large requests."""
+Job = Callable[[], None]
+_log = structlog.get_logger(__name__)
+
+
+class _Threads:
+    """So many threads, which carry out jobs in their order."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._number = number
+        self.put = self._jobs.put
+        for _ in range(number):
+            threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def _run(self) -> None:
+        while job := self._jobs.get():
+            try:
+                job()
+            except Exception as error:  # no defect may cost a thread
+                _log.error("thread failed", error=type(error).__name__, exc_info=error)
+
+    def end(self) -> None:
+        """Has each thread end, after the jobs that wait already."""
+        for _ in range(self._number):
+            self._jobs.put(None)
+
+
+class HttpServer:
+    """Serves a WSGI application on a bound socket until ``stop`` is called."""
+
+    def __init__(
+        self, application: WSGIApplication, listening: socket.socket, limits: ServerLimits
+    ) -> None:
+        self.application = application
+        self.limits = limits
+        self.loop = asyncio.new_event_loop()
+        self.soon = self._soon
+        self.stopping = False
+        self.environ = _environ(listening)
+        self._listening = listening
+        self._most = min(limits.connections, _files_allowed() - _SPARE_FILES)
+        half = max(1, limits.threads // 2)
+        self._requests = _Threads(limits.threads, "requests")
+        self._large = _Threads(half, "large bodies")
+        self._streams = _Threads(max(1, half // 2), "streams")  # they work without a pause
+        self._connections: set[Connection] = set()
+        self._peers: Counter[str] = Counter()
+        self._senders: Counter[bytes] = Counter()
+
+    def run(self) -> None:
+        """Serves; returns after ``stop``, once the responses that are due are sent."""
+        self._listening.setblocking(False)
+        # Unsent bytes wait where they are counted, and not in the system.
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HIGH)
+        self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._listening.listen(1024)
+        self.loop.add_reader(self._listening, self._accept)
+        self.loop.call_later(SWEEP, self._sweep)
+        self.loop.run_forever()
+        for each in list(self._connections):
+            each.close()
+        for threads in (self._requests, self._large, self._streams):
+            threads.end()
+        self.loop.close()
+
+    def stop(self) -> None:
+        """Called in the loop's thread: accepts nothing more, and ends soon."""
+        if self.stopping:
+            return
+        self.stopping = True
+        self.loop.remove_reader(self._listening)
+        self._listening.close()
+        for each in [each for each in self._connections if each.waits]:
+            each.close()
+        self.loop.call_later(self.limits.stop, self.loop.stop)
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if self.stopping and not self._connections:
+            self.loop.stop()
+
+    def _soon(self, job: Job) -> None:
+        """Has the loop's thread carry it out."""
+        try:
+            self.loop.call_soon_threadsafe(job)
+        except RuntimeError:  # the loop has ended
+            return
+
+    # ---- connections ----------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED):
+            try:
+                sock, peer = self._listening.accept()
+            except (BlockingIOError, ConnectionError):
+                return
+            except OSError:  # no file is left for another connection
+                self._make_room()
+                return
+            sock.setblocking(False)
+            self._peers[_group(peer[0])] += 1
+            self._connections.add(Connection(self, sock, (peer[0].partition("%")[0], peer[1])))
+            if len(self._connections) >= self._most:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Ends connections on which only the client could go on: first those of the addresses that
+        hold most, and of these the oldest."""
+        waiting = [each for each in self._connections if each.waits]
+        for each in nlargest(max(1, self._most // 16), waiting, key=self._expendable):
+            each.close()
+
+    def _expendable(self, connection: Connection) -> tuple[int, float]:
+        return self._peers[_group(connection.peer[0])], -connection.since
+
+    def is_forwarder(self, address: str) -> bool:
+        return is_within(address, self.limits.forwarders)
+
+    def renamed(self, connection: Connection, peer: Peer) -> None:
+        """A forwarder has said whom its connection comes from."""
+        self._leave_group(connection)
+        connection.peer = peer
+        self._peers[_group(peer[0])] += 1
+
+    def forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._leave_group(connection)
+        self._end_if_idle()
+
+    def _leave_group(self, connection: Connection) -> None:
+        group = _group(connection.peer[0])
+        self._peers[group] -= 1
+        if not self._peers[group]:
+            del self._peers[group]
+
+    def _sweep(self) -> None:
+        at = now()
+        for each in [each for each in self._connections if each.deadline < at]:
+            each.expire(at)
+        self.loop.call_later(SWEEP, self._sweep)
+
+    # ---- work -----------------------------------------------------------------------------------
+
+    def work(self, connection: Connection, request: ReceivedRequest) -> None:
+        """Has a thread answer. Large bodies have threads of their own, since they take longest."""
+        threads = self._large if request.admitted else self._requests
+        threads.put(Exchange(self, connection, request).run)
+
+    def stream(self, job: Job) -> None:
+        """Has a thread go on with a long response."""
+        self._streams.put(job)
+
+    def take_share(self, connection: Connection, request: ReceivedRequest) -> bool:
+        """Whether another large body of its sender may come in now."""
+        sender = request.header(b"authorization") or _group(connection.peer[0]).encode()
+        if self._senders[sender] >= self.limits.share or self._senders.total() >= self.limits.large:
+            return False
+        self._senders[sender] += 1
+        connection.take_share(sender)
+        return True
+
+    def give_share(self, sender: bytes) -> None:
+        self._senders[sender] -= 1
+        if not self._senders[sender]:
+            del self._senders[sender]
+
+
+def _group(address: str) -> str:
+    return client_address(address, "", ())
+
+
+def _files_allowed() -> int:
+    """How many files this process may open; as many as the system lets it have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
+
+
+def _environ(listening: socket.socket) -> WSGIEnvironment:
+    """What ``environ`` has at each request."""
+    host, port = listening.getsockname()[:2]
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_SOFTWARE": "lms_bridge",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }

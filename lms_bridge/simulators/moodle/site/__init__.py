@@ -1,1 +1,0 @@
-"""What a Moodle site holds, in memory."""

@@ -1,1 +1,0 @@
-"""How questions and answers travel: forms, declared parameters, renderings, HTTP."""

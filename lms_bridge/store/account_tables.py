@@ -1,0 +1,73 @@
+"""The tables of people who sign in: accounts, their roles, sign-in links and sessions."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from lms_bridge.store.tables import EMPTY, Id, metadata, row_id, words
+from lms_bridge.store.types import Utc
+
+account = Table(
+    "account",
+    metadata,
+    row_id(),
+    # In lower case: who writes it in another way is the same person.
+    Column("email", String(254), nullable=False, unique=True),
+    words("name", 100),
+    words("language", 10),
+    # Argon2id, with its salt and costs; empty where the account has none.
+    words("password", 200),
+    # Of the second factor, encrypted; empty where the account has none.
+    Column("totp_secret", LargeBinary, nullable=False, default=EMPTY),
+    # The last period whose code was used: no code is good twice.
+    Column("totp_period", Integer, nullable=False, default=0),
+    # Wrong passwords and codes in a row, and when the last one was tried.
+    Column("failures", Integer, nullable=False, default=0),
+    Column("failed_at", Utc),
+    # The account at the OpenID provider; empty until its first sign-in from there.
+    words("subject", 255),
+    Column("created_at", Utc, nullable=False),
+    words("created_by", 100),
+    Column("disabled_at", Utc),
+    sqlite_autoincrement=True,  # the audit names them by their numbers
+)
+
+account_role = Table(
+    "account_role",
+    metadata,
+    row_id(),
+    Column("account_id", Id, ForeignKey(account.c.id), nullable=False),
+    words("role", 20),
+    # Whose data it reaches: one centre's, one region's, or (both empty) everybody's.
+    words("centre", 40),
+    words("region", 40),
+    UniqueConstraint("account_id", "role", "centre", "region"),
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    # A sign-in link, then the session that it opened.
+    row_id(),
+    # SHA-256 of the link's secret, then of the session's, which is another one.
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    words("name", 100),
+    # Whose it is; none: an operator's, by a link from the command line.
+    Column("account_id", Id, ForeignKey(account.c.id), index=True),
+    # Signed in, but the second factor is still to be shown.
+    Column("half", Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    Column("signed_in_at", Utc),
+    Column("seen_at", Utc),
+    Column("expires_at", Utc, nullable=False, index=True),
+    sqlite_autoincrement=True,  # the audit names them by their numbers after they ended
+)

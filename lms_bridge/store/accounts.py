@@ -1,0 +1,183 @@
+"""Accounts of people who sign in, and their roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true, update
+
+from lms_bridge.domain.access import DataScope
+from lms_bridge.domain.roles import Grant, Role
+from lms_bridge.store.account_tables import account, account_role
+from lms_bridge.store.tables import centre
+
+
+@dataclass(frozen=True, slots=True)
+class UserAccount:
+    """A person who may sign in, as far as it may be shown. ``email`` is in lower case; ``subject``
+    is the account at the OpenID provider, empty before the first sign-in from there."""
+
+    number: int
+    email: str
+    name: str
+    language: str
+    subject: str
+    has_password: bool
+    has_totp: bool
+    created_at: datetime
+    disabled_at: datetime | None
+    grants: tuple[Grant, ...]
+
+    @property
+    def audit_name(self) -> str:
+        """What the audit and the log call the person: it tells who, and holds no personal data."""
+        return f"account {self.number}"
+
+    @property
+    def shown_name(self) -> str:
+        """What the person's own pages call them."""
+        return self.name or self.email
+
+    def has(self, *roles: Role) -> bool:
+        return any(grant.role in roles for grant in self.grants)
+
+
+_COLUMNS = (
+    *(account.c.id, account.c.email, account.c.name, account.c.language, account.c.subject),
+    (account.c.password != "").label("has_password"),
+    (account.c.totp_secret != b"").label("has_totp"),
+    *(account.c.created_at, account.c.disabled_at),
+)
+_ROLES = {str(role) for role in Role}
+
+
+def add_account(
+    tx: Connection, *, email: str, name: str, language: str, at: datetime, by: str
+) -> UserAccount:
+    """A new account without roles. The address must be free."""
+    row = {
+        "email": email,
+        "name": name,
+        "language": language,
+        "created_at": at,
+        "created_by": by[:100],
+    }
+    made = tx.execute(insert(account).values(row).returning(*_COLUMNS)).one()
+    return _account(made, ())
+
+
+def find_account(
+    tx: Connection, *, number: int | None = None, email: str = "", subject: str = ""
+) -> UserAccount | None:
+    """The account with this number, address or subject, enabled or not."""
+    if number is not None:
+        chosen = account.c.id == number
+    elif email:
+        chosen = account.c.email == email
+    elif subject:
+        chosen = account.c.subject == subject
+    else:
+        return None
+    row = tx.execute(select(*_COLUMNS).where(chosen)).first()
+    return None if row is None else _with_grants(tx, [row])[0]
+
+
+def all_accounts(tx: Connection, *, after: int = 0, most: int = 1000) -> list[UserAccount]:
+    """Accounts in the order of their numbers, beginning after this one."""
+    query = select(*_COLUMNS).where(account.c.id > after).order_by(account.c.id).limit(most)
+    return _with_grants(tx, tx.execute(query).all())
+
+
+def _with_grants(tx: Connection, rows: Sequence[Any]) -> list[UserAccount]:
+    if not rows:
+        return []
+    found: dict[int, list[Grant]] = {}
+    of_these = account_role.c.account_id.in_([row.id for row in rows])
+    for row in tx.execute(select(account_role).where(of_these).order_by(account_role.c.id)):
+        if row.role in _ROLES:
+            grant = Grant(Role(row.role), DataScope(row.centre, row.region))
+            found.setdefault(row.account_id, []).append(grant)
+    return [_account(row, tuple(found.get(row.id, ()))) for row in rows]
+
+
+def _account(row: Any, grants: tuple[Grant, ...]) -> UserAccount:
+    facts: Any = (*row, grants)
+    return UserAccount(*facts)
+
+
+def change_account(tx: Connection, number: int, **values: object) -> None:
+    tx.execute(update(account).where(account.c.id == number).values(**values))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an account proves itself with. ``failures`` counts wrong tries in a row."""
+
+    password: str = field(repr=False)
+    totp_secret: bytes = field(repr=False)
+    totp_period: int
+    failures: int
+    failed_at: datetime | None
+
+
+_CREDENTIALS = tuple(account.c[each.name] for each in fields(Credentials))
+
+
+def credentials_of(tx: Connection, number: int) -> Credentials:
+    row = tx.execute(select(*_CREDENTIALS).where(account.c.id == number)).one()
+    return Credentials(*row)
+
+
+def note_failure(tx: Connection, number: int, at: datetime) -> None:
+    """Counts one more wrong try."""
+    tx.execute(
+        update(account)
+        .where(account.c.id == number)
+        .values(failures=account.c.failures + 1, failed_at=at)
+    )
+
+
+def use_period(tx: Connection, number: int, period: int) -> bool:
+    """Marks a code's period as used; False where it was used before."""
+    done = tx.execute(
+        update(account)
+        .where(account.c.id == number, account.c.totp_period < period)
+        .values(totp_period=period, failures=0, failed_at=None)
+    )
+    return done.rowcount == 1
+
+
+def add_grant(tx: Connection, number: int, grant: Grant) -> None:
+    tx.execute(insert(account_role).values(account_id=number, **_columns(grant)))
+
+
+def remove_grant(tx: Connection, number: int, grant: Grant) -> None:
+    same = [account_role.c[name] == value for name, value in _columns(grant).items()]
+    tx.execute(delete(account_role).where(account_role.c.account_id == number, *same))
+
+
+def _columns(grant: Grant) -> dict[str, str]:
+    reach = grant.reach
+    return {"role": str(grant.role), "centre": reach.centre, "region": reach.region}
+
+
+def centres_within(tx: Connection, reaches: Collection[DataScope]) -> list[str] | None:
+    """Codes of the centres that some of these reach; None where one of them reaches everything."""
+    if any(reach.everything for reach in reaches):
+        return None
+    if not reaches:
+        return []
+    return list(tx.scalars(select(centre.c.code).where(is_within(reaches, centre.c.code))))
+
+
+def is_within(reaches: Collection[DataScope], code: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the centre of this column is one that some of these reach."""
+    if any(reach.everything for reach in reaches):
+        return true()
+    codes = [reach.centre for reach in reaches if reach.centre]
+    regions = [reach.region for reach in reaches if reach.region]
+    of_regions = select(centre.c.code).where(centre.c.region.in_(regions))
+    return or_(code.in_(codes), code.in_(of_regions))

@@ -1,0 +1,151 @@
+"""What needs attention, as counts: one query for each kind, whatever the number of centres."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, null, select
+
+from lms_bridge.store.api_tables import webhook
+from lms_bridge.store.database import Database
+from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
+from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.lti_tables import registration
+from lms_bridge.store.tables import centre, flow_state, hold, link, quarantine, unmatched
+from lms_bridge.store.waits import FAILING
+
+FAILING_HOURS = 3
+"""A flow that fails for a shorter time may be well again at its next run."""
+KEPT_SECONDS = 10.0
+"""So long the counts of ``AttentionCounts`` count."""
+
+
+class Matter(StrEnum):
+    """The kinds of what needs attention; people decide about those in ``DECISIONS``."""
+
+    CENTRES_FAILING = "centres_failing"
+    CENTRES_NEVER_RAN = "centres_never_ran"
+    RECORDS_FAILING = "records_failing"
+    QUARANTINED = "quarantined"
+    WEBHOOKS_OFF = "webhooks_off"
+    HOLDS = "holds"
+    PEOPLE_UNMATCHED = "people_unmatched"
+    CONNECTIONS_WAITING = "connections_waiting"
+
+
+DECISIONS = frozenset({Matter.HOLDS, Matter.PEOPLE_UNMATCHED, Matter.CONNECTIONS_WAITING})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How many there are of one kind, at which centres ("": the Academy), and since when. ``run``
+    is the last run that found one, 0 if it is not known."""
+
+    matter: Matter
+    count: int
+    since: datetime | None = None
+    centres: tuple[str, ...] = ()
+    run: int = 0
+
+
+def findings(tx: Connection, now: datetime) -> list[Finding]:
+    """Every kind of which there is something."""
+    found = [_finding(tx, matter, query(now)) for matter, query in _QUERIES.items()]
+    return [each for each in found if each.count]
+
+
+def _finding(tx: Connection, matter: Matter, query: Select[Any]) -> Finding:
+    """``query`` gives a row for each centre: its code, how many, since when, the last run."""
+    rows = tx.execute(query).all()
+    return Finding(
+        matter,
+        sum(row[1] for row in rows),
+        min((row[2] for row in rows if row[2] is not None), default=None),
+        tuple(sorted(row[0] for row in rows)),
+        max((row[3] for row in rows), default=0),
+    )
+
+
+def _of_each(
+    code: ColumnElement[str],
+    *where: ColumnElement[bool],
+    many: ColumnElement[int] | None = None,
+    since: ColumnElement[Any] | None = None,
+    run: ColumnElement[int] | None = None,
+) -> Select[Any]:
+    """Counts of each centre that is not disabled: no run could mend what a disabled one has."""
+    disabled = select(centre.c.code).where(centre.c.active.is_(False))
+    return (
+        select(
+            code,
+            func.count() if many is None else many,
+            null() if since is None else func.min(since),
+            func.coalesce(None if run is None else func.max(run), 0),
+        )
+        .where(code.not_in(disabled), *where)
+        .group_by(code)
+    )
+
+
+def _failing(now: datetime) -> Select[Any]:
+    long_ago = now - timedelta(hours=FAILING_HOURS)
+    return _of_each(
+        flow_state.c.centre,
+        flow_state.c.failing_since <= long_ago,
+        many=func.count(flow_state.c.centre.distinct()),
+        since=flow_state.c.failing_since,
+    )
+
+
+def _never_ran(_: datetime) -> Select[Any]:
+    return _of_each(centre.c.code, centre.c.code.not_in(select(flow_state.c.centre)))
+
+
+_QUERIES: dict[Matter, Callable[[datetime], Select[Any]]] = {
+    Matter.CENTRES_FAILING: _failing,
+    Matter.CENTRES_NEVER_RAN: _never_ran,
+    Matter.RECORDS_FAILING: lambda _: _of_each(link.c.centre, FAILING, since=link.c.failed_since),
+    Matter.QUARANTINED: lambda _: _of_each(
+        quarantine.c.centre, since=quarantine.c.since, run=quarantine.c.run_id
+    ),
+    Matter.WEBHOOKS_OFF: lambda _: _of_each(
+        webhook.c.centre, webhook.c.active.is_(False), since=webhook.c.failing_since
+    ),
+    Matter.HOLDS: lambda _: _of_each(
+        hold.c.centre, hold.c.status == UNDECIDED_HOLD, since=hold.c.created_at
+    ),
+    Matter.PEOPLE_UNMATCHED: lambda _: _of_each(
+        unmatched.c.centre, UNDECIDED, since=unmatched.c.since
+    ),
+    Matter.CONNECTIONS_WAITING: lambda _: _of_each(
+        registration.c.centre,
+        registration.c.status == "pending",
+        since=registration.c.created_at,
+    ),
+}
+
+
+class AttentionCounts:
+    """Counts for all who ask: who asks more often causes no more queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._until = 0.0
+        self._counts: dict[str, int] = {}
+
+    def counts(self, now: datetime) -> Mapping[str, int]:
+        """{each kind: how many}"""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                with self._database.reading() as tx:
+                    found = {str(each.matter): each.count for each in findings(tx, now)}
+                self._counts = {str(each): found.get(each, 0) for each in Matter}
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._counts

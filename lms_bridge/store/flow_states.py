@@ -1,0 +1,91 @@
+"""How each flow of a centre goes: well, or since when it fails. Only a change is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from lms_bridge.domain.events import Event
+from lms_bridge.domain.model import Flow
+from lms_bridge.store.outbox import add_notice
+from lms_bridge.store.rows import upsert
+from lms_bridge.store.tables import flow_state
+
+_BAD = ("failed", "cut off")
+_READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
+"""Triggers of runs that read the centre. Imports, pushes and scores show nothing of it."""
+_CONNECTION = "connection"
+"""Stands in the place of a flow for whether the centre's LMS answers at all."""
+_State = tuple[str, datetime | None]
+
+
+def note_end(
+    tx: Connection,
+    run: Row[Any],
+    status: str,
+    error: str,
+    at: datetime,
+    answered: bool | None = None,
+) -> None:
+    """Notes the end of a run (its id, centre, flows and trigger), in its transaction. ``error`` is
+    the code of a step that failed: it counts for each flow of the run, until a later run of this
+    flow is without one. ``answered``: whether the centre's LMS did, if it was asked. Webhooks are
+    told once of each flow that begins or ends to fail, and of a centre that falls silent."""
+    flows = [str(flow) for flow in Flow if flow in run.flows.split(",")]
+    if run.trigger not in _READ_A_CENTRE or not flows:
+        return
+    known = _states(tx, run.centre)
+    failing = [flow for flow in flows if known.get(flow, ("", None))[1] is not None]
+    bad = status in _BAD or bool(error)
+    new = [flow for flow in flows if flow not in failing]
+    if bad and new:
+        why = {"flows": new, "status": status, "code": error}
+        add_notice(tx, Event.RUN_FAILED, run.centre, at, run=run.id, **why)
+    elif failing and not bad:
+        add_notice(tx, Event.RUN_RECOVERED, run.centre, at, run=run.id, flows=failing)
+    states: dict[str, _State] = {}
+    for flow in flows:
+        since = known[flow][1] if flow in failing else at
+        states[flow] = (status, since if bad else None)
+    if answered is not None:
+        states |= _connection(tx, run, known, at, answered=answered)
+    rows = [
+        {"centre": run.centre, "flow": flow, "status": state, "failing_since": since}
+        for flow, (state, since) in states.items()
+        if known.get(flow) != (state, since)
+    ]
+    upsert(tx, flow_state, rows, ["centre", "flow"], ["status", "failing_since"])
+
+
+def _connection(
+    tx: Connection, run: Row[Any], known: Mapping[str, _State], at: datetime, *, answered: bool
+) -> dict[str, _State]:
+    silent_since = known.get(_CONNECTION, ("", None))[1]
+    if answered == (silent_since is None):
+        return {}
+    event = Event.CENTRE_REACHABLE if answered else Event.CENTRE_UNREACHABLE
+    add_notice(tx, event, run.centre, at, run=run.id)
+    return {_CONNECTION: ("", None) if answered else ("unreachable", at)}
+
+
+def _states(tx: Connection, centre: str) -> dict[str, _State]:
+    """{flow: (status of its last run, since when it fails)} of the flows that a centre has run."""
+    query = select(flow_state.c.flow, flow_state.c.status, flow_state.c.failing_since)
+    rows = tx.execute(query.where(flow_state.c.centre == centre))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def statuses(tx: Connection) -> dict[str, dict[str, str]]:
+    """{centre: {flow: status of its last run that read the centre}}"""
+    rows = tx.execute(
+        select(flow_state.c.centre, flow_state.c.flow, flow_state.c.status)
+        .where(flow_state.c.flow != _CONNECTION)
+        .order_by(flow_state.c.centre, flow_state.c.flow)
+    )
+    found: dict[str, dict[str, str]] = {}
+    for centre, flow, status in rows:
+        found.setdefault(centre, {})[flow] = status
+    return found

@@ -1,0 +1,163 @@
+"""Where a centre's offerings stand: at the Academy and in the centre's LMS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.model import ACADEMY, Kind, centre_system
+from lms_bridge.store.tables import EMPTY, HELD, enrolment, link, offering
+
+
+def at_academy(tx: Connection, centre: str) -> dict[str, str]:
+    """{external id at the Academy: offering code} of a centre's published offerings."""
+    rows = tx.execute(
+        select(link.c.external_id, offering.c.code)
+        .join(offering, offering.c.id == link.c.record_id)
+        .where(
+            link.c.system == ACADEMY,
+            link.c.kind == Kind.OFFERING,
+            link.c.record_id.in_(_offerings_of(centre)),
+            link.c.external_id != "",
+        )
+    )
+    return {row.external_id: row.code for row in rows}
+
+
+def _offerings_of(centre: str) -> Select[int]:
+    """The ids of a centre's offerings. By them the Academy's links of one centre are found without
+    going through those of all centres."""
+    return select(offering.c.id).where(offering.c.centre == centre)
+
+
+def published(tx: Connection, centre: str) -> list[str]:
+    """External ids of what the Academy acknowledged and nothing newer waits for."""
+    rows = tx.execute(
+        select(link.c.external_id).where(
+            link.c.system == ACADEMY,
+            link.c.kind == Kind.OFFERING,
+            link.c.record_id.in_(_offerings_of(centre)),
+            link.c.acknowledged != EMPTY,
+            link.c.acknowledged == link.c.desired,
+            link.c.sending.is_(False),
+        )
+    )
+    return [row.external_id for row in rows]
+
+
+_THERE = link.alias("there")
+_COURSES = (
+    select(link.c.external_id)
+    .join(offering, offering.c.id == link.c.record_id)
+    .where(
+        link.c.system == bindparam("in_system"),
+        link.c.kind == Kind.OFFERING,
+        link.c.external_id != "",
+        or_(offering.c.ends_at.is_(None), offering.c.ends_at >= bindparam("since")),
+    )
+    .order_by(link.c.id)
+)
+# Only what was acknowledged has a scope: the index alone tells, if asked for no more.
+_CONFIRMED = _COURSES.where(
+    exists(_THERE.c.scope).where(
+        _THERE.c.system == bindparam("in_system"),
+        _THERE.c.kind == Kind.ENROLMENT,
+        _THERE.c.scope == link.c.external_id,
+    )
+)
+_REGISTERED = _COURSES.where(exists().where(enrolment.c.offering_id == offering.c.id))
+"""Built once, because each run asks, and building costs more than the query."""
+
+
+def with_enrolments(
+    tx: Connection, centre: str, since: datetime, *, acknowledged: bool = True
+) -> list[str]:
+    """External ids of the LMS's courses that hold enrolments by the bridge and did not end before
+    ``since``; or of those with any enrolment, ``acknowledged`` by the LMS or not."""
+    query = _CONFIRMED if acknowledged else _REGISTERED
+    values = {"in_system": centre_system(centre), "since": since}
+    return list(tx.scalars(query, values).all())
+
+
+def without_course(
+    tx: Connection, centre: str, *, nameless: bool = False
+) -> list[tuple[int, str, str]]:
+    """(record id, code, name of the course in the LMS) of editions with an unknown course. With
+    ``nameless``, also of those that name no course."""
+    there = link.alias("there")
+    rows = tx.execute(
+        select(offering.c.id, offering.c.code, offering.c.lms_course).where(
+            offering.c.centre == centre,
+            true() if nameless else offering.c.lms_course != "",
+            offering.c.listed,
+            ~exists().where(
+                and_(
+                    there.c.system == centre_system(centre),
+                    there.c.kind == Kind.OFFERING,
+                    there.c.record_id == offering.c.id,
+                    there.c.external_id != "",
+                )
+            ),
+        )
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def forget_courses(tx: Connection, system: str, offering_ids: Iterable[int]) -> None:
+    """The system does not hold the courses of these offerings any more."""
+    for chunk in chunks(offering_ids):
+        tx.execute(
+            update(link)
+            .where(
+                link.c.system == system,
+                link.c.kind == Kind.OFFERING,
+                link.c.record_id.in_(chunk),
+            )
+            .values(external_id="", scope="", source_hash=EMPTY)
+        )
+
+
+def without_their_course(
+    tx: Connection, system: str, offering_ids: Iterable[int]
+) -> frozenset[int]:
+    """Those of these offerings whose course the system held once, and holds no more."""
+    found: set[int] = set()
+    for chunk in chunks(offering_ids):
+        rows = tx.scalars(
+            select(link.c.record_id).where(
+                link.c.system == system,
+                link.c.kind == Kind.OFFERING,
+                link.c.record_id.in_(chunk),
+                link.c.external_id == "",
+            )
+        )
+        found.update(rows)
+    return frozenset(found)
+
+
+def acknowledged(tx: Connection) -> dict[str, dict[Kind, int]]:
+    """{centre: {kind: records}} that the targets acknowledged and hold: offerings and results at
+    the Academy, people and enrolments in the centre's LMS."""
+    rows = tx.execute(
+        select(link.c.centre, link.c.kind, func.count())
+        .where(HELD)
+        .group_by(link.c.centre, link.c.kind)
+    )
+    found: dict[str, dict[Kind, int]] = {}
+    for centre, kind, number in rows:
+        found.setdefault(centre, {})[Kind(kind)] = number
+    return found

@@ -1,0 +1,214 @@
+"""Runs, their items and requests for them; records in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.model import Kind
+from lms_bridge.store.flow_states import note_end
+from lms_bridge.store.rows import upsert
+from lms_bridge.store.tables import item, quarantine, run
+from lms_bridge.store.waits import Wait
+
+RUNNING: ColumnElement[bool] = literal_column("(run.status = 'running')")
+"""The partial index's condition, written out: with a parameter in it the index is not used."""
+QUIET_AT_ONCE = 10_000
+_WHOSE = (run.c.id, run.c.centre, run.c.flows, run.c.trigger)
+
+
+def start_run(
+    tx: Connection, centre: str, flows: str, trigger: str, at: datetime, requested_by: str = ""
+) -> int:
+    """Stores the beginning of a run and returns its number."""
+    new_id: int = tx.execute(
+        insert(run)
+        .values(
+            centre=centre,
+            flows=flows,
+            trigger=trigger,
+            status="running",
+            started_at=at,
+            counts={},
+            waits=[],
+            requested_by=requested_by[:100],
+        )
+        .returning(run.c.id)
+    ).scalar_one()
+    return new_id
+
+
+def finish_run(
+    tx: Connection,
+    run_id: int,
+    status: str,
+    counts: Mapping[str, int],
+    at: datetime,
+    error: tuple[str, str] = ("", ""),
+    waits: Sequence[Wait] = (),
+    answered: bool | None = None,
+) -> None:
+    """Ends a run; ``answered`` as for ``note_end``."""
+    ended = tx.execute(
+        update(run)
+        .where(run.c.id == run_id)
+        .values(
+            status=status,
+            counts=dict(counts),
+            finished_at=at,
+            error_code=error[0][:60],
+            error=error[1][:1000],
+            waits=[each.document() for each in waits],
+        )
+        .returning(*_WHOSE)
+    )
+    for whose in ended.all():
+        note_end(tx, whose, status, error[0], at, answered)
+
+
+def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
+    """Runs of this centre that still look alive were cut off: their process is gone. What the
+    audit has of each is what it did until then."""
+    orphans = update(run).where(run.c.centre == centre, RUNNING)
+    ended = tx.execute(
+        orphans.values(status=CUT_OFF, finished_at=at, error=_WHY_CUT_OFF).returning(*_WHOSE)
+    )
+    for whose in ended.all():
+        counts = _counts_of(tx, whose.id)
+        tx.execute(update(run).where(run.c.id == whose.id).values(counts=counts))
+        note_end(tx, whose, CUT_OFF, "", at)
+
+
+CUT_OFF = "cut off"
+_WHY_CUT_OFF = (
+    "The run was cut off: its process ended, or lost its lease. What it did stays, and the next "
+    "run goes on from there."
+)
+
+
+def _counts_of(tx: Connection, run_id: int) -> dict[str, int]:
+    """{"kind.action.state": number} of the items of a run."""
+    of = (item.c.kind, item.c.action, item.c.state)
+    rows = tx.execute(select(*of, func.count()).where(item.c.run_id == run_id).group_by(*of))
+    return {".".join(row[:3]): row[3] for row in rows}
+
+
+def forget_quiet_runs(tx: Connection, before: datetime) -> int:
+    """Deletes runs that began before then, did not fail, and changed nothing; some
+    thousands at once. Gives how many."""
+    quiet = (
+        select(run.c.id)
+        .where(
+            run.c.started_at < before,
+            run.c.status.in_(["done", "waiting"]),
+            ~exists().where(item.c.run_id == run.c.id),
+        )
+        .limit(QUIET_AT_ONCE)
+    )
+    return tx.execute(delete(run).where(run.c.id.in_(quiet))).rowcount
+
+
+def add_items(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row: run_id, system, kind, record_id, external_id, action, state, fields, code,
+    message, at."""
+    if rows:
+        tx.execute(insert(item), list(rows))
+
+
+def last_runs(
+    tx: Connection, *, centre: str = "", most: int = 20, without: Sequence[str] = ()
+) -> Sequence[Row[Any]]:
+    """The newest first; ``without`` those of these flows."""
+    query = select(run).where(run.c.flows.not_in(without)).order_by(run.c.id.desc()).limit(most)
+    if centre:
+        query = query.where(run.c.centre == centre)
+    return tx.execute(query).all()
+
+
+def run_row(tx: Connection, run_id: int) -> Row[Any] | None:
+    return tx.execute(select(run).where(run.c.id == run_id)).first()
+
+
+def items_of(tx: Connection, run_id: int, *, most: int = 1000) -> Sequence[Row[Any]]:
+    return tx.execute(
+        select(item).where(item.c.run_id == run_id).order_by(item.c.id).limit(most)
+    ).all()
+
+
+def count_items(tx: Connection, run_id: int) -> int:
+    return tx.scalar(select(func.count()).select_from(item).where(item.c.run_id == run_id)) or 0
+
+
+_QUARANTINED = select(quarantine.c.external_id, quarantine.c.source_hash).where(
+    quarantine.c.system == bindparam("in_system"),
+    quarantine.c.kind == bindparam("of_kind"),
+    quarantine.c.scope == bindparam("in_scope"),
+)
+
+
+def quarantined(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str, bytes]:
+    """{external id: hash of the bad record} of what is in quarantine in one scope."""
+    rows = tx.execute(_QUARANTINED, {"in_system": system, "of_kind": kind, "in_scope": scope})
+    return {row.external_id: row.source_hash for row in rows}
+
+
+_SCOPES_IN_QUARANTINE = (
+    select(quarantine.c.scope)
+    .where(quarantine.c.system == bindparam("in_system"), quarantine.c.kind == bindparam("of_kind"))
+    .distinct()
+)
+
+
+def scopes_in_quarantine(tx: Connection, system: str, kind: Kind) -> frozenset[str]:
+    """The scopes with a record in quarantine: few, if any."""
+    return frozenset(tx.scalars(_SCOPES_IN_QUARANTINE, {"in_system": system, "of_kind": kind}))
+
+
+def put_in_quarantine(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each row: system, kind, centre, external_id, scope, source_hash, code, reason, since,
+    run_id."""
+    upsert(
+        tx,
+        quarantine,
+        rows,
+        ["system", "kind", "centre", "external_id"],
+        ["source_hash", "scope", "code", "reason", "run_id"],
+    )
+
+
+def release(
+    tx: Connection, system: str, kind: Kind, centre: str, external_ids: Iterable[str]
+) -> None:
+    """Takes a centre's records out of quarantine that are good now, or gone."""
+    for chunk in chunks(external_ids):
+        tx.execute(
+            delete(quarantine).where(
+                quarantine.c.system == system,
+                quarantine.c.kind == kind,
+                quarantine.c.centre == centre,
+                quarantine.c.external_id.in_(chunk),
+            )
+        )
+
+
+def quarantine_of(tx: Connection, centre: str = "", *, most: int = 1000) -> Sequence[Row[Any]]:
+    query = select(quarantine).order_by(quarantine.c.id).limit(most)
+    if centre:
+        query = query.where(quarantine.c.centre == centre)
+    return tx.execute(query).all()

@@ -1,0 +1,156 @@
+"""What stands at a centre and is not done: failed, unsent, unmatched, quarantined, held records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, select
+
+from lms_bridge.domain.model import Kind
+from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
+from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.record_names import record_names
+from lms_bridge.store.tables import hold, link, quarantine, unmatched
+from lms_bridge.store.target_links import PENDING
+
+HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Records of one kind that wait: how many, since when, why, and the command that helps."""
+
+    what: str
+    kind: str
+    number: int
+    since: datetime | None
+    why: str
+    command: str
+
+    def document(self) -> dict[str, Any]:
+        since = self.since.isoformat() if self.since else None
+        names = ("what", "kind", "number", "why", "command")
+        return {**{name: getattr(self, name) for name in names}, "since": since}
+
+
+def wait_of(document: Mapping[str, Any]) -> Wait:
+    """A wait from the document that a run keeps."""
+    since = document["since"]
+    return Wait(**{**document, "since": datetime.fromisoformat(since) if since else None})
+
+
+def waits_of(
+    tx: Connection, centre: str, kinds: Collection[Kind], targets: Collection[tuple[str, str]]
+) -> list[Wait]:
+    """Everything of these kinds that waits at a centre. What no attempt was made for waits only
+    if it is for one of the ``targets``, (system, kind): a folder of files takes no enrolments."""
+    pending, people, bad, held = tx.execute(_ANYTHING, {"of_centre": centre}).one()
+    return [
+        *(_failed_and_unsent(tx, centre, kinds, targets) if pending else ()),
+        *(_unmatched(tx, centre, kinds) if people else ()),
+        *(_quarantined(tx, centre, kinds) if bad else ()),
+        *(_held(tx, centre, kinds) if held else ()),
+    ]
+
+
+_OF_CENTRE: BindParameter[str] = bindparam("of_centre")
+_ANYTHING = select(
+    exists().where(link.c.centre == _OF_CENTRE, PENDING).select_from(link),
+    exists().where(unmatched.c.centre == _OF_CENTRE, UNDECIDED).select_from(unmatched),
+    exists().where(quarantine.c.centre == _OF_CENTRE).select_from(quarantine),
+    exists().where(hold.c.centre == _OF_CENTRE, hold.c.status == UNDECIDED_HOLD),
+)
+"""Built once, and asked first: after a quiet night nothing waits, and nothing more is asked."""
+_IS_UNMATCHED = and_(
+    link.c.kind == Kind.LEARNER,
+    exists().where(
+        unmatched.c.learner_id == link.c.record_id, unmatched.c.centre == link.c.centre, UNDECIDED
+    ),
+)
+
+
+FAILING = and_(PENDING, link.c.error != "", ~_IS_UNMATCHED)
+"""Links of records that a target refused, and that wait for another attempt."""
+
+
+def _failed_and_unsent(
+    tx: Connection, centre: str, kinds: Collection[Kind], targets: Collection[tuple[str, str]]
+) -> list[Wait]:
+    failed = (link.c.error != "").label("failed")
+    of = (link.c.kind, failed, link.c.system, link.c.error_code)
+    rows = tx.execute(
+        select(*of, func.count(), func.min(link.c.failed_since), func.min(link.c.id))
+        .where(link.c.centre == centre, link.c.kind.in_(kinds), PENDING, ~_IS_UNMATCHED)
+        .group_by(*of)
+        .order_by(*of)
+    ).all()
+    return [
+        Wait("failed", kind, number, since, _example(tx, id_, number), f"{resend} --list")
+        if is_failed
+        else Wait("unsent", kind, number, None, _WHY_UNSENT, f"lms-bridge sync --centre {centre}")
+        for resend in [f"lms-bridge resend --centre {centre}"]
+        for kind, is_failed, system, _, number, since, id_ in rows
+        if is_failed or (system, kind) in targets
+    ]
+
+
+def _example(tx: Connection, link_id: int, number: int) -> str:
+    """Why a record failed, with its name; one of several that failed alike."""
+    row = tx.execute(
+        select(link.c.kind, link.c.record_id, link.c.error).where(link.c.id == link_id)
+    ).one()
+    name = record_names(tx, Kind(row.kind), [row.record_id]).get(row.record_id, "")
+    if not name:
+        return str(row.error)
+    return f"{name}: {row.error}" if number == 1 else f"{row.error} One of them is {name}."
+
+
+_WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."
+
+
+def _unmatched(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
+    if Kind.LEARNER not in kinds:
+        return []
+    number, since, why = tx.execute(
+        select(func.count(), func.min(unmatched.c.since), func.min(unmatched.c.reason)).where(
+            unmatched.c.centre == centre, UNDECIDED
+        )
+    ).one()
+    command = f"lms-bridge person unmatched --centre {centre}"
+    why = f"Their account is not certain ({why})."
+    return [Wait("unmatched", Kind.LEARNER, number, since, why, command)] if number else []
+
+
+def _quarantined(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
+    rows = tx.execute(
+        select(
+            quarantine.c.kind,
+            func.count(),
+            func.min(quarantine.c.since),
+            func.min(quarantine.c.reason),
+            func.max(quarantine.c.run_id),
+        )
+        .where(quarantine.c.centre == centre, quarantine.c.kind.in_(kinds))
+        .group_by(quarantine.c.kind)
+        .order_by(quarantine.c.kind)
+    )
+    return [
+        Wait("quarantined", kind, number, since, why, f"lms-bridge run show {run_id}")
+        for kind, number, since, why, run_id in rows
+    ]
+
+
+def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
+    rows = tx.execute(
+        select(hold.c.kind, hold.c.reason, hold.c.record_ids, hold.c.created_at)
+        .where(hold.c.centre == centre, hold.c.kind.in_(kinds), hold.c.status == UNDECIDED_HOLD)
+        .order_by(hold.c.id)
+    ).all()
+    command = f"lms-bridge hold list --centre {centre}"
+    return [
+        Wait(HELD, row.kind, len(row.record_ids), row.created_at, f"{row.reason} held", command)
+        for row in rows
+    ]

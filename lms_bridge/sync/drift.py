@@ -1,0 +1,164 @@
+"""Drift: what a target shows now, against what it acknowledged.
+
+A difference that the bridge did not send is a conflict. The centre's policy decides: the bridge
+sends its record again, leaves the target's change, or waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.desired_state import ACTIVE, GONE, REMOVED
+from lms_bridge.domain.document import Document, Json, difference, digest, plain
+from lms_bridge.domain.errors import BridgeError
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.policy import OnConflict, OnSuspended
+from lms_bridge.store import source_digests, target_links
+from lms_bridge.store.target_links import TargetLink
+from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.holds import hold_conflicts
+from lms_bridge.sync.pull import Snapshot
+
+ABSENT, SUSPENDED = "absent", "suspended"
+_STATES = {
+    OnConflict.SOURCE: "source wins",
+    OnConflict.KEEP: "kept",
+    OnConflict.HOLD: "held",
+}
+
+
+def find_roster_drift(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
+    """Compares rosters with the enrolments that the bridge made there. It ignores everybody else
+    on them, and remembers nothing of them."""
+    for held, state in list(_unexpected(tx, context, snapshot)):
+        _decide(tx, context, snapshot, held, state)
+    _remember(tx, snapshot)
+
+
+def find_roster_drift_in_parts(context: RunContext, snapshot: Snapshot) -> None:
+    """The same of large rosters: they are compared outside any writing transaction."""
+    with context.database.reading() as tx:
+        found = list(_unexpected(tx, context, snapshot))
+    for part in chunks(found):
+        with context.writing() as tx:
+            for held, state in part:
+                _decide(tx, context, snapshot, held, state)
+    with context.writing() as tx:
+        _remember(tx, snapshot)
+        hold_conflicts(tx, context)
+
+
+def _decide(
+    tx: Connection, context: RunContext, snapshot: Snapshot, held: TargetLink, state: str
+) -> None:
+    where = snapshot.feed.system, snapshot.feed.kind
+    policy = _policy_for(context, held, state)
+    decide_conflict(tx, context, held, {"state": state}, where, policy)
+
+
+def _unexpected(
+    tx: Connection, context: RunContext, snapshot: Snapshot
+) -> Iterator[tuple[TargetLink, str]]:
+    """What the bridge made on the rosters and what they show instead."""
+    states: dict[str, dict[str, str]] = {}
+    for changed in snapshot.changed:
+        of_scope = states.setdefault(changed.scope, {})
+        of_scope[changed.raw.external_id] = str(changed.raw.fields.get("state", ""))
+    for scope in snapshot.digests:
+        of_scope = states.get(scope, {})
+        for held in target_links.held_in_scope(tx, context.centre.system, Kind.ENROLMENT, scope):
+            state = of_scope.get(held.external_id, ABSENT)
+            if state == ABSENT and scope in snapshot.partial:
+                continue
+            if not as_expected(held.held_document, state, context.now()):
+                yield held, state
+
+
+def find_offering_drift(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
+    """Compares what the Academy shows of this centre's offerings with what it was sent. Fields
+    that it does not show count as unchanged."""
+    system = snapshot.feed.system
+    for changed in snapshot.changed:
+        fields = changed.raw.fields
+        for held in target_links.held_in_scope(tx, system, Kind.OFFERING, changed.raw.external_id):
+            shown = dict(held.held_document)
+            shown.update((name, plain(value)) for name, value in fields.items() if name in shown)
+            if shown != held.held_document:
+                where = system, Kind.OFFERING
+                decide_conflict(tx, context, held, shown, where, context.policy.conflict)
+    _remember(tx, snapshot)
+
+
+def _remember(tx: Connection, snapshot: Snapshot) -> None:
+    feed = snapshot.feed
+    source_digests.keep_digests(tx, feed.system, feed.kind, feed.name, snapshot.digests)
+
+
+def as_expected(held: Document, state: str, now: datetime) -> bool:
+    """Whether the acknowledged enrolment may have this state on the roster.
+
+    An enrolment that has not begun or has ended looks suspended. A removed one may be suspended or
+    gone, by the centre's policy.
+    """
+    if held.get("state") == REMOVED:
+        return state != ACTIVE or bool(held.get("kept"))
+    if state == ACTIVE:
+        return True
+    if state == ABSENT:
+        return False
+    starts_at, ends_at = held.get("starts_at"), held.get("ends_at")
+    has_begun = not isinstance(starts_at, str) or _passed(starts_at, now)
+    return not has_begun or _passed(ends_at, now)
+
+
+def _passed(moment: Json, now: datetime) -> bool:
+    return isinstance(moment, str) and datetime.fromisoformat(moment) <= now
+
+
+def _policy_for(context: RunContext, held: TargetLink, state: str) -> OnConflict:
+    """An enrolment of the centre's own that it suspended is its own business."""
+    leaves = context.policy.suspended is OnSuspended.LEAVE
+    if state == SUSPENDED and not held.created_by_us and leaves:
+        return OnConflict.KEEP
+    return context.policy.conflict
+
+
+def decide_conflict(
+    tx: Connection,
+    context: RunContext,
+    held: TargetLink,
+    shown: Document,
+    where: tuple[str, Kind],
+    policy: OnConflict,
+    *,
+    told: BridgeError | None = None,
+) -> None:
+    """Decides about one record that the target changed by itself. ``told`` are words for it."""
+    if held.desired != held.acknowledged:
+        return  # the next push sends it anyway
+    hashed = digest(shown)
+    if held.tolerated == hashed:
+        return
+    system, kind = where
+    document: Document = {**(held.held_document or {}), **shown}
+    context.note(
+        kind,
+        system,
+        "conflict",
+        "suspended there" if told else _STATES[policy],
+        record_id=held.record_id,
+        external_id=held.external_id,
+        fields=difference(held.held_document, document),
+        error=told,
+    )
+    if policy is OnConflict.SOURCE:
+        absent = shown.get("state") == ABSENT
+        target_links.set_acknowledged(tx, held.link_id, GONE if absent else document)
+        return
+    target_links.tolerate(tx, held.link_id, hashed)
+    if policy is OnConflict.HOLD:
+        context.conflicts.setdefault((system, kind), set()).add(held.record_id)

@@ -1,1 +1,0 @@
-"""Files and pushed schedules: records as rows, and rows that say nothing new."""

@@ -1,0 +1,353 @@
+"""Reads a source: which records differ from the last reading, and which are gone.
+
+Hashes have two levels. A page with the bytes of the last good reading is not parsed. A record with
+the hash of its link goes no further. Only the rest costs anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+
+from sqlalchemy import Connection
+
+from lms_bridge.domain.document import DIGEST_SIZE, digest
+from lms_bridge.domain.errors import NotUnderstood, OutOfTime, RecordRefused
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
+from lms_bridge.http.deadline import check_time
+from lms_bridge.store import links, runs, source_digests, source_links
+from lms_bridge.store.database import Database
+from lms_bridge.store.links import SourceLink
+from lms_bridge.store.tables import EMPTY
+from lms_bridge.sync.spool import ChangedRecord, Spool, person_of
+
+MOST_IN_MEMORY = 2_000
+"""Changed records; where a feed has more, they wait on disk and are applied in parts."""
+LONGEST_ID = LONGEST_SCOPE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFeed:
+    """One stream of records from one system.
+
+    ``name`` separates feeds of one system and kind (each centre's registrations at the Academy).
+    ``salt`` changes whenever the bridge reads the same bytes differently.
+    ``exhaustive``: the feed is a whole snapshot, and records that it no longer holds are gone. In
+    other feeds an unreadable page affects its own scope alone, as an ``isolated`` page does.
+    ``tracked``: records have links. Without links, all records of a changed page count as changed.
+    ``per_centre_ids``: the same id under another ``scope_prefix`` is another centre's record.
+    ``academy_ids``: learners are named by the Academy's ids.
+    """
+
+    system: str
+    kind: Kind
+    name: str
+    salt: bytes
+    exhaustive: bool
+    tracked: bool = True
+    scope_prefix: str = ""
+    per_centre_ids: bool = False
+    academy_ids: bool = False
+
+
+Refusal = tuple[RawRecord, str, bytes, RecordRefused]
+"""A record that cannot be used, its scope, its hash, and why."""
+
+
+@dataclass
+class Snapshot:
+    """What one reading of a feed found. ``digests`` are remembered once it is applied.
+
+    ``partial`` scopes prove nothing about records that they leave out, and ``skipped`` ones, which
+    could not be read, prove nothing at all. ``released`` ids leave the
+    quarantine; ``ended_scopes`` are no longer there; ``whole`` means that records which are missing
+    from the snapshot are gone. ``more`` records follow that the snapshot does not hold.
+    """
+
+    feed: SourceFeed
+    changed: list[ChangedRecord] = field(default_factory=list)
+    vanished: dict[str, SourceLink] = field(default_factory=dict)
+    moved: list[ChangedRecord] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    digests: dict[str, bytes] = field(default_factory=dict)
+    unread: list[PageError] = field(default_factory=list)
+    unchanged: set[str] = field(default_factory=set)
+    partial: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    released: set[str] = field(default_factory=set)
+    ended_scopes: set[str] = field(default_factory=set)
+    cursor: str = ""
+    whole: bool = False
+    more: bool = False
+    pages: int = 0
+    parsed: int = 0
+    spool: Spool | None = None
+
+    def spill(self) -> None:
+        """Moves the changed records to the spool, if they are many."""
+        if self.spool is None and len(self.changed) <= MOST_IN_MEMORY:
+            return
+        self.spool = self.spool or Spool()
+        self.spool.add(self.changed)
+        self.changed = []
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.spool is not None:
+            self.spool.close()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it has more to apply than one short transaction can."""
+        many = len(self.changed) + len(self.vanished) + len(self.moved)
+        return self.spool is not None or many > MOST_IN_MEMORY
+
+    def by_person(self) -> Iterator[tuple[str, ChangedRecord]]:
+        """(Academy id, changed record), in the order of ids; "" where a record names nobody."""
+        if self.spool is not None:
+            yield from self.spool.by_person()
+            return
+        named = ((person_of(each.raw), each) for each in self.changed)
+        yield from sorted(named, key=itemgetter(0))
+
+    @property
+    def any_known(self) -> bool:
+        return (self.spool is not None and self.spool.any_known()) or any(
+            each.known for each in self.changed
+        )
+
+    def forget(self, scope: str) -> None:
+        """Has the page read again next time: something in it waits for another record. The scope
+        itself is remembered, for the day on which it ends."""
+        if scope in self.digests:
+            self.digests[scope] = EMPTY
+
+    @property
+    def has_changes(self) -> bool:
+        return bool(self.parsed or self.ended_scopes or self.unread)
+
+
+def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = False) -> Snapshot:
+    """Reads a feed to its end. ``spills``: many changed records go to the snapshot's spool.
+
+    Raises:
+        StopRun, RetryLater: the snapshot is not whole, so it proves nothing.
+    """
+    with database.reading() as tx:
+        remembered = source_digests.digests(tx, feed.system, feed.kind, feed.name)
+    snapshot = Snapshot(feed, whole=feed.exhaustive)
+    seen: set[str] = set()
+    scopes: set[str] = set()
+    absent: set[str] = set()
+    quarantine = _Quarantine(feed)
+    for page in _in_time(feed, pages):
+        if isinstance(page, PageError):
+            _skip_page(snapshot, page, _scope(feed, page))
+            continue
+        snapshot.pages += 1
+        scope = _scope(feed, page)
+        scopes.add(scope)
+        snapshot.whole = snapshot.whole and page.whole
+        snapshot.cursor = page.cursor or snapshot.cursor
+        hashed = _digest(feed.salt, page)
+        if remembered.get(scope) == hashed:
+            continue
+        snapshot.parsed += 1
+        try:
+            with database.reading() as tx:
+                absent |= _read_page(tx, snapshot, scope, page, seen, quarantine.of(tx, scope))
+        except NotUnderstood as error:
+            _skip_page(snapshot, PageError(scope, error, page.isolated, exact=True), scope)
+            continue
+        if not page.whole:
+            snapshot.partial.add(scope)
+        # A partial page of an exhaustive feed leaves no digest, but its scope: the next whole
+        # reading then knows where to look for records that are gone.
+        snapshot.digests[scope] = EMPTY if feed.exhaustive and not page.whole else hashed
+        if spills:
+            snapshot.spill()
+    with database.reading() as tx:
+        if snapshot.whole:
+            absent |= _end_scopes(tx, snapshot, remembered.keys() - scopes - snapshot.skipped)
+    for external_id in seen:
+        snapshot.vanished.pop(external_id, None)
+    # A bad record that only moved stays in quarantine. A good one leaves it.
+    snapshot.released |= absent - (seen - snapshot.unchanged)
+    return snapshot
+
+
+@dataclass
+class _Quarantine:
+    """What of a feed is in quarantine. Its few scopes are looked up once, when a page changed."""
+
+    feed: SourceFeed
+    scopes: frozenset[str] | None = None
+
+    def of(self, tx: Connection, scope: str) -> Mapping[str, bytes]:
+        """{external id: hash of the bad record}"""
+        kind = self.feed.system, self.feed.kind
+        if self.scopes is None:
+            self.scopes = runs.scopes_in_quarantine(tx, *kind)
+        return runs.quarantined(tx, *kind, scope) if scope in self.scopes else {}
+
+
+def _in_time(feed: SourceFeed, pages: Pages) -> Pages:
+    """The pages that are read before the run's time is over. Of a feed that need not be whole, what
+    was read counts."""
+    try:
+        check_time()
+        for page in pages:
+            yield page
+            check_time()
+    except OutOfTime as error:
+        if feed.exhaustive:
+            raise
+        yield PageError("", error)
+
+
+def _skip_page(snapshot: Snapshot, page: PageError, scope: str) -> None:
+    if snapshot.feed.exhaustive and not page.isolated:
+        raise page.error
+    snapshot.unread.append(page)
+    snapshot.skipped.add(scope)
+    snapshot.whole = snapshot.whole and page.exact
+
+
+def _scope(feed: SourceFeed, page: Page | PageError) -> str:
+    """The name of the page. The hash replaces one too long to be stored, such as a cursor."""
+    scope = feed.scope_prefix + page.scope
+    if len(scope) <= LONGEST_SCOPE:
+        return scope
+    return feed.scope_prefix + hashlib.sha256(page.scope.encode()).hexdigest()
+
+
+def _digest(salt: bytes, page: Page) -> bytes:
+    """The hash of the page's exact bytes, each part with its length. Processors compute SHA-256
+    themselves, in half the time of BLAKE2."""
+    hashed = hashlib.sha256(salt)
+    for part in page.body:
+        hashed.update(b"%d:" % len(part))
+        hashed.update(part)
+    return hashed.digest()[:DIGEST_SIZE]
+
+
+def _read_page(
+    tx: Connection,
+    snapshot: Snapshot,
+    scope: str,
+    page: Page,
+    seen: set[str],
+    quarantined: Mapping[str, bytes],
+) -> set[str]:
+    """Adds a page to the snapshot. Returns ids that are in quarantine but not in the page."""
+    feed = snapshot.feed
+    where = feed.system, feed.kind, scope
+    known = source_links.hashes_in_scope(tx, *where) if feed.tracked else {}
+    records, doubles = _by_id(page.parse())
+    differing: list[tuple[RawRecord, bytes]] = []
+    for external_id, raw in records.items():
+        try:
+            hashed = _record_hash(raw)
+        except RecordRefused as error:
+            seen.add(external_id)
+            snapshot.refused.append((_presentable(raw), scope, EMPTY, error))
+            continue
+        if external_id in seen or external_id in doubles:
+            doubled = RecordRefused("duplicate-id", "The source sent this id more than once.")
+            snapshot.refused.append((raw, scope, hashed, doubled))
+            continue
+        seen.add(external_id)
+        if known.get(external_id) == hashed:
+            snapshot.unchanged.add(external_id)
+            if external_id in quarantined:
+                snapshot.released.add(external_id)
+        elif quarantined.get(external_id) != hashed:
+            differing.append((raw, hashed))
+    seen.update(doubles)
+    vanished = known.keys() - records.keys() if page.whole else set()
+    names = vanished | {raw.external_id for raw, _ in differing if raw.external_id in known}
+    before = source_links.named_in_scope(tx, *where, names)
+    changed = [
+        ChangedRecord(raw, scope, hashed, before.get(raw.external_id)) for raw, hashed in differing
+    ]
+    snapshot.changed += _without_moved(tx, snapshot, changed)
+    snapshot.vanished.update((name, before[name]) for name in vanished)
+    return set(quarantined.keys() - records.keys()) if page.whole else set()
+
+
+def _record_hash(raw: RawRecord) -> bytes:
+    """Raises RecordRefused for an id that cannot be stored and for fields that are not JSON."""
+    if not 0 < len(raw.external_id) <= LONGEST_ID or not raw.external_id.isprintable():
+        raise RecordRefused(
+            "bad-id", f"The id is empty, longer than {LONGEST_ID} characters, or not printable."
+        )
+    try:
+        return digest(raw.fields)
+    except (TypeError, ValueError, RecursionError):
+        raise RecordRefused(
+            "not-json", "The record holds a value that is not JSON, or is nested too deep."
+        ) from None
+
+
+def _presentable(raw: RawRecord) -> RawRecord:
+    """The same record under an id that can be stored and shown."""
+    printable = "".join(c if c.isprintable() else "?" for c in raw.external_id)
+    return RawRecord(printable[:LONGEST_ID] or "(no id)", {})
+
+
+def _by_id(raws: Iterable[RawRecord]) -> tuple[dict[str, RawRecord], set[str]]:
+    """Records by their ids, and the ids that several different records share."""
+    records: dict[str, RawRecord] = {}
+    doubles: set[str] = set()
+    for raw in raws:
+        other = records.setdefault(raw.external_id, raw)
+        if other is not raw and other.fields != raw.fields:
+            doubles.add(raw.external_id)
+    return records, doubles
+
+
+def _end_scopes(tx: Connection, snapshot: Snapshot, ended: set[str]) -> set[str]:
+    """Marks the records of ended scopes as vanished. Returns their ids in quarantine."""
+    feed = snapshot.feed
+    snapshot.ended_scopes = ended
+    quarantined: set[str] = set()
+    for scope in ended:
+        snapshot.vanished.update(source_links.in_scope(tx, feed.system, feed.kind, scope))
+        quarantined |= runs.quarantined(tx, feed.system, feed.kind, scope).keys()
+    return quarantined
+
+
+def _without_moved(
+    tx: Connection, snapshot: Snapshot, records: list[ChangedRecord]
+) -> list[ChangedRecord]:
+    """A record that is new in its scope may be known in another one. Those that only moved go to
+    the snapshot's ``moved``; the others are returned."""
+    feed = snapshot.feed
+    new = [changed.raw.external_id for changed in records if changed.known is None]
+    if not feed.tracked or not new:
+        return records
+    elsewhere = links.by_external_id(
+        tx,
+        feed.system,
+        feed.kind,
+        new,
+        within=feed.scope_prefix if feed.per_centre_ids else "",
+    )
+    elsewhere = {key: link for key, link in elsewhere.items() if link.source_hash}
+    if not elsewhere:
+        return records
+    rest = []
+    for changed in records:
+        known = changed.known or elsewhere.get(changed.raw.external_id)
+        found = ChangedRecord(changed.raw, changed.scope, changed.source_hash, known)
+        if known is not None and known.source_hash == changed.source_hash:
+            raw = RawRecord(changed.raw.external_id, {})  # its fields are not needed any more
+            snapshot.moved.append(replace(found, raw=raw))
+        else:
+            rest.append(found)
+    return rest

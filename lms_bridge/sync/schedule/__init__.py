@@ -1,1 +1,0 @@
-"""Pushed schedules: a centre says what it offers, and is told what became of each row."""

@@ -1,0 +1,19 @@
+"""Facts that the bridge's server and its views exchange through WSGI's ``environ``. Under another
+server a client never seems to leave, and the web framework's own limits hold."""
+
+from __future__ import annotations
+
+from flask import request
+
+CLIENT_LEFT, MOST_BYTES = "lms_bridge.client_left", "lms_bridge.most_bytes"
+
+
+def client_left() -> bool:
+    """Whether the client of this request went away, so that long work for it may stop."""
+    left = request.environ.get(CLIENT_LEFT)
+    return left is not None and bool(left())
+
+
+def allow_body(most: int) -> None:
+    """Lets the body of this request have so many bytes: the server receives no larger one."""
+    request.max_content_length = request.environ[MOST_BYTES] = most

@@ -1,0 +1,245 @@
+"""Template filters: labels, times in their own zone, amounts, languages, cleaned HTML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from flask import Flask
+from flask_babel import gettext
+from markupsafe import Markup, escape
+
+from lms_bridge import __version__
+from lms_bridge.domain import dates
+from lms_bridge.domain.model import OfferingStatus, system_label
+from lms_bridge.logs import redacted_text
+from lms_bridge.reference import reference
+from lms_bridge.schemas.fields import clean_html
+from lms_bridge.web.languages import NAMES
+from lms_bridge.web.languages import language as reader_language
+from lms_bridge.web.languages import word as translated_word
+
+LANGUAGES = {**NAMES, "pt": "Português"}
+"""Ours and Portuguese, in their own words."""
+
+STATUSES = {
+    "done": "Done",
+    "partial": "Done in part",
+    "failed": "Failed",
+    "held": "Waits for approval",
+    "waiting": "Waits",
+    "running": "Running",
+    "cut off": "Cut off",
+}
+AVAILABILITIES = {
+    "not_yet_open": "Registration opens later",
+    "open": "Registration open",
+    "closing_soon": "Registration closes soon",
+    "open_without_end": "Always open",
+    "closed": "Registration closed",
+    "running": "Under way",
+    "over": "The course is over",
+    "all": "All, also past courses",
+}
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&[a-zA-Z#]\w*;")
+_TAGS = {
+    *("p", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b", "em", "i", "u", "a"),
+    *("h3", "h4", "h5", "h6", "blockquote", "pre", "code", "sub", "sup", "span", "div"),
+    *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+}
+_ATTRIBUTES = {"a": {"href"}, "*": {"dir", "lang"}, "td": {"colspan"}, "th": {"colspan", "scope"}}
+
+
+def rich(text: str) -> Markup:
+    """A text that may hold HTML, reduced to harmless tags. It was cleaned on its way in; this
+    second pass also covers values that came in before the rules changed."""
+    if not _MARKUP.search(text):
+        lines = (escape(line) for line in text.splitlines())
+        return Markup("<br>").join(lines)
+    cleaned = clean_html(
+        text,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener noreferrer",
+    )
+    return Markup(cleaned)  # noqa: S704 (it has just been cleaned)
+
+
+def moment(value: object) -> datetime | None:
+    """A time, or the ISO 8601 text of one, in UTC."""
+    if isinstance(value, str) and value:
+        value = datetime.fromisoformat(value)
+    return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+_zone = dates.zone_of
+
+
+def _time(at: datetime, text: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), text)
+
+
+def _day(local: date) -> str:
+    locale = reader_language()
+    if locale == "en":
+        return f"{local.day} {local:%b %Y}"  # day first, as the Academy writes it
+    return format_date(local, "medium", locale)
+
+
+def number(many: float | Decimal) -> str:
+    return format_decimal(many, locale=reader_language())
+
+
+def day(value: object, zone: str = "UTC") -> Markup:
+    """The day in the zone that the time belongs to."""
+    at = moment(value)
+    return Markup("") if at is None else _time(at, _day(at.astimezone(_zone(zone))))
+
+
+def last_day(value: object, zone: str = "UTC") -> Markup:
+    """The last day of what ends then: an end at midnight is the end of the day before."""
+    end = moment(value)
+    if end is None:
+        return Markup("")
+    last = dates.last_day(end, _zone(zone))
+    return _time(end - timedelta(seconds=1), _day(last))
+
+
+def day_and_time(value: object, zone: str = "UTC") -> Markup:
+    """The day and the time of the day, in the zone that the time belongs to."""
+    at = moment(value)
+    if at is None:
+        return Markup("")
+    local = at.astimezone(_zone(zone))
+    text = f"{_day(local)}, {local:%H:%M}"
+    return _time(at, f"{text} UTC" if zone == "UTC" else text)
+
+
+def days(start: object, end: object, zone: str) -> Markup:
+    """The first and the last day, or the one day, in the zone that the times belong to."""
+    first, last = day(start, zone), last_day(end, zone)
+    if not last or first.striptags() == last.striptags():
+        return first
+    return Markup("{} – {}").format(first or gettext("Any start"), last)
+
+
+def times(start: object, end: object, zone: str) -> Markup:
+    """A session: the day, its start and its end, in the zone that the times belong to."""
+    first, last = moment(start), moment(end)
+    if first is None or last is None:
+        return day_and_time(start, zone)
+    there, over = first.astimezone(_zone(zone)), last.astimezone(_zone(zone))
+    same = there.date() == over.date()
+    until = _time(last, f"{over:%H:%M}" if same else f"{_day(over)}, {over:%H:%M}")
+    return Markup("{} – {}").format(_time(first, f"{_day(there)}, {there:%H:%M}"), until)
+
+
+def took(start: datetime, end: datetime | None) -> str:
+    """A duration in its two largest units."""
+    if end is None:
+        return ""
+    seconds = max(0, round((end - start) / timedelta(seconds=1)))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def price(fields: Mapping[str, object]) -> str:
+    """The price of an offering with its currency; an offering without one is free."""
+    amount = str(fields.get("price") or "")
+    if amount in ("", "0"):
+        return str(gettext("Free"))
+    places = max(2, len(amount.partition(".")[2])) if "." in amount else 0
+    text = format_decimal(Decimal(amount), f"#,##0.{'0' * places}", locale=reader_language())
+    return f"{fields.get('currency') or ''} {text}".strip()
+
+
+def language(code: str) -> str:
+    return LANGUAGES.get(code.lower().partition("-")[0], code)
+
+
+def label(kind: str, word: object) -> str:
+    """The label of a word of the reference data, or the word itself where it has none."""
+    labels: Mapping[str, str] = getattr(reference(), kind)
+    key = str(word or "")
+    found = labels.get(key)
+    return translated_word(found) if found else key.replace("_", " ").capitalize()
+
+
+def labels(kind: str) -> dict[str, str]:
+    """Every word of a kind of the reference data with its label."""
+    words: Mapping[str, str] = getattr(reference(), kind)
+    return {key: translated_word(text) for key, text in words.items()}
+
+
+OFFERING_STATUSES = {
+    OfferingStatus.PLANNED: "Planned",
+    OfferingStatus.SUBMITTED: "Submitted",
+    OfferingStatus.REVIEWED: "Reviewed",
+    OfferingStatus.PUBLISHED: "Published",
+    OfferingStatus.RUNNING: "Running",
+    OfferingStatus.DELIVERED: "Delivered",
+    OfferingStatus.REPORTED: "Reported",
+    OfferingStatus.CLOSED: "Closed",
+    OfferingStatus.POSTPONED: "Postponed",
+    OfferingStatus.CANCELLED: "Cancelled",
+}
+
+
+def status_label(status: str | None) -> str:
+    """The status of an offering, in words."""
+    known = {str(key): text for key, text in OFFERING_STATUSES.items()}
+    return translated_word(known.get(status or "", ""))
+
+
+def availability_label(word: str) -> str:
+    """What a reader of the catalogue is told of registration, in words."""
+    return translated_word(AVAILABILITIES.get(word, ""))
+
+
+def status(word: str) -> str:
+    return STATUSES.get(word, word)
+
+
+def value(of: object) -> str:
+    """A value of a record's field, on one line, for operators."""
+    if of is None or of == "":
+        return "—"
+    if isinstance(of, bool):
+        return "yes" if of else "no"
+    text = ", ".join(map(str, of)) if isinstance(of, list) else str(of)
+    return redacted_text(text if len(text) <= 300 else text[:300] + " …")
+
+
+def add_to(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        rich=rich,
+        day=day,
+        days=days,
+        times=times,
+        day_and_time=day_and_time,
+        last_day=last_day,
+        price=price,
+        language=language,
+        run_status=status,
+        availability=availability_label,
+        value=value,
+        redacted=redacted_text,
+        system=system_label,
+        number=number,
+    )
+    app.jinja_env.globals.update(
+        label=label,
+        labels=labels,
+        status_label=status_label,
+        took=took,
+        version=__version__,
+        reference=reference(),
+    )

@@ -1,0 +1,39 @@
+"""The guard of every page that is not public."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+
+from lms_bridge.web.access import (
+    NotAllowed,
+    check_second_factor,
+    current_user,
+    is_public,
+    need_of,
+    signed_in,
+)
+from lms_bridge.web.csrf import check_csrf, check_form_token, csrf_field
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def add_to(app: Flask) -> None:
+    app.jinja_env.globals["csrf_field"] = csrf_field
+
+    @app.before_request
+    def _guard() -> None:
+        endpoint = request.endpoint
+        if endpoint is None or is_public(endpoint):
+            return
+        user, need = signed_in(), need_of(app, endpoint)
+        if need is not None:
+            check_second_factor(user)
+            if not user.may(need):
+                raise NotAllowed(need)
+        if request.method not in _SAFE:
+            check_csrf()
+            check_form_token()
+
+    @app.context_processor
+    def _for_templates() -> dict[str, object]:
+        return {"user": current_user()}

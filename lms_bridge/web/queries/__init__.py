@@ -1,1 +1,0 @@
-"""What the pages read from the store. Nothing here writes."""

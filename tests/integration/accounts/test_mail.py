@@ -1,0 +1,240 @@
+"""Sign-in links by mail, over a real SMTP server on this machine."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import partial
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from flask import Flask
+from flask.testing import FlaskClient
+
+from lms_bridge.accounts.mail import Mail, Mailer
+from lms_bridge.accounts.service import MOST_OPEN_LINKS
+from lms_bridge.domain.access import DataScope
+from lms_bridge.settings import MailSecurity, MailSettings, load
+from lms_bridge.store.database import Database
+from tests.integration.accounts.browser import account, send
+from tests.integration.accounts.conftest import MakeApp
+from tests.integration.lti_platform.waiting import until
+from tests.integration.web.filling import fill
+
+SECONDS = 120.0
+"""A busy machine may need some; a mail that never comes fails the test."""
+
+
+class Box:
+    """The mailbox of everybody."""
+
+    def __init__(self) -> None:
+        self._came: Queue[tuple[list[str], EmailMessage]] = Queue()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
+        message = message_from_bytes(envelope.original_content or b"", policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self._came.put((envelope.rcpt_tos, message))
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address.startswith("refused"):
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    def next(self) -> tuple[list[str], EmailMessage]:
+        return self._came.get(timeout=SECONDS)
+
+    @property
+    def empty(self) -> bool:
+        try:
+            self._came.get_nowait()
+        except Empty:
+            return True
+        return False
+
+
+@contextmanager
+def post_office(**options: Any) -> Iterator[tuple[Box, str]]:
+    """A mail server, and its port."""
+    box = Box()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    office = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=SECONDS, **options)
+    office.start()
+    try:
+        yield box, str(port)
+    finally:
+        office.stop()
+
+
+@pytest.fixture
+def posted(
+    make_app: MakeApp, sqlite_database: Database, sqlite_address: str
+) -> Iterator[tuple[Flask, Box]]:
+    fill(sqlite_database)
+    with post_office() as (box, port):
+        yield (
+            make_app(
+                sqlite_address,
+                MAIL__HOST="127.0.0.1",
+                MAIL__PORT=port,
+                MAIL__SECURITY="none",
+                MAIL__SENDER="bridge@bridge.example",
+            ),
+            box,
+        )
+
+
+def ask(browser: FlaskClient, email: str) -> str:
+    answer = send(browser, "/sign-in/by-mail", {"email": email})
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_link_comes_by_mail_and_signs_in(
+    posted: tuple[Flask, Box], sqlite_database: Database
+) -> None:
+    app, box = posted
+    account(sqlite_database, reach=DataScope(centre="AFR"))
+    browser = app.test_client()
+    assert "Send me a link" in browser.get("/sign-in").text
+    ask(browser, "Amina@Example.org")
+    to, message = box.next()
+    assert to == ["amina@example.org"]
+    assert message["From"] == "bridge@bridge.example"
+    assert message["Auto-Submitted"] == "auto-generated"
+    path = re.search(r"http://127\.0\.0\.1:8000(/sign-in/\S+)", message.get_content())
+    assert path is not None
+    assert send(browser, path[1]).status_code == 303
+    assert browser.get("/runs").status_code == 200
+
+
+def test_the_answer_does_not_tell_whether_there_is_an_account(
+    posted: tuple[Flask, Box], sqlite_database: Database
+) -> None:
+    app, box = posted
+    amina = account(sqlite_database, reach=DataScope(centre="AFR"))
+    asked = ["nobody@example.org", "no address", "", str(amina.number), "a@b\r\nBcc: c@d"]
+    pages = {ask(app.test_client(), each) for each in [*asked, "amina@example.org"]}
+    assert len(pages) == 1
+    to, _ = box.next()  # messages are sent in their order: the others would have come before
+    assert to == ["amina@example.org"]
+    assert box.empty
+
+
+def test_an_account_gets_few_links_at_once(
+    posted: tuple[Flask, Box], sqlite_database: Database
+) -> None:
+    app, box = posted
+    account(sqlite_database, reach=DataScope(centre="AFR"))
+    account(sqlite_database, "boris@example.org", reach=DataScope(centre="AFR"))
+    for _ in range(MOST_OPEN_LINKS + 5):
+        ask(app.test_client(), "amina@example.org")
+    ask(app.test_client(), "boris@example.org")
+    came = [box.next()[0] for _ in range(MOST_OPEN_LINKS + 1)]
+    assert came.count(["amina@example.org"]) == MOST_OPEN_LINKS
+    assert came.count(["boris@example.org"]) == 1
+
+
+def test_without_a_mail_server_the_page_offers_no_link_by_mail(app: Flask) -> None:
+    browser = app.test_client()
+    assert "Send me a link" not in browser.get("/sign-in").text
+    assert send(browser, "/sign-in/by-mail", {"email": "a@example.org"}).status_code == 404
+
+
+def test_a_mail_server_that_drips_is_cut_off_in_time() -> None:
+    """It sends a byte now and then: no single wait is long, the whole would never end."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        done = threading.Event()
+
+        def drip() -> None:
+            peer, _ = listening.accept()
+            with peer:
+                try:
+                    while not done.wait(0.05):
+                        peer.sendall(b"220-")
+                except OSError:
+                    done.set()
+
+        threading.Thread(target=drip, daemon=True).start()
+        port = listening.getsockname()[1]
+        settings = MailSettings(
+            "127.0.0.1", port, MailSecurity.NONE, sender="b@bridge.example", seconds=1.0
+        )
+        mailer = Mailer(settings)
+        mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+        assert done.wait(SECONDS)
+
+
+def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Without SMTPUTF8 (RFC 6531) an address with an "ä" cannot be written to.
+    with post_office(enable_SMTPUTF8=False) as (box, port):
+        settings = MailSettings(
+            "127.0.0.1", int(port), MailSecurity.NONE, sender="b@bridge.example"
+        )
+        mailer = Mailer(settings)
+        for to in ("refused@example.org", "b@exämple.org", "a@example.org"):
+            mailer.send(partial(Mail, to, "Your sign-in link", "secret-link"))
+        until(lambda: mailer.idle)
+        assert box.next()[0] == ["a@example.org"]
+        assert box.empty
+    ours = [each for each in caplog.records if each.name.startswith("lms_bridge")]
+    said = "".join(capfd.readouterr()) + str([each.getMessage() for each in ours])
+    assert "secret-link" not in said
+    assert "@example.org" not in said
+    assert "smtp_code" in said
+
+
+def test_a_password_is_sent_only_over_an_encrypted_connection() -> None:
+    environment = {
+        "LMS_BRIDGE_MAIL__HOST": "mail.example.org",
+        "LMS_BRIDGE_MAIL__SENDER": "bridge@example.org",
+        "LMS_BRIDGE_MAIL__USER": "bridge",
+        "LMS_BRIDGE_MAIL__PASSWORD": "sample",
+        "LMS_BRIDGE_MAIL__SECURITY": "none",
+    }
+    with pytest.raises(Exception, match=r"mail\.security"):
+        load(environment)
+    assert load({**environment, "LMS_BRIDGE_MAIL__SECURITY": "tls"}).mail.user == "bridge"
+    with pytest.raises(Exception, match=r"mail\.sender"):
+        load({"LMS_BRIDGE_MAIL__HOST": "mail.example.org"})
+
+
+def test_the_server_of_a_password_must_offer_encryption() -> None:
+    """A server without STARTTLS gets neither the password nor the message."""
+    tried = threading.Event()
+
+    def authenticated(*args: object) -> AuthResult:
+        tried.set()
+        return AuthResult(success=True)
+
+    with post_office(authenticator=authenticated, auth_require_tls=False) as (box, port):
+        settings = MailSettings(
+            "127.0.0.1", int(port), MailSecurity.STARTTLS, "bridge", "sample", "b@bridge.example"
+        )
+        mailer, plain = (
+            Mailer(settings),
+            Mailer(
+                MailSettings("127.0.0.1", int(port), MailSecurity.NONE, sender="b@bridge.example")
+            ),
+        )
+        mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+        until(lambda: mailer.idle)
+        plain.send(lambda: Mail("b@example.org", "Sample", "Sample"))
+        assert box.next()[0] == ["b@example.org"]
+        assert box.empty
+        assert not tried.is_set()

@@ -1,0 +1,253 @@
+"""The life of an offering reaches its end for every source: outline, review, report, papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.lifecycle import OfferingAction
+from lms_bridge.domain.model import EnrolmentStatus, Flow, Modality, OfferingStatus, Result
+from lms_bridge.store import offerings, results
+from lms_bridge.store.api_tables import outbox_notice, webhook
+from lms_bridge.store.tables import item
+from lms_bridge.sync.offering_actions import advance_by_time
+from lms_bridge.sync.run import RunRequest
+from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
+
+CODE = "ONE-planned"
+
+
+@pytest.fixture
+def either(database_address: str) -> Iterator[World]:
+    made = open_world(database_address)
+    with made.bridge.database.writing() as tx:  # somebody listens, so notices are written
+        row = {"name": "sample", "events": ("outline.objected",), "created_at": NOW}
+        tx.execute(webhook.insert().values(**row))
+    yield made
+    made.bridge.close()
+
+
+@pytest.fixture
+def world(sqlite_address: str) -> Iterator[World]:
+    made = open_world(sqlite_address)
+    yield made
+    made.bridge.close()
+
+
+def act(world: World, code: str, action: str, token: str, **body: Any) -> Any:
+    return world.post(f"/offerings/{code}/{action}", token, json=body)
+
+
+def later(world: World, centre: str, **delta: float) -> None:
+    """Time passes, and a run of the centre notices."""
+    bridge, moment = world.bridge, NOW + timedelta(**delta)
+    request = RunRequest(
+        bridge.centre(centre), bridge.policy_of(bridge.centre(centre)), (Flow.RESULTS,)
+    )
+    report = replace(bridge.runner(), now=lambda: moment).run(request, advance_by_time)
+    assert not report.errors
+
+
+def notices(world: World) -> list[tuple[str, dict[str, Any]]]:
+    with world.bridge.database.reading() as tx:
+        rows = tx.execute(outbox_notice.select().order_by(outbox_notice.c.id)).all()
+    return [(row.event, row.data) for row in rows]
+
+
+def test_a_review_keeps_its_comments_objections_and_history(either: World) -> None:
+    centre = either.token(Scope.WRITE_OFFERINGS, Scope.READ_OFFERINGS, reach=DataScope("ONE"))
+    first, second = (
+        either.token(Scope.REVIEW_OFFERINGS, Scope.READ_OFFERINGS, reach=DataScope(region="africa"))
+        for _ in range(2)
+    )
+    stated = {"mandate": "Spectrum is a task of the ITU", "instructors": ["A sample"]}
+    answer = either.ask("PUT", f"/offerings/{CODE}/outline", centre, json=stated)
+    assert answer.get_json()["outline"]["mandate"] == stated["mandate"]
+    assert act(either, CODE, "comments", first, point="accuracy", text="Early").status_code == 409
+    submitted = act(either, CODE, "submit", centre).get_json()["offering"]
+    deadline = submitted["review_deadline"]
+    assert deadline is not None
+    refused = either.ask("PUT", f"/offerings/{CODE}/outline", centre, json={})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "offering-not-now")
+
+    comment = act(either, CODE, "comments", first, point="accuracy", text="Check the table")
+    assert comment.status_code == 201
+    assert comment.get_json()["deadline"] == deadline
+    assert comment.get_json()["silence_counts"] is False
+    later(either, "ONE", days=either.bridge.settings.rules.objection_days + 1)
+    assert either.get(f"/offerings/{CODE}", centre).get_json()["status"] == "submitted"
+
+    # Two people review the same outline: the second learns of it, and nothing is lost.
+    tag = either.get(f"/offerings/{CODE}", first).headers["ETag"]
+    assert act(either, CODE, "object", first, point="description").get_json()["code"] == (
+        "reason-missing"
+    )
+    objection = {"point": "description", "reason": "Day two repeats day one"}
+    assert act(either, CODE, "object", first, **objection).status_code == 200
+    late = either.post(f"/offerings/{CODE}/review", second, json={}, headers={"If-Match": tag})
+    assert (late.status_code, late.get_json()["code"]) == (412, "changed-meanwhile")
+    assert act(either, CODE, "object", second, **objection).get_json()["code"] == (
+        "offering-not-now"
+    )
+    assert act(either, CODE, "comments", second, point="mandate", text="Add 5G").status_code == 201
+    shown = either.get(f"/offerings/{CODE}", centre).get_json()
+    assert (shown["status"], shown["status_reason"]) == ("planned", objection["reason"])
+
+    act(either, CODE, "submit", centre)
+    later(either, "ONE", days=either.bridge.settings.rules.objection_days + 1)
+    found = either.get(f"/offerings/{CODE}/review", centre).get_json()
+    assert [each["point"] for each in found["points"]] == [
+        *("mandate", "membership", "description", "accuracy", "additional_topics")
+    ]
+    one, two = found["rounds"]
+    assert (one["outcome"], one["reason"], one["point"]) == (
+        *("objection", objection["reason"], "description"),
+    )
+    assert one["outline"]["outline"]["mandate"] == stated["mandate"]
+    assert one["outline"]["title"] == f"Sample course {CODE}"
+    assert [(each["point"], each["text"]) for each in one["comments"]] == [
+        ("accuracy", "Check the table"),
+        ("mandate", "Add 5G"),
+    ]
+    assert (two["outcome"], two["decided_by"], two["comments"]) == ("silence", "", [])
+    lines = either.get(f"/offerings/{CODE}/history", centre).get_json()["items"]
+    assert [(each["action"], each["after"]) for each in lines] == [
+        *(("submit", "submitted"), ("object", "planned")),
+        *(("submit", "submitted"), ("silence", "reviewed")),
+    ]
+    about = {"centre": "ONE", "offering": CODE}
+    assert notices(either) == [
+        ("outline.submitted", about),
+        ("outline.commented", {**about, "point": "accuracy"}),
+        ("outline.objected", about),
+        ("outline.commented", {**about, "point": "mandate"}),
+        ("outline.submitted", about),
+        ("outline.reviewed", about),
+    ]
+    with either.bridge.database.reading() as tx:
+        audited = tx.execute(item.select().where(item.c.external_id == CODE)).all()
+    assert {row.action for row in audited} >= {"outline", "comment", "update"}
+    assert any((row.fields or {}).get("reason") == [None, objection["reason"]] for row in audited)
+
+
+def test_a_course_of_a_source_reaches_its_certificates(either: World) -> None:
+    """Nobody acted on it here before: its LMS published it."""
+    token = either.token()
+    done = enrol(either, "ONE-open", "L1", EnrolmentStatus.COMPLETED)
+    told = enrol(either, "ONE-open", "L2", EnrolmentStatus.ENROLLED)
+    enrol(either, "ONE-open", "L3", EnrolmentStatus.ENROLLED)
+    with either.bridge.database.writing() as tx:
+        results.add_results(tx, [(told, Result("L2", "ONE-open", completed=True))])
+    later(either, "ONE", days=31)
+    assert either.get("/offerings/ONE-open", token).get_json()["status"] == "running"
+    later(either, "ONE", days=41)
+    shown = either.get("/offerings/ONE-open", token).get_json()
+    assert (shown["status"], shown["availability"]) == ("delivered", "over")
+    assert shown["actions"] == ["report"]
+    early = act(either, "ONE-open", "certify", token).get_json()["rows"]
+    assert {(each["outcome"], each["code"]) for each in early} == {
+        ("refused", "report-not-validated")
+    }
+    empty = act(either, "ONE-open", "report", token).get_json()
+    assert [each["code"] for each in empty["warnings"]] == ["report-empty"]
+    returned = act(either, "ONE-open", "object", token, reason="Say what happened").get_json()
+    assert returned["offering"]["status"] == "delivered"
+    said = {"summary": "Three good days", "difficulties": "The line was slow"}
+    assert act(either, "ONE-open", "report", token, **said).get_json()["warnings"] == []
+    assert act(either, "ONE-open", "close", token).get_json()["offering"]["status"] == "closed"
+    first, second = either.get("/offerings/ONE-open/reports", token).get_json()["items"]
+    assert (first["state"], first["reason"]) == ("returned", "Say what happened")
+    assert (second["state"], second["summary"]) == ("validated", "Three good days")
+    assert second["figures"] == {
+        "registered": 3,
+        "enrolled": 3,
+        "completed": 1,
+        "not_completed": 0,
+        "certified": 0,
+        "countries": 0,
+    }
+
+    assert either.get(f"/registrations/{done}", token).get_json()["actions"] == ["certify"]
+    rows = act(either, "ONE-open", "certify", token).get_json()["rows"]
+    assert [(each["learner"], each["outcome"]) for each in rows] == [
+        ("L1", "certified"),
+        ("L2", "certified"),
+    ]
+    again = act(either, "ONE-open", "certify", token, learners=["L2", "L3", "L9"]).get_json()
+    assert [(each["outcome"], each["code"]) for each in again["rows"]] == [
+        ("already_certified", ""),
+        ("refused", "enrolment-not-now"),
+        ("refused", "no-such-registration"),
+    ]
+    twice = either.post(f"/registrations/{done}/certify", token)
+    assert (twice.status_code, twice.get_json()["code"]) == (409, "already-certified")
+
+
+def test_a_self_paced_course_has_a_standing_validation(either: World) -> None:
+    record = replace(offering("ONE-self"), modality=Modality.SELF_PACED, ends_at=None)
+    either.add(replace(record, starts_at=NOW - 99 * DAY))
+    token = either.token()
+    learner = enrol(either, "ONE-self", "L1", EnrolmentStatus.COMPLETED)
+    later(either, "ONE", days=0)
+    shown = either.get("/offerings/ONE-self", token).get_json()
+    assert (shown["status"], shown["availability"]) == ("running", "open_without_end")
+    assert set(shown["actions"]) == {"cancel", "report"}
+    refused = either.post(f"/registrations/{learner}/certify", token)
+    assert refused.get_json()["code"] == "report-not-validated"
+    assert act(either, "ONE-self", "close", token).status_code == 409
+    reported = act(either, "ONE-self", "report", token, summary="Good").get_json()["offering"]
+    assert reported["status"] == "running"
+    assert set(reported["actions"]) == {"cancel", "object", "close"}
+    assert act(either, "ONE-self", "close", token).status_code == 200
+    assert either.get("/offerings/ONE-self", token).get_json()["status"] == "running"
+    assert either.post(f"/registrations/{learner}/certify", token).status_code == 200
+    # It goes on: a learner who completes next year needs no other report.
+    other = enrol(either, "ONE-self", "L2", EnrolmentStatus.COMPLETED)
+    assert either.post(f"/registrations/{other}/certify", token).status_code == 200
+
+
+@pytest.mark.parametrize("status", list(OfferingStatus))
+def test_actions_are_exactly_what_is_possible(world: World, status: OfferingStatus) -> None:
+    token = world.token()
+    differences: tuple[dict[str, Any], ...] = (
+        {},
+        {"level": None, "topics": ()},
+        {"modality": None},
+        {"starts_at": NOW - 9 * DAY, "ends_at": NOW - DAY},
+        {"modality": Modality.SELF_PACED, "starts_at": None, "ends_at": None},
+    )
+    for number, changes in enumerate(differences):
+        for action in OfferingAction:
+            code = f"TWO-{status}-{number}-{action}"
+            world.add(replace(offering(code), status=status, **changes))
+            listed = world.get(f"/offerings/{code}", token).get_json()["actions"]
+            answer = act(world, code, action, token, reason="A reason")
+            assert (action in listed) == (answer.status_code == 200), (code, answer.get_json())
+
+
+def test_a_postponement_says_why(world: World) -> None:
+    token = world.token()
+    silent = act(world, "ONE-open", "postpone", token).get_json()
+    assert [each["code"] for each in silent["warnings"]] == ["no-reason"]
+    told = act(world, "TWO-open", "cancel", token, reason="Too few people").get_json()
+    assert (told["warnings"], told["offering"]["status_reason"]) == ([], "Too few people")
+
+
+def test_new_dates_begin_the_time_of_a_kept_status_anew(world: World) -> None:
+    token = world.token()
+    row = {"id": "P-1", "title": "Pushed", "starts_at": "2026-01-05", "ends_at": "2026-01-09"}
+    pushed = world.ask("PATCH", "/centres/TWO/schedule", token, json=[row])
+    code = pushed.get_json()["rows"][0]["code"]
+    assert world.get(f"/offerings/{code}", token).get_json()["status"] == "delivered"
+    assert act(world, code, "report", token, summary="x").status_code == 200
+    assert act(world, code, "object", token, reason="The dates are wrong").status_code == 200
+    moved = {**row, "starts_at": "2040-01-05", "ends_at": "2040-01-09"}
+    world.ask("PATCH", "/centres/TWO/schedule", token, json=[moved])
+    assert world.get(f"/offerings/{code}", token).get_json()["status"] == "published"
+    with world.bridge.database.reading() as tx:
+        assert offerings.offerings_by_code(tx, [code])[code][1].listed

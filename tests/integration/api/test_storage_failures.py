@@ -1,0 +1,123 @@
+"""Nothing can be stored: what a page, the API, monitoring and the command line answer then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from structlog.testing import capture_logs
+
+from lms_bridge.console.session import by_command
+from lms_bridge.server.app import create_app
+from lms_bridge.store import probe
+from lms_bridge.store.database import Database
+from lms_bridge.web.sessions import make_operator_link
+from tests.integration.api.world import World
+
+
+def _with_pragma(database: Database, pragma: str) -> None:
+    """Every connection from now on has it."""
+
+    @event.listens_for(database.engine, "connect")
+    def _set(connection: Any, _: Any) -> None:
+        connection.execute(f"PRAGMA {pragma}")
+
+    database.close()
+
+
+def _make_read_only(database: Database, to: str = "on") -> None:
+    if database.embedded:
+        _with_pragma(database, f"query_only = {to}")
+        return
+    with database.engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION READ WRITE"))
+        name = connection.scalar(text("SELECT current_database()"))
+        change = f'ALTER DATABASE "{name}" SET default_transaction_read_only = {to}'
+        connection.execute(text(change))
+        connection.execute(text("COMMIT"))
+    database.close()
+
+
+def _link(world: World) -> str:
+    settings = world.bridge.settings.sign_in
+    return make_operator_link(world.bridge.database, "Sample", settings, by_command())[1]
+
+
+def _health(world: World) -> tuple[int, str, str]:
+    response = world.client.get("/health")
+    facts = response.get_json()
+    assert ("Retry-After" in response.headers) == (response.status_code == 503)
+    return response.status_code, facts["status"], facts["database"]
+
+
+def test_a_read_only_database_is_reported_everywhere(either: World) -> None:
+    token, secret = either.token(), _link(either)
+    assert _health(either)[0] == 200
+    _make_read_only(either.bridge.database)
+    either.client = create_app(either.bridge).test_client()
+    with capture_logs() as log:
+        assert _health(either) == (503, "down", "database-read-only")
+        page = either.client.post(f"/sign-in/{secret}", headers={"Origin": "http://localhost"})
+    assert [each["code"] for each in log] == ["database-read-only"] * 2
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert "The database is read-only" in page.get_data(as_text=True)
+    response = either.ask("PUT", "/centres/FAR/schedule", token, json={"offerings": []})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
+    assert response.get_json()["code"] == "database-read-only"
+    _make_read_only(either.bridge.database, "off")  # else nobody can empty it for other tests
+
+
+def test_a_full_database_is_reported(world: World) -> None:
+    token = world.token()
+    with world.bridge.database.reading() as tx:
+        pages = tx.scalar(text("PRAGMA page_count"))
+    _with_pragma(world.bridge.database, f"max_page_count = {pages}")
+    rows = [{"id": f"c{n}", "title": f"Course {n} " + "x" * 400} for n in range(500)]
+    response = world.ask("PATCH", "/centres/FAR/schedule", token, json={"offerings": rows})
+    assert response.status_code == 503, response.get_json()
+    assert response.get_json()["code"] == "disk-full"
+
+
+def test_a_disk_that_is_nearly_full_is_down_before_it_is_full(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "LEAST_FREE", 1 << 60)
+    assert _health(world) == (503, "down", "disk-full")
+
+
+def test_health_waits_for_no_writer(world: World) -> None:
+    """Another writer has the database for as long as the test asks."""
+    written, ended = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with world.bridge.database.writing() as tx:
+            tx.execute(text("UPDATE centre SET name = name"))
+            written.set()
+            ended.wait(300)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert written.wait(60)
+        began = time.monotonic()
+        assert _health(world)[0] == 200
+        assert time.monotonic() - began < 30  # a writer in its turn would wait for a minute
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_many_looks_at_the_health_cost_one_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "KEPT_SECONDS", 600)
+    assert _health(world)[0] == 200
+    with world.bridge.database.writing() as tx:
+        tx.execute(text("PRAGMA user_version = 7"))
+    for _ in range(20):
+        assert _health(world)[0] == 200
+    with world.bridge.database.reading() as tx:
+        assert tx.scalar(text("PRAGMA user_version")) == 7

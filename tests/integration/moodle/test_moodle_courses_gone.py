@@ -1,0 +1,122 @@
+"""A course that was deleted in Moodle ends what hung on it, once and visibly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lms_bridge.connectors.moodle.centre import MoodleCentre
+from lms_bridge.devtools.moodle.state import MoodleState
+from lms_bridge.domain.model import Flow, Kind
+from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
+from lms_bridge.store.links import external_ids
+from tests.fakes.academy import sample_person
+from tests.integration.moodle.records import by_key, enrol, leave
+from tests.integration.moodle.site_nights import MoodleNights
+
+Open = Callable[..., MoodleCentre]
+Person = Callable[[int], int]
+
+
+def requested(site: MoodleState, course: int) -> list[str]:
+    """The functions that were called about a course."""
+    return [name for name, form in site.log or () if ("courseid", str(course)) in form]
+
+
+def test_a_deleted_course_ends_with_its_enrolments(site: MoodleState, nights: MoodleNights) -> None:
+    nights.register(1)
+    nights.register(1, course=3)
+    nights.register(2)
+    nights.good_night()
+    code = nights.codes()["2"]
+    site.catalogue.remove(2)
+    report = nights.good_night()
+    assert code not in nights.academy.catalogue
+    ended = [each for each in nights.items(report) if each[2] == "gone with the course"]
+    assert ended == [("offering", "end", "gone with the course")]
+    site.log = []
+    report = nights.good_night()
+    assert requested(site, 2) == []
+    assert requested(site, 3)
+    assert "gone with the course" not in str(nights.items(report))
+
+
+def test_withdrawals_from_a_deleted_course_need_nothing(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    key = nights.register(1)
+    nights.good_night()
+    site.catalogue.remove(2)
+    nights.good_night()
+    nights.academy.change(key, "withdrawn")
+    nights.good_night()
+    nights.academy.change_person("SAMPLE-1", given_name="Renamed")
+    nights.good_night()
+
+
+def test_a_new_registration_for_a_deleted_course_is_refused(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    nights.good_night()
+    code = nights.codes()["2"]
+    site.catalogue.remove(2)
+    nights.good_night()
+    nights.academy.register("SAMPLE", code, sample_person(9), key="late")
+    nights.night()
+    assert nights.quarantined() == {"late": "course-gone"}
+
+
+def test_a_run_between_deletion_and_the_next_catalogue_names_the_course(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    nights.good_night()
+    site.catalogue.remove(2)
+    report = nights.night([Flow.ENROLMENTS])
+    assert report.status == "partial"
+    ((_, error),) = report.errors
+    assert (error.code, "course 2" in error.message) == ("course-gone", True)
+
+
+def test_a_course_that_comes_back_gets_its_learners_back(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    nights.good_night()
+    account = nights.account(1)
+    assert account is not None
+    course = site.catalogue.get(2)
+    assert course is not None
+    site.catalogue.remove(2)
+    nights.good_night()
+    site.unenrol(2, account.id)
+    site.catalogue.add_course(course.shortname, course.fullname, idnumber="ITU-0", id=2)
+    nights.good_night()
+    assert [each.user_id for each in site.enrolments.of_course(2)] == [account.id]
+    with nights.database.reading() as tx:
+        assert "2" in external_ids(tx, nights.centre.system, Kind.OFFERING, range(99)).values()
+
+
+def test_a_hidden_course_is_not_taken_for_a_deleted_one(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    site.revoke("moodle/course:viewhiddencourses")
+    (answer,) = centre_of().show_enrolments(["5"])
+    assert isinstance(answer, PageError)
+    assert not answer.gone
+
+
+@pytest.mark.parametrize("offering", ["999", "999#E-1"])
+def test_every_call_shows_a_deleted_course(offering: str, centre_of: Open) -> None:
+    centre = centre_of()
+    for (answer,) in (centre.show_enrolments([offering]), centre.read_results([offering])):
+        assert isinstance(answer, PageError)
+        assert (answer.gone, answer.error.code) == (True, "course-gone")
+    found = by_key(
+        centre.write_enrolments([enrol(1, 5, offering), leave(2, 5, offering)], Removal.SUSPEND)
+    )
+    assert isinstance(found[1], WriteFailed)
+    assert found[1].error.code == "course-gone"
+    assert found[2] == Written(2, f"{offering}/5", note="gone with the course")

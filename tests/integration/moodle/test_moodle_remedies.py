@@ -1,0 +1,81 @@
+"""What a centre can mend is told with its place and the right remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lms_bridge.connectors.moodle.centre import MoodleCentre
+from lms_bridge.devtools.moodle.state import MoodleState
+from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
+from tests.integration.moodle.records import by_key, enrol, learner, leave
+
+Open = Callable[..., MoodleCentre]
+Person = Callable[[int], int]
+CREATE = "core_user_create_users"
+
+
+@pytest.mark.parametrize("removal", [Removal.SUSPEND, Removal.UNENROL])
+def test_a_course_without_manual_enrolments_is_named_with_the_remedy(
+    removal: Removal, site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    site.enrolments.enrol(2, person(2))
+    site.catalogue.change(2, manual_enrolment=False)
+    requests = [enrol(1, person(1)), leave(2, person(2)), enrol(3, person(1), "3")]
+    found = by_key(centre_of().write_enrolments(requests, removal))
+    for key in (1, 2):
+        assert isinstance(found[key], WriteFailed)
+        assert found[key].error.code == "wsnoinstance"
+        assert found[key].error.message.startswith("Course 2:")
+        assert "Manual enrolments" in found[key].error.remedy
+    assert isinstance(found[3], Written)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["m\u00fcller@example.org", "a@ex\u00e4mple.org", "nonsense", "a@b", "a..b@example.org",
+     "@x.org", "a@" + "x" * 100 + ".org"],
+)  # fmt: skip
+def test_a_bad_address_is_named_before_it_is_sent(
+    email: str, site: MoodleState, centre_of: Open
+) -> None:
+    requests = [learner(1, "n-1", email=email), learner(2, "n-2")]
+    found = by_key(centre_of().write_learners(requests))
+    assert found[1].error.code == "bad-email"
+    assert "n-1" in found[1].error.message
+    assert email not in f"{found[1].error.message} {found[1].error.remedy}"
+    assert isinstance(found[2], Written)
+    assert site.calls[CREATE] == 1
+
+
+@pytest.mark.parametrize("email", ["o'brien+itu@sub.example.co", "a_b.c-d@x-y.museum", "A@B.ORG"])
+def test_a_good_address_is_sent(email: str, site: MoodleState, centre_of: Open) -> None:
+    found = by_key(centre_of().write_learners([learner(1, "n-1", email=email)]))
+    assert isinstance(found[1], Written)
+
+
+def test_a_stale_count_of_courses_names_its_category_and_how_to_count_anew(
+    site: MoodleState, centre_of: Open
+) -> None:
+    site.catalogue.stale_counts[1] = 9
+    (answer,) = centre_of(categories=[1]).read_offerings()
+    assert isinstance(answer, PageError)
+    assert "category 1" in answer.error.message
+    assert "stale" in answer.error.remedy
+    assert "moodle/course:viewhiddencourses" in answer.error.remedy
+
+
+def test_a_refused_write_names_the_capability_that_is_missing(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    for capability in ("moodle/user:create", "enrol/manual:enrol"):
+        site.revoke(capability)
+    centre = centre_of()
+    outcomes = [
+        *centre.write_learners([learner(1, "n-1")]),
+        *centre.write_enrolments([enrol(2, person(1))], Removal.SUSPEND),
+    ]
+    remedies = [each.error.remedy for each in outcomes if isinstance(each, WriteFailed)]
+    assert "moodle/user:create" in remedies[0]
+    assert "enrol/manual:enrol" in remedies[1]

@@ -1,0 +1,99 @@
+"""What is made once, and not for each test or process again.
+
+- A container often forbids Python to keep compiled modules. Then each process that a test starts
+  would compile the whole product.
+- An application compiles two functions for each of its 140 addresses. Most tests of routes make an
+  application of their own.
+- SQLAlchemy keeps compiled statements for each engine. Each test has an engine of its own.
+- A bridge makes an RSA key for LTI and loads it again. Together this takes an eighth of a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from itertools import count
+from typing import Any
+
+from joserfc.jwk import RSAKey
+from sqlalchemy import Connection, Engine, event
+from werkzeug.routing import Rule
+
+from lms_bridge.lti import keys
+
+KEYS = 16
+"""More than the bridges of one test make."""
+
+
+def keep_modules() -> None:
+    """Python keeps what it compiles, here and in the processes that the tests start."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def keep_route_builders() -> None:
+    """Equal rules share the functions that build their addresses: the rule is an argument."""
+    name = "_compile_builder"
+    compile_it = getattr(Rule, name)
+    kept: dict[tuple[object, ...], Any] = {}
+
+    def compile_once(rule: Any, append_unknown: bool = True) -> Any:
+        defaults = tuple((rule.defaults or {}).items())
+        key = (rule.rule, rule.host, rule.subdomain, defaults, *rule._trace, append_unknown)
+        if key not in kept:
+            kept[key] = compile_it(rule, append_unknown)
+        return kept[key]
+
+    setattr(Rule, name, compile_once)
+
+
+class _Statements(dict[tuple[Any, ...], Any]):
+    """SQLAlchemy's keys begin with an engine's dialect. Ours differ in nothing but their names."""
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get((key[0].name, *key[1:]), default)
+
+    def __setitem__(self, key: tuple[Any, ...], value: Any) -> None:
+        super().__setitem__((key[0].name, *key[1:]), value)
+
+
+def keep_statements() -> None:
+    """All engines of the process share their compiled statements."""
+    kept = _Statements()
+
+    @event.listens_for(Engine, "engine_connect")
+    def share(connection: Connection) -> None:
+        connection.execution_options(compiled_cache=kept)
+
+
+class _Keys:
+    """Bridges get these keys one after the other, and then the first one again.
+
+    The name of a key is always new, and the database has it locked, as in earnest.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    def generate_key(self, bits: int) -> RSAKey:
+        return _private_key(next(self._numbers) % KEYS, bits)
+
+    def import_key(self, value: Any) -> RSAKey:
+        return _loaded(value) if isinstance(value, str) else RSAKey.import_key(value)
+
+
+@cache
+def _private_key(number: int, bits: int) -> RSAKey:
+    del number
+    return RSAKey.generate_key(bits)
+
+
+@cache
+def _loaded(pem: str) -> RSAKey:
+    return RSAKey.import_key(pem)
+
+
+def keep_keys() -> None:
+    """The keys of the bridges of this process are made and loaded once."""
+    vars(keys)["RSAKey"] = _Keys()
