@@ -20,7 +20,7 @@ _UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_REVISION = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class Text(vText):
+class ICalText(vText):
     """A text that stays as it is: the library takes a backslash before an N for a line's end."""
 
     def to_ical(self) -> bytes:
@@ -29,7 +29,7 @@ class Text(vText):
 
 def categories(texts: Iterable[str]) -> vCategory:
     value = vCategory([])
-    value.cats = [Text(text) for text in texts]  # given at once, they become the library's own
+    value.cats = [ICalText(text) for text in texts]  # given at once, they become the library's own
     return value
 
 
@@ -68,8 +68,8 @@ def _head(name: str, source: str, addresses: Addresses, at: datetime | None) -> 
     head.add("PRODID", f"-//lms_bridge//{__version__}//EN")
     head.add("CALSCALE", "GREGORIAN")
     head.add("UID", str(stable_id("calendar", source)))
-    head.add("NAME", Text(allowed(name)))
-    head.add("X-WR-CALNAME", Text(allowed(name)))  # what older clients look for instead of NAME
+    head.add("NAME", ICalText(allowed(name)))
+    head.add("X-WR-CALNAME", ICalText(allowed(name)))  # what older clients look for instead of NAME
     head.add("REFRESH-INTERVAL", REFRESH, {"VALUE": "DURATION"})
     head.add("X-PUBLISHED-TTL", "PT6H")  # the same for older clients
     head.add("SOURCE", source, {"VALUE": "URI"})
@@ -104,7 +104,7 @@ def _event(shared: bytes, uid: UUID, starts: date, ends: date, place: str) -> by
     if not isinstance(starts, datetime):
         event.add("TRANSP", "TRANSPARENT")  # weeks of a course do not make anybody busy all day
     if place:
-        event.add("LOCATION", Text(line(place)))
+        event.add("LOCATION", ICalText(line(place)))
     return rendered(event).removesuffix(b"END:VEVENT\r\n") + shared
 
 
@@ -119,8 +119,8 @@ def _shared(entry: CatalogueEntry, addresses: Addresses) -> bytes:
         event.add("LAST-MODIFIED", changed)
     event.add("SEQUENCE", _revision(changed))
     event.add("STATUS", status)
-    event.add("SUMMARY", Text(f"{mark}{line(offering.title)}"))
-    event.add("DESCRIPTION", Text(_description(entry)))
+    event.add("SUMMARY", ICalText(f"{mark}{line(offering.title)}"))
+    event.add("DESCRIPTION", ICalText(_description(entry)))
     if not entry.withdrawn:
         event.add("URL", addresses.offering(offering.code))
     if offering.topics:

@@ -23,7 +23,7 @@ QUIET_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class RunObserver:
     """Two callbacks of a run: for its progress, and for its end."""
 
     progress: Told
@@ -31,19 +31,19 @@ class Watch:
 
 
 @contextmanager
-def watching(centres: Sequence[str], *, quiet: bool = False) -> Iterator[Watch]:
+def watching(centres: Sequence[str], *, quiet: bool = False) -> Iterator[RunObserver]:
     """Shows the runs of these centres while the context lasts; nothing when ``quiet``."""
     if quiet:
-        yield Watch(silent, lambda report: None)
+        yield RunObserver(silent, lambda report: None)
     elif is_terminal():
         live = _Live(centres)
         with live.progress:
-            yield Watch(live.update, live.done)
+            yield RunObserver(live.update, live.done)
         for report in live.reports:
             show_errors(report)
     else:
         plain = _Plain()
-        yield Watch(plain.update, plain.done)
+        yield RunObserver(plain.update, plain.done)
 
 
 class _Live:

@@ -51,7 +51,7 @@ def push_place(centre: str, token: str, wait_seconds: float) -> Iterator[None]:
             _changed.notify_all()
 
 
-class Watch:
+class WorkDeadline:
     """Ends work that takes longer than some seconds, or that nobody waits for any more."""
 
     def __init__(self, seconds: float, is_gone: Callable[[], bool]) -> None:

@@ -29,7 +29,7 @@ from lms_bridge.intake.apply import scan
 from lms_bridge.intake.csv import template
 from lms_bridge.intake.formats import CALENDAR, FORMATS, JSON, MOST_BYTES, Body
 from lms_bridge.intake.formats import CSV as CSV_TYPE
-from lms_bridge.intake.places import Watch, push_place
+from lms_bridge.intake.places import WorkDeadline, push_place
 from lms_bridge.intake.push import Push, apply_push, apply_push_in_parts
 from lms_bridge.intake.report import PushReport
 from lms_bridge.intake.schedule import schedule_calendar, schedule_rows, schedule_state
@@ -144,7 +144,7 @@ def _add(method: str, name: str, meaning: str) -> None:
             centre = caller().centre_in_scope(tx, code, no_such_centre())
         token = caller().require_token().prefix
         with push_place(centre.code, token, bridge.settings.api.wait_seconds):
-            watch = Watch(bridge.settings.api.push_seconds, client_left)
+            watch = WorkDeadline(bridge.settings.api.push_seconds, client_left)
             octets = request.get_data(cache=True)
             body = Body(octets, request.mimetype, centre.time_zone, watch.check)
             pushed = Push(body, scan(body), method == "PUT")

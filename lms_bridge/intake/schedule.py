@@ -9,7 +9,7 @@ from icalendar import Calendar, Event, Todo, vBinary
 from sqlalchemy import Connection
 
 from lms_bridge import __version__
-from lms_bridge.catalogue.ical import Text, categories, in_pieces, rendered
+from lms_bridge.catalogue.ical import ICalText, categories, in_pieces, rendered
 from lms_bridge.domain.ports import RawRecord
 from lms_bridge.intake.event import OWN, STATUSES
 from lms_bridge.intake.exports import offering_rows
@@ -92,9 +92,9 @@ def _add_times(event: Event | Todo, fields: Mapping[str, object]) -> None:
     if ends > starts:
         event.add("DTEND" if starts else "DUE", datetime.fromisoformat(ends))
     elif ends:  # an event may not end as it begins (section 3.8.2.2)
-        event.add(f"{OWN}ENDS-AT", Text(ends))
+        event.add(f"{OWN}ENDS-AT", ICalText(ends))
 
 
-def _text(text: str) -> Text | vBinary:
+def _text(text: str) -> ICalText | vBinary:
     """A text as it is; one with carriage returns, which TEXT cannot hold, in base 64."""
-    return vBinary(text) if "\r" in text else Text(text)
+    return vBinary(text) if "\r" in text else ICalText(text)

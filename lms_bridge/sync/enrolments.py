@@ -84,7 +84,7 @@ People = dict[str, tuple[int, Learner]]
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class ComparedSnapshot:
     """A snapshot of registrations, compared with what is stored.
 
     ``ids`` {external id: enrolment id} of those whose enrolment exists; ``before`` the enrolments
@@ -128,7 +128,7 @@ def apply_registrations(tx: Connection, context: RunContext, snapshot: Snapshot)
     open_imports.show(tx, context.centre.code, snapshot.feed.system)
 
 
-def prepare(tx: Connection, context: RunContext, snapshot: Snapshot) -> Prepared:
+def prepare(tx: Connection, context: RunContext, snapshot: Snapshot) -> ComparedSnapshot:
     """Compares a snapshot with what is stored, and changes nothing."""
     loaded, refused = _load(tx, context, snapshot)
     people = learners.learners_by_academy_id(
@@ -158,14 +158,14 @@ def prepare(tx: Connection, context: RunContext, snapshot: Snapshot) -> Prepared
         for key, known in gone.items()
         if before[known.record_id].record.status not in ENDED
     }
-    return Prepared(loaded, [*refused, *doubles], people, ids, before, gone, live)
+    return ComparedSnapshot(loaded, [*refused, *doubles], people, ids, before, gone, live)
 
 
 def write(
     tx: Connection,
     context: RunContext,
     snapshot: Snapshot,
-    prepared: Prepared,
+    prepared: ComparedSnapshot,
     plan: Plan,
     import_id: int = 0,
 ) -> list[tuple[ChangedRecord, int]]:
@@ -182,7 +182,9 @@ def write(
     return [(each.changed, ids[key]) for key, each in loaded.items()]
 
 
-def without_removals(plan: Plan, snapshot: Snapshot, prepared: Prepared) -> tuple[Plan, Prepared]:
+def without_removals(
+    plan: Plan, snapshot: Snapshot, prepared: ComparedSnapshot
+) -> tuple[Plan, ComparedSnapshot]:
     """The rest of a plan whose removals wait. Pages that they left are read again in the next run,
     which finds them again."""
     loaded = prepared.loaded
@@ -416,7 +418,7 @@ def _with_known_names(learner: Learner, people: People) -> Learner:
 
 
 def _write_enrolments(
-    tx: Connection, prepared: Prepared, learner_ids: dict[str, int], import_id: int
+    tx: Connection, prepared: ComparedSnapshot, learner_ids: dict[str, int], import_id: int
 ) -> None:
     """Writes the enrolments, and adds the new ones to the ids."""
     loaded, ids, before = prepared.loaded, prepared.ids, prepared.before

@@ -28,7 +28,7 @@ from lms_bridge.lti.tool.grade_service import (
     post_score,
 )
 from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.service_client import Connector, ServiceClients
+from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from lms_bridge.lti.vocabulary import LINE_ITEM, LINE_ITEM_READ
 from lms_bridge.store import enrolments, launch_origins, offerings, results
 from lms_bridge.store.launch_origins import KnownLineItem, LaunchOrigin
@@ -47,8 +47,8 @@ class LineItemLookup:
     refuses, the bridge remembers this and tries it only once. Other courses are not affected.
     """
 
-    def __init__(self, connector: Connector) -> None:
-        self.connector = connector
+    def __init__(self, client: ServiceClient) -> None:
+        self.client = client
         self.new: dict[CourseKey, tuple[str, str]] = {}
         self._found: dict[CourseKey, tuple[str, str]] = {}
         self._refused: dict[CourseKey, RecordRefused] = {}
@@ -75,7 +75,7 @@ class LineItemLookup:
         if not origin.line_items or not _may_list(origin):
             return ""
         try:
-            listed = line_items(self.connector, _grading(origin))
+            listed = line_items(self.client, _grading(origin))
         except StopRun as error:
             raise _refusal(error) from None
         if any(each.address == lost for each in listed):
@@ -100,10 +100,10 @@ class LineItemLookup:
     def _find(self, origin: LaunchOrigin, offering: Offering) -> str:
         desired = PlatformLineItem(offering.title[:255], resource_id=offering.code, tag=TAG)
         if LINE_ITEM in origin.scopes or not origin.scopes:
-            return find_or_create(self.connector, _grading(origin), desired).address
+            return find_or_create(self.client, _grading(origin), desired).address
         listed = (
             line_items(
-                self.connector, _grading(origin), resource_id=desired.resource_id, tag=desired.tag
+                self.client, _grading(origin), resource_id=desired.resource_id, tag=desired.tag
             )
             if _may_list(origin)
             else []
@@ -223,14 +223,14 @@ class GradebookTarget(PlainTarget):
         score = score_of(entry.record, origin.subject, entry.at)
         address = lookup.of(origin, entry.offering)
         try:
-            post_score(lookup.connector, address, score)
+            post_score(lookup.client, address, score)
         except RecordRefused as error:
             if error.code != NOT_FOUND:
                 raise
             other = lookup.replacement(origin, entry.offering, address)
             if other in ("", address):
                 raise
-            post_score(lookup.connector, other, score)
+            post_score(lookup.client, other, score)
 
     def after_write(
         self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]

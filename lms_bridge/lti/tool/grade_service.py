@@ -25,7 +25,7 @@ from lms_bridge.domain.errors import IncompleteRead, NotUnderstood, RecordRefuse
 from lms_bridge.http.client import Response
 from lms_bridge.lti import vocabulary
 from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.service_client import MOST_PAGES, Connector, parsed, text, with_query
+from lms_bridge.lti.tool.service_client import MOST_PAGES, ServiceClient, parsed, text, with_query
 
 SCORE_TYPE = "application/vnd.ims.lis.v1.score+json"
 NOT_FOUND = "score-not-found"
@@ -44,7 +44,7 @@ class PlatformLineItem:
 
 
 def line_items(
-    connector: Connector,
+    client: ServiceClient,
     grading: Grading,
     *,
     resource_id: str = "",
@@ -56,7 +56,7 @@ def line_items(
     given = {name: value for name, value in desired.items() if value}
     address: str | None = with_query(grading.line_items, given)
     found: list[PlatformLineItem] = []
-    service = _service(connector, grading)
+    service = _service(client, grading)
     for _ in range(MOST_PAGES):
         if not address:
             break
@@ -71,16 +71,16 @@ def line_items(
 
 
 def find_or_create(
-    connector: Connector, grading: Grading, desired: PlatformLineItem
+    client: ServiceClient, grading: Grading, desired: PlatformLineItem
 ) -> PlatformLineItem:
     """The line item of that resource id and tag, made where there is none, so that asking twice
     makes one only."""
-    found = line_items(connector, grading, resource_id=desired.resource_id, tag=desired.tag)
-    return found[0] if found else create(connector, grading, desired)
+    found = line_items(client, grading, resource_id=desired.resource_id, tag=desired.tag)
+    return found[0] if found else create(client, grading, desired)
 
 
-def create(connector: Connector, grading: Grading, desired: PlatformLineItem) -> PlatformLineItem:
-    answer = connector.call(
+def create(client: ServiceClient, grading: Grading, desired: PlatformLineItem) -> PlatformLineItem:
+    answer = client.call(
         "POST",
         grading.line_items,
         [vocabulary.LINE_ITEM],
@@ -92,9 +92,9 @@ def create(connector: Connector, grading: Grading, desired: PlatformLineItem) ->
     return _line_item(parsed(answer))
 
 
-def update(connector: Connector, desired: PlatformLineItem) -> PlatformLineItem:
+def update(client: ServiceClient, desired: PlatformLineItem) -> PlatformLineItem:
     """Changes the line item at its address."""
-    answer = connector.call(
+    answer = client.call(
         "PUT",
         desired.address,
         [vocabulary.LINE_ITEM],
@@ -114,14 +114,14 @@ def _page(service: AssignmentsGradesService, address: str) -> tuple[list[Any], s
         ) from None
 
 
-def _service(connector: Connector, grading: Grading) -> AssignmentsGradesService:
+def _service(client: ServiceClient, grading: Grading) -> AssignmentsGradesService:
     # Some platforms do not list their scopes. Then the bridge requests reading, and they decide.
     scope = vocabulary.LINE_ITEM_READ
     if grading.scopes and scope not in grading.scopes:
         scope = vocabulary.LINE_ITEM
     data = {"scope": [scope], "lineitems": grading.line_items, "lineitem": grading.line_item}
     # Of its connector the service calls ``make_service_request`` alone.
-    theirs = cast(ServiceConnector, connector)
+    theirs = cast(ServiceConnector, client)
     return AssignmentsGradesService(theirs, cast(TAssignmentsGradersData, data))
 
 
@@ -173,13 +173,13 @@ class PlatformResult:
     maximum: Decimal
 
 
-def post_score(connector: Connector, line_item: str, score: SentScore) -> ScoreDelivery:
+def post_score(client: ServiceClient, line_item: str, score: SentScore) -> ScoreDelivery:
     """Sends a score to the line item at that address. Sending it twice does no harm.
 
     Raises:
         RecordRefused: the platform does not take this one score (an unknown person, say).
     """
-    answer = connector.call(
+    answer = client.call(
         "POST",
         with_ending(line_item, "scores"),
         [vocabulary.SCORE],
@@ -223,12 +223,12 @@ def _finds_it_old(answer: Response) -> bool:
     return isinstance(faults, dict) and set(faults) == {"timestamp"}
 
 
-def results(connector: Connector, line_item: str) -> list[PlatformResult]:
+def results(client: ServiceClient, line_item: str) -> list[PlatformResult]:
     """The scores that the platform holds in that line item."""
     address: str = with_ending(line_item, "results")
     found: list[PlatformResult] = []
     for _ in range(MOST_PAGES):
-        page = connector.make_service_request(
+        page = client.make_service_request(
             [vocabulary.RESULT_READ], address, accept=vocabulary.RESULTS_TYPE
         )
         if not isinstance(page["body"], list):

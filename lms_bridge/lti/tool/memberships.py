@@ -10,7 +10,13 @@ from lms_bridge.domain.lti_ports import CourseGone
 from lms_bridge.domain.lti_roles import names_of, status_of
 from lms_bridge.http import foreign_json
 from lms_bridge.lti import vocabulary
-from lms_bridge.lti.tool.service_client import MOST_PAGES, Connector, next_page, text, with_query
+from lms_bridge.lti.tool.service_client import (
+    MOST_PAGES,
+    ServiceClient,
+    next_page,
+    text,
+    with_query,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class Member:
 
 
 def memberships(
-    connector: Connector,
+    client: ServiceClient,
     address: str,
     *,
     resource_link_id: str = "",
@@ -43,11 +49,11 @@ def memberships(
     """
     given = {"rlid": resource_link_id, "role": role, "limit": str(limit) if limit else ""}
     start = with_query(address, {k: v for k, v in given.items() if v})
-    for page in member_pages(connector, start):
+    for page in member_pages(client, start):
         yield from _members(page)
 
 
-def member_pages(connector: Connector, address: str) -> Iterator[bytes]:
+def member_pages(client: ServiceClient, address: str) -> Iterator[bytes]:
     """The pages of a roster byte for byte, so that an unchanged one is known by its hash.
 
     Raises:
@@ -60,7 +66,7 @@ def member_pages(connector: Connector, address: str) -> Iterator[bytes]:
         if following in seen or len(seen) >= MOST_PAGES:
             raise IncompleteRead("roster-endless", "The platform's roster has no end.")
         seen.add(following)
-        answer = connector.call(
+        answer = client.call(
             "GET",
             following,
             [vocabulary.MEMBERSHIP_READ],

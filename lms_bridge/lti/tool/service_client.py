@@ -57,7 +57,7 @@ class Tokens:
             self._kept.pop(key, None)
 
 
-class Connector:
+class ServiceClient:
     """Calls the services of one platform. Every method raises what
     ``lms_bridge.http.client.Http.request`` raises.
     """
@@ -166,9 +166,9 @@ class ServiceClients:
         self._lock = threading.Lock()
         self._https: dict[tuple[str, bool], Http] = {}
 
-    def to(self, registration: LtiRegistration) -> Connector:
+    def to(self, registration: LtiRegistration) -> ServiceClient:
         lti = self._lti
-        return Connector(
+        return ServiceClient(
             registration,
             self._http(registration),
             lti.keyring.sign,

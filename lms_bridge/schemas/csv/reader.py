@@ -39,7 +39,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Lines:
+class FileLines:
     """The lines of a file, one at a time. ``row_begins`` is called before each row."""
 
     def __init__(self, first: str, wrapped: io.TextIOWrapper) -> None:
@@ -69,10 +69,10 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class FileText:
     """The lines of a file, line ends kept; ``encoding`` is its name for people."""
 
-    lines: Lines
+    lines: FileLines
     delimiter: str
     encoding: str
     bad: re.Pattern[str]
@@ -87,7 +87,7 @@ class Text:
 
 
 @contextmanager
-def opened(source: str | Path | BinaryIO) -> Iterator[Text]:
+def opened(source: str | Path | BinaryIO) -> Iterator[FileText]:
     """The text of a path or of a binary stream, which stays open.
 
     Raises:
@@ -115,7 +115,7 @@ def opened(source: str | Path | BinaryIO) -> Iterator[Text]:
             buffered.detach()
 
 
-def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> Text:
+def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> FileText:
     first = wrapped.readline(LONGEST_HEADER)
     named = _SEPARATOR_LINE.fullmatch(first.strip())
     if named:  # written by spreadsheet programs for each other
@@ -132,7 +132,7 @@ def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> Text:
         )
     delimiter = named[1] if named else max(_DELIMITERS, key=first.count)
     bad = re.compile("[\x00\ufffd]" if utf16 else "[\x00\ud800-\udfff]")
-    return Text(Lines(first, wrapped), delimiter, "UTF-16" if utf16 else "UTF-8", bad)
+    return FileText(FileLines(first, wrapped), delimiter, "UTF-16" if utf16 else "UTF-8", bad)
 
 
 class CsvTrouble(StrEnum):
@@ -248,7 +248,7 @@ def _without_empty_end(cells: list[str]) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Context:
     table: CsvTable
-    text: Text
+    text: FileText
     time_zone: str
     seen: set[str]
 

@@ -21,7 +21,7 @@ from lms_bridge.lti.tool.grade_service import (
 )
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.memberships import memberships
-from lms_bridge.lti.tool.service_client import Connector, ServiceClients
+from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from lms_bridge.store.offerings import offerings_by_code
 from tests.integration.lti_tool.conftest import Site, add_registration
 from tests.integration.web.filling import fill
@@ -92,7 +92,7 @@ def _deep_linking(issuer: str, site: Site, browser: Browser) -> str:
     return code
 
 
-def _scores(issuer: str, connector: Connector, browser: Browser) -> None:
+def _scores(issuer: str, connector: ServiceClient, browser: Browser) -> None:
     # As its launches say: it has no scope of its own for reading.
     scopes = frozenset({vocabulary.LINE_ITEM, vocabulary.RESULT_READ, vocabulary.SCORE})
     grading = Grading(line_items=f"{issuer}/items", scopes=scopes)

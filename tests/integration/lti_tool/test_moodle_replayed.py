@@ -25,7 +25,7 @@ from lms_bridge.lti.tool.grade_service import (
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.memberships import memberships
 from lms_bridge.lti.tool.registration import invite_platform
-from lms_bridge.lti.tool.service_client import Connector, ServiceClients
+from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from tests.integration.lti_tool.conftest import Site
 from tests.interoperability import Works
 from tests.peers.browser import Browser
@@ -43,7 +43,7 @@ def moodle() -> Iterator[RecordedMoodle]:
 
 
 @pytest.fixture
-def connector(site: Site, moodle: RecordedMoodle) -> Iterator[Connector]:
+def connector(site: Site, moodle: RecordedMoodle) -> Iterator[ServiceClient]:
     made = ServiceClients(site.tool.lti, Limits(attempts=1))
     reported = recorded("openid-configuration")[0]["body"]
     yield made.to(
@@ -78,7 +78,7 @@ def test_the_bridge_registers_with_a_recorded_moodle(
 
 
 def test_members_of_a_recorded_moodle_are_read(
-    connector: Connector, moodle: RecordedMoodle, works: Works
+    connector: ServiceClient, moodle: RecordedMoodle, works: Works
 ) -> None:
     address = f"{moodle.address}/mod/lti/services.php/CourseSection/5/bindings/1/memberships"
     whole = list(memberships(connector, address))
@@ -92,7 +92,7 @@ def test_members_of_a_recorded_moodle_are_read(
 
 
 def test_line_items_of_a_recorded_moodle_are_read(
-    connector: Connector, moodle: RecordedMoodle, works: Works
+    connector: ServiceClient, moodle: RecordedMoodle, works: Works
 ) -> None:
     grading = Grading(line_items=f"{moodle.address}{ITEMS}?type_id=1")
     (item,) = line_items(connector, grading)
@@ -110,7 +110,7 @@ def test_line_items_of_a_recorded_moodle_are_read(
 
 
 def test_a_score_is_sent_to_a_recorded_moodle(
-    connector: Connector, moodle: RecordedMoodle, works: Works
+    connector: ServiceClient, moodle: RecordedMoodle, works: Works
 ) -> None:
     item = f"{moodle.address}{ITEMS}/6/lineitem?type_id=1"
     score = SentScore("4", Decimal(80), Decimal(100), AT)
@@ -121,7 +121,7 @@ def test_a_score_is_sent_to_a_recorded_moodle(
 
 
 def test_a_score_for_an_unknown_person_is_an_error_at_a_recorded_moodle(
-    connector: Connector, moodle: RecordedMoodle
+    connector: ServiceClient, moodle: RecordedMoodle
 ) -> None:
     score = SentScore("nobody", Decimal(50), Decimal(100), AT.replace(hour=19))
     with pytest.raises(RetryLater):

@@ -35,7 +35,7 @@ from lms_bridge.lti.tool.grade_service import (
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.memberships import memberships
 from lms_bridge.lti.tool.service_client import (
-    Connector,
+    ServiceClient,
     ServiceClients,
     Tokens,
     next_page,
@@ -63,7 +63,7 @@ def connections(site: Site) -> Iterator[ServiceClients]:
 
 
 @pytest.fixture
-def connector(connections: ServiceClients, platform: Platform) -> Connector:
+def connector(connections: ServiceClients, platform: Platform) -> ServiceClient:
     return connections.to(registration_of(platform))
 
 
@@ -90,7 +90,7 @@ def _score(platform: Platform, **more: object) -> tuple[str, SentScore]:
 
 
 def test_one_token_serves_until_it_expires(
-    connector: Connector, grading: Grading, platform: Platform
+    connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     for _ in range(3):
         line_items(connector, grading)
@@ -134,7 +134,7 @@ SECRET = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJjIn0.c2lnbmF0dXJl"
     ],
 )
 def test_the_reason_of_a_platform_that_refuses_a_token_is_shown(
-    connector: Connector, platform: Platform, status: int, body: str, said: str
+    connector: ServiceClient, platform: Platform, status: int, body: str, said: str
 ) -> None:
     platform.token_refusal = (status, body)
     with pytest.raises(AccessDenied) as caught:
@@ -147,7 +147,7 @@ def test_the_reason_of_a_platform_that_refuses_a_token_is_shown(
 
 
 def test_a_broken_token_endpoint_is_tried_again_later(
-    connector: Connector, platform: Platform
+    connector: ServiceClient, platform: Platform
 ) -> None:
     platform.token_refusal = (500, '{"error": "server_error"}')
     with pytest.raises(Unreachable) as caught:
@@ -157,7 +157,7 @@ def test_a_broken_token_endpoint_is_tried_again_later(
 
 @pytest.mark.parametrize("seconds", [20, 0, -5])
 def test_a_token_that_is_soon_over_is_not_used_again(
-    seconds: int, connector: Connector, grading: Grading, platform: Platform
+    seconds: int, connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     platform.token_seconds = seconds
     line_items(connector, grading)
@@ -167,7 +167,7 @@ def test_a_token_that_is_soon_over_is_not_used_again(
 
 @pytest.mark.parametrize("seconds", [None, "soon", "3600", {}])
 def test_a_token_with_an_odd_lifetime_is_used(
-    seconds: object, connector: Connector, grading: Grading, platform: Platform
+    seconds: object, connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     platform.token_seconds = seconds
     line_items(connector, grading)
@@ -186,7 +186,7 @@ def test_a_token_is_dropped_shortly_before_it_expires() -> None:
 
 
 def test_a_token_withdrawn_early_is_fetched_anew(
-    connector: Connector, grading: Grading, platform: Platform
+    connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     line_items(connector, grading)
     platform.withdrawn = True
@@ -195,7 +195,7 @@ def test_a_token_withdrawn_early_is_fetched_anew(
 
 
 def test_a_platform_that_refuses_every_token_denies_access(
-    connector: Connector, platform: Platform
+    connector: ServiceClient, platform: Platform
 ) -> None:
     platform.refuses_tokens = True
     with pytest.raises(AccessDenied):
@@ -217,7 +217,7 @@ def test_a_platform_that_answers_too_late_is_unreachable(
 
 
 def test_line_items_are_found_or_made_once(
-    connector: Connector, grading: Grading, platform: Platform
+    connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     desired = PlatformLineItem("Result", Decimal(100), resource_id="ITU-2", tag="result")
     made = find_or_create(connector, grading, desired)
@@ -233,7 +233,7 @@ def test_line_items_are_found_or_made_once(
 
 
 def test_queries_of_addresses_are_kept(
-    connector: Connector, grading: Grading, platform: Platform
+    connector: ServiceClient, grading: Grading, platform: Platform
 ) -> None:
     line_items(connector, grading, resource_id="ITU-2")
     assert "GET /Items?type_id=1&resource_id=ITU-2" in platform.requested
@@ -264,7 +264,7 @@ def test_parameters_are_added_to_a_query() -> None:
 # ---- scores ---------------------------------------------------------------------------
 
 
-def test_a_score_is_sent_with_all_its_fields(connector: Connector, platform: Platform) -> None:
+def test_a_score_is_sent_with_all_its_fields(connector: ServiceClient, platform: Platform) -> None:
     assert post_score(connector, *_score(platform)) is ScoreDelivery.TAKEN
     (sent,) = platform.scores
     assert sent == {
@@ -278,25 +278,27 @@ def test_a_score_is_sent_with_all_its_fields(connector: Connector, platform: Pla
     }
 
 
-def test_a_zero_score_is_sent(connector: Connector, platform: Platform) -> None:
+def test_a_zero_score_is_sent(connector: ServiceClient, platform: Platform) -> None:
     post_score(connector, *_score(platform, score=Decimal(0)))
     assert platform.scores[0]["scoreGiven"] == 0
 
 
-def test_a_result_without_a_score_is_not_ready(connector: Connector, platform: Platform) -> None:
+def test_a_result_without_a_score_is_not_ready(
+    connector: ServiceClient, platform: Platform
+) -> None:
     post_score(connector, *_score(platform, score=None, completed=False))
     assert "scoreGiven" not in platform.scores[0]
     assert platform.scores[0]["gradingProgress"] == "NotReady"
 
 
-def test_times_are_sent_in_utc(connector: Connector, platform: Platform) -> None:
+def test_times_are_sent_in_utc(connector: ServiceClient, platform: Platform) -> None:
     there = AT.astimezone(timezone(timedelta(hours=3)))
     post_score(connector, *_score(platform, at=there))
     assert platform.scores[0]["timestamp"] == "2026-11-23T18:00:00.250Z"
 
 
 def test_a_repeated_or_older_score_changes_nothing(
-    connector: Connector, platform: Platform
+    connector: ServiceClient, platform: Platform
 ) -> None:
     post_score(connector, *_score(platform))
     assert post_score(connector, *_score(platform)) is ScoreDelivery.OLDER
@@ -305,13 +307,15 @@ def test_a_repeated_or_older_score_changes_nothing(
     assert len(platform.scores) == 1
 
 
-def test_a_score_for_an_unknown_person_is_refused(connector: Connector, platform: Platform) -> None:
+def test_a_score_for_an_unknown_person_is_refused(
+    connector: ServiceClient, platform: Platform
+) -> None:
     with pytest.raises(RecordRefused) as failure:
         post_score(connector, *_score(platform, person="nobody"))
     assert "nobody" not in str(failure.value)
 
 
-def test_results_as_texts_are_read(connector: Connector, platform: Platform) -> None:
+def test_results_as_texts_are_read(connector: ServiceClient, platform: Platform) -> None:
     post_score(connector, *_score(platform))
     (found,) = results(connector, f"{platform.address}/Items/6/lineitem?type_id=1")
     assert (found.person, found.score, found.maximum) == ("4", Decimal("15.5"), Decimal(20))
@@ -327,7 +331,7 @@ def _people(number: int) -> list[dict[str, object]]:
     ]
 
 
-def test_all_pages_are_read(connector: Connector, platform: Platform) -> None:
+def test_all_pages_are_read(connector: ServiceClient, platform: Platform) -> None:
     platform.members = _people(5)
     found = list(memberships(connector, f"{platform.address}/Members", resource_link_id="17"))
     assert [each.id for each in found] == ["0", "1", "2", "3", "4"]
@@ -337,7 +341,7 @@ def test_all_pages_are_read(connector: Connector, platform: Platform) -> None:
     assert "GET /Members?From=Page&from=2" in platform.requested
 
 
-def test_inactive_members_are_left_out(connector: Connector, platform: Platform) -> None:
+def test_inactive_members_are_left_out(connector: ServiceClient, platform: Platform) -> None:
     platform.members = [{"user_id": 7, "status": "Inactive", "roles": "Instructor"}]
     (found,) = memberships(connector, f"{platform.address}/Members")
     assert (found.id, found.active) == ("7", False)
@@ -346,14 +350,14 @@ def test_inactive_members_are_left_out(connector: Connector, platform: Platform)
 
 @pytest.mark.parametrize("roles", [7, {"a": 1}, None, [None, 3], True])
 def test_invalid_roles_are_passed_over(
-    connector: Connector, platform: Platform, roles: object
+    connector: ServiceClient, platform: Platform, roles: object
 ) -> None:
     platform.members = [{"user_id": "7", "status": "Active", "roles": roles}]
     (found,) = memberships(connector, f"{platform.address}/Members")
     assert found.roles == ()
 
 
-def test_a_person_without_an_id_ends_the_read(connector: Connector, platform: Platform) -> None:
+def test_a_person_without_an_id_ends_the_read(connector: ServiceClient, platform: Platform) -> None:
     platform.members = [{"status": "Active", "roles": []}]
     with pytest.raises(StopRun):
         list(memberships(connector, f"{platform.address}/Members"))

@@ -21,7 +21,7 @@ from lms_bridge.lti.tool.grade_service import (
 )
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.memberships import memberships
-from lms_bridge.lti.tool.service_client import Connector, ServiceClients
+from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from lms_bridge.store.offerings import offerings_by_code
 from tests.integration.lti_tool.conftest import Site, add_registration
 from tests.integration.web.filling import fill
@@ -99,14 +99,14 @@ def _deep_linking(peer: dict[str, str], site: Site, browser: Browser) -> str:
     return code
 
 
-def _memberships(peer: dict[str, str], connector: Connector) -> None:
+def _memberships(peer: dict[str, str], connector: ServiceClient) -> None:
     found = list(memberships(connector, f"{peer['services']}/memberships", limit=2))
     assert [each.id for each in found] == [f"ext-{number}" for number in range(1, 6)]
     assert found[0].email == "learner1@example.org"
     assert found[0].roles[0].endswith("#Learner")
 
 
-def _scores(peer: dict[str, str], connector: Connector, browser: Browser) -> None:
+def _scores(peer: dict[str, str], connector: ServiceClient, browser: Browser) -> None:
     grading = Grading(line_items=f"{peer['services']}/lti-ags")
     desired = PlatformLineItem("Result", Decimal(100), "ITU-2", "result", resource_link_id=XBLOCK)
     item = find_or_create(connector, grading, desired)

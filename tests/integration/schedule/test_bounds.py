@@ -18,7 +18,7 @@ from lms_bridge.intake import places
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.formats import Body
 from lms_bridge.intake.imports import rows_of
-from lms_bridge.intake.places import Watch, push_place
+from lms_bridge.intake.places import WorkDeadline, push_place
 from lms_bridge.intake.report import PushReport, RowOutcome, RowReport
 from lms_bridge.intake.rows import PushedOfferingSchema
 from lms_bridge.schemas.load import MOST_PROBLEMS, load
@@ -235,7 +235,7 @@ def test_a_push_ends_when_its_sender_is_gone(world: World) -> None:
 
 
 def test_a_push_that_takes_too_long_ends() -> None:
-    watch = Watch(0.0, lambda: False)
+    watch = WorkDeadline(0.0, lambda: False)
     with pytest.raises(Overloaded, match="Nothing was changed"):
         deque(iter(watch.check, 0), maxlen=0)
 
@@ -272,11 +272,11 @@ def test_a_large_push_that_breaks_off_says_what_is_applied(
     one = Centre(world)
     asked = iter(range(1000))
 
-    def check(watch: Watch) -> None:
+    def check(watch: WorkDeadline) -> None:
         if next(asked) == 10 + 7:  # the scan reads all ten rows first
             raise Overloaded("push-too-slow", "Too slow.", after=1)
 
-    monkeypatch.setattr(Watch, "check", check)
+    monkeypatch.setattr(WorkDeadline, "check", check)
     answer = one.put([row(number) for number in range(10)])
     assert (answer.status_code, answer.get_json()["code"]) == (503, "push-too-slow")
     assert "6 of its rows were read and applied" in answer.get_json()["detail"]

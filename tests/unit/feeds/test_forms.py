@@ -26,7 +26,7 @@ from lms_bridge.catalogue.entry import (
     record_identifier,
     stable_id,
 )
-from lms_bridge.catalogue.ical import Text, categories, rendered
+from lms_bridge.catalogue.ical import ICalText, categories, rendered
 from lms_bridge.catalogue.jsonld import in_page
 from lms_bridge.catalogue.oneroster import archive
 from lms_bridge.catalogue.text import (
@@ -52,7 +52,7 @@ def entry_of(record: Offering) -> CatalogueEntry:
 @example(r"C:\New, \\N and \n")
 def test_calendar_texts_and_categories_are_read_back_from_folded_lines(text: str) -> None:
     event = Event()
-    event.add("SUMMARY", Text(allowed(text)))
+    event.add("SUMMARY", ICalText(allowed(text)))
     event.add("CATEGORIES", categories([allowed(text), "x"]))
     octets = rendered(event)
     assert octets.endswith(b"\r\n")
