@@ -61,6 +61,12 @@ class AcademySettings:
     address: str = ""
     token: str = field(default="", repr=False)
     events_secret: str = field(default="", repr=False)
+    registration_page: str = ""
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the Academy has a platform of its own, which keeps learners and registrations."""
+        return self.connector not in ("", "embedded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class SignInSettings:
     idle_minutes: Annotated[float, Bounds(5, 43_200)] = 120.0
     session_hours: Annotated[float, Bounds(0.25, 720)] = 12.0
     second_factor: bool = True
+    own_accounts: bool = False
+    learners_by_email: bool = False
 
 
 class MailSecurity(StrEnum):
@@ -146,6 +154,7 @@ class ProviderSettings:
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     name: str = ""
+    learner_claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +355,9 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("academy.events_secret is not whsec_ and base64 of 24 bytes at least")
     if settings.lti.key_keep_seconds < settings.lti.access_token_seconds:
         problems.append("lti.key_keep_seconds is less than lti.access_token_seconds")
+    page = settings.academy.registration_page
+    if page and not page.startswith(("https://", "http://")):
+        problems.append("academy.registration_page does not begin with https://")
     problems.extend(_sign_in_contradictions(settings))
     problems += [
         f"web.{name} has something that is no address and no network"

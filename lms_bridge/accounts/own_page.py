@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import available_timezones
+
 import segno
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,7 +11,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from lms_bridge.accounts import authentication, passwords, totp
-from lms_bridge.accounts.service import change_own
+from lms_bridge.accounts.service import OwnFacts, change_own
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused, SettingsInvalid
 from lms_bridge.store.accounts import UserAccount, find_account
@@ -27,7 +29,7 @@ from lms_bridge.web.languages import NAMES
 
 pages = Blueprint("own_account", __name__, url_prefix="/account", template_folder="templates")
 DONE = {
-    "changed": "Your name and language are kept.",
+    "changed": "Your name, language and time zone are kept.",
     "password": "Your password is set. Your other sessions have ended.",
     "factor": "Your second factor is switched on. Your other sessions have ended.",
     "removed": "Your second factor is removed. Your other sessions have ended.",
@@ -36,8 +38,15 @@ DONE = {
 
 
 def _own() -> tuple[User, UserAccount]:
-    """Raises NotFound for an operator by a link of the command line, who has no account."""
+    """Raises NotFound for an operator by a link of the command line, and for a learner whom the
+    Academy's platform vouched for: both have no account."""
     user = signed_in()
+    if user.account is None and user.learner is not None:
+        raise NotFound(
+            "learner-without-account",
+            "You are signed in through the Academy, without an account here.",
+            "Your courses are on the page My courses.",
+        )
     if user.account is None:
         raise NotFound(
             "no-account",
@@ -59,9 +68,10 @@ def change() -> ResponseReturnValue:
     _, account = _own()
     form, database = request.form, the_bridge().database
     try:
-        change_own(
-            database, account, form.get("name", ""), form.get("language", ""), current_actor()
+        own = OwnFacts(
+            form.get("name", ""), form.get("language", ""), form.get("time_zone", "")[:64]
         )
+        change_own(database, account, own, current_actor())
     except Refused as error:
         return _page(error)
     return _done("changed")
@@ -175,6 +185,7 @@ def _page(problem: BridgeError | None = None, *, done: str = "", secret: str = "
         "accounts/own.html",
         account=account,
         languages=NAMES.items(),
+        time_zones=sorted(available_timezones()),
         shortest=passwords.SHORTEST,
         sessions=open_ones,
         here=user.session.number,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 import structlog
 from marshmallow import ValidationError
@@ -228,23 +229,65 @@ def make_account_link(
     return found, made, secret
 
 
-def change_own(
-    database: Database, account: UserAccount, name: str, language: str, by: Actor
-) -> None:
+def link_learner(tx: Connection, account: UserAccount, learner: int, by: Actor) -> None:
+    """Says which learner a person is. Only a stable id, or what the settings accept as proof, may
+    decide that (docs/security.md).
+
+    Raises:
+        Refused: the account is another learner already, or the learner has another account.
+    """
+    other = accounts.find_account(tx, learner=learner)
+    if other is not None and other.number == account.number:
+        return
+    if other is not None or not accounts.set_learner(tx, account.number, learner):
+        raise Refused(
+            "learner-taken",
+            "This learner has another account, or the account is another learner.",
+            "An operator can part them: `account learner WHO --none`.",
+        )
+    record_account(tx, by, account.number, "link learner", {"learner": (None, learner)})
+
+
+def part_learner(tx: Connection, account: UserAccount, by: Actor) -> None:
+    """The account is no learner any more. Registrations and results stay with the learner."""
+    if account.learner is not None:
+        accounts.change_account(tx, account.number, learner_id=None)
+        record_account(tx, by, account.number, "part learner", {"learner": (account.learner, None)})
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFacts:
+    """What people may change of their own account. An empty ``time_zone`` stands for the zone that
+    each time belongs to."""
+
+    name: str
+    language: str = ""
+    time_zone: str = ""
+
+
+def change_own(database: Database, account: UserAccount, own: OwnFacts, by: Actor) -> None:
     """Changes what a person may change of their own account.
 
     Raises:
-        Refused: the name or the language cannot be.
+        Refused: the name, the language or the time zone cannot be.
     """
-    name = clean_name(name)
+    name, language, time_zone = clean_name(own.name), own.language, own.time_zone.strip()
     check_language(language)
+    if time_zone and time_zone not in available_timezones():
+        raise Refused(
+            "no-such-time-zone", "There is no such time zone.", "An example: Africa/Nairobi"
+        )
     fields: dict[str, tuple[str, str] | None] = {}
     if account.language != language:
         fields["language"] = (account.language, language)
+    if account.time_zone != time_zone:
+        fields["time_zone"] = (account.time_zone, time_zone)
     if account.name != name:
         fields["name"] = None
     with database.writing() as tx:
-        accounts.change_account(tx, account.number, name=name, language=language)
+        accounts.change_account(
+            tx, account.number, name=name, language=language, time_zone=time_zone
+        )
         record_account(tx, by, account.number, "change", fields)
 
 

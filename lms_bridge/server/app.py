@@ -41,6 +41,9 @@ from lms_bridge.catalogue import feed_routes, oeapi_routes, sitemap
 from lms_bridge.catalogue import pages as catalogue_pages
 from lms_bridge.catalogue import requests as feed_requests
 from lms_bridge.intake import routes as intake_routes
+from lms_bridge.learner import calendar as learner_calendar
+from lms_bridge.learner import pages as learner_pages
+from lms_bridge.learner import registration_pages
 from lms_bridge.lti import pages as connection_pages
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import views
@@ -83,6 +86,8 @@ BLUEPRINTS = (
     completion_pages.pages,
     token_pages.pages,
     webhook_pages.pages,
+    learner_pages.pages,
+    learner_calendar.routes,
 )
 """Those of the API, and of LTI, are added by their own packages."""
 
@@ -152,6 +157,7 @@ def create_app(bridge: Bridge) -> Flask:
     errors.add_to(app)
     feed_requests.limit_feeds(app, bridge)
     admin_pages.add_probe_to(app, bridge)
+    registration_pages.add_to(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     api.add_to(app, bridge)

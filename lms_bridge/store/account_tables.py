@@ -1,4 +1,4 @@
-"""The tables of people who sign in: accounts, their roles, sign-in links and sessions."""
+"""The tables of people who sign in: accounts, roles, links and sessions; learners' calendars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lms_bridge.store.tables import EMPTY, Id, metadata, row_id, words
+from lms_bridge.store.tables import EMPTY, Id, learner, metadata, row_id, words
 from lms_bridge.store.types import Utc
 
 account = Table(
@@ -24,6 +24,10 @@ account = Table(
     Column("email", String(254), nullable=False, unique=True),
     words("name", 100),
     words("language", 10),
+    # Empty: each time is shown in the zone that it belongs to.
+    words("time_zone", 64),
+    # The learner that this person is; a stable id decided it (docs/accounts.md).
+    Column("learner_id", Id, ForeignKey(learner.c.id), unique=True),
     # Argon2id, with its salt and costs; empty where the account has none.
     words("password", 200),
     # Of the second factor, encrypted; empty where the account has none.
@@ -61,8 +65,10 @@ web_session = Table(
     # SHA-256 of the link's secret, then of the session's, which is another one.
     Column("digest", LargeBinary(32), nullable=False, unique=True),
     words("name", 100),
-    # Whose it is; none: an operator's, by a link from the command line.
+    # Whose it is; neither of the two: an operator's, by a link from the command line.
     Column("account_id", Id, ForeignKey(account.c.id), index=True),
+    # A learner without an account, whom the Academy's platform or the provider vouched for.
+    Column("learner_id", Id, ForeignKey(learner.c.id), index=True),
     # Signed in, but the second factor is still to be shown.
     Column("half", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
@@ -70,4 +76,13 @@ web_session = Table(
     Column("seen_at", Utc),
     Column("expires_at", Utc, nullable=False, index=True),
     sqlite_autoincrement=True,  # the audit names them by their numbers after they ended
+)
+
+learner_calendar = Table(
+    "learner_calendar",
+    metadata,
+    Column("learner_id", Id, ForeignKey(learner.c.id), primary_key=True, autoincrement=False),
+    # SHA-256 of the secret in the calendar's address.
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", Utc, nullable=False),
 )

@@ -18,17 +18,20 @@ from lms_bridge.store.tables import centre
 @dataclass(frozen=True, slots=True)
 class UserAccount:
     """A person who may sign in, as far as it may be shown. ``email`` is in lower case; ``subject``
-    is the account at the OpenID provider, empty before the first sign-in from there."""
+    is the account at the OpenID provider, empty before the first sign-in from there. ``learner`` is
+    the number of the learner that the person is."""
 
     number: int
     email: str
     name: str
     language: str
+    time_zone: str
     subject: str
     has_password: bool
     has_totp: bool
     created_at: datetime
     disabled_at: datetime | None
+    learner: int | None
     grants: tuple[Grant, ...]
 
     @property
@@ -46,10 +49,11 @@ class UserAccount:
 
 
 _COLUMNS = (
-    *(account.c.id, account.c.email, account.c.name, account.c.language, account.c.subject),
+    *(account.c.id, account.c.email, account.c.name, account.c.language),
+    *(account.c.time_zone, account.c.subject),
     (account.c.password != "").label("has_password"),
     (account.c.totp_secret != b"").label("has_totp"),
-    *(account.c.created_at, account.c.disabled_at),
+    *(account.c.created_at, account.c.disabled_at, account.c.learner_id),
 )
 _ROLES = {str(role) for role in Role}
 
@@ -70,15 +74,22 @@ def add_account(
 
 
 def find_account(
-    tx: Connection, *, number: int | None = None, email: str = "", subject: str = ""
+    tx: Connection,
+    *,
+    number: int | None = None,
+    email: str = "",
+    subject: str = "",
+    learner: int | None = None,
 ) -> UserAccount | None:
-    """The account with this number, address or subject, enabled or not."""
+    """The account with this number, address, subject or learner, enabled or not."""
     if number is not None:
         chosen = account.c.id == number
     elif email:
         chosen = account.c.email == email
     elif subject:
         chosen = account.c.subject == subject
+    elif learner is not None:
+        chosen = account.c.learner_id == learner
     else:
         return None
     row = tx.execute(select(*_COLUMNS).where(chosen)).first()
@@ -110,6 +121,16 @@ def _account(row: Any, grants: tuple[Grant, ...]) -> UserAccount:
 
 def change_account(tx: Connection, number: int, **values: object) -> None:
     tx.execute(update(account).where(account.c.id == number).values(**values))
+
+
+def set_learner(tx: Connection, number: int, learner_id: int) -> bool:
+    """Says which learner the account is; False where it is one already."""
+    done = tx.execute(
+        update(account)
+        .where(account.c.id == number, account.c.learner_id.is_(None))
+        .values(learner_id=learner_id)
+    )
+    return done.rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)

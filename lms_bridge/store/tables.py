@@ -202,6 +202,22 @@ enrolment = Table(
     Index("ix_enrolment_learner_id", "learner_id"),
 )
 
+registration_question = Table(
+    "registration_question",
+    metadata,
+    # What the organiser asks whoever registers, in its order.
+    Column("offering_id", Id, ForeignKey(offering.c.id), primary_key=True, autoincrement=False),
+    Column("questions", Texts, nullable=False),
+)
+
+registration_answer = Table(
+    "registration_answer",
+    metadata,
+    # Each question as it was asked, with its answer: questions may change later.
+    Column("enrolment_id", Id, ForeignKey(enrolment.c.id), primary_key=True, autoincrement=False),
+    Column("answers", JSON, nullable=False),
+)
+
 open_import = Table(
     "open_import",
     metadata,

@@ -18,9 +18,9 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.domain.access import DataScope, Permission, Scope, allows, reaches
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, NotFound
-from lms_bridge.domain.model import Centre
+from lms_bridge.domain.model import Centre, Learner
 from lms_bridge.domain.roles import Grant, Role
-from lms_bridge.store import centres
+from lms_bridge.store import centres, learners
 from lms_bridge.store.accounts import UserAccount, centres_within, find_account
 from lms_bridge.web import sessions
 from lms_bridge.web.sessions import Session
@@ -42,6 +42,7 @@ PUBLIC = frozenset(
     {
         *("public", "catalogue", "sign_in"),
         *("feeds", "sitemaps", "oeapi"),
+        "calendars",  # by an address that nobody can guess
         *("api", "api_docs"),  # programs send a token instead
         *("lti_tool", "lti_platform", "lti_machine", "lti_services", "lti_connect"),
     }
@@ -119,19 +120,42 @@ class SecondFactorNeeded(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class User:
-    """Who is signed in. Without an account: an operator, by a link from the command line."""
+class SignedInLearner:
+    """The learner that whoever is signed in is, with the number of the row."""
 
-    session: Session
-    account: UserAccount | None
+    number: int
+    record: Learner
 
     @property
     def name(self) -> str:
-        return self.account.shown_name if self.account else self.session.name
+        return f"{self.record.given_name} {self.record.family_name}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is signed in. With neither account nor learner: an operator, by a link from the command
+    line. A learner without an account has no role."""
+
+    session: Session
+    account: UserAccount | None
+    learner: SignedInLearner | None = None
+
+    @property
+    def name(self) -> str:
+        if self.account is not None:
+            return self.account.shown_name
+        return (self.learner.name if self.learner else "") or self.session.name
 
     @property
     def grants(self) -> tuple[Grant, ...]:
-        return self.account.grants if self.account else (Grant(Role.OPERATOR),)
+        if self.account is not None:
+            return self.account.grants
+        return (Grant(Role.OPERATOR),) if self.session.is_operators else ()
+
+    @property
+    def time_zone(self) -> str:
+        """The zone that they want times in; "" for the zone that each time belongs to."""
+        return self.account.time_zone if self.account is not None else ""
 
     @property
     def permissions(self) -> list[Permission]:
@@ -209,19 +233,33 @@ def current_user() -> User | None:
 def account_language() -> str:
     """The language that whoever is signed in has chosen; "" where there is none."""
     user = current_user()
-    return user.account.language if user is not None and user.account is not None else ""
+    if user is None:
+        return ""
+    if user.account is not None and user.account.language:
+        return user.account.language
+    return user.learner.record.language if user.learner is not None else ""
 
 
 def _user_of(session: Session | None) -> User | None:
     if session is None or session.half:
         return None
-    if session.account is None:
+    if session.is_operators:
         return User(session, None)
     with the_bridge().database.reading() as tx:
-        account = find_account(tx, number=session.account)
-    if account is None or account.disabled_at is not None:
+        account = None
+        if session.account is not None:
+            account = find_account(tx, number=session.account)
+            if account is None or account.disabled_at is not None:
+                return None
+        number = session.learner if account is None else account.learner
+        return User(session, account, _learner_of(tx, number))
+
+
+def _learner_of(tx: Connection, number: int | None) -> SignedInLearner | None:
+    if number is None:
         return None
-    return User(session, account)
+    found = learners.learners(tx, [number]).get(number)
+    return None if found is None else SignedInLearner(number, found)
 
 
 def current_session() -> Session | None:

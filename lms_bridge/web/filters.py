@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from lms_bridge import __version__
 from lms_bridge.domain import dates
-from lms_bridge.domain.model import OfferingStatus, system_label
+from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus, system_label
 from lms_bridge.logs import redacted_text
 from lms_bridge.reference import reference
 from lms_bridge.schemas.fields import clean_html
@@ -193,6 +193,27 @@ OFFERING_STATUSES = {
 }
 
 
+ENROLMENT_STATUSES = {
+    EnrolmentStatus.REGISTERED: "Registered",
+    EnrolmentStatus.APPLIED: "Applied",
+    EnrolmentStatus.SELECTED: "Selected",
+    EnrolmentStatus.REJECTED: "Not selected",
+    EnrolmentStatus.INVOICED: "Payment awaited",
+    EnrolmentStatus.ENROLLED: "Enrolled",
+    EnrolmentStatus.STARTED: "In progress",
+    EnrolmentStatus.COMPLETED: "Completed",
+    EnrolmentStatus.NOT_COMPLETED: "Not completed",
+    EnrolmentStatus.CERTIFIED: "Certificate released",
+    EnrolmentStatus.WITHDRAWN: "Withdrawn",
+    EnrolmentStatus.CANCELLED: "Place cancelled",
+}
+
+
+def enrolment_status(status: str) -> str:
+    """The status of an enrolment, in words."""
+    return translated_word(ENROLMENT_STATUSES[EnrolmentStatus(status)])
+
+
 def status_label(status: str | None) -> str:
     """The status of an offering, in words."""
     known = {str(key): text for key, text in OFFERING_STATUSES.items()}
@@ -230,6 +251,7 @@ def add_to(app: Flask) -> None:
         language=language,
         run_status=status,
         availability=availability_label,
+        enrolment_status=enrolment_status,
         value=value,
         redacted=redacted_text,
         system=system_label,

@@ -39,18 +39,23 @@ SEEN_SECONDS = 60.0
 class Session:
     """A session; a link that nobody used yet where ``signed_in_at`` is None.
 
-    Without an account it is an operator's, by a link from the command line. ``half`` means that
-    the second factor is still to be shown.
+    With neither account nor learner it is an operator's, by a link from the command line. ``half``
+    means that the second factor is still to be shown.
     """
 
     number: int
     name: str
     account: int | None
+    learner: int | None
     half: bool
     created_at: datetime
     signed_in_at: datetime | None
     seen_at: datetime | None
     expires_at: datetime
+
+    @property
+    def is_operators(self) -> bool:
+        return self.account is None and self.learner is None
 
     def ends_at(self, limits: SignInSettings) -> datetime:
         """When it ends if it is not used until then."""
@@ -62,7 +67,7 @@ class Session:
 _COLUMNS = [
     web_session.c[name]
     for name in (
-        *("id", "name", "account_id", "half"),
+        *("id", "name", "account_id", "learner_id", "half"),
         *("created_at", "signed_in_at", "seen_at", "expires_at"),
     )
 ]
@@ -107,14 +112,21 @@ def make_operator_link(
 
 
 def make_link(
-    tx: Connection, name: str, limits: SignInSettings, by: Actor, account: int | None = None
+    tx: Connection,
+    name: str,
+    limits: SignInSettings,
+    by: Actor,
+    account: int | None = None,
+    learner: int | None = None,
 ) -> tuple[Session, str]:
-    """A link for this account, or for an operator; and its secret, which is kept nowhere."""
+    """A link for this account or learner, or for an operator; and its secret, which is kept
+    nowhere."""
     secret = secrets.token_urlsafe(32)
     row = {
         "digest": digest_of(secret),
         "name": name,
         "account_id": account,
+        "learner_id": learner,
         "created_at": by.at,
         "expires_at": by.at + timedelta(minutes=limits.link_minutes),
     }
@@ -131,14 +143,29 @@ def open_links(tx: Connection, account: int, now: datetime) -> int:
 
 
 def open_session(
-    tx: Connection, name: str, account: int, limits: SignInSettings, now: datetime, *, half: bool
+    tx: Connection,
+    name: str,
+    account: int | None,
+    limits: SignInSettings,
+    now: datetime,
+    *,
+    half: bool,
+    learner: int | None = None,
 ) -> tuple[Session, str]:
-    """A session of this account, without a link: by a password or another system's word."""
+    """A session of this account or learner, without a link: by a password or another system's
+    word.
+
+    Raises:
+        ValueError: it would be nobody's, and so an operator's.
+    """
+    if account is None and learner is None:
+        raise ValueError("a session needs an account or a learner")
     secret = secrets.token_urlsafe(32)
     row = {
         "digest": digest_of(secret),
         "name": name,
         "account_id": account,
+        "learner_id": learner,
         "half": half,
         "created_at": now,
         "signed_in_at": now,
@@ -332,7 +359,7 @@ def _end(tx: Connection, chosen: Any) -> list[Session]:
 
 
 def _record(tx: Connection, by: Actor, session: Session, action: str, fields: Fields) -> None:
-    subject = Subject.OPERATOR if session.account is None else Subject.ACCOUNT
+    subject = Subject.OPERATOR if session.is_operators else Subject.ACCOUNT
     record(tx, by, Change(subject, action, session.number, session.name, fields))
 
 

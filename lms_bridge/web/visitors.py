@@ -21,7 +21,7 @@ from lms_bridge.web.client_address import Network, client_address, networks
 SECONDS = 60
 MOST_ADDRESSES = 100_000
 """Addresses that are counted one by one in a minute; the others are counted together."""
-FEEDS = ("feeds", "sitemaps", "oeapi")
+FEEDS = ("feeds", "sitemaps", "oeapi", "calendars")
 _UNCOUNTED = ("api", "static")
 """The API counts for itself, and a browser keeps style sheets."""
 _log = structlog.get_logger(__name__)

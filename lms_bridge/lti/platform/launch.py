@@ -220,6 +220,13 @@ def is_served(tx: Connection, offering: str) -> bool:
         return False
 
 
+def all_served(tx: Connection, centres: Mapping[int, str]) -> set[int]:
+    """Those of the offerings that an active tool serves; ``centres`` are {offering id: centre}.
+    Two queries, however many offerings."""
+    at, linked = storage.active_tools_of(tx, centres)
+    return {id_ for id_, centre in centres.items() if centre in at or id_ in linked}
+
+
 def tool_for(
     tx: Connection, offering_id: int, centre: str, registration_id: int = 0
 ) -> LtiRegistration:

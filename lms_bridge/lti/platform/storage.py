@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from lms_bridge.store.lti_tables import line_item, resource, score
+from lms_bridge.domain.batches import chunks
+from lms_bridge.store.lti_tables import line_item, registration, resource, score
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import offering
 
@@ -28,6 +29,20 @@ def resources(tx: Connection, **equal: object) -> Rows:
     """Resource links whose columns have these values, the oldest first."""
     conditions = [resource.c[name] == value for name, value in equal.items()]
     return tx.execute(select(resource).where(*conditions).order_by(resource.c.id)).all()
+
+
+def active_tools_of(tx: Connection, centres: Mapping[int, str]) -> tuple[set[str], set[int]]:
+    """(centres with an active tool, offerings with a link to an active tool), of {offering id:
+    centre}."""
+    active = (registration.c.side == "tool", registration.c.status == "active")
+    at = tx.scalars(select(registration.c.centre).where(*active, registration.c.centre != ""))
+    linked: set[int] = set()
+    for chunk in chunks(centres):
+        query = select(resource.c.offering_id).join(
+            registration, registration.c.id == resource.c.registration_id
+        )
+        linked.update(tx.scalars(query.where(*active, resource.c.offering_id.in_(chunk))))
+    return set(at) & set(centres.values()), linked
 
 
 def resource_with_line_item(tx: Connection, resource_id: int) -> tuple[Any, ...] | None:

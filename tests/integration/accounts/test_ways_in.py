@@ -330,7 +330,7 @@ def test_the_page_of_an_account_is_in_the_persons_language(
     assert send(browser, "/account", form).status_code == 303
     page = browser.get("/account?done=changed", headers={"Accept-Language": "es"}).text
     assert '<html lang="fr" dir="ltr">' in page
-    assert "Votre nom et votre langue sont enregistrés." in page
+    assert "Votre nom, votre langue et votre fuseau horaire sont enregistrés." in page
     refused = send(browser, "/account/password", {"new": "short"})
     assert "Un mot de passe compte de 12 à 200 caractères." in refused.text
     assert '<html lang="en"' in browser.get("/runs").text

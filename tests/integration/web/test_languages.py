@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 import lms_bridge
 from lms_bridge.reference import reference
-from lms_bridge.web.filters import AVAILABILITIES, OFFERING_STATUSES
+from lms_bridge.web.filters import AVAILABILITIES, ENROLMENT_STATUSES, OFFERING_STATUSES
 from lms_bridge.web.languages import FOLDER, LANGUAGES, NAMES, known
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
@@ -57,7 +57,7 @@ def in_reference() -> set[str]:
 def test_every_marked_text_is_translated_and_no_translation_is_left_over(language: str) -> None:
     texts = {str(each.id) for each in catalog(language) if each.id and each.string}
     shown = in_templates() | in_reference() | set(OFFERING_STATUSES.values())
-    shown |= set(AVAILABILITIES.values())
+    shown |= set(AVAILABILITIES.values()) | set(ENROLMENT_STATUSES.values())
     assert shown - texts == set()
     assert texts - shown - in_code() == set()
     assert texts == {str(each.id) for each in catalog("fr") if each.id}

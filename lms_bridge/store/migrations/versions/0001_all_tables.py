@@ -775,6 +775,8 @@ def upgrade() -> None:
     sa.Column('email', sa.String(length=254), nullable=False),
     sa.Column('name', sa.String(length=100), server_default='', nullable=False),
     sa.Column('language', sa.String(length=10), server_default='', nullable=False),
+    sa.Column('time_zone', sa.String(length=64), server_default='', nullable=False),
+    sa.Column('learner_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('password', sa.String(length=200), server_default='', nullable=False),
     sa.Column('totp_secret', sa.LargeBinary(), nullable=False),
     sa.Column('totp_period', sa.Integer(), nullable=False),
@@ -784,8 +786,10 @@ def upgrade() -> None:
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(length=100), server_default='', nullable=False),
     sa.Column('disabled_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['learner_id'], ['learner.id'], name=op.f('fk_account_learner_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account')),
     sa.UniqueConstraint('email', name=op.f('uq_account_email')),
+    sa.UniqueConstraint('learner_id', name=op.f('uq_account_learner_id')),
     sqlite_autoincrement=True
     )
     op.create_table('account_role',
@@ -803,12 +807,14 @@ def upgrade() -> None:
     sa.Column('digest', sa.LargeBinary(length=32), nullable=False),
     sa.Column('name', sa.String(length=100), server_default='', nullable=False),
     sa.Column('account_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('learner_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('half', sa.Boolean(), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('signed_in_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('seen_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_web_session_account_id')),
+    sa.ForeignKeyConstraint(['learner_id'], ['learner.id'], name=op.f('fk_web_session_learner_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_web_session')),
     sa.UniqueConstraint('digest', name=op.f('uq_web_session_digest')),
     sqlite_autoincrement=True
@@ -816,6 +822,28 @@ def upgrade() -> None:
     with op.batch_alter_table('web_session', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_web_session_account_id'), ['account_id'], unique=False)
         batch_op.create_index(batch_op.f('ix_web_session_expires_at'), ['expires_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_web_session_learner_id'), ['learner_id'], unique=False)
+
+    op.create_table('learner_calendar',
+    sa.Column('learner_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('digest', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['learner_id'], ['learner.id'], name=op.f('fk_learner_calendar_learner_id')),
+    sa.PrimaryKeyConstraint('learner_id', name=op.f('pk_learner_calendar')),
+    sa.UniqueConstraint('digest', name=op.f('uq_learner_calendar_digest'))
+    )
+    op.create_table('registration_question',
+    sa.Column('offering_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('questions', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['offering_id'], ['offering.id'], name=op.f('fk_registration_question_offering_id')),
+    sa.PrimaryKeyConstraint('offering_id', name=op.f('pk_registration_question'))
+    )
+    op.create_table('registration_answer',
+    sa.Column('enrolment_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('answers', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['enrolment_id'], ['enrolment.id'], name=op.f('fk_registration_answer_enrolment_id')),
+    sa.PrimaryKeyConstraint('enrolment_id', name=op.f('pk_registration_answer'))
+    )
 
 
 def downgrade() -> None:
@@ -830,7 +858,11 @@ def downgrade() -> None:
     op.drop_table('priority_area')
     op.drop_table('roll_over')
     op.drop_table('cycle')
+    op.drop_table('registration_answer')
+    op.drop_table('registration_question')
+    op.drop_table('learner_calendar')
     with op.batch_alter_table('web_session', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_web_session_learner_id'))
         batch_op.drop_index(batch_op.f('ix_web_session_expires_at'))
         batch_op.drop_index(batch_op.f('ix_web_session_account_id'))
 

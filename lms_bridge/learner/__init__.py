@@ -1,0 +1,1 @@
+"""Learners: their courses at all centres, registration, and their calendar."""
