@@ -14,7 +14,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind
 from lms_bridge.store import centres, holds
-from lms_bridge.sync.holds import decide_hold, match_person, request_run
+from lms_bridge.sync.holds import decide_hold, match_person, request_run, retry_failing
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
 pages = Blueprint("decisions", __name__)
@@ -80,6 +80,21 @@ def run(code: str) -> ResponseReturnValue:
         request_run(tx, code, list(Kind), by.at, by.name)
     _log.info("run requested", centre=code, by=by.name)
     return redirect(url_for("admin.centre", code=code, done="run"), 303)
+
+
+@pages.post("/centres/<code>/retry")
+@needs(Scope.WRITE_OPERATIONS)
+def retry(code: str) -> ResponseReturnValue:
+    """Lets what waits after a failure be sent at once, by a run that sends and reads little."""
+    centre = centre_for(Scope.WRITE_OPERATIONS, code)
+    if not centre.active:
+        raise Refused("centre-disabled", "The centre is disabled.", "Enable it first.")
+    database, by = the_bridge().database, current_actor()
+    with database.writing() as tx:
+        number = retry_failing(tx, code, by=by.name, at=by.at)
+    _log.info("retry requested", centre=code, records=number, by=by.name)
+    done = "retry" if number else "nothing-waits"
+    return redirect(url_for("admin.centre", code=code, done=done), 303)
 
 
 @pages.post("/centres/<code>/active")

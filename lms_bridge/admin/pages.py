@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge import __version__
 from lms_bridge.admin import queries
+from lms_bridge.admin.matters import PAGES, command_for, in_words, message_of
 from lms_bridge.api.documents import SHOWN_VALUES, hold_document
 from lms_bridge.audit import FLOWS
 from lms_bridge.bridge import Bridge
@@ -35,7 +36,7 @@ from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import flow_states
 from lms_bridge.store import memberships as stored_memberships
 from lms_bridge.store import runs as stored_runs
-from lms_bridge.store.attention import AttentionCounts
+from lms_bridge.store.attention import AttentionCounts, findings
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
 from lms_bridge.store.holds import CONFLICT
 from lms_bridge.store.probe import WriteProbe
@@ -94,16 +95,32 @@ def operations() -> str:
             if codes is None or each.code in codes
         ]
         waiting = queries.count_waiting(tx, codes)
+        found = findings(tx, now, codes)
         last = queries.runs_before(tx, most=8, within=codes, without=FLOWS)
-        clock_runs = queries.clock_alive(tx, now)
+        clock = queries.clock_state(tx, now, enabled=bridge.settings.clock.enabled)
     return render_template(
         "operations.html",
         waiting=waiting,
         last=last,
-        clock_runs=clock_runs,
+        clock=clock,
+        found=[(each, in_words(each), command_for(each)) for each in found],
+        message=message_of(found, stopped=clock == "stopped"),
+        pages=PAGES,
         due=next_of_each_kind(bridge, active, now),
         names={centre.code: centre for centre in active},
     )
+
+
+def attention_count() -> int:
+    """How many matters need the reader's attention, for the menu: one query of each kind, every
+    ten seconds at most. 0 where the database does not answer: the menu is on its page, too."""
+    try:
+        with the_bridge().database.reading() as tx:
+            codes = centres_for(tx, Scope.READ_OPERATIONS)
+        kept: AttentionCounts = current_app.extensions[_ATTENTION]
+        return sum(1 for number in kept.counts(utc_now(), codes).values() if number)
+    except SQLAlchemyError:
+        return 0
 
 
 def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -> list[NextJob]:
@@ -121,6 +138,7 @@ def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -
 def add_probe_to(app: Flask, bridge: Bridge) -> None:
     app.extensions[_PROBE] = WriteProbe(bridge.database)
     app.extensions[_ATTENTION] = AttentionCounts(bridge.database)
+    app.jinja_env.globals.update(attention_count=attention_count)
 
 
 @public_pages.get("/health")
@@ -173,6 +191,7 @@ def centre(code: str) -> str:
     with bridge.database.reading() as tx:
         last = stored_runs.last_runs(tx, centre=code, most=20)
         waiting = queries.count_waiting(tx, [code])
+        flows = queries.freshness(tx, code, now)
         mine = stored_memberships.memberships_of(tx, code)
     due = [(JOBS[job.kind], job.after(now)) for job in jobs_of(found, bridge.settings.clock)]
     return render_template(
@@ -181,6 +200,8 @@ def centre(code: str) -> str:
         memberships=[(each, each.period.status(now.date())) for each in mine],
         runs=last,
         waiting=waiting,
+        flows=flows,
+        fresh_days=queries.FRESH_DAYS,
         due=due,
         done=_done(),
     )

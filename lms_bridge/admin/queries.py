@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
 
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.batches import chunks
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.jobs.leader import NAME
+from lms_bridge.store import flow_states
 from lms_bridge.store.holds import PENDING as WAITING
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.tables import (
@@ -67,6 +69,43 @@ def count_waiting(tx: Connection, within: Sequence[str] | None = None) -> dict[s
         "quarantine": _count(tx, quarantine, *among(quarantine)),
         "people": _count(tx, unmatched, UNDECIDED, *among(unmatched)),
     }
+
+
+FRESH_DAYS = 31
+"""So far back the pages look for the last good run of a flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFreshness:
+    """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
+    when its last run that read the centre ended well; none if there is none within
+    ``FRESH_DAYS``."""
+
+    flow: str
+    status: str
+    failing_since: datetime | None
+    good_at: datetime | None
+
+
+def freshness(tx: Connection, code: str, now: datetime) -> list[FlowFreshness]:
+    """One for each flow that the centre ran."""
+    states = flow_states.states_of(tx, code)
+    return [
+        FlowFreshness(flow, *states[flow], _good_at(tx, code, flow, now))
+        for flow in Flow
+        if flow in states
+    ]
+
+
+def _good_at(tx: Connection, code: str, flow: Flow, now: datetime) -> datetime | None:
+    query = select(run.c.finished_at).where(
+        run.c.centre == code,
+        run.c.started_at >= now - timedelta(days=FRESH_DAYS),
+        run.c.flows.contains(flow),
+        run.c.trigger.in_(flow_states.READ_A_CENTRE),
+        run.c.status.in_(["done", "waiting", "held"]),
+    )
+    return tx.scalar(query.order_by(run.c.started_at.desc()).limit(1))
 
 
 def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:

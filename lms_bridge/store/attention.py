@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,8 @@ FAILING_HOURS = 3
 """A flow that fails for a shorter time may be well again at its next run."""
 KEPT_SECONDS = 10.0
 """So long the counts of ``AttentionCounts`` count."""
+MOST_KEPT = 200
+"""Sets of centres whose counts are kept: each region and each centre makes one."""
 
 
 class Matter(StrEnum):
@@ -54,15 +56,19 @@ class Finding:
     run: int = 0
 
 
-def findings(tx: Connection, now: datetime) -> list[Finding]:
+Within = Collection[str] | None
+"""The centres that a reader may see; None: all of them, and what belongs to none."""
+
+
+def findings(tx: Connection, now: datetime, within: Within = None) -> list[Finding]:
     """Every kind of which there is something."""
-    found = [_finding(tx, matter, query(now)) for matter, query in _QUERIES.items()]
+    found = [_finding(tx, matter, query(now), within) for matter, query in _QUERIES.items()]
     return [each for each in found if each.count]
 
 
-def _finding(tx: Connection, matter: Matter, query: Select[Any]) -> Finding:
+def _finding(tx: Connection, matter: Matter, query: Select[Any], within: Within) -> Finding:
     """``query`` gives a row for each centre: its code, how many, since when, the last run."""
-    rows = tx.execute(query).all()
+    rows = [row for row in tx.execute(query) if within is None or row[0] in within]
     return Finding(
         matter,
         sum(row[1] for row in rows),
@@ -137,15 +143,18 @@ class AttentionCounts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._until = 0.0
-        self._counts: dict[str, int] = {}
+        self._kept: dict[frozenset[str] | None, tuple[float, dict[str, int]]] = {}
 
-    def counts(self, now: datetime) -> Mapping[str, int]:
-        """{each kind: how many}"""
+    def counts(self, now: datetime, within: Within = None) -> Mapping[str, int]:
+        """{each kind: how many}. Readers who see the same centres share what is counted."""
+        reach = None if within is None else frozenset(within)
         with self._lock:
-            if time.monotonic() >= self._until:
+            until, counts = self._kept.get(reach, (0.0, {}))
+            if time.monotonic() >= until:
+                if len(self._kept) >= MOST_KEPT:
+                    self._kept.clear()
                 with self._database.reading() as tx:
-                    found = {str(each.matter): each.count for each in findings(tx, now)}
-                self._counts = {str(each): found.get(each, 0) for each in Matter}
-                self._until = time.monotonic() + KEPT_SECONDS
-            return self._counts
+                    found = {str(each.matter): each.count for each in findings(tx, now, within)}
+                counts = {str(each): found.get(each, 0) for each in Matter}
+                self._kept[reach] = (time.monotonic() + KEPT_SECONDS, counts)
+            return counts

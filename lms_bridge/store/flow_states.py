@@ -15,7 +15,7 @@ from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import flow_state
 
 _BAD = ("failed", "cut off")
-_READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
+READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
 """Triggers of runs that read the centre. Imports, pushes and scores show nothing of it."""
 _CONNECTION = "connection"
 """Stands in the place of a flow for whether the centre's LMS answers at all."""
@@ -35,9 +35,9 @@ def note_end(
     flow is without one. ``answered``: whether the centre's LMS did, if it was asked. Webhooks are
     told once of each flow that begins or ends to fail, and of a centre that falls silent."""
     flows = [str(flow) for flow in Flow if flow in run.flows.split(",")]
-    if run.trigger not in _READ_A_CENTRE or not flows:
+    if run.trigger not in READ_A_CENTRE or not flows:
         return
-    known = _states(tx, run.centre)
+    known = states_of(tx, run.centre)
     failing = [flow for flow in flows if known.get(flow, ("", None))[1] is not None]
     bad = status in _BAD or bool(error)
     new = [flow for flow in flows if flow not in failing]
@@ -71,7 +71,7 @@ def _connection(
     return {_CONNECTION: ("", None) if answered else ("unreachable", at)}
 
 
-def _states(tx: Connection, centre: str) -> dict[str, _State]:
+def states_of(tx: Connection, centre: str) -> dict[str, _State]:
     """{flow: (status of its last run, since when it fails)} of the flows that a centre has run."""
     query = select(flow_state.c.flow, flow_state.c.status, flow_state.c.failing_since)
     rows = tx.execute(query.where(flow_state.c.centre == centre))

@@ -50,6 +50,16 @@ def try_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[in
         )
 
 
+def try_all_again(tx: Connection, centre: str) -> dict[str, int]:
+    """Lets all records of a centre that wait after a failure be sent at the next run. Returns
+    {kind: how many}."""
+    failing = (link.c.centre == centre, PENDING, link.c.attempts > 0)
+    found = select(link.c.kind, func.count()).where(*failing).group_by(link.c.kind)
+    kinds: dict[str, int] = {row[0]: row[1] for row in tx.execute(found)}
+    tx.execute(update(link).where(*failing).values(_AT_ONCE))
+    return kinds
+
+
 @dataclass(frozen=True, slots=True)
 class FailingLink:
     """A record that a target refused, and that waits for its next attempt."""

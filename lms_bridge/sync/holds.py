@@ -203,3 +203,11 @@ def resend(
         retries.try_again(tx, system, kind, record_ids)
     if record_ids:
         request_run(tx, centre, [kind], at, by)
+
+
+def retry_failing(tx: Connection, centre: str, *, by: str, at: datetime) -> int:
+    """Lets everything that waits after a failure at a centre be sent at once, and asks for that
+    run. Returns how many records there are."""
+    kinds = retries.try_all_again(tx, centre)
+    request_run(tx, centre, [Kind(kind) for kind in kinds], at, by)
+    return sum(kinds.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lms_bridge.cli.status import command_for
+from lms_bridge.admin.matters import command_for
 from lms_bridge.devtools.faults import SimulatedFault
 from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.store.attention import Finding, Matter
