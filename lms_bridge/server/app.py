@@ -40,6 +40,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue import feed_routes, oeapi_routes, sitemap
 from lms_bridge.catalogue import pages as catalogue_pages
 from lms_bridge.catalogue import requests as feed_requests
+from lms_bridge.centre_desk import feature as centre_desk
 from lms_bridge.intake import routes as intake_routes
 from lms_bridge.learner import calendar as learner_calendar
 from lms_bridge.learner import pages as learner_pages
@@ -88,6 +89,7 @@ BLUEPRINTS = (
     webhook_pages.pages,
     learner_pages.pages,
     learner_calendar.routes,
+    centre_desk.pages,
 )
 """Those of the API, and of LTI, are added by their own packages."""
 

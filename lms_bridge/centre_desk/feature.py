@@ -1,0 +1,15 @@
+"""The pages of the desk, in one blueprint. Importing the modules declares them."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from lms_bridge.centre_desk import pages as _pages
+from lms_bridge.centre_desk.desk import pages
+
+MODULES = (_pages,)
+
+
+@pages.context_processor
+def _desk_pages() -> dict[str, object]:
+    return {"desk_pages": current_app.view_functions}

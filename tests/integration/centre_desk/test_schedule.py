@@ -1,0 +1,71 @@
+"""What a coordinator sees first, and the schedule as a table and as a calendar."""
+
+from __future__ import annotations
+
+import pytest
+
+from lms_bridge.domain.roles import Role
+from tests.integration.centre_desk.conftest import Browser
+from tests.integration.web.test_languages import english_words
+
+
+def test_who_works_for_one_centre_comes_to_its_desk(browser: Browser) -> None:
+    answer = browser().get("/my-centre")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/my-centre/AFR")
+
+
+def test_the_desk_shows_what_waits_and_the_next_courses(browser: Browser) -> None:
+    page = browser().get("/my-centre/AFR").text
+    assert "Applicants to choose from" in page
+    assert "Records in quarantine</dt><dd>1<" in page
+    assert "People to be matched</dt><dd>1<" in page
+    assert "AFR-1" in page
+    assert "ARB-1" not in page
+
+
+def test_an_instructor_sees_no_counts_of_operations(browser: Browser) -> None:
+    page = browser(role=Role.INSTRUCTOR).get("/my-centre/AFR").text
+    assert "Reports due" in page
+    assert "quarantine" not in page
+
+
+def test_the_schedule_is_filtered_and_paged(browser: Browser) -> None:
+    coordinator = browser("EUR")
+    first = coordinator.get("/my-centre/EUR/schedule").text
+    assert "page=2" in first
+    assert "EUR-OVER" not in first
+    past = coordinator.get("/my-centre/EUR/schedule?when=past").text
+    assert "EUR-OVER" in past
+    found = coordinator.get("/my-centre/EUR/schedule?text=management+17&when=all").text
+    assert "Courses found: 1" in found
+    assert "EUR-17" in found
+    odd = coordinator.get("/my-centre/EUR/schedule?status=x&when=x&page=99999999999").text
+    assert "No course fits" in odd
+
+
+def test_the_calendar_shows_a_course_on_each_of_its_days(browser: Browser) -> None:
+    page = browser().get("/my-centre/AFR/calendar?month=2040-03").text
+    assert page.count("/offerings/AFR-1") + page.count("/catalogue/AFR-1") == 11  # 2 to 12 March
+    assert 'class="begins"' in page
+    assert "No course" in browser("ARB").get("/my-centre/ARB/calendar?month=2040-04").text
+
+
+@pytest.mark.parametrize("month", ["x", "0000-00", "9999-12", "2040-13", ""])
+def test_a_month_that_is_none_shows_this_month(browser: Browser, month: str) -> None:
+    assert browser().get(f"/my-centre/AFR/calendar?month={month}").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/schedule", "/calendar"])
+def test_another_centres_desk_looks_as_if_it_did_not_exist(browser: Browser, path: str) -> None:
+    assert browser().get(f"/my-centre/EUR{path}").status_code == 404
+
+
+@pytest.mark.parametrize("language", ["ar", "ru", "zh"])
+@pytest.mark.parametrize("path", ["", "/schedule", "/calendar?month=2040-03"])
+def test_the_pages_are_wholly_in_the_readers_language(
+    browser: Browser, path: str, language: str
+) -> None:
+    page = browser().get(f"/my-centre/AFR{path}", headers={"Accept-Language": language}).text
+    assert f'<html lang="{language}"' in page
+    allowed = {"bridge", "lms_bridge", "Sample", "Centre", "Nairobi", "Amina"}
+    assert english_words(page) - allowed == set()
