@@ -299,12 +299,16 @@ operator = LazyGroup(
 
 person = LazyGroup(
     "person",
-    help="Learners whose account at a centre is not known. Only ids are shown, no names.",
+    help="Learners: where they are, and whose account is not known. Only ids are shown, no names.",
     later={
         "match": ("lms_bridge.cli.person:match", "Records which account is a learner's."),
         "unmatched": (
             "lms_bridge.cli.person:unmatched",
             "Lists the learners without an account, with the likely accounts.",
+        ),
+        "where": (
+            "lms_bridge.cli.person:where",
+            "Shows where a learner is in a course, and why not.",
         ),
     },
 )

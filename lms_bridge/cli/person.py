@@ -1,14 +1,24 @@
-"""`lms-bridge person`: learners whose account at a centre is not certain."""
+"""`lms-bridge person`: learners: where they are, and whose account at a centre is not certain."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
+from lms_bridge.admin.whereabouts import (
+    academy_id_of,
+    courses_of,
+    find_learner,
+    find_offerings,
+    whereabouts,
+)
 from lms_bridge.api.documents import unmatched_document
 from lms_bridge.bridge import Bridge
-from lms_bridge.console.output import print_json, print_line, table, warn, when
+from lms_bridge.console.output import clean, print_json, print_line, table, warn, when
 from lms_bridge.console.session import json_option, user_name, with_bridge
 from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.document import plain
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Closes
 from lms_bridge.store import holds
@@ -85,3 +95,41 @@ def match(bridge: Bridge, learner: str, centre: str, account: str | None, create
         "A running clock enrols them within seconds. Enrol them now: "
         f"lms-bridge sync --centre {centre} --flow enrolments"
     )
+
+
+@click.command()
+@click.argument("learner")
+@click.argument("course", default="")
+@json_option
+@with_bridge
+def where(bridge: Bridge, learner: str, course: str, in_json: bool) -> None:
+    """Shows where a learner is in a course, and why not.
+
+    LEARNER is the Academy id or the e-mail address; COURSE the code of an offering or of a course.
+    Without COURSE: the learner's courses.
+    """
+    with bridge.database.reading() as tx:
+        number = find_learner(tx, learner, None)
+        academy_id, lti = academy_id_of(tx, number), bridge.settings.lti
+        found = [
+            whereabouts(tx, number, each, utc_now(), lti)
+            for each in (find_offerings(tx, course, number, None).items() if course else ())
+        ]
+        courses = [] if course else courses_of(tx, number, None)
+    if in_json:
+        names = ("offering", "title", "status")
+        known = [dict(zip(names, each, strict=True)) for each in courses]
+        chains = [asdict(each) | {"verdict": each.verdict} for each in found]
+        document = {"learner": academy_id, "courses": known, "whereabouts": chains}
+        print_json(plain(document))
+        return
+    for each in found:
+        print_line(clean(f"{academy_id} in {each.code} {each.course}. {each.verdict}"))
+        table(
+            ["station", "state", "what is known", "since", "what helps"],
+            [(s.title, s.state, clean(s.text), when(s.at), s.helps) for s in each.steps],
+        )
+    if not found and not courses:
+        print_line(f"The bridge knows no registration of {academy_id}.")
+    elif courses:
+        table(["offering", "title", "status"], [tuple(map(clean, each)) for each in courses])

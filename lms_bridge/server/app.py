@@ -24,7 +24,12 @@ from lms_bridge import api, logs
 from lms_bridge.accounts import own_page, sign_in
 from lms_bridge.accounts import pages as account_pages
 from lms_bridge.accounts.feature import add_accounts_to
-from lms_bridge.admin import completion_pages, decision_pages, token_pages
+from lms_bridge.admin import (
+    completion_pages,
+    decision_pages,
+    token_pages,
+    whereabouts_pages,
+)
 from lms_bridge.admin import pages as admin_pages
 from lms_bridge.api import (
     centres,
@@ -78,6 +83,7 @@ BLUEPRINTS = (
     admin_pages.public_pages,
     admin_pages.operator_pages,
     decision_pages.pages,
+    whereabouts_pages.pages,
     catalogue_pages.pages,
     feed_routes.routes,
     sitemap.routes,

@@ -41,6 +41,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
 ENGLISH = frozenset(
     {
         *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
+        "whereabouts",
         *("lti_connect", "api", "api_docs"),
     }
 )

@@ -64,3 +64,25 @@ def test_a_match_needs_one_choice_and_a_known_person(waiting: Cli) -> None:
     waiting(*match, "--account", "77", "--create", code=2)
     unknown = ("person", "match", "acad-9", "--centre", "ALPHA", "--create")
     assert "acad-9" in waiting(*unknown, code=2).stderr
+
+
+def test_where_a_learner_is_and_why_not_is_one_answer(waiting: Cli, site: MoodleState) -> None:
+    offering = codes_of(waiting)[0]
+    shown = waiting("person", "where", "acad-1@example.org", offering).stdout
+    assert "Account at the centre: It is not certain which account is theirs" in shown
+    assert "person match acad-1 --centre ALPHA" in shown
+    (found,) = waiting.json("person", "where", "acad-2", offering)["whereabouts"]
+    states = {each["title"]: each["state"] for each in found["steps"]}
+    assert states["Registration at the Academy"] == "done"
+    assert states["Account at the centre"] == "done"
+    assert states["Place in the centre's course"] == "done"
+    assert states["Result"] == "none"
+    assert waiting.json("person", "where", "acad-2")["courses"][0]["offering"] == offering
+    waiting("person", "match", "acad-1", "--centre", "ALPHA", "--account", "77")
+    waiting("sync")
+    (found,) = waiting.json("person", "where", "acad-1", offering)["whereabouts"]
+    assert found["steps"][2]["text"] == (
+        "It is the account 77; it was there before, and was matched."
+    )
+    waiting("person", "where", "nobody", code=2)
+    assert "@example.org" not in waiting("person", "where", "acad-1", offering).stdout
