@@ -13,13 +13,14 @@ from sqlalchemy import Connection
 
 from lms_bridge.accounts import passwords, totp
 from lms_bridge.accounts.provider import Person
-from lms_bridge.accounts.service import record_account
-from lms_bridge.audit import Actor
+from lms_bridge.accounts.service import link_learner, record_account
+from lms_bridge.audit import PAGE, Actor
 from lms_bridge.domain.errors import NotNow, Overloaded, Refused
 from lms_bridge.domain.matching import email_key
+from lms_bridge.domain.model import realm_of
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import SignInSettings
-from lms_bridge.store import accounts
+from lms_bridge.store import accounts, learners
 from lms_bridge.store.accounts import Credentials, UserAccount, find_account
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
@@ -94,12 +95,7 @@ def account_of(tx: Connection, person: Person) -> UserAccount:
     Raises:
         Refused: there is none, or it is disabled.
     """
-    found = find_account(tx, subject=person.subject)
-    if found is None and person.email:
-        by_email = find_account(tx, email=email_key(person.email))
-        if by_email is not None and not by_email.subject:
-            accounts.change_account(tx, by_email.number, subject=person.subject)
-            found = by_email
+    found = _known_account(tx, person)
     if found is None or found.disabled_at is not None:
         raise Refused(
             "no-account",
@@ -107,6 +103,45 @@ def account_of(tx: Connection, person: Person) -> UserAccount:
             "Ask an operator of the bridge for one.",
         )
     return found
+
+
+def _known_account(tx: Connection, person: Person) -> UserAccount | None:
+    found = find_account(tx, subject=person.subject)
+    if found is None and person.email:
+        by_email = find_account(tx, email=email_key(person.email))
+        if by_email is not None and not by_email.subject:
+            accounts.change_account(tx, by_email.number, subject=person.subject)
+            found = by_email
+    return found
+
+
+def open_for_person(
+    tx: Connection, person: Person, limits: SignInSettings, now: datetime
+) -> tuple[Session, str]:
+    """A session of a person whom the provider signed in: of their account, or, where they have
+    none, of the learner whose id the provider names. The latter has no role.
+
+    Raises:
+        Refused: there is neither, or the account is disabled.
+    """
+    number = _learner_of(tx, person)
+    account = _known_account(tx, person)
+    if account is None and number is not None:
+        name = f"learner {number}"
+        return sessions.open_session(tx, name, None, limits, now, half=False, learner=number)
+    account = account_of(tx, person)
+    is_free = number is not None and find_account(tx, learner=number) is None
+    if number is not None and is_free and account.learner is None:
+        link_learner(tx, account, number, Actor(account.audit_name, PAGE, now))
+    return open_session(tx, account, limits, now)
+
+
+def _learner_of(tx: Connection, person: Person) -> int | None:
+    """Identities that a centre made are no learners of the Academy."""
+    if not person.learner or realm_of(person.learner):
+        return None
+    found = learners.learners_by_academy_id(tx, [person.learner]).get(person.learner)
+    return None if found is None else found[0]
 
 
 def has_factor(tx: Connection, number: int) -> bool:

@@ -14,10 +14,12 @@ from lms_bridge.console.output import print_json, print_line, table, warn, when
 from lms_bridge.console.session import by_command, json_option, with_bridge
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.document import plain
+from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.roles import Grant, Role
 from lms_bridge.http.origins import is_trustworthy
 from lms_bridge.reference import reference
 from lms_bridge.store import accounts as stored
+from lms_bridge.store import learners
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.web.languages import LANGUAGES
 from lms_bridge.web.sessions import link_address
@@ -207,3 +209,26 @@ def link(bridge: Bridge, who: str) -> None:
     )
     if not is_trustworthy(address):
         warn(f"{address} is not https: others on the network can read the session.")
+
+
+@click.command("learner")
+@_WHO
+@click.argument("academy_id", required=False)
+@click.option("--none", "nobody", is_flag=True, help="The account is no learner any more.")
+@with_bridge
+def learner_(bridge: Bridge, who: str, academy_id: str | None, nobody: bool) -> None:
+    """Says which learner, by the Academy's id, the person is."""
+    if nobody is bool(academy_id):
+        raise click.UsageError("Name the Academy's id of the learner, or --none.")
+    by = by_command()
+    with bridge.database.writing() as tx:
+        found = service.find_account(tx, who)
+        if not academy_id:
+            service.part_learner(tx, found, by)
+            print_line(f"Account {found.number} is no learner.")
+            return
+        known = learners.learners_by_academy_id(tx, [academy_id]).get(academy_id)
+        if known is None:
+            raise NotFound("no-such-learner", "There is no learner with this id of the Academy.")
+        service.link_learner(tx, found, known[0], by)
+    print_line(f"Account {found.number} is learner {known[0]}.")

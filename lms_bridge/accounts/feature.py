@@ -9,16 +9,22 @@ from flask import Flask
 from flask_babel import force_locale, gettext
 
 from lms_bridge.accounts.mail import Mail, Mailer
+from lms_bridge.accounts.own_accounts import OwnAccounts
 from lms_bridge.accounts.provider import OpenIdProvider
 from lms_bridge.accounts.service import make_account_link
 from lms_bridge.audit import PAGE, Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.domain.matching import email_key
+from lms_bridge.web.languages import language as reader_language
 from lms_bridge.web.sessions import PATH, link_address
 
 _log = structlog.get_logger(__name__)
 _EXTENSION = "lms_bridge_accounts"
 BACK = f"{PATH}/provider/back"
+NEW = f"{PATH}/new"
+"""Where a link leads that makes an account."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +33,39 @@ class AccountsFeature:
     bridge: Bridge
     mailer: Mailer
     provider: OpenIdProvider
+    own_accounts: OwnAccounts
 
-    def mail_link(self, email: str) -> None:
+    def mail_link(self, email: str, visitor: str) -> None:
         """Mails a sign-in link, if there is such an account. Whoever asked is not told.
 
         Raises:
             Overloaded: too many messages wait.
         """
-        self.mailer.send(lambda: self._link_mail(email))
+        language = reader_language()
+        self.mailer.send(lambda: self._mail(email, visitor, language))
+
+    def _mail(self, email: str, visitor: str, language: str) -> Mail | None:
+        try:
+            return self._link_mail(email)
+        except NotFound:
+            if not self.own_accounts.work:
+                raise
+        now, key = utc_now(), email_key(email)
+        token = self.own_accounts.token(email, now)
+        if not self.own_accounts.may_mail(key, visitor, now):
+            return None
+        settings = self.bridge.settings
+        minutes = f"{settings.sign_in.link_minutes:g}"
+        with self.app.app_context(), force_locale(language):
+            text = "\n\n".join(
+                (
+                    gettext("This link makes your account, within %(minutes)s minutes:")
+                    % {"minutes": minutes},
+                    f"{settings.public_address}{NEW}/{token}",
+                    gettext("If you did not ask for it, do nothing: nobody is signed in by it."),
+                )
+            )
+            return Mail(key, gettext("Your sign-in link"), text)
 
     def _link_mail(self, email: str) -> Mail:
         bridge = self.bridge
@@ -68,6 +99,7 @@ def add_accounts_to(app: Flask, bridge: Bridge) -> AccountsFeature:
         OpenIdProvider(
             settings.provider, settings.network, bridge.vault, f"{settings.public_address}{BACK}"
         ),
+        OwnAccounts(bridge.vault, settings.sign_in),
     )
     app.extensions[_EXTENSION] = feature
     return feature

@@ -61,10 +61,12 @@ LEEWAY = 60
 @dataclass(frozen=True, slots=True)
 class Person:
     """Whom the provider signed in. ``subject`` is the hash of issuer and subject; ``email`` is
-    empty where the provider does not vouch for it."""
+    empty where the provider does not vouch for it. ``learner`` is the Academy's id of a learner,
+    where the settings name the claim that holds it."""
 
     subject: str
     email: str
+    learner: str = ""
 
 
 class ProviderRefused(Refused):
@@ -158,7 +160,12 @@ class OpenIdProvider:
         vouched = claims.get("email_verified") in (True, "true") and isinstance(email, str)
         # A subject is unique at its issuer alone (Core 1.0, section 5.7).
         whole = f"{self._settings.issuer}\n{claims['sub']}"
-        return Person(hashlib.sha256(whole.encode()).hexdigest(), str(email) if vouched else "")
+        learner = claims.get(self._settings.learner_claim) if self._settings.learner_claim else ""
+        return Person(
+            hashlib.sha256(whole.encode()).hexdigest(),
+            str(email) if vouched else "",
+            learner if isinstance(learner, str) else "",
+        )
 
     @contextmanager
     def _place(self) -> Iterator[None]:

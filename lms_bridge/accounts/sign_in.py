@@ -11,9 +11,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from lms_bridge.accounts import authentication
-from lms_bridge.accounts.feature import BACK, accounts_of
+from lms_bridge.accounts.feature import BACK, NEW, accounts_of
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused, RetryLater, StopRun
+from lms_bridge.store import learners
 from lms_bridge.web import sessions
 from lms_bridge.web.access import (
     NotAllowed,
@@ -28,6 +29,7 @@ from lms_bridge.web.access import (
 from lms_bridge.web.csrf import check_csrf, check_form_token
 from lms_bridge.web.languages import is_translated, set_language, use_readers_language
 from lms_bridge.web.sessions import PATH
+from lms_bridge.web.visitors import visitor
 
 _log = structlog.get_logger(__name__)
 pages = Blueprint("sign_in", __name__, template_folder="templates")
@@ -97,7 +99,17 @@ def show_link(secret: str) -> ResponseReturnValue:
     link = sessions.find(bridge.database, "link", secret, bridge.settings.sign_in, utc_now())
     if link is None:
         return _onward() if current_user() else _page(404, gone=True)
-    return _page(link=link, secret=secret)
+    return _page(link=link, secret=secret, link_name=_name_on(link))
+
+
+def _name_on(link: sessions.Session) -> str:
+    """Whom the page of a link says that it signs in."""
+    if link.learner is None:
+        return link.name
+    with the_bridge().database.reading() as tx:
+        found = learners.learners(tx, [link.learner]).get(link.learner)
+    name = f"{found.given_name} {found.family_name}".strip() if found else ""
+    return name or link.name
 
 
 @pages.post(f"{PATH}/<secret>")
@@ -116,6 +128,26 @@ def use_link(secret: str) -> ResponseReturnValue:
     return _signed_in(opened)
 
 
+@pages.get(f"{NEW}/<token>")
+def show_new(token: str) -> ResponseReturnValue:
+    own = accounts_of(current_app).own_accounts
+    email = own.address(token, utc_now()) if own.work else None
+    if email is None:
+        return _page(404, gone=True)
+    return _page(new_email=email, token=token)
+
+
+@pages.post(f"{NEW}/<token>")
+def use_new(token: str) -> ResponseReturnValue:
+    """Makes the account, and signs it in."""
+    check_csrf()
+    own = accounts_of(current_app).own_accounts
+    opened = own.make(the_bridge().database, token, utc_now()) if own.work else None
+    if opened is None:
+        return _onward() if current_user() else _page(404, gone=True)
+    return _signed_in(opened)
+
+
 @pages.post(f"{PATH}/by-mail")
 def mail_link() -> ResponseReturnValue:
     """Mails a link. The answer is the same whether there is such an account or not."""
@@ -124,7 +156,7 @@ def mail_link() -> ResponseReturnValue:
     if not feature.mailer.works:
         raise NotFound("no-mail", "The bridge sends no mail.", "An operator can make a link.")
     try:
-        feature.mail_link(request.form.get("email", ""))
+        feature.mail_link(request.form.get("email", ""), visitor())
     except Overloaded as error:
         return _failed(error)
     return _page(mailed=True)
@@ -201,8 +233,7 @@ def come_back() -> ResponseReturnValue:
     try:
         person = provider.finish(request.args.to_dict(), cookie, now)
         with bridge.database.writing() as tx:
-            account = authentication.account_of(tx, person)
-            opened = authentication.open_session(tx, account, bridge.settings.sign_in, now)
+            opened = authentication.open_for_person(tx, person, bridge.settings.sign_in, now)
     except (Refused, StopRun, RetryLater) as error:
         response = _failed(error)
     else:
@@ -237,14 +268,15 @@ def _signed_in(opened: tuple[sessions.Session, str]) -> Response:
     if before is not None:
         sessions.sign_out(the_bridge().database, before, utc_now())
     session, secret = opened
-    response = redirect(f"{PATH}/code", 303) if session.half else _onward()
+    response = redirect(f"{PATH}/code", 303) if session.half else _onward(session)
     _set_cookie(response, _SESSION, secret)
     return response
 
 
-def _onward() -> Response:
-    """To the page that was requested before the sign-in."""
-    response = redirect(own_path(request.cookies.get(cookie_name(_WANTED), "/")), 303)
+def _onward(session: sessions.Session | None = None) -> Response:
+    """To the page that was requested before the sign-in; a learner's first page is their own."""
+    first = "/my" if session is not None and session.learner is not None else "/"
+    response = redirect(own_path(request.cookies.get(cookie_name(_WANTED), first)), 303)
     _delete_cookie(response, _WANTED)
     return response
 
@@ -281,6 +313,7 @@ def _page(status: int = 200, **values: object) -> Response:
         link_minutes=the_bridge().settings.sign_in.link_minutes,
         reference=_note("sign-in needed", status) if status >= 400 else "",
         mail_works=feature.mailer.works,
+        own_accounts=feature.own_accounts.work,
         provider_name=feature.provider.name if feature.provider.works else "",
         **values,
     )

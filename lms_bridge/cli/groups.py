@@ -27,6 +27,10 @@ account = LazyGroup(
             "lms_bridge.accounts.commands:grant",
             "Gives the account a ROLE, for a centre, for a region, or for everything.",
         ),
+        "learner": (
+            "lms_bridge.accounts.commands:learner_",
+            "Says which learner, by the Academy's id, the person is.",
+        ),
         "link": (
             "lms_bridge.accounts.commands:link",
             "Prints a link that signs the account in, once.",

@@ -39,6 +39,12 @@ def learners_by_academy_id(
     return found
 
 
+def learners_by_email(tx: Connection, email: str, most: int = 2) -> dict[int, Learner]:
+    """Learners with this address, however it is written; at most so many."""
+    query = select(learner.c.id, *_LEARNER).where(learner.c.email_key == email_key(email))
+    return {row.id: _learner(row) for row in tx.execute(query.order_by(learner.c.id).limit(most))}
+
+
 def add_learners(tx: Connection, records: Sequence[Learner]) -> list[int]:
     """Adds people and returns their ids in order. Two centres' runs may add the same person at the
     same time; then the first row stays. The rows are sorted to avoid a deadlock."""

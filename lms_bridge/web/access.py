@@ -251,8 +251,16 @@ def _user_of(session: Session | None) -> User | None:
             account = find_account(tx, number=session.account)
             if account is None or account.disabled_at is not None:
                 return None
+        elif _is_disabled(tx, session.learner):
+            return None
         number = session.learner if account is None else account.learner
         return User(session, account, _learner_of(tx, number))
+
+
+def _is_disabled(tx: Connection, learner: int | None) -> bool:
+    """Whether the learner has an account in which nobody may sign in."""
+    account = find_account(tx, learner=learner)
+    return account is not None and account.disabled_at is not None
 
 
 def _learner_of(tx: Connection, number: int | None) -> SignedInLearner | None:

@@ -136,6 +136,14 @@ def make_link(
     return made, secret
 
 
+def make_learner_link(
+    tx: Connection, learner: int, limits: SignInSettings, by: Actor
+) -> tuple[Session, str]:
+    """A link that signs a learner in, without any role. It ends the learner's earlier links."""
+    tx.execute(delete(web_session).where(web_session.c.learner_id == learner, _IS_LINK))
+    return make_link(tx, f"learner {learner}", limits, by, learner=learner)
+
+
 def open_links(tx: Connection, account: int, now: datetime) -> int:
     """How many links of this account can still be used."""
     mine = (web_session.c.account_id == account, _IS_LINK, web_session.c.expires_at > now)

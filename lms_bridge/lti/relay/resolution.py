@@ -74,6 +74,27 @@ def resolve_learner(
     return _of_account(tx, registration, launch.person.id)
 
 
+def vouched_learner(
+    tx: Connection, registration: LtiRegistration, launch: Launch
+) -> tuple[str, int]:
+    """(Academy's id, number) of the learner whom the Academy's own platform vouches for, in no
+    particular course. A centre's platform vouches for nobody there.
+
+    Raises:
+        LtiRefused: the platform may not, or does not name a learner.
+    """
+    if registration.centre:
+        raise LtiRefused(
+            "page-elsewhere",
+            "This learning system cannot open your page.",
+            "Please open your courses from the Academy.",
+            status=403,
+        )
+    by_sourced_id = registration.person_id is PersonId.SOURCED_ID
+    named = launch.person.stable_id if by_sourced_id else launch.person.id
+    return _registered(tx, registration, named)
+
+
 def _check_vouching(
     tx: Connection, registration: LtiRegistration, learner_id: int, offering: Offering
 ) -> None:

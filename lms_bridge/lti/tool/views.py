@@ -14,6 +14,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, make_response, redirec
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as Redirect
 
+from lms_bridge.audit import PAGE as PAGE_MEANS
+from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue.queries import Moments, PageFilters, count_listed, listed, one_listed
 from lms_bridge.domain.errors import SettingsInvalid
@@ -31,6 +33,7 @@ from lms_bridge.lti.relay.launch import (
     is_served_by_tool,
     launched_offering,
 )
+from lms_bridge.lti.relay.resolution import vouched_learner
 from lms_bridge.lti.tool.deep_linking import PickedOffering, message
 from lms_bridge.lti.tool.frame import (
     OnLaunch,
@@ -56,6 +59,8 @@ from lms_bridge.lti.tool.tool import LAUNCH_PATH, AskStorage, Tool
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.languages import set_language
 from lms_bridge.web.responses import CompleteResponse
+from lms_bridge.web.sessions import PATH as SIGN_IN
+from lms_bridge.web.sessions import make_learner_link
 from lms_bridge.web.skeletons import filled
 
 _log = structlog.get_logger(__name__)
@@ -124,6 +129,8 @@ def _stored(begun: BegunLogin, given: Mapping[str, str]) -> Redirect:
 def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
     if launch.role is not CourseRole.LEARNER:
         return _show(launch, tool)
+    if launch.custom.get(PAGE) == MY_COURSES:
+        return _to_courses(launch, tool)
     came = LaunchSource(
         browser_secret(),
         frames_of(launch),
@@ -139,6 +146,24 @@ def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
     if onward.login is None:
         return _in_window(launch, tool, onward)
     return send_to_tool(onward.login, came.browser)
+
+
+PAGE, MY_COURSES = "page", "my"
+"""The custom parameter of a link that opens the learner's own page."""
+
+
+def _to_courses(launch: Launch, tool: Tool) -> ResponseReturnValue:
+    """A link that signs the learner in, once, for their own page. Inside a platform's frame no
+    session could be kept, so it opens a window."""
+    registration = tool.registration_of(launch)
+    with tool.lti.database.reading() as tx:
+        _, number = vouched_learner(tx, registration, launch)
+    by = Actor(f"connection {registration.id}", PAGE_MEANS, tool.lti.now())
+    with tool.lti.database.writing() as tx:
+        _, secret = make_learner_link(tx, number, the_bridge().settings.sign_in, by)
+    texts = {"name": launch.person.name, "link": f"{SIGN_IN}/{secret}"}
+    html = filled("lti_tool/courses.html", texts)
+    return shown_in_frame(html, frames=frames_of(launch))
 
 
 def _show(launch: Launch, tool: Tool) -> ResponseReturnValue:
