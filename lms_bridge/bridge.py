@@ -164,11 +164,22 @@ class Bridge:
             Overloaded: the centre is being synced.
             BridgeError: what refused the act; nothing was changed.
         """
+
+        def act(context: RunContext) -> Done:
+            with context.writing() as tx:
+                return do(tx, context)
+
+        return self.act_in_parts(centre, flow, actor, act)
+
+    def act_in_parts(
+        self, centre: Centre, flow: Flow, actor: Actor, do: Callable[[RunContext], Done]
+    ) -> Done:
+        """The same for an act that makes transactions of its own: what it did before an error
+        stays."""
         results: list[Done] = []
 
         def act(context: RunContext) -> None:
-            with context.writing() as tx:
-                results.append(do(tx, context))
+            results.append(do(context))
 
         policy = self.policy_of(centre)
         request = RunRequest(centre, policy, (flow,), actor.means, requested_by=actor.name)

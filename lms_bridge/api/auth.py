@@ -54,8 +54,9 @@ class Caller:
             return [Permission(frozenset())]
         return [] if self.token is None else [self.token.permission]
 
-    def may(self, scope: Scope) -> bool:
-        return allows(self.permissions, scope)
+    def may(self, scope: Scope, centre: Centre | None = None) -> bool:
+        """Whether the caller may use the scope for a centre; without one: for anything at all."""
+        return allows(self.permissions, scope, centre)
 
     def realm(self, centre: Centre) -> str:
         """Whose identities new learners get: those of the centre, unless the caller speaks for the

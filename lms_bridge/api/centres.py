@@ -112,7 +112,8 @@ def check_centre(code: str) -> Response:
         centre = caller().centre_in_scope(tx, code, no_such_centre())
         # A self-paced course counts in the year of its publication, another in that of its start.
         self_paced = offering.c.modality == Modality.SELF_PACED
-        at = case((self_paced, offering.c.published_at), else_=offering.c.starts_at)
+        published = func.coalesce(offering.c.published_at, offering.c.starts_at)
+        at = case((self_paced, published), else_=offering.c.starts_at)
         counted = select(func.count()).where(
             offering.c.centre == code,
             offering.c.listed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import document, plain
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.lifecycle import AFTER_REVIEW, OfferingAction, by_clock, possible_actions
-from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.model import Centre, Kind, Offering
 from lms_bridge.domain.network import NO_STANDING, Standing
 from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.domain.reviews import ReportFields, ReportState
@@ -46,10 +46,11 @@ from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering
 from lms_bridge.web.access import the_bridge
 
-_SCOPES = {
+SCOPES = {
     OfferingAction.SUBMIT: Scope.WRITE_OFFERINGS,
     OfferingAction.POSTPONE: Scope.WRITE_OFFERINGS,
     OfferingAction.CANCEL: Scope.WRITE_OFFERINGS,
+    OfferingAction.CONCLUDE: Scope.WRITE_OFFERINGS,
     OfferingAction.REPORT: Scope.WRITE_OFFERINGS,
     OfferingAction.REVIEW: Scope.REVIEW_OFFERINGS,
     OfferingAction.OBJECT: Scope.REVIEW_OFFERINGS,
@@ -60,6 +61,7 @@ _MEANINGS = {
     OfferingAction.SUBMIT: "Submits an outline for review",
     OfferingAction.POSTPONE: "Postpones an offering",
     OfferingAction.CANCEL: "Cancels an offering, and the registrations in it",
+    OfferingAction.CONCLUDE: "Says that a course without an end is over",
     OfferingAction.REPORT: "Submits the end-of-course report",
     OfferingAction.REVIEW: "Ends a review without objections",
     OfferingAction.OBJECT: "Objects to an outline, or to a report",
@@ -117,10 +119,15 @@ def show_offering(code: str) -> Response:
     own = centre is not None and caller().may_read(centre) and caller().may(Scope.READ_OFFERINGS)
     if not (row.shown or own):
         raise no_such_offering()
-    document = offering_document(
-        record, row.changed_at, the_bridge().settings.rules, whole=own, life=life
-    )
+    rules, may = the_bridge().settings.rules, may_act(centre)
+    document = offering_document(record, row.changed_at, rules, whole=own, life=life, may=may)
     return json_response(document, row.revision)
+
+
+def may_act(centre: Centre | None) -> Callable[[Scope], bool]:
+    """Whether the caller may use a scope for the centre."""
+    who = caller()
+    return lambda scope: centre is not None and who.may(scope, centre)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,7 @@ def life_of(tx: Connection, record_id: int, centre: str) -> Life:
     return Life(kept.deadline, kept.reason, waits, standing)
 
 
-def _possible(record: Offering, life: Life, rules: Rules) -> Iterator[OfferingAction]:
+def possible(record: Offering, life: Life, rules: Rules) -> Iterator[OfferingAction]:
     """Exactly what can be done with an offering: by its life, and by the programme's rules."""
     now = utc_now()
     current = replace(record, status=by_clock(record, life.deadline, now))
@@ -157,14 +164,21 @@ def _possible(record: Offering, life: Life, rules: Rules) -> Iterator[OfferingAc
 
 
 def offering_document(
-    record: Offering, changed_at: Any, rules: Rules, *, whole: bool, life: Life | None = None
+    record: Offering,
+    changed_at: Any,
+    rules: Rules,
+    *,
+    whole: bool,
+    life: Life | None = None,
+    may: Callable[[Scope], bool] = lambda scope: True,
 ) -> dict[str, Any]:
+    """``may`` says for which scopes the reader may act on it."""
     known = life or Life()
     fields: dict[str, Any] = {
         **document(record),
         "changed_at": plain(changed_at),
         "availability": availability(record, utc_now(), rules.soon),
-        "actions": [str(each) for each in _possible(record, known, rules)],
+        "actions": [str(each) for each in possible(record, known, rules) if may(SCOPES[each])],
         "review_deadline": plain(known.deadline) if whole else None,
         "status_reason": known.reason if whole else "",
     }
@@ -216,7 +230,7 @@ def _add_action(action: OfferingAction) -> None:
         method="POST",
         name=f"{action}_offering",
         summary=_MEANINGS[action],
-        scope=_SCOPES[action],
+        scope=SCOPES[action],
         body=_BODIES.get(action, ReasonSchema)(),
         response=ActResponse,
         example=_EXAMPLES.get(action, {"reason": "The dates are not settled yet"}),
@@ -228,6 +242,7 @@ def _add_action(action: OfferingAction) -> None:
         revision, who = if_match_revision(), caller().name
         with bridge.database.reading() as tx:
             _, centre = offering_in_scope(tx, code)
+        may = may_act(centre)
 
         def do(tx: Connection, context: RunContext) -> ApiResponse:
             offering_change = OfferingChange(
@@ -250,6 +265,7 @@ def _add_action(action: OfferingAction) -> None:
                     bridge.settings.rules,
                     whole=True,
                     life=life_of(tx, row.id, record.centre),
+                    may=may,
                 ),
                 "warnings": findings_document(found),
             }

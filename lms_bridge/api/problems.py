@@ -82,6 +82,7 @@ CODES: Mapping[str, Code] = {
     # status changes and rules
     "offering-not-now": Code(409, "The offering's status does not allow this"),
     "offering-is-over": Code(409, "The offering is over"),
+    "offering-not-begun": Code(409, "The course has not begun yet"),
     "rules-broken": Code(422, "The offering breaks rules of the programme"),
     "enrolment-not-now": Code(409, "The registration's status does not allow this"),
     "wrong-registration": Code(409, "The offering takes another kind of registration"),
@@ -90,6 +91,7 @@ CODES: Mapping[str, Code] = {
     "no-seat-left": Code(409, "All seats are taken"),
     "offering-is-free": Code(409, "The offering is free"),
     "report-not-validated": Code(409, "The end-of-course report is not validated"),
+    "academy-certifies": Code(409, "The Academy keeps the registration, and certifies"),
     "already-certified": Code(409, "The certificate was released already"),
     "reason-missing": Code(422, "An objection says why"),
     "learner-differs": Code(409, "The learner is known with another e-mail address"),
@@ -168,7 +170,7 @@ RULES: Mapping[str, str] = {
     "too-many-areas": "The centre has more priority areas than the cycle allows (a warning).",
     "few-participants": "The course had fewer participants than rules.least_participants "
     "(a warning).",
-    "report-empty": "The end-of-course report has no text (a warning).",
+    "report-empty": "The end-of-course report has no text.",
     "no-reason": "A postponement or a cancellation has no reason (a warning).",
     "report-late": "The report comes later than rules.report_days after the end (a warning).",
     "below-pass-mark": "The course is completed with less than rules.pass_percent (a warning).",

@@ -96,14 +96,15 @@ def registration_documents(tx: Connection, rows: queries.Rows) -> list[dict[str,
         policy = bridge.policy_of(centre) if centre else bridge.settings.policy
         found |= places(tx, policy, mine, now)
     elsewhere = kept_by_academy(tx, [row.id for row in rows])
+    may = caller().may(Scope.WRITE_ENROLMENTS)
     return [
-        registration_document(row, found[row.offering_id], here=row.id not in elsewhere)
+        registration_document(row, found[row.offering_id], here=may and row.id not in elsewhere)
         for row in rows
     ]
 
 
 def registration_document(row: Row[Any], place: EnrolmentPlace, *, here: bool) -> dict[str, Any]:
-    """``here`` says whether it can be changed here at all."""
+    """``here`` says whether the reader can change it here at all."""
     actions = possible_enrolment_actions(row.status, place) if here else ()
     return {
         "number": row.id,

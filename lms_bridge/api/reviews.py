@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from lms_bridge.api import queries
 from lms_bridge.api.auth import caller
-from lms_bridge.api.changes import change
+from lms_bridge.api.changes import change, change_in_parts
 from lms_bridge.api.offerings import (
     life_of,
+    may_act,
     no_such_offering,
     offering_document,
     offering_in_scope,
@@ -193,6 +194,7 @@ def complete_offering(body: dict[str, Any], code: str) -> Response:
     bridge, who, revision = the_bridge(), caller().name, if_match_revision()
     with bridge.database.reading() as tx:
         _, centre = offering_in_scope(tx, code)
+    may = may_act(centre)
 
     def do(tx: Connection, context: RunContext) -> ApiResponse:
         record_id, _ = find_offering(tx, centre.code, code)
@@ -203,7 +205,7 @@ def complete_offering(body: dict[str, Any], code: str) -> Response:
             raise no_such_offering()
         life = life_of(tx, row.id, record.centre)
         shown = offering_document(
-            record, row.changed_at, bridge.settings.rules, whole=True, life=life
+            record, row.changed_at, bridge.settings.rules, whole=True, life=life, may=may
         )
         return ApiResponse(shown, revision=row.revision)
 
@@ -225,10 +227,8 @@ def certify_offering(body: dict[str, Any], code: str) -> Response:
     with the_bridge().database.reading() as tx:
         _, centre = offering_in_scope(tx, code)
 
-    def do(tx: Connection, context: RunContext) -> ApiResponse:
-        if queries.one_offering(tx, code) is None:
-            raise no_such_offering()
-        rows = certify(tx, context, code, body["learners"])
+    def do(context: RunContext) -> ApiResponse:
+        rows = certify(context, code, body["learners"])
         return ApiResponse({"rows": [document(each) for each in rows]})
 
-    return change(centre, Kind.ENROLMENT, do)
+    return change_in_parts(centre, Kind.ENROLMENT, do)

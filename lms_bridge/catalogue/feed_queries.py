@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from lms_bridge.catalogue.entry import CatalogueEntry, Provider, public_offering
-from lms_bridge.catalogue.queries import CatalogueFilters, narrowed
+from lms_bridge.catalogue.queries import EVERYTHING, CatalogueFilters, narrowed
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import digest, document
@@ -70,8 +70,10 @@ def providers(tx: Connection) -> dict[str, Provider]:
     return {row.code: Provider(*row) for row in rows}
 
 
-def state(tx: Connection, centres: Mapping[str, Provider]) -> CatalogueState:
-    """How new the catalogue is.
+def state(
+    tx: Connection, centres: Mapping[str, Provider], filters: CatalogueFilters | None = None
+) -> CatalogueState:
+    """How new the catalogue is; with filters, what they choose of it by its availability, too.
 
     The feeds change when a record changes, and again when the Academy acknowledges the change.
     """
@@ -82,8 +84,31 @@ def state(tx: Connection, centres: Mapping[str, Provider]) -> CatalogueState:
         )
     ).one()
     shown = sorted((each.code, each.name, each.region, each.country) for each in centres.values())
-    parts = [changed.isoformat() if changed else "", waiting[0], int(waiting[1] or 0), shown]
-    return CatalogueState(None if waiting[0] else changed, digest(parts).hex())
+    turned = None if filters is None else _turned(tx, filters)
+    newest = max((each for each in (changed, turned) if each), default=None)
+    parts = [newest.isoformat() if newest else "", waiting[0], int(waiting[1] or 0), shown]
+    return CatalogueState(None if waiting[0] else newest, digest(parts).hex())
+
+
+def _turned(tx: Connection, filters: CatalogueFilters) -> datetime | None:
+    """When time alone last changed what the filters choose."""
+    at, named = filters.at, offering.c
+    if at is None or filters.availability == EVERYTHING:
+        return None
+    lead = at.soon - at.now
+    passed = [(named.ends_at, at.now, lead * 0)]
+    soon = []
+    if filters.availability:  # without one, only the end of a course counts
+        begins = (named.starts_at, named.registration_opens, named.registration_closes)
+        passed += [(column, at.now, lead * 0) for column in begins]
+        closes = (named.starts_at, named.ends_at, named.registration_closes)
+        soon = [(column, at.soon, lead) for column in closes]
+    watched = [*passed, *soon]
+    row = tx.execute(select(*(func.max(case((c <= until, c))) for c, until, _ in watched))).one()
+    moments = (
+        each - before for each, (_, _, before) in zip(row, watched, strict=True) if each is not None
+    )
+    return max(moments, default=None)
 
 
 def numbers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, Response, request
@@ -33,7 +34,7 @@ def calendar() -> Response:
     with database.reading() as tx:
         centres = queries.providers(tx)
         filters = feed_params(centres)
-        state = queries.state(tx, centres)
+        state = queries.state(tx, centres, filters)
         known = not filters.code or queries.numbers(tx, centres, filters, most=1, cancelled=True)
     if not known:
         raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
@@ -57,7 +58,7 @@ def linked_data() -> Response:
     with database.reading() as tx:
         centres = queries.providers(tx)
         filters = feed_params(centres)
-        state = queries.state(tx, centres)
+        state = queries.state(tx, centres, filters)
     here, name, source = addresses(), feed_name(filters, centres), feed_address()
     return cacheable_response(
         lambda: jsonld.data_feed(
@@ -85,7 +86,7 @@ def _file(
     with database.reading() as tx:
         centres = queries.providers(tx)
         filters = feed_params(centres)
-        state = queries.state(tx, centres)
+        state = queries.state(tx, centres, filters)
     return cacheable_response(
         lambda: write(all_entries(database, centres, filters)), media_type, state, file_name=name
     )
@@ -96,7 +97,9 @@ def news() -> Response:
     with the_bridge().database.reading() as tx:
         centres = queries.providers(tx)
         filters = feed_params(centres, "before")
-        state = queries.state(tx, centres)
+        if not filters.availability:  # whoever follows changes learns also of what is over
+            filters = replace(filters, at=None)
+        state = queries.state(tx, centres, filters)
         before = _place(request.args.get("before", ""))
         page = queries.changes(tx, centres, filters, before=before, most=PAGE + 1)
     here, name = addresses(), feed_name(filters, centres)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from flask import request
@@ -12,6 +12,7 @@ from flask import request
 from lms_bridge.catalogue.oeapi import DELIVERY, LEVEL, PAGE_SIZES
 from lms_bridge.catalogue.oeapi_queries import OeapiParams
 from lms_bridge.catalogue.queries import CatalogueFilters
+from lms_bridge.catalogue.requests import AVAILABILITIES, moments
 from lms_bridge.catalogue.text import two_letters
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import Refused
@@ -21,7 +22,15 @@ _PAGED = ("pageSize", "pageNumber", "consumer", "q", "teachingLanguage", "sort")
 OF_COURSES = (*_PAGED, "primaryCode", "level", "modeOfDelivery")
 OF_OFFERINGS = (
     *_PAGED,
-    *("primaryCode", "modeOfDelivery", "resultExpected", "offeringType", "since", "until"),
+    *(
+        "primaryCode",
+        "modeOfDelivery",
+        "resultExpected",
+        "offeringType",
+        "since",
+        "until",
+        "availability",
+    ),
 )
 _DELIVERIES = ("distance-learning", "on campus", "online", "hybrid", "situated")
 _LANGUAGE = re.compile(r"[a-z]{3}")
@@ -91,29 +100,33 @@ def courses_of_request(orders: Collection[str]) -> OeapiParams:
 
 def offerings_of_request(orders: Collection[str]) -> OeapiParams:
     """The same of a list of offerings: by the specification, of those that start from today on
-    where no other day is named."""
+    where neither another day nor an availability is named."""
     check_names(*OF_OFFERINGS)
     expected = request.args.get("resultExpected", "true")
     if expected not in ("true", "false"):
         raise _refused("resultExpected", "true, false")
     none = expected == "false" or request.args.get("offeringType", "course") != "course"
-    until = _day("until")
+    until, today = _day("until"), datetime.combine(utc_now().date(), time(), UTC)
+    wanted = request.args.get("availability", "")
+    if wanted and wanted not in AVAILABILITIES:
+        raise _refused("availability", ", ".join(AVAILABILITIES))
+    filters = _filters()
+    if wanted:
+        filters = replace(filters, availability=wanted, at=moments())
     return OeapiParams(
-        filters=_filters(code=request.args.get("primaryCode", "")[:500]),
+        filters=replace(filters, code=request.args.get("primaryCode", "")[:500]),
         modalities=[] if none else _modalities(),
-        since=_day("since") or datetime.combine(utc_now().date(), time(), UTC),
+        since=_day("since") or (None if filters.availability else today),
         until=until + timedelta(days=1) if until else None,
         orders=_orders(orders, "startDate"),
     )
 
 
-def _filters(code: str = "") -> CatalogueFilters:
+def _filters() -> CatalogueFilters:
     language = request.args.get("teachingLanguage", "")
     if language and not _LANGUAGE.fullmatch(language):
         raise _refused("teachingLanguage", "three letters of ISO 639-2")
-    return CatalogueFilters(
-        text=request.args.get("q", "")[:100], language=two_letters(language), code=code
-    )
+    return CatalogueFilters(text=request.args.get("q", "")[:100], language=two_letters(language))
 
 
 def _modalities() -> list[Modality] | None:

@@ -158,7 +158,7 @@ def _offerings(of: str = "", *, course_number: int = 0) -> Response:
     here = addresses()
     with the_bridge().database.reading() as tx:
         centres = queries.providers(tx)
-        state = queries.state(tx, centres)
+        state = queries.state(tx, centres, params.filters)
         params = _only(params, centres, of)
         total, found = lists.offerings_page(
             tx, centres, params, limit=page.size, offset=page.offset

@@ -46,7 +46,7 @@ def show() -> str:
         availabilities={word: availability_label(word) for word in AVAILABILITIES},
         filters=filters,
         params=chosen,
-        feed_params={name: text for name, text in chosen.items() if name != "availability"},
+        feed_params=chosen,
         paging=paging,
         centres=centres,
     )

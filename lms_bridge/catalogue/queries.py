@@ -19,8 +19,21 @@ from lms_bridge.store.tables import HELD, centre, link, offering, offering_tag
 
 
 @dataclass(frozen=True, slots=True)
+class Moments:
+    """The moment of a visit, and until when registration that closes is closing soon."""
+
+    now: datetime
+    soon: datetime
+
+
+EVERYTHING = "all"
+"""The word of a visitor who asks for courses that are over, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueFilters:
-    """A reader's filters; an empty text means everything."""
+    """A reader's filters; an empty text means everything. The availability is that of the moment
+    ``at``; without one it does not count."""
 
     region: str = ""
     centre: str = ""
@@ -30,12 +43,24 @@ class CatalogueFilters:
     language: str = ""
     text: str = ""
     code: str = ""
+    availability: str = ""
+    at: Moments | None = None
+
+
+def with_availability(query: Select[Any], wanted: str, at: Moments) -> Select[Any]:
+    """The query for the offerings of this availability; "": for all that are not over."""
+    if wanted == EVERYTHING:
+        return query
+    now = availability(at.now, at.soon)
+    return query.where(now == wanted if wanted else now != Availability.OVER)
 
 
 def narrowed(
     query: Select[Any], centres: Mapping[str, Provider], filters: CatalogueFilters
 ) -> Select[Any]:
     """The query for the chosen offerings alone."""
+    if filters.at is not None:
+        query = with_availability(query, filters.availability, filters.at)
     if filters.region:
         codes = [code for code, each in centres.items() if each.region == filters.region]
         query = query.where(offering.c.centre.in_(codes))
@@ -111,18 +136,6 @@ class ListedOffering:
         return public_offering(self.code, self.centre, self.fields)
 
 
-EVERYTHING = "all"
-"""The word of a visitor who asks for courses that are over, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """The moment of a visit, and until when registration that closes is closing soon."""
-
-    now: datetime
-    soon: datetime
-
-
 def count_listed(
     tx: Connection, filters: PageFilters | None = None, at: Moments | None = None
 ) -> int:
@@ -178,11 +191,7 @@ def _found(query: Select[Any], filters: PageFilters, at: Moments | None = None) 
             query = query.where(column == wanted)
     for word in filters.text.split()[:8]:
         query = query.where(holds_word(word))
-    if at is not None and filters.availability != EVERYTHING:
-        now = availability(at.now, at.soon)
-        asked = filters.availability
-        query = query.where(now == asked if asked else now != Availability.OVER)
-    return query
+    return query if at is None else with_availability(query, filters.availability, at)
 
 
 def holds_word(word: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from threading import Lock
 
@@ -14,7 +15,9 @@ from lms_bridge import __version__
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue.entry import Addresses, Provider
 from lms_bridge.catalogue.feed_queries import CatalogueState, in_blocks
-from lms_bridge.catalogue.queries import CatalogueFilters
+from lms_bridge.catalogue.queries import EVERYTHING, CatalogueFilters, Moments
+from lms_bridge.domain.availability import Availability
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import digest
 from lms_bridge.domain.errors import Refused
 from lms_bridge.reference import reference
@@ -22,6 +25,7 @@ from lms_bridge.web.access import the_bridge
 from lms_bridge.web.environ import CLIENT_LEFT
 from lms_bridge.web.visitors import FEEDS, visitor
 
+AVAILABILITIES = (*(each for each in Availability if each != Availability.NOT_ON_OFFER), EVERYTHING)
 _LONGEST = 500
 """Characters of a parameter."""
 _MAX_AGE = 300
@@ -47,21 +51,22 @@ def feed_params(centres: Mapping[str, Provider], *also: str) -> CatalogueFilters
     Raises:
         Refused: a parameter or a value is unknown. A misspelt filter would match everything.
     """
-    known = (*CatalogueFilters.__slots__, *also)
+    names = [name for name in CatalogueFilters.__slots__ if name != "at"]
+    known = (*names, *also)
     if set(request.args) - set(known):
         raise Refused(
             "unknown-parameter",
             "The address has an unknown parameter.",
             f"Known are: {', '.join(known)}.",
         )
-    filters = CatalogueFilters(
-        **{n: request.args.get(n, "").strip()[:_LONGEST] for n in CatalogueFilters.__slots__}
-    )
+    texts = {name: request.args.get(name, "").strip()[:_LONGEST] for name in names}
+    filters = CatalogueFilters(at=None, **texts)
     words = reference()
     for name, value, allowed in (
         ("region", filters.region, words.regions),
         ("modality", filters.modality, words.modalities),
         ("level", filters.level, words.levels),
+        ("availability", filters.availability, AVAILABILITIES),
     ):
         if value and value not in allowed:
             raise Refused(
@@ -71,7 +76,15 @@ def feed_params(centres: Mapping[str, Provider], *also: str) -> CatalogueFilters
             )
     if filters.centre and filters.centre not in centres:
         raise Refused("unknown-value", "There is no such centre.")
-    return filters
+    if filters.code and not filters.availability:
+        return filters  # whoever asks for one offering gets it, also when it is over
+    return replace(filters, at=moments())
+
+
+def moments() -> Moments:
+    """The moment of this request."""
+    now = utc_now()
+    return Moments(now, now + the_bridge().settings.rules.soon)
 
 
 def feed_name(filters: CatalogueFilters, centres: Mapping[str, Provider]) -> str:

@@ -268,6 +268,10 @@ offering = LazyGroup(
             "lms_bridge.cli.offering:complete_",
             "Fills fields that the offering's source leaves empty.",
         ),
+        "conclude": (
+            "lms_bridge.cli.offering:conclude",
+            "Says that a course without an end is over.",
+        ),
         "object": ("lms_bridge.cli.offering:object_", "Sends an outline or a report back."),
         "outline": (
             "lms_bridge.cli.offering:outline",

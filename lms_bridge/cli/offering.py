@@ -123,6 +123,7 @@ review = _action(OfferingAction.REVIEW, "Ends a review without objections.")
 publish = _action(OfferingAction.PUBLISH, "Publishes an offering.")
 postpone = _action(OfferingAction.POSTPONE, "Postpones an offering.")
 cancel = _action(OfferingAction.CANCEL, "Cancels an offering, and the registrations in it.")
+conclude = _action(OfferingAction.CONCLUDE, "Says that a course without an end is over.")
 close = _action(OfferingAction.CLOSE, "Validates the report of an offering.")
 
 
@@ -221,12 +222,12 @@ def complete_(bridge: Bridge, code: str, pairs: tuple[str, ...], by: str) -> Non
 @with_bridge
 def certify(bridge: Bridge, code: str, learners: tuple[str, ...], by: str, in_json: bool) -> None:
     """Releases the certificates of all who completed, or of the named learners alone."""
-    rows = _under_lease(
-        bridge,
-        code,
+    centre = bridge.centre(_found(bridge, code)[1].centre)
+    rows = bridge.act_in_parts(
+        centre,
         Flow.ENROLMENTS,
-        by or user_name(),
-        lambda tx, context: certify_all(tx, context, code, learners),
+        Actor(by or user_name(), COMMAND, utc_now()),
+        lambda context: certify_all(context, code, learners),
     )
     if in_json:
         names = ("learner", "number", "outcome", "code", "message")

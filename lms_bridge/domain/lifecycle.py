@@ -35,6 +35,7 @@ class OfferingAction(StrEnum):
     PUBLISH = "publish"
     POSTPONE = "postpone"
     CANCEL = "cancel"
+    CONCLUDE = "conclude"
     REPORT = "report"
     CLOSE = "close"
 
@@ -51,6 +52,8 @@ OFFERING_MOVES: Mapping[OfferingAction, Mapping[OfferingStatus, OfferingStatus]]
         (_O.PLANNED, _O.SUBMITTED, _O.REVIEWED, _O.PUBLISHED, _O.RUNNING, _O.POSTPONED),
         _O.CANCELLED,
     ),
+    # Time ends a course that has an end. Of any other with dates somebody says that it is over.
+    OfferingAction.CONCLUDE: {_O.PUBLISHED: _O.DELIVERED, _O.RUNNING: _O.DELIVERED},
     OfferingAction.REPORT: {_O.DELIVERED: _O.REPORTED},
     OfferingAction.CLOSE: {_O.REPORTED: _O.CLOSED},
 }
@@ -108,7 +111,19 @@ def move_offering(
             "Give it new dates first.",
             allowed=(OfferingAction.CANCEL,),
         )
+    if action is OfferingAction.CONCLUDE and _is_to_come(offering, now):
+        raise NotNow(
+            "offering-not-begun",
+            "The course has not begun yet.",
+            "Cancel or postpone it.",
+            allowed=possible_actions(offering, now, report_waits=report_waits),
+        )
     return replace(offering, status=after)
+
+
+def _lacks_end(offering: Offering) -> bool:
+    """Whether an instructor leads the course, and nobody said when it ends."""
+    return offering.ends_at is None and not is_endless(offering)
 
 
 def _status_after(
@@ -117,6 +132,8 @@ def _status_after(
     if action in _STANDING and is_endless(offering) and offering.status in _OPEN:
         possible = report_waits is not (action is OfferingAction.REPORT)
         return offering.status if possible else None
+    if action is OfferingAction.CONCLUDE and not _lacks_end(offering):
+        return None
     return OFFERING_MOVES[action].get(offering.status)
 
 
@@ -129,11 +146,16 @@ def possible_actions(
         for action in OfferingAction
         if _status_after(offering, action, report_waits) is not None
         and not (action is OfferingAction.PUBLISH and _cannot_begin(offering, now))
+        and not (action is OfferingAction.CONCLUDE and _is_to_come(offering, now))
     )
 
 
 def _cannot_begin(offering: Offering, now: datetime) -> bool:
     return is_dated(offering) and _passed(offering.ends_at, now)
+
+
+def _is_to_come(offering: Offering, now: datetime) -> bool:
+    return offering.starts_at is not None and offering.starts_at > now
 
 
 def _passed(moment: datetime | None, now: datetime) -> bool:

@@ -263,9 +263,7 @@ def no_reason(action: str) -> RuleFinding:
 
 def empty_report() -> RuleFinding:
     """What is said of an end-of-course report without a word in it."""
-    return RuleFinding(
-        "report-empty", "The report says nothing about the training.", "summary", warning=True
-    )
+    return RuleFinding("report-empty", "The report says nothing about the training.", "summary")
 
 
 def check_report(

@@ -6,15 +6,43 @@ decides for a region follows the move at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor, Change, Subject, record
+from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import Period
-from lms_bridge.network.decision import check_days
-from lms_bridge.store import memberships
+from lms_bridge.network.decision import Decision, asked_of, check_days, find_centre
+from lms_bridge.store import centres, memberships
+
+
+def move_centre(
+    code: str, region: str, moved_on: date, regions: Sequence[str], *, by: Actor
+) -> Decision[Centre]:
+    """Moves a centre to another region; in the region already, nothing changes.
+
+    Raises:
+        NotFound: there is no such centre or region.
+        Refused: the day is outside of this age.
+    """
+
+    def act(tx: Connection) -> Centre:
+        before = find_centre(tx, code)
+        if region not in regions:
+            raise NotFound(
+                "no-such-region", "There is no such region.", f"Known: {', '.join(regions)}."
+            )
+        after = replace(before, region=region)
+        if after != before:
+            centres.change(tx, after)
+            record_move(tx, before, after, moved_on, by=by)
+        return after
+
+    return Decision(by, asked_of(Subject.CENTRE, "move", code, code), act)
 
 
 def record_move(

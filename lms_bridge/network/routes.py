@@ -26,6 +26,7 @@ from lms_bridge.network import memberships as membership_service
 from lms_bridge.network.decision import Decision, decide, find_cycle
 from lms_bridge.network.memberships import Decided, NewMembership
 from lms_bridge.network.profiles import change_profile
+from lms_bridge.network.regions import move_centre
 from lms_bridge.network.schemas import (
     AreaSchema,
     AreasSchema,
@@ -35,6 +36,7 @@ from lms_bridge.network.schemas import (
     EndSchema,
     MembershipsParams,
     MergeSchema,
+    MoveSchema,
     NewCycleSchema,
     NewMembershipSchema,
     ProfileSchema,
@@ -377,6 +379,28 @@ def change_centre_profile(given: dict[str, Any], code: str) -> Response:
         change_profile(centre.code, given, by=caller().by()),
         lambda tx, told: whole_centre_document(tx, told[0]),
     )
+
+
+@route(
+    "/centres/<code>/move",
+    method="POST",
+    scope=Scope.WRITE_NETWORK,
+    body=MoveSchema(),
+    response=CentreResponse,
+    example={"region": "europe", "moved_on": "2027-01-01"},
+    headers=_KEY,
+    tag="centres",
+)
+def move_centre_to_region(given: dict[str, Any], code: str) -> Response:
+    """Moves a centre to another region."""
+    with the_bridge().database.reading() as tx:
+        caller().centre_in_scope(tx, code, no_such_centre())
+    mine, region = _regions(), given["region"]
+    if mine is not None and region not in mine:
+        raise Refused("another-centre", "The token does not cover this region.")
+    moved_on, by = given["moved_on"] or utc_now().date(), caller().by()
+    decision = move_centre(code, region, moved_on, list(reference().regions), by=by)
+    return _decided(decision, whole_centre_document)
 
 
 # Roll-overs

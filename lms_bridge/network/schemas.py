@@ -144,6 +144,15 @@ class DecidedResponse(Schema):
     )
 
 
+class MoveSchema(Schema):
+    region = Line(longest=40, required=True, metadata={"description": "Key of the new region."})
+    moved_on = Day(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Its first day in the new region; null: today."},
+    )
+
+
 class ProfileSchema(Schema):
     """Fields of a profile; those that are not named stay."""
 

@@ -8,13 +8,19 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.lifecycle import EnrolmentAction
 from lms_bridge.domain.model import EnrolmentStatus
 from lms_bridge.store import enrolments, results
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.enrolment_actions import EnrolmentChange, change_enrolment
+from lms_bridge.sync.enrolment_actions import (
+    ACADEMY_CERTIFIES,
+    EnrolmentChange,
+    change_enrolment,
+    kept_by_academy,
+)
 from lms_bridge.sync.offering_actions import find_offering
 
 
@@ -39,26 +45,42 @@ _S = EnrolmentStatus
 _UNDER_WAY = frozenset({_S.ENROLLED, _S.STARTED, _S.NOT_COMPLETED})
 
 
-def certify(
-    tx: Connection, context: RunContext, code: str, learners: Collection[str] = ()
-) -> list[CertificateRow]:
+AT_ONCE = 100
+"""Certificates of one transaction, so that others need not wait long to write."""
+
+
+def certify(context: RunContext, code: str, learners: Collection[str] = ()) -> list[CertificateRow]:
     """Releases the certificates of those who completed an offering, or of the named learners alone.
-    A completion that the LMS reported counts. Asked for twice, it changes nothing more. One refused
-    row stops no other.
+    A completion that the LMS reported counts. One refused row stops no other.
+
+    It goes part by part. If it breaks off, the parts before stay, and it can be asked for again:
+    who has a certificate is listed as such.
 
     Raises:
         NotFound: the centre has no such offering.
     """
-    record_id, _ = find_offering(tx, context.centre.code, code)
-    stored = enrolments.enrolments_in(tx, [record_id], shown=True)
-    completed = {
+    with context.database.reading() as tx:
+        record_id, _ = find_offering(tx, context.centre.code, code)
+        stored = enrolments.enrolments_in(tx, [record_id], shown=True)
+        completed = _completed(tx, stored)
+        numbers = {each.record.learner: number for number, each in stored.items()}
+        due = (name for name, number in numbers.items() if _is_due(stored[number], completed))
+        named = sorted(set(learners) or due)
+    rows: list[CertificateRow] = []
+    for part in chunks(named, AT_ONCE):
+        with context.writing() as tx:
+            mine = [numbers[name] for name in part if name in numbers]
+            known = enrolments.enrolments(tx, mine)  # somebody may have changed them meanwhile
+            by_learner = {each.record.learner: each for each in known.values()}
+            rows += _rows(tx, context, part, by_learner, _completed(tx, known))
+    return rows
+
+
+def _completed(tx: Connection, stored: Collection[int]) -> set[int]:
+    """Numbers of the registrations whose learners completed, as their results say."""
+    return {
         number for number, (_, result) in results.results_of(tx, stored).items() if result.completed
     }
-    by_learner = {each.record.learner: each for each in stored.values()}
-    named = sorted(learners) or [
-        name for name, each in sorted(by_learner.items()) if _is_due(each, completed)
-    ]
-    return list(_rows(tx, context, named, by_learner, completed))
 
 
 def _is_due(each: StoredEnrolment, completed: Collection[int]) -> bool:
@@ -73,6 +95,7 @@ def _rows(
     by_learner: dict[str, StoredEnrolment],
     completed: Collection[int],
 ) -> Iterator[CertificateRow]:
+    elsewhere = kept_by_academy(tx, [each.id for each in by_learner.values()])
     for name in named:
         each = by_learner.get(name)
         if each is None:
@@ -82,6 +105,10 @@ def _rows(
             )
         elif each.record.status is _S.CERTIFIED:
             yield CertificateRow(name, each.id, CertificateOutcome.ALREADY)
+        elif each.id in elsewhere:
+            yield CertificateRow(
+                name, each.id, CertificateOutcome.REFUSED, "academy-certifies", ACADEMY_CERTIFIES
+            )
         else:
             yield _release(tx, context, each, reported=each.id in completed)
 

@@ -54,6 +54,10 @@ from lms_bridge.sync.desired_state import desire_enrolments, desire_results
 from lms_bridge.sync.offering_actions import changed_meanwhile, find_offering
 
 LONGEST_LEARNER_ID = 100
+ACADEMY_CERTIFIES = (
+    "The Academy keeps this registration, and releases its certificate. The bridge sends it the "
+    "result."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,8 @@ def _move(
     offering: Offering,
     action: EnrolmentAction,
 ) -> StoredEnrolment:
+    if action is EnrolmentAction.CERTIFY and kept_by_academy(tx, [stored.id]):
+        raise NotNow("academy-certifies", ACADEMY_CERTIFIES)
     _check_owner(tx, Kind.ENROLMENT, stored.id, ACADEMY)
     place = _place(tx, context, stored.offering_id, offering)
     status = move_enrolment(stored.record.status, action, place)

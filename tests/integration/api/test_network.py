@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from sqlalchemy import select
 
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.model import EnrolmentStatus
+from lms_bridge.domain.model import EnrolmentStatus, Modality
 from lms_bridge.store.tables import item
-from tests.integration.api.world import World, enrol
+from lms_bridge.store.tables import offering as table
+from tests.integration.api.world import NOW, World, enrol, offering
 
 TODAY = utc_now().date()
 AFRICA = DataScope(region="africa")
@@ -233,3 +235,45 @@ def test_the_year_is_shown_within_reach_as_json_and_as_a_table(network: World) -
     assert network.get(f"/reports/year/{year}").status_code == 401
     assert network.get("/reports/year/1492", network.token()).status_code == 422
     assert network.get(f"/reports/year/{year}?region=atlantis", network.token()).status_code == 404
+
+
+def test_a_centre_moves_to_another_region(network: World) -> None:
+    token, day = network.token(), str(TODAY - timedelta(days=3))
+    body = {"region": "europe", "moved_on": day}
+    regional = network.token(Scope.WRITE_NETWORK, reach=AFRICA)
+    refused = network.post("/centres/ONE/move", regional, json=body)
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "another-centre")
+    assert network.post("/centres/FAR/move", regional, json=body).status_code == 404
+    lost = network.post("/centres/ONE/move", token, json={"region": "atlantis"})
+    assert (lost.status_code, lost.get_json()["code"]) == (404, "no-such-region")
+    for _ in range(2):  # a second time nothing is left to do
+        moved = network.post("/centres/ONE/move", token, json=body)
+        assert (moved.status_code, moved.get_json()["region"]) == (200, "europe")
+    assert codes(network, "region=europe") == ["FAR", "ONE"]
+    moves = [line for line in audit(network, "centre") if line[0] == "move"]
+    assert len(moves) == 1
+
+
+def test_a_self_paced_course_counts_in_the_year_of_its_publication(network: World) -> None:
+    year, token = TODAY.year, network.token()
+    record = replace(offering("TWO-self"), modality=Modality.SELF_PACED, ends_at=None)
+    network.add(replace(record, starts_at=NOW - timedelta(days=3 * 366)))
+
+    def counted() -> tuple[int, str]:
+        row = network.get(f"/reports/year/{year}?centre=TWO", token).get_json()["total"]
+        (found,) = network.get("/centres/TWO/checks", token).get_json()["findings"]
+        return row["given_online_self_paced"], found["message"]
+
+    def publish(at: Any) -> None:
+        with network.bridge.database.writing() as tx:
+            mine = table.c.code == "TWO-self"
+            tx.execute(table.update().where(mine).values(published_at=at))
+            others = (table.c.centre == "TWO", ~mine)
+            tx.execute(table.update().where(*others).values(listed=False))
+
+    publish(NOW - timedelta(days=400))
+    before = counted()
+    publish(NOW)
+    after = counted()
+    assert (before[0], after[0]) == (0, 1)
+    assert before[1] != after[1]

@@ -10,11 +10,21 @@ from typing import Any
 import pytest
 
 from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.errors import StopRun
 from lms_bridge.domain.lifecycle import OfferingAction
-from lms_bridge.domain.model import EnrolmentStatus, Flow, Modality, OfferingStatus, Result
-from lms_bridge.store import offerings, results
+from lms_bridge.domain.model import (
+    ACADEMY,
+    EnrolmentStatus,
+    Flow,
+    Kind,
+    Modality,
+    OfferingStatus,
+    Result,
+)
+from lms_bridge.store import offerings, results, source_links
 from lms_bridge.store.api_tables import outbox_notice, webhook
 from lms_bridge.store.tables import item
+from lms_bridge.sync import certificates, enrolment_actions
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.run import RunRequest
 from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
@@ -153,8 +163,10 @@ def test_a_course_of_a_source_reaches_its_certificates(either: World) -> None:
     assert {(each["outcome"], each["code"]) for each in early} == {
         ("refused", "report-not-validated")
     }
-    empty = act(either, "ONE-open", "report", token).get_json()
-    assert [each["code"] for each in empty["warnings"]] == ["report-empty"]
+    empty = act(either, "ONE-open", "report", token)
+    assert (empty.status_code, empty.get_json()["code"]) == (422, "rules-broken")
+    assert [each["code"] for each in empty.get_json()["errors"]] == ["report-empty"]
+    assert act(either, "ONE-open", "report", token, summary="Done").status_code == 200
     returned = act(either, "ONE-open", "object", token, reason="Say what happened").get_json()
     assert returned["offering"]["status"] == "delivered"
     said = {"summary": "Three good days", "difficulties": "The line was slow"}
@@ -220,13 +232,16 @@ def test_actions_are_exactly_what_is_possible(world: World, status: OfferingStat
         {"modality": None},
         {"starts_at": NOW - 9 * DAY, "ends_at": NOW - DAY},
         {"modality": Modality.SELF_PACED, "starts_at": None, "ends_at": None},
+        {"ends_at": None},
+        {"starts_at": NOW - DAY, "ends_at": None},
     )
     for number, changes in enumerate(differences):
         for action in OfferingAction:
             code = f"TWO-{status}-{number}-{action}"
             world.add(replace(offering(code), status=status, **changes))
             listed = world.get(f"/offerings/{code}", token).get_json()["actions"]
-            answer = act(world, code, action, token, reason="A reason")
+            written = {"summary": "Done"} if action is OfferingAction.REPORT else {}
+            answer = act(world, code, action, token, reason="A reason", **written)
             assert (action in listed) == (answer.status_code == 200), (code, answer.get_json())
 
 
@@ -251,3 +266,81 @@ def test_new_dates_begin_the_time_of_a_kept_status_anew(world: World) -> None:
     assert world.get(f"/offerings/{code}", token).get_json()["status"] == "published"
     with world.bridge.database.reading() as tx:
         assert offerings.offerings_by_code(tx, [code])[code][1].listed
+
+
+def test_a_led_course_without_an_end_is_concluded_by_its_centre(either: World) -> None:
+    record = replace(offering("ONE-open-ended"), starts_at=NOW - 9 * DAY, ends_at=None)
+    either.add(record)
+    token = either.token(Scope.WRITE_OFFERINGS, Scope.READ_OFFERINGS, reach=DataScope("ONE"))
+    early = act(either, "ONE-open-ended", "report", token, summary="Done").get_json()
+    assert (early["code"], "conclude" in early["allowed"]) == ("offering-not-now", True)
+    done = act(either, "ONE-open-ended", "conclude", token).get_json()["offering"]
+    assert (done["status"], done["availability"]) == ("delivered", "over")
+    assert act(either, "ONE-open-ended", "report", token, summary="Done").status_code == 200
+    either.add(replace(offering("ONE-later"), ends_at=None))
+    refused = act(either, "ONE-later", "conclude", token)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "offering-not-begun")
+    assert "conclude" not in act(either, "ONE-later", "report", token).get_json()["allowed"]
+
+
+def test_actions_list_what_this_caller_may_do(world: World) -> None:
+    enrol(world, "ONE-open", "L1", EnrolmentStatus.ENROLLED)
+    one = DataScope("ONE")
+    centre = world.token(Scope.WRITE_OFFERINGS, Scope.READ_OFFERINGS, reach=one)
+    reader = world.token(Scope.READ_OFFERINGS, Scope.READ_ENROLMENTS, reach=one)
+    expert = world.token(
+        Scope.REVIEW_OFFERINGS, Scope.READ_OFFERINGS, reach=DataScope(region="africa")
+    )
+
+    def actions(code: str, token: str = "") -> list[str]:
+        listed: list[str] = world.get(f"/offerings/{code}", token).get_json()["actions"]
+        return listed
+
+    assert actions("ONE-open", centre) == ["postpone", "cancel"]
+    assert actions("ONE-open", reader) == actions("ONE-open") == []
+    assert actions("FAR-open", centre) == []
+    submitted = act(world, CODE, "submit", centre).get_json()["offering"]
+    assert submitted["actions"] == ["cancel"]
+    assert actions(CODE, expert) == ["review", "object"]
+    (registration,) = world.get("/registrations", reader).get_json()["items"]
+    assert registration["actions"] == []
+
+
+def test_many_certificates_are_released_part_by_part(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "AT_ONCE", 2)
+    world.add(replace(offering("ONE-closed"), status=OfferingStatus.CLOSED), acted_on=True)
+    numbers = [
+        enrol(world, "ONE-closed", f"L{place}", EnrolmentStatus.COMPLETED) for place in range(5)
+    ]
+    token, seen = world.token(), []
+    release = enrolment_actions.change_enrolment
+
+    def breaks_off(tx: Any, context: Any, change: Any) -> Any:
+        seen.append(change.number)
+        if len(seen) == 4:
+            raise StopRun("broken-off", "The database went away.")
+        return release(tx, context, change)
+
+    monkeypatch.setattr(certificates, "change_enrolment", breaks_off)
+    assert act(world, "ONE-closed", "certify", token).status_code >= 400
+    rows = act(world, "ONE-closed", "certify", token).get_json()["rows"]
+    assert [(each["number"], each["outcome"]) for each in rows] == [
+        *((number, "already_certified") for number in numbers[:2]),
+        *((number, "certified") for number in numbers[2:]),
+    ]
+
+
+def test_what_the_academy_keeps_is_certified_by_the_academy(world: World) -> None:
+    world.add(replace(offering("ONE-closed"), status=OfferingStatus.CLOSED), acted_on=True)
+    number = enrol(world, "ONE-closed", "L1", EnrolmentStatus.COMPLETED)
+    with world.bridge.database.writing() as tx:
+        row = {"system": ACADEMY, "kind": Kind.ENROLMENT, "centre": "ONE", "record_id": number}
+        shown = {"external_id": "r1", "scope": "s", "source_hash": b"h" * 16}
+        source_links.showed(tx, [{**row, **shown}])
+    token = world.token()
+    (row,) = act(world, "ONE-closed", "certify", token).get_json()["rows"]
+    assert (row["outcome"], row["code"]) == ("refused", "academy-certifies")
+    alone = world.post(f"/registrations/{number}/certify", token)
+    assert (alone.status_code, alone.get_json()["code"]) == (409, "academy-certifies")

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +18,10 @@ import pytest
 import requests
 from flask import Flask
 
-from lms_bridge.catalogue import feed_routes, oeapi_params, oeapi_routes, sitemap
-from lms_bridge.catalogue.entry import provider_id
-from lms_bridge.catalogue.queries import CatalogueFilters
+from lms_bridge.catalogue import feed_queries, feed_routes, oeapi_params, oeapi_routes, sitemap
+from lms_bridge.catalogue.entry import Provider, provider_id
+from lms_bridge.catalogue.queries import CatalogueFilters, Moments
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.settings import WebSettings
 from tests.integration.feeds.world import PRIVATE, World, full, meeting, plain, served
@@ -212,5 +214,48 @@ def test_every_route_and_parameter_is_documented() -> None:
     reported = (Path(__file__).parents[3] / "docs" / "feeds.md").read_text(encoding="utf-8")
     for rule in ROUTES:
         assert f"`{rule.replace('<int:', '<')}`" in reported, rule
-    for name in (*CatalogueFilters.__slots__, *oeapi_params.OF_COURSES, *oeapi_params.OF_OFFERINGS):
+    filters = [name for name in CatalogueFilters.__slots__ if name != "at"]
+    for name in (*filters, *oeapi_params.OF_COURSES, *oeapi_params.OF_OFFERINGS):
         assert f"`{name}`" in reported or name == "consumer", name
+
+
+def test_feeds_leave_out_what_is_over_and_choose_by_availability(world: World) -> None:
+    moment, day = utc_now().replace(microsecond=0), timedelta(days=1)
+    over = plain(1, code="EUR-over", starts_at=moment - 9 * day, ends_at=moment - day)
+    still = plain(1, code="EUR-open", starts_at=moment + 30 * day, ends_at=moment + 40 * day)
+    under = plain(1, code="EUR-running", starts_at=moment - day, ends_at=moment + 9 * day)
+    world.publish(over, still, under)
+
+    def found(query: str = "") -> set[str]:
+        text = world.get(f"/catalogue.csv{query}").text
+        return {code for code in ("EUR-over", "EUR-open", "EUR-running") if code in text}
+
+    assert found() == {"EUR-open", "EUR-running"}
+    assert found("?availability=over") == found("?code=EUR-over") == {"EUR-over"}
+    assert found("?availability=running") == {"EUR-running"}
+    assert found("?availability=all") == {"EUR-over", "EUR-open", "EUR-running"}
+    for path in ("catalogue.ics", "catalogue.jsonld"):
+        assert "EUR-over" not in world.get(f"/{path}").text
+    assert "EUR-over" in world.get("/catalogue.atom").text
+    assert "EUR-over" not in world.get("/catalogue.atom?availability=open").text
+    assert "closing_soon" in world.get("/catalogue.csv?availability=soon", 400).text
+    listed = world.get("/oeapi/v5/offerings?availability=running").json()["items"]
+    assert [each["primaryCode"]["code"] for each in listed] == ["EUR-running"]
+    world.get("/oeapi/v5/offerings?availability=soon", 400)
+
+
+def test_a_copy_of_a_feed_is_outdated_once_a_course_is_over(world: World) -> None:
+    moment = utc_now().replace(microsecond=0)
+    world.publish(plain(1, starts_at=moment, ends_at=moment + timedelta(days=3)))
+    centres = {"EUR": Provider("EUR", "Sample", "europe", "PL", True)}
+
+    def mark(later: timedelta, wanted: str = "") -> str:
+        now = moment + later
+        at = Moments(now, now + timedelta(days=7))
+        filters = CatalogueFilters(availability=wanted, at=at)
+        with world.database.reading() as tx:
+            return feed_queries.state(tx, centres, filters).mark
+
+    hour, days = timedelta(hours=1), timedelta(days=4)
+    assert mark(hour) == mark(2 * hour) != mark(days)
+    assert mark(hour, "all") == mark(days, "all")
