@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from benchmarks import (
     pushes,
     quiet,
     rates,
+    waits,
     year,
 )
 from benchmarks.lti import measuring as lti
@@ -25,19 +26,22 @@ from benchmarks.places import Place
 from benchmarks.report import Row, keep, machine, show
 from benchmarks.world import World
 
-_APART = {
+_APART: dict[str, Callable[..., list[Row]]] = {
     "feeds": feeds.feeds,
     "interface": interface.interface,
     "publishing": publishing.publishing,
     "push": pushes.pushes,
+    "waits": waits.waits,
     "year": year.year,
 }
 """Parts that need nothing of the others: each is given a folder of its own."""
+Sizes = Mapping[str, Mapping[str, int]]
 PARTS = ("enrolling", "quiet", "changed", "postgresql", *_APART, *lti.PARTS)
 
 
-def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
-    """The rows of the chosen parts. The world grows to its size; memory is taken on the way."""
+def measure(folder: Path, world: World, parts: Sequence[str], sizes: Sizes) -> list[Row]:
+    """The rows of the chosen parts. The world grows to its size; memory is taken on the way.
+    ``sizes`` holds what single parts are given besides their folder."""
     tenth = world.centres // 10
     rows: list[Row] = []
     if "enrolling" in parts:
@@ -63,7 +67,7 @@ def measure(folder: Path, world: World, parts: Sequence[str]) -> list[Row]:
         rows += postgresql.nights(folder / "postgresql", replace(world, centres=tenth // 2 or 1))
     for name in [name for name in _APART if name in parts]:
         _say(name)
-        rows += _APART[name](folder / name)
+        rows += _APART[name](folder / name, **sizes.get(name, {}))
     if not set(lti.PARTS).isdisjoint(parts):
         _say("LTI")
         rows += lti.measure(folder, parts)
@@ -78,11 +82,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=PARTS, help="may be repeated")
     parser.add_argument("--centres", type=int, default=World().centres, help="at least 10")
+    parser.add_argument(
+        "--enrolments",
+        type=int,
+        default=waits.ENROLMENTS,
+        help="of the import for which others wait",
+    )
     options = parser.parse_args()
+    sizes = {"waits": {"enrolments": options.enrolments}}
     began = time.monotonic()
     facts = machine()
     with TemporaryDirectory(prefix="lms-bridge-benchmarks-") as folder:
-        rows = measure(Path(folder), World(centres=options.centres), options.only or PARTS)
+        world = World(centres=options.centres)
+        rows = measure(Path(folder), world, options.only or PARTS, sizes)
     seconds = time.monotonic() - began
     show(rows)
     keep(rows, facts, seconds)

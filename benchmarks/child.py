@@ -19,6 +19,7 @@ import orjson
 from benchmarks.bridge import Sources
 from benchmarks.catalogue import fill
 from benchmarks.enrolling import Moodle, bridge_rate
+from benchmarks.first_import import before_import, import_all
 from benchmarks.night import only_parse, run_night
 from benchmarks.pushing import only_load, push_memory, push_twice
 from benchmarks.seeding import seed
@@ -63,6 +64,8 @@ STEPS: dict[str, Callable[[Arguments], Any]] = {
     "load": lambda given: only_load(**given),
     "push": lambda given: push_twice(**given),
     "push_memory": lambda given: push_memory(**given),
+    "before_import": lambda given: before_import(**given),
+    "import": lambda given: import_all(**given),
 }
 
 

@@ -40,11 +40,12 @@ Start = Callable[[Platform, Path], AbstractContextManager[Tool]]
 
 
 @contextmanager
-def bridge(platform: Platform, folder: Path) -> Iterator[Tool]:
-    """``lms-bridge serve`` with its default settings, without the clock."""
+def bridge(platform: Platform, folder: Path, store: str = "") -> Iterator[Tool]:
+    """``lms-bridge serve`` with its default settings, without the clock. ``store`` is the address
+    of its database."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    store = database_in(folder)
+    store = store or database_in(folder)
     database = Database(store)
     migrate.upgrade(database)
     with database.writing() as tx:
