@@ -13,6 +13,7 @@ from benchmarks import (
     feeds,
     growing,
     interface,
+    operations,
     postgresql,
     publishing,
     pushes,
@@ -29,6 +30,7 @@ from benchmarks.world import World
 _APART: dict[str, Callable[..., list[Row]]] = {
     "feeds": feeds.feeds,
     "interface": interface.interface,
+    "operations": operations.operations,
     "publishing": publishing.publishing,
     "push": pushes.pushes,
     "waits": waits.waits,
@@ -88,8 +90,12 @@ def main() -> None:
         default=waits.ENROLMENTS,
         help="of the import for which others wait",
     )
+    parser.add_argument("--runs", type=int, default=operations.RUNS, help="of a year of operations")
     options = parser.parse_args()
-    sizes = {"waits": {"enrolments": options.enrolments}}
+    sizes = {
+        "waits": {"enrolments": options.enrolments},
+        "operations": {"runs": options.runs},
+    }
     began = time.monotonic()
     facts = machine()
     with TemporaryDirectory(prefix="lms-bridge-benchmarks-") as folder:

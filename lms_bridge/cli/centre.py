@@ -8,7 +8,9 @@ from datetime import date
 from typing import Any, TypeVar
 
 import click
+from sqlalchemy import Row
 
+from lms_bridge.admin.queries import last_run_of_each
 from lms_bridge.api.documents import NO_PROFILE
 from lms_bridge.bridge import Bridge
 from lms_bridge.cli.centre_options import (
@@ -30,7 +32,7 @@ from lms_bridge.domain.ports import Closes, ProbeFinding, Probes, Verdict
 from lms_bridge.network.memberships import add_in
 from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector
-from lms_bridge.store import centres, cycles, flow_states, profiles, retries, runs
+from lms_bridge.store import centres, cycles, flow_states, profiles, retries
 from lms_bridge.store import memberships as memberships_store
 from lms_bridge.sync.holds import request_run
 from lms_bridge.sync.run_state import state_in_words, worst
@@ -274,7 +276,7 @@ def list_(bridge: Bridge, in_json: bool) -> None:
     with bridge.database.reading() as tx:
         known = centres.all_centres(tx)
         places, told = memberships_store.by_centre(tx), profiles.profiles(tx)
-        last = {each.code: runs.last_runs(tx, centre=each.code, most=1) for each in known}
+        last = last_run_of_each(tx)
         states = flow_states.statuses(tx)
     if in_json:
         documents = [
@@ -291,14 +293,14 @@ def list_(bridge: Bridge, in_json: bool) -> None:
         return
     table(
         ["centre", "name", "region", "connector", "state", "last run", "status"],
-        [_row(each, last[each.code], states.get(each.code, {})) for each in known],
+        [_row(each, last.get(each.code), states.get(each.code, {})) for each in known],
     )
 
 
-def _row(centre: Centre, runs: Sequence[Any], states: Mapping[str, str]) -> tuple[str, ...]:
-    last = when(runs[0].started_at) if runs else "never"
+def _row(centre: Centre, run: Row[Any] | None, states: Mapping[str, str]) -> tuple[str, ...]:
+    last = when(run.started_at) if run else "never"
     state = "enabled" if centre.active else "disabled"
-    status = state_in_words(states) or (runs[0].status if runs else "-")
+    status = state_in_words(states) or (run.status if run else "-")
     return (centre.code, centre.name, centre.region, centre.connector, state, last, status)
 
 

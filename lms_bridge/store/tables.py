@@ -404,20 +404,18 @@ run = Table(
     words("error", 1000),
     # The person or token that requested it.
     words("requested_by", 100),
-    Index("ix_run_centre_started_at", "centre", "started_at"),
-    Index(
-        "ix_run_running",
-        "centre",
-        sqlite_where=text("status = 'running'"),
-        postgresql_where=text("status = 'running'"),
-    ),
+    # Lists go through the runs of all or of one centre, of any status or of one, by number.
+    Index("ix_run_centre", "centre", "id"),
+    Index("ix_run_status", "status", "id"),
+    Index("ix_run_centre_status", "centre", "status", "id"),
+    Index("ix_run_started_at", "started_at"),
 )
 
 item = Table(
     "item",
     metadata,
     row_id(),
-    Column("run_id", Id, nullable=False, index=True),
+    Column("run_id", Id, nullable=False),
     words("system", 60),
     words("kind", 12),
     Column("record_id", Id),
@@ -429,6 +427,14 @@ item = Table(
     words("message", 1000),
     Column("at", Utc, nullable=False),
     Index("ix_item_record", "kind", "record_id"),
+    # Those that failed have a code, and are shown first.
+    Index("ix_item_run", "run_id", "id", "code"),
+    Index(
+        "ix_item_failed",
+        *("run_id", "code", "id"),
+        sqlite_where=text("code <> ''"),
+        postgresql_where=text("code <> ''"),
+    ),
 )
 
 flow_state = Table(

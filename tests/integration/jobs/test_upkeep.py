@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -139,4 +140,4 @@ def test_current_runs_are_found_by_an_index(bridge: FakeBridge) -> None:
         for query in (requested, requested.where(run.c.centre == "KE")):
             text = query.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True})
             plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
-            assert "ix_run_running" in plan[0][-1]
+            assert re.search(r"INDEX ix_run_(centre_)?status", plan[0][-1])

@@ -94,7 +94,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.create_index('ix_item_record', ['kind', 'record_id'], unique=False)
-        batch_op.create_index(batch_op.f('ix_item_run_id'), ['run_id'], unique=False)
+        batch_op.create_index('ix_item_failed', ['run_id', 'code', 'id'], unique=False, sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
+        batch_op.create_index('ix_item_run', ['run_id', 'id', 'code'], unique=False)
 
     op.create_table('learner',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -337,8 +338,10 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_run'))
     )
     with op.batch_alter_table('run', schema=None) as batch_op:
-        batch_op.create_index('ix_run_centre_started_at', ['centre', 'started_at'], unique=False)
-        batch_op.create_index('ix_run_running', ['centre'], unique=False, sqlite_where=sa.text("status = 'running'"), postgresql_where=sa.text("status = 'running'"))
+        batch_op.create_index('ix_run_centre', ['centre', 'id'], unique=False)
+        batch_op.create_index('ix_run_centre_status', ['centre', 'status', 'id'], unique=False)
+        batch_op.create_index('ix_run_started_at', ['started_at'], unique=False)
+        batch_op.create_index('ix_run_status', ['status', 'id'], unique=False)
 
     op.create_table('run_request',
     sa.Column('centre', sa.String(length=40), nullable=False),
@@ -945,8 +948,10 @@ def downgrade() -> None:
     op.drop_table('schedule_state')
     op.drop_table('run_request')
     with op.batch_alter_table('run', schema=None) as batch_op:
-        batch_op.drop_index('ix_run_running', sqlite_where=sa.text("status = 'running'"), postgresql_where=sa.text("status = 'running'"))
-        batch_op.drop_index('ix_run_centre_started_at')
+        batch_op.drop_index('ix_run_status')
+        batch_op.drop_index('ix_run_started_at')
+        batch_op.drop_index('ix_run_centre_status')
+        batch_op.drop_index('ix_run_centre')
 
     op.drop_table('run')
     with op.batch_alter_table('quarantine', schema=None) as batch_op:
@@ -998,7 +1003,8 @@ def downgrade() -> None:
 
     op.drop_table('learner')
     with op.batch_alter_table('item', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_item_run_id'))
+        batch_op.drop_index('ix_item_run')
+        batch_op.drop_index('ix_item_failed', sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.drop_index('ix_item_record')
 
     op.drop_table('item')
