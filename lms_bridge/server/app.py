@@ -59,7 +59,7 @@ from lms_bridge.server import errors
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
 from lms_bridge.settings import Settings, WebSettings, load
-from lms_bridge.web import access, filters, guard, headers, languages, visitors
+from lms_bridge.web import access, filters, guard, headers, languages, navigation, visitors
 from lms_bridge.web.client_address import networks
 from lms_bridge.web.responses import WholeResponse
 from lms_bridge.webhooks import pages as webhook_pages
@@ -158,6 +158,7 @@ def create_app(bridge: Bridge) -> Flask:
     visitors.add_limits_to(app, bridge)
     languages.add_to(app, access.account_language)
     filters.add_to(app)
+    navigation.add_to(app)
     headers.add_to(app)
     guard.add_to(app)
     sign_in.add_to(app)
@@ -165,6 +166,7 @@ def create_app(bridge: Bridge) -> Flask:
     errors.add_to(app)
     feed_requests.limit_feeds(app, bridge)
     admin_pages.add_probe_to(app, bridge)
+    navigation.count_for(app, "admin.operations", admin_pages.attention_count)
     registration_pages.add_to(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

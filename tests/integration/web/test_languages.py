@@ -17,6 +17,7 @@ import lms_bridge
 from lms_bridge.reference import reference
 from lms_bridge.web.filters import AVAILABILITIES, ENROLMENT_STATUSES, OFFERING_STATUSES
 from lms_bridge.web.languages import FOLDER, LANGUAGES, NAMES, known
+from lms_bridge.web.navigation import GROUPS
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
 CODE = Path(lms_bridge.__file__).parent
@@ -53,11 +54,17 @@ def in_reference() -> set[str]:
     return {text for kind in kinds for text in getattr(reference(), kind).values()}
 
 
+@cache
+def in_navigation() -> set[str]:
+    entries = {entry.title for group in GROUPS for entry in group.entries}
+    return entries | {group.title for group in GROUPS}
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_marked_text_is_translated_and_no_translation_is_left_over(language: str) -> None:
     texts = {str(each.id) for each in catalog(language) if each.id and each.string}
     shown = in_templates() | in_reference() | set(OFFERING_STATUSES.values())
-    shown |= set(AVAILABILITIES.values()) | set(ENROLMENT_STATUSES.values())
+    shown |= set(AVAILABILITIES.values()) | set(ENROLMENT_STATUSES.values()) | in_navigation()
     assert shown - texts == set()
     assert texts - shown - in_code() == set()
     assert texts == {str(each.id) for each in catalog("fr") if each.id}
