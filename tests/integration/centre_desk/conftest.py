@@ -33,4 +33,4 @@ def browser(desk_app: Flask, database: Database) -> Iterator[Browser]:
         person = account(database, email, role, DataScope(centre=centre))
         return signed_in(desk_app, database, person)
 
-    yield made
+    return made
