@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from lms_bridge.lti import vocabulary
 
 CLIENT, DEPLOYMENT, KID = "benchmark-client", "1", "benchmark-key"
-COURSE = "Spectrum management"
+COURSE, COURSE_CODE = "Spectrum management", "CRS-2"
 """What every tool shows when a launch has arrived."""
 MOODLES_SECONDS = 0.018
 """What a real Moodle 4.5 took for its key set, on loopback, with nothing else to do."""
@@ -95,11 +95,11 @@ class Platform:
             vocabulary.RESOURCE_LINK: {"id": "17", "title": COURSE},
             vocabulary.CONTEXT: {
                 "id": "5",
-                "label": "CRS-2",
+                "label": COURSE_CODE,
                 "title": COURSE,
                 "type": ["http://purl.imsglobal.org/vocab/lis/v2/course#CourseOffering"],
             },
-            vocabulary.CUSTOM: {"offering": "CRS-2"},
+            vocabulary.CUSTOM: {"offering": COURSE_CODE},
             vocabulary.LAUNCH_PRESENTATION: {
                 "document_target": "window",
                 "return_url": f"{self.address}/course",

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import orjson
 from cryptography.fernet import Fernet
+from sqlalchemy import Connection, insert
 
-from benchmarks.lti.platform import CLIENT, DEPLOYMENT, Platform
+from benchmarks.lti.platform import CLIENT, COURSE, COURSE_CODE, DEPLOYMENT, Platform
 from benchmarks.lti.serving import Served, free_port, served
+from lms_bridge.domain.model import OfferingStatus, RegistrationType
 from lms_bridge.lti import registrations
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
+from lms_bridge.store.tables import centre, offering
 from tests.peers.installing import ROOT, installed, node
 
 BRIDGE, PLAIN, KEPT = "lms_bridge", "PyLTI1p3", "PyLTI1p3 that keeps key sets"
@@ -50,6 +53,7 @@ def bridge(platform: Platform, folder: Path, store: str = "") -> Iterator[Tool]:
     migrate.upgrade(database)
     with database.writing() as tx:
         registrations.add(tx, _registration(platform))
+        _add_course(tx)
     database.close()
     environment = {
         "LMS_BRIDGE_STORE__ADDRESS": store,
@@ -67,6 +71,29 @@ def bridge(platform: Platform, folder: Path, store: str = "") -> Iterator[Tool]:
 def database_in(folder: Path) -> str:
     """The address of the bridge's database."""
     return f"sqlite:///{folder / 'bridge.db'}"
+
+
+def _add_course(tx: Connection) -> None:
+    """The offering that the platform's links name: without it each launch would be refused."""
+    tx.execute(
+        insert(centre).values(
+            code="CRS", name="A sample centre", languages=(), options={}, policy={}
+        )
+    )
+    row = dict.fromkeys(("payment_methods", "languages", "topics", "coordinators"), ())
+    tx.execute(
+        insert(offering).values(
+            **row,
+            code=COURSE_CODE,
+            centre="CRS",
+            title=COURSE,
+            status=OfferingStatus.PUBLISHED,
+            registration=RegistrationType.DIRECT,
+            organisers=(),
+            meetings=(),
+            translations={},
+        )
+    )
 
 
 def _registration(platform: Platform) -> LtiRegistration:

@@ -28,6 +28,7 @@ from lms_bridge.lti.platform.resources import Resource
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
 from lms_bridge.store import offerings
+from lms_bridge.store.database import Database
 
 LAUNCH = "launch"
 LINK = "launch-link"
@@ -211,13 +212,9 @@ def browser_digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest() if secret else ""
 
 
-def is_served(tx: Connection, offering: str) -> bool:
-    """Whether an active tool serves the offering of that code."""
-    found = offerings.offerings_by_code(tx, [offering]).get(offering)
-    try:
-        return found is not None and bool(tool_for(tx, found[0], found[1].centre))
-    except LtiRefused:
-        return False
+def is_served(database: Database, offering: str) -> bool:
+    """Whether an active tool serves the offering of that code, as ``tool_for`` would find it."""
+    return database.at_once(storage.SERVING, {"code_is": offering}, writing=False) is not None
 
 
 def all_served(tx: Connection, centres: Mapping[int, str]) -> set[int]:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from lms_bridge.domain.batches import chunks
-from lms_bridge.store.lti_tables import line_item, registration, resource, score
+from lms_bridge.domain.model import Kind, centre_system
+from lms_bridge.store.lti_tables import chosen_resource, line_item, registration, resource, score
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.tables import offering
+from lms_bridge.store.tables import link, offering
 
 AnyRow = Row[*tuple[Any, ...]]
 Rows = Sequence[AnyRow]
@@ -24,6 +36,37 @@ _RESOURCE = Prepared(
     .group_by(resource.c.id)
 )
 
+_ACTIVE = (registration.c.side == "tool", registration.c.status == "active")
+_LINKED = (
+    select(resource.c.registration_id)
+    .where(resource.c.offering_id == offering.c.id)
+    .correlate(offering)
+)
+_CHOSEN = (
+    select(chosen_resource.c.registration_id)
+    .join(link, link.c.external_id == chosen_resource.c.code)
+    .where(
+        link.c.system == literal(centre_system("")) + offering.c.centre,
+        link.c.kind == Kind.OFFERING,
+        link.c.record_id == offering.c.id,
+        ~_LINKED.exists(),
+    )
+)
+SERVING = Prepared(
+    select(registration.c.id)
+    .join_from(registration, offering, offering.c.code == bindparam("code_is"))
+    .where(
+        *_ACTIVE,
+        or_(
+            registration.c.centre == offering.c.centre,
+            registration.c.id.in_(_LINKED),
+            registration.c.id.in_(_CHOSEN),
+        ),
+    )
+    .limit(1)
+)
+"""An active tool that serves the offering of a code. Each teacher's launch asks for it."""
+
 
 def resources(tx: Connection, **equal: object) -> Rows:
     """Resource links whose columns have these values, the oldest first."""
@@ -34,14 +77,13 @@ def resources(tx: Connection, **equal: object) -> Rows:
 def active_tools_of(tx: Connection, centres: Mapping[int, str]) -> tuple[set[str], set[int]]:
     """(centres with an active tool, offerings with a link to an active tool), of {offering id:
     centre}."""
-    active = (registration.c.side == "tool", registration.c.status == "active")
-    at = tx.scalars(select(registration.c.centre).where(*active, registration.c.centre != ""))
+    at = tx.scalars(select(registration.c.centre).where(*_ACTIVE, registration.c.centre != ""))
     linked: set[int] = set()
     for chunk in chunks(centres):
         query = select(resource.c.offering_id).join(
             registration, registration.c.id == resource.c.registration_id
         )
-        linked.update(tx.scalars(query.where(*active, resource.c.offering_id.in_(chunk))))
+        linked.update(tx.scalars(query.where(*_ACTIVE, resource.c.offering_id.in_(chunk))))
     return set(at) & set(centres.values()), linked
 
 
