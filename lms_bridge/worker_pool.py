@@ -67,6 +67,11 @@ class WorkerPool:
             self._changed.notify()
         return True
 
+    def holds_up(self, group: str, owners: tuple[str, ...]) -> bool:
+        """Whether such a thing has to wait for another of its group, or of its owners."""
+        with self._changed:
+            return group in self._running or self._share_is_full(owners)
+
     def wait_idle(self, seconds: float | None = None) -> bool:
         """Whether nothing runs and nothing waits, at the latest after so many seconds."""
         with self._changed:
@@ -117,13 +122,16 @@ class WorkerPool:
         """The seconds until the entry's turn can come; infinite while another thing must end."""
         if entry.group in self._running or len(self._running) >= self._most:
             return math.inf
-        going = [owner for each in self._running.values() for owner in each.owners]
-        if any(going.count(owner) >= self._share for owner in entry.owners):
+        if self._share_is_full(entry.owners):
             return math.inf
         ends = (began + self._slow_seconds - now for began in self._began.values())
         quick = sorted(end for end in ends if end > 0)
         room = 0.0 if len(quick) < self._size else quick[len(quick) - self._size]
         return max(0.0, entry.not_before - now, room)
+
+    def _share_is_full(self, owners: tuple[str, ...]) -> bool:
+        going = [owner for each in self._running.values() for owner in each.owners]
+        return any(going.count(owner) >= self._share for owner in owners)
 
     def _last_turn(self, entry: QueuedRun) -> float:
         return max((self._turns.get(owner, 0.0) for owner in entry.owners), default=0.0)

@@ -24,7 +24,9 @@ from lms_bridge.jobs.workers import (
     BUSY_ATTEMPTS,
     BUSY_SECONDS,
     Execution,
+    act_of,
     key_of,
+    owners_of,
     run_pool,
 )
 from lms_bridge.sync.run_state import BUSY, FAILED
@@ -106,7 +108,7 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
     pool = run_pool(bridge.settings.sync)
     connector = PsycopgConnector(conninfo=conninfo(bridge.settings.store.address), min_size=1)
     slow = bridge.settings.sync.slow_minutes * 60
-    app = queue_app(connector, _task(execution, pool, slow))
+    app = queue_app(connector, _task(bridge, execution, pool, slow))
 
     async def work() -> None:
         async with app.open_async():
@@ -130,13 +132,22 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
             execution.let_go()
 
 
-def _task(execution: Execution, pool: WorkerPool, slow_seconds: float) -> Task:
+def _task(bridge: Bridge, execution: Execution, pool: WorkerPool, slow_seconds: float) -> Task:
     """The task, which passes its run to the pool. Procrastinate's own threads for blocking tasks
     would keep a stopping worker alive until the last slow centre answers. A slow run goes on there,
-    and its place in the worker becomes free."""
+    and its place in the worker becomes free.
+
+    A run that has to wait for its own centre or server waits in the pool, and takes no place of
+    the worker, which others need. If the worker ends before it begins, the clock makes it up.
+    """
     numbers = count(1)
 
     async def run_centre(centre: str, flows: list[str], full: bool, trigger: str) -> None:
+        of_run = (centre, [Flow(flow) for flow in flows], full, trigger)
+        owners = await asyncio.to_thread(owners_of, bridge, centre)
+        if pool.holds_up(centre, owners):
+            pool.add(key_of(*of_run), centre, act_of(execution, *of_run), owners)
+            return
         loop = asyncio.get_running_loop()
         begun: asyncio.Future[str] = loop.create_future()
         ended: asyncio.Future[str] = loop.create_future()
@@ -149,12 +160,12 @@ def _task(execution: Execution, pool: WorkerPool, slow_seconds: float) -> Task:
             status = FAILED
             try:
                 loop.call_soon_threadsafe(tell, begun)
-                status = execution.run(centre, [Flow(flow) for flow in flows], full, trigger)
+                status = execution.run(*of_run)
             finally:  # whatever becomes of the run: the worker's place must not be lost
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(tell, ended, status)
 
-        pool.add(f"{centre}:{next(numbers)}", centre, act)
+        pool.add(f"{centre}:{next(numbers)}", centre, act, owners)
         await begun
         await asyncio.wait([ended], timeout=slow_seconds)
         if ended.done() and ended.result() == BUSY and full:

@@ -24,7 +24,7 @@ from lms_bridge.store.failures import failure_code
 from lms_bridge.sync.context import Lease
 from lms_bridge.sync.run import Runner
 from lms_bridge.sync.run_state import BUSY, FAILED
-from lms_bridge.worker_pool import WorkerPool
+from lms_bridge.worker_pool import Act, WorkerPool
 
 _log = structlog.get_logger(__name__)
 
@@ -189,6 +189,20 @@ def owners_of(bridge: Bridge, centre_code: str) -> tuple[str, ...]:
     return (host.lower() or centre_code,)
 
 
+def act_of(
+    execution: Execution, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str
+) -> Act:
+    """A run as a thing to do for a pool. A full run of a busy centre is tried again later."""
+    attempts = iter(range(BUSY_ATTEMPTS))
+
+    def act() -> float | None:
+        status = execution.run(centre_code, flows, full, trigger)
+        again = status == BUSY and full and next(attempts, None) is not None
+        return BUSY_SECONDS if again else None
+
+    return act
+
+
 class ThreadEngine:
     """Runs in threads of this very process: nothing to install."""
 
@@ -198,13 +212,7 @@ class ThreadEngine:
         self._pool = run_pool(bridge.settings.sync)
 
     def submit(self, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) -> bool:
-        attempts = iter(range(BUSY_ATTEMPTS))
-
-        def act() -> float | None:
-            status = self._execution.run(centre_code, flows, full, trigger)
-            again = status == BUSY and full and next(attempts, None) is not None
-            return BUSY_SECONDS if again else None
-
+        act = act_of(self._execution, centre_code, flows, full, trigger)
         owners = owners_of(self._bridge, centre_code)
         key = key_of(centre_code, flows, full, trigger)
         return self._pool.add(key, centre_code, act, owners)

@@ -134,6 +134,31 @@ def test_workers_go_side_by_side_and_one_centre_once_at_a_time(queued: FakeBridg
     engine.close(0)
 
 
+def test_a_slow_server_leaves_places_of_the_worker_to_others(queued: FakeBridge) -> None:
+    """Of three places its centres have two, and what waits for it takes none."""
+    engine = engine_for(queued)
+    for number in range(6):
+        add_centre(queued.database, f"S{number}", address="https://slow.example.org/lms")
+        engine.submit(f"S{number}", ALL, True, "clock")
+    add_centre(queued.database, "KE")
+    engine.submit("KE", ALL, True, "clock")
+    queued.lms.gate.clear()
+    worker = work_in_a_thread(queued)
+    for _ in range(3):
+        assert queued.lms.reading.acquire(timeout=PATIENCE)
+    with queued.database.reading() as tx:
+        begun = set(tx.scalars(select(run.c.centre)))
+    queued.lms.gate.set()
+    worker.join(PATIENCE)
+    assert "KE" in begun
+    assert sorted(statuses(queued)) == [
+        ("KE", "clock", "done"),
+        *((f"S{number}", "clock", "done") for number in range(6)),
+    ]
+    assert jobs(queued) == []
+    engine.close(0)
+
+
 def test_a_slow_run_leaves_its_place_in_the_worker(
     new_bridge: Callable[..., FakeBridge], postgres_address: str
 ) -> None:
