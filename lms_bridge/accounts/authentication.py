@@ -6,6 +6,7 @@ locked out by a stranger's tries.
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,7 +22,7 @@ from lms_bridge.domain.model import realm_of
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import SignInSettings
 from lms_bridge.store import accounts, learners
-from lms_bridge.store.accounts import Credentials, UserAccount, find_account
+from lms_bridge.store.accounts import UserAccount, find_account
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
 from lms_bridge.web.sessions import Session
@@ -32,12 +33,38 @@ LONGEST_WAIT = 900
 """Seconds between two tries, after many that were wrong."""
 
 
-def _check_wait(credentials: Credentials, now: datetime) -> None:
+class StrangersTries:
+    """Wrong tries of addresses that no account has, in this process. Without them only an account
+    would make people wait, and so tell that it exists."""
+
+    def __init__(self) -> None:
+        self._tries: dict[str, tuple[int, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def check(self, key: str, now: datetime) -> None:
+        """Raises Overloaded while this address must wait."""
+        with self._lock:
+            failures, failed_at = self._tries.get(key, (0, None))
+        _check_wait(failures, failed_at, now)
+
+    def note(self, key: str, now: datetime) -> None:
+        with self._lock:
+            failures, _ = self._tries.pop(key, (0, now))
+            if len(self._tries) >= MOST_STRANGERS:
+                del self._tries[next(iter(self._tries))]  # whose last try is longest ago
+            self._tries[key] = (failures + 1, now)
+
+
+MOST_STRANGERS = 10_000
+_strangers = StrangersTries()
+
+
+def _check_wait(failures: int, failed_at: datetime | None, now: datetime) -> None:
     """Raises Overloaded while the account must wait after its last wrong try."""
-    if credentials.failures < FREE_TRIES or credentials.failed_at is None:
+    if failures < FREE_TRIES or failed_at is None:
         return
-    seconds = min(LONGEST_WAIT, 2 ** min(credentials.failures - FREE_TRIES + 2, 20))
-    left = (credentials.failed_at + timedelta(seconds=seconds) - now).total_seconds()
+    seconds = min(LONGEST_WAIT, 2 ** min(failures - FREE_TRIES + 2, 20))
+    left = (failed_at + timedelta(seconds=seconds) - now).total_seconds()
     if left > 0:
         raise Overloaded(
             "too-many-tries",
@@ -61,13 +88,17 @@ def sign_in_by_password(
         found = find_account(tx, email=key) if key else None
         credentials = accounts.credentials_of(tx, found.number) if found else None
     if credentials is not None:
-        _check_wait(credentials, now)
+        _check_wait(credentials.failures, credentials.failed_at, now)
+    else:
+        _strangers.check(key, now)
     right = passwords.is_right(password, credentials.password if credentials else "")
     if found is None or not right or found.disabled_at is not None:
         if found is not None:
             with database.writing() as tx:
                 accounts.note_failure(tx, found.number, now)
             _log.warning("wrong password", account=found.number)
+        else:
+            _strangers.note(key, now)
         raise Refused(
             "sign-in-refused",
             "The address and the password do not belong together.",
@@ -189,7 +220,7 @@ def _use_code(
 ) -> None:
     with database.reading() as tx:
         credentials = accounts.credentials_of(tx, number)
-    _check_wait(credentials, now)
+    _check_wait(credentials.failures, credentials.failed_at, now)
     secret = vault.unlock(credentials.totp_secret)
     period = totp.period_of(secret, code, now, credentials.totp_period) if secret else None
     with database.writing() as tx:
@@ -214,7 +245,7 @@ def set_password(
     with database.reading() as tx:
         credentials = accounts.credentials_of(tx, account.number)
     if credentials.password:
-        _check_wait(credentials, by.at)
+        _check_wait(credentials.failures, credentials.failed_at, by.at)
         if not passwords.is_right(old, credentials.password):
             with database.writing() as tx:
                 accounts.note_failure(tx, account.number, by.at)

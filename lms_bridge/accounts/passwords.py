@@ -17,6 +17,9 @@ _HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 AT_ONCE = 2
 """Each hash takes 64 MiB and a good part of a second of a processor."""
 _places = threading.BoundedSemaphore(AT_ONCE)
+MOST_WAITING = 2
+"""More people do not wait: each holds one of the threads that answer everybody."""
+_waiting = threading.BoundedSemaphore(AT_ONCE + MOST_WAITING)
 WAIT_SECONDS = 5.0
 
 
@@ -61,10 +64,16 @@ class _Place:
     """One of the few places in which passwords are hashed."""
 
     def __enter__(self) -> None:
+        if not _waiting.acquire(blocking=False):
+            raise _busy()
         if not _places.acquire(timeout=WAIT_SECONDS):
-            raise Overloaded(
-                "sign-in-busy", "Too many people sign in at this moment.", after=WAIT_SECONDS
-            )
+            _waiting.release()
+            raise _busy()
 
     def __exit__(self, *error: object) -> None:
         _places.release()
+        _waiting.release()
+
+
+def _busy() -> Overloaded:
+    return Overloaded("sign-in-busy", "Too many people sign in at this moment.", after=WAIT_SECONDS)

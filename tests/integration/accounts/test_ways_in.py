@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pyotp
@@ -10,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from lms_bridge.accounts import authentication, service
+from lms_bridge.accounts import authentication, passwords, service
 from lms_bridge.audit import Actor
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.clock import utc_now
@@ -108,6 +109,51 @@ def test_wrong_passwords_make_the_next_one_wait_and_a_link_still_works(
         earlier = utc_now() - timedelta(seconds=authentication.LONGEST_WAIT)
         tx.execute(update(account_tables.account).values(failed_at=earlier))
     assert by_password(browser, PASSWORD) == 303
+
+
+def test_wrong_tries_of_an_address_without_an_account_wait_as_long(
+    app: Flask, sqlite_database: Database
+) -> None:
+    with_password(app, sqlite_database)
+    browser = app.test_client()
+    answers = {
+        email: [by_password(browser, "another password", email) for _ in range(8)]
+        for email in ("amina@example.org", "no-account-waits@example.org")
+    }
+    first, second = answers.values()
+    assert first == second
+    assert first[0] == 403
+    assert first[-1] == 503
+
+
+def test_many_passwords_at_once_leave_threads_to_others(
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few passwords are checked at once, few wait, and the others are refused at once."""
+    with_password(app, sqlite_database)
+    busy = threading.BoundedSemaphore(passwords.AT_ONCE)
+    for _ in range(passwords.AT_ONCE):
+        busy.acquire()
+    monkeypatch.setattr(passwords, "_places", busy)
+    monkeypatch.setattr(passwords, "_waiting", threading.BoundedSemaphore(2))
+    answers: list[int] = []
+    waiting = [
+        threading.Thread(
+            target=lambda: answers.append(by_password(app.test_client(), PASSWORD)), daemon=True
+        )
+        for _ in range(2)
+    ]
+    for each in waiting:
+        each.start()
+    while passwords._waiting._value:  # until both wait
+        pass
+    assert by_password(app.test_client(), PASSWORD) == 503
+    assert answers == []
+    for _ in range(passwords.AT_ONCE):
+        busy.release()
+    for each in waiting:
+        each.join()
+    assert answers == [303, 303]
 
 
 def test_a_password_has_a_least_length_and_its_change_needs_the_old_one(
