@@ -125,7 +125,7 @@ def use_link(secret: str) -> ResponseReturnValue:
     )
     if opened is None:
         return _onward() if current_user() else _page(404, gone=True)
-    return _signed_in(opened)
+    return enter(opened)
 
 
 @pages.get(f"{NEW}/<token>")
@@ -145,7 +145,7 @@ def use_new(token: str) -> ResponseReturnValue:
     opened = own.make(the_bridge().database, token, utc_now()) if own.work else None
     if opened is None:
         return _onward() if current_user() else _page(404, gone=True)
-    return _signed_in(opened)
+    return enter(opened)
 
 
 @pages.post(f"{PATH}/by-mail")
@@ -177,7 +177,7 @@ def by_password() -> ResponseReturnValue:
         )
     except (Refused, Overloaded) as error:
         return _failed(error, email=email)
-    return _signed_in(opened)
+    return enter(opened)
 
 
 @pages.get(f"{PATH}/code")
@@ -237,7 +237,7 @@ def come_back() -> ResponseReturnValue:
     except (Refused, StopRun, RetryLater) as error:
         response = _failed(error)
     else:
-        response = _signed_in(opened)
+        response = enter(opened)
     _delete_cookie(response, _PROVIDER)
     return response
 
@@ -262,13 +262,16 @@ def _keep_secret(response: Response) -> Response:
     return response
 
 
-def _signed_in(opened: tuple[sessions.Session, str]) -> Response:
-    """The new session's cookie in place of the old one, whose session ends."""
+def enter(opened: tuple[sessions.Session, str], to: str = "") -> Response:
+    """The new session's cookie in place of the old one, whose session ends. The browser goes
+    ``to`` a page of its own, or to the one that it asked for before."""
     before = current_session()
     if before is not None:
         sessions.sign_out(the_bridge().database, before, utc_now())
     session, secret = opened
     response = redirect(f"{PATH}/code", 303) if session.half else _onward(session)
+    if to and not session.half:
+        response.location = to
     _set_cookie(response, _SESSION, secret)
     return response
 

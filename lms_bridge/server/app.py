@@ -195,12 +195,21 @@ def application_with(settings: Settings) -> Flask:
     return create_app(bridge)
 
 
-def serve_in_worker(settings: Settings, listening: socket.socket, ready: Event) -> None:
+Extend = Callable[[Flask], None]
+"""Adds pages to an application; a function that another process can import."""
+
+
+def serve_in_worker(
+    settings: Settings, listening: socket.socket, ready: Event, extend: Extend | None = None
+) -> None:
     """Serves the application on the socket until SIGTERM, in a process that `serve` has started."""
     # Ctrl+C reaches every process of the terminal's group. Only the parent may stop the worker.
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    server = HttpServer(application_with(settings), listening, limits_of(settings.web))
+    app = application_with(settings)
+    if extend is not None:
+        extend(app)
+    server = HttpServer(app, listening, limits_of(settings.web))
     server.loop.add_signal_handler(signal.SIGTERM, server.stop)
     sys.setswitchinterval(0.001)  # long work lets short requests go before it more often
     gc.freeze()  # the garbage collector need not search what stays for good

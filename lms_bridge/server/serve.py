@@ -18,7 +18,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.domain.errors import SettingsInvalid, StopRun
 from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.jobs.workers import RunEngine, ThreadEngine
-from lms_bridge.server.app import serve_in_worker
+from lms_bridge.server.app import Extend, serve_in_worker
 from lms_bridge.settings import SHOWN_HOSTS, EngineKind
 
 _REASONS = {
@@ -85,11 +85,16 @@ def say_ready(address: str) -> None:
     sys.stdout.flush()
 
 
-def serve(bridge: Bridge, listening: socket.socket, on_ready: Ready = say_ready) -> None:
+def serve(
+    bridge: Bridge,
+    listening: socket.socket,
+    on_ready: Ready = say_ready,
+    extend: Extend | None = None,
+) -> None:
     """Serves the pages until SIGTERM or SIGINT; ticks meanwhile, unless ``clock.enabled`` is off.
 
     Must be called from the main thread. ``on_ready`` is called from another one, with the address,
-    once the server answers.
+    once the server answers. ``extend`` adds pages to the application.
 
     Raises:
         StopRun: the server did not start, or ended by itself.
@@ -98,7 +103,7 @@ def serve(bridge: Bridge, listening: socket.socket, on_ready: Ready = say_ready)
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     worker = context.Process(
-        target=serve_in_worker, args=(bridge.settings, listening, ready), name="pages"
+        target=serve_in_worker, args=(bridge.settings, listening, ready, extend), name="pages"
     )
     stopped = threading.Event()
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -43,6 +43,7 @@ PUBLIC = frozenset(
         *("public", "catalogue", "sign_in"),
         *("feeds", "sitemaps", "oeapi"),
         "calendars",  # by an address that nobody can guess
+        "demo",  # there is such a page in the demo alone
         *("api", "api_docs"),  # programs send a token instead
         *("lti_tool", "lti_platform", "lti_machine", "lti_services", "lti_connect"),
     }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from json import dumps
 from pathlib import Path
 from shlex import quote
@@ -22,8 +23,11 @@ from lms_bridge.cli.serve import at
 from lms_bridge.console import session
 from lms_bridge.console.output import print_line
 from lms_bridge.console.session import CommandSession, by_command
+from lms_bridge.devtools.demo.desks import leave_work
 from lms_bridge.devtools.demo.launches import DemoLaunch, LaunchSites
 from lms_bridge.devtools.demo.night import first_night
+from lms_bridge.devtools.demo.pages import DEMO_PATH, DemoFacts, add_demo_to
+from lms_bridge.devtools.demo.people import keep_people
 from lms_bridge.devtools.demo.samples import SampleCentre, read_samples
 from lms_bridge.devtools.demo.sites import MoodleSites
 from lms_bridge.devtools.demo.visitor import launch_once
@@ -33,7 +37,6 @@ from lms_bridge.domain.errors import Refused, SettingsInvalid
 from lms_bridge.network.memberships import add_in
 from lms_bridge.settings import PREFIX, Settings, SignInSettings, load
 from lms_bridge.store import centres
-from lms_bridge.web.sessions import link_address, make_operator_link
 
 try:
     import fcntl
@@ -42,8 +45,10 @@ except ImportError:  # a system without such locks: then nobody is kept from a s
 
 _KEPT = (f"{PREFIX}WEB__", f"{PREFIX}LOG__")
 _DATABASE = "lms_bridge.sqlite3"
-SIGN_IN = SignInSettings(link_minutes=1440, idle_minutes=1440, session_hours=24)
-"""A newcomer may take a day to look around."""
+SIGN_IN = SignInSettings(
+    link_minutes=1440, idle_minutes=1440, session_hours=24, second_factor=False
+)
+"""A newcomer may take a day to look around, and has no authenticator app for a sample account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +148,8 @@ class DemoFolder:
 def demo(
     session: CommandSession, once: bool, fresh: bool, path: Path, host: str | None, port: int | None
 ) -> None:
-    """Seven sample centres with simulated Moodles and a first nightly sync; then the pages, and a
-    sample Academy to launch from.
+    """Seven sample centres with simulated Moodles and a first nightly sync; then the pages, with
+    sample accounts to be somebody, and a sample Academy to launch from.
 
     A second demo goes on where the first one ended, and finds that nothing is left to do.
     """
@@ -197,6 +202,8 @@ def _show(folder: DemoFolder, settings: Settings, listening: socket, once: bool)
         with open_bridge(settings) as bridge:
             _keep_centres(bridge, samples, addresses)
             failed = first_night(folder.registrations, bridge, samples, sites)
+            if not folder.is_ready:
+                leave_work(bridge, samples, sites)
             shown = launches.connect(bridge)
             if once and not launch_once(bridge, listening, launches, shown):
                 failed = session.SOME_FAILED
@@ -219,22 +226,18 @@ def _stay_up(
     from lms_bridge.server.serve import serve
 
     def ready(address: str) -> None:
-        _, secret = make_operator_link(
-            bridge.database, session.user_name(), settings.sign_in, session.by_command()
-        )
-        print_line(f"\nThe pages of the bridge are on {address} (Ctrl+C ends the demo).")
-        print_line(f"Sign in as an operator, once: {link_address(address, secret)}")
         print_line(
-            f"Another link: {PREFIX}CONFIG={quote(str(folder.settings_file))} "
-            f"{quote(_own_command())} operator link"
+            f"\nOther commands work with this demo, too: {PREFIX}CONFIG="
+            f"{quote(str(folder.settings_file))} {quote(_own_command())} status"
         )
-        # The last line is the one that a newcomer acts on.
-        print_line(
-            f"Open {launches.academy.address}, choose {shown.learner.name}, and press Launch."
-        )
+        print_line("Ctrl+C ends the demo.")
+        # The one address, on the last line: that is what a newcomer acts on.
+        print_line(f"Open {address}{DEMO_PATH}")
 
     with open_bridge(settings) as bridge:
-        serve(bridge, listening, ready)
+        people = keep_people(bridge, shown)
+        facts = DemoFacts(people, launches.academy.address, shown.learner.name)
+        serve(bridge, listening, ready, partial(add_demo_to, facts=facts))
 
 
 def _own_command() -> str:

@@ -78,6 +78,7 @@ def test_the_demo_has_nothing_to_do_the_second_time(tmp_path: Path, first: str) 
     assert first.count("sample)") >= 7
     assert "quarantined: hours is not a number." in first
     assert "is not matched: account" in first
+    assert "3 sample outlines wait for a review" in first
     assert "changes were made" in first
     assert "\x1b" not in first
     assert "@example.org" not in first
@@ -138,14 +139,16 @@ def test_only_a_changed_registration_is_carried_out_and_its_launch_fails(
     assert "LTI/place-withdrawn" in said
 
 
-def _operators_page(link: str) -> int:
-    """The status of a page of operators after a sign-in by this link."""
-    address = link.partition("/sign-in/")[0]
+def _own_page(address: str, role: str) -> requests.Response:
+    """The page on which somebody begins after one click on the demo's page."""
     with requests.Session() as browser:
-        assert browser.get(f"{address}/runs", timeout=300).status_code == 401
-        page = browser.post(link, headers={"Origin": address}, timeout=300)
-        assert page.url == f"{address}/runs"  # the page that was asked for
-        return page.status_code
+        page = browser.get(f"{address}/demo", timeout=300).text
+        assert f'action="/demo/{role}"' in page
+        elsewhere = {"Origin": "https://elsewhere.example.org"}
+        refused = browser.post(f"{address}/demo/{role}", headers=elsewhere, timeout=300)
+        assert refused.status_code == 403
+        assert not browser.cookies
+        return browser.post(f"{address}/demo/{role}", headers={"Origin": address}, timeout=300)
 
 
 def _another_link(folder: Path) -> str:
@@ -164,20 +167,34 @@ def _another_link(folder: Path) -> str:
 def test_the_pages_stay_up_until_the_demo_is_stopped(tmp_path: Path) -> None:
     process = _start(tmp_path, "--port", "0")
     try:
-        bridge = _until(process, "The pages of the bridge are on").split()[7]
-        link = _until(process, "Sign in as an operator, once: ").split()[-1]
-        assert _operators_page(link) == 200
-        assert _operators_page(_another_link(tmp_path)) == 200
-        last = _until(process, "and press Launch.")
-        academy = last.split()[1].rstrip(",")
-        assert "Who are you?" in requests.get(academy, timeout=300).text
+        last = _until(process, "Open http")
+        demo = last.split()[1]
+        bridge = demo.removesuffix("/demo")
+        text = requests.get(demo, timeout=300).text
+        academy = re.search(r'at <a href="(http://[^"]+)"', text)
+        assert academy is not None
+        assert "Who are you?" in requests.get(academy[1], timeout=300).text
+        pages = {
+            "learner": "/my",
+            "coordinator": "/my-centre/AFRALTI",
+            "reviewer": "",
+            "focal-point": "",
+            "operator": "/operations",
+        }
+        for role, path in pages.items():
+            page = _own_page(bridge, role)
+            assert page.status_code == 200, role
+            assert page.url.startswith(f"{bridge}{path}"), role
+            assert f"Sample {role.replace('-', ' ')}" in page.text
+        assert _own_page(bridge, "learner").text.count("<h3") == 4
+        assert _another_link(tmp_path).startswith(f"{bridge}/sign-in/")
         assert requests.get(bridge, timeout=300).status_code == 200
         second = _start(tmp_path, "--once")
         assert "Another demo is running" in second.communicate(timeout=300)[1]
         assert second.returncode == 2
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
-        assert process.stdout.read() == ""  # the line with Launch was the last one
+        assert process.stdout.read() == ""  # the line with the address was the last one
         process.communicate(timeout=300)
         assert process.returncode == 0
     finally:

@@ -1,0 +1,118 @@
+"""What waits on the desks of the demo's people: outlines to review, and a plan that is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection
+
+from lms_bridge.audit import Actor
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.output import print_line
+from lms_bridge.console.session import by_command
+from lms_bridge.devtools.demo.samples import SampleCentre
+from lms_bridge.devtools.demo.sites import MoodleSites
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.lifecycle import OfferingAction
+from lms_bridge.domain.model import (
+    Flow,
+    Level,
+    Modality,
+    Offering,
+    OfferingStatus,
+    RegistrationType,
+)
+from lms_bridge.domain.reviews import Outline
+from lms_bridge.store import offerings
+from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.offering_actions import OfferingChange, change_offering, state_outline
+
+OUTLINES = 3
+"""So many centres have an outline under review, and one more that is planned."""
+HELD_AT = -2
+"""The sample centre, counted from the end, that takes most of its courses out of the catalogue."""
+
+
+def leave_work(bridge: Bridge, samples: list[SampleCentre], sites: MoodleSites) -> None:
+    """Leaves something on each desk, once."""
+    for sample in samples[:OUTLINES]:
+        _outline(bridge, sample, submitted=True)
+    _outline(bridge, samples[OUTLINES], submitted=False)
+    _held_plan(bridge, samples[HELD_AT], sites)
+    print_line(
+        f"{OUTLINES} sample outlines wait for a review, and the plan of "
+        f"{samples[HELD_AT].centre.code} to take courses back is held."
+    )
+
+
+def _outline(bridge: Bridge, sample: SampleCentre, *, submitted: bool) -> None:
+    centre, by = sample.centre, by_command()
+
+    def do(tx: Connection, context: RunContext) -> None:
+        record = _planned(sample)
+        offerings.add_offerings(tx, [record])
+        stated = Outline(
+            mandate=f"{sample.word}: it serves the priority area {record.topics[0]}.",
+            membership=f"{sample.word}: asked for by administrations of the region.",
+            instructors=(f"{sample.word} Instructor",),
+            grading="Two assignments and a final test",
+        )
+        state_outline(tx, context, record.code, stated, by.name)
+        if submitted:
+            change = OfferingChange(record.code, OfferingAction.SUBMIT, by=by.name)
+            change_offering(tx, context, change, bridge.settings.rules)
+
+    bridge.act(centre, Flow.OFFERINGS, Actor(by.name, "demo", by.at), do)
+
+
+def _planned(sample: SampleCentre) -> Offering:
+    """The next edition of the centre's first course, half a year from now."""
+    course, centre = sample.courses[0], sample.centre
+    start = (utc_now() + timedelta(days=180)).replace(hour=8, minute=0, second=0, microsecond=0)
+    record = Offering(
+        f"{centre.code}/{course.code}-NEXT",
+        centre.code,
+        course.code,
+        f"[{sample.word}] {course.words['title']}",
+    )
+    return replace(
+        record,
+        modality=Modality.INSTRUCTOR_LED,
+        level=Level.INTERMEDIATE,
+        status=OfferingStatus.PLANNED,
+        starts_at=start,
+        ends_at=start + timedelta(days=25),
+        time_zone=centre.time_zone,
+        hours=Decimal(24),
+        registration=RegistrationType.APPLICATION,
+        registration_closes=start - timedelta(days=14),
+        seats=25,
+        languages=centre.languages[:1],
+        topics=(course.words["topic"],),
+        location=centre.country,
+        description=course.words["text"],
+        objectives=course.words["text"],
+    )
+
+
+def _held_plan(bridge: Bridge, sample: SampleCentre, sites: MoodleSites) -> None:
+    """The centre's Moodle no longer publishes its courses that have not begun, and one more."""
+    site = sites.by_code[sample.centre.code]
+    for course_id in list(_published(sample, sites))[:-1]:
+        course = site.catalogue.get(course_id)
+        if course is not None:
+            fields = {**course.customfields, "itu_publish": 0}
+            site.catalogue.change(course_id, customfields=fields)
+    centre = bridge.centre(sample.centre.code)  # with the address of its Moodle
+    bridge.run_all([bridge.request(centre, (Flow.OFFERINGS,), trigger="demo")])
+
+
+def _published(sample: SampleCentre, sites: MoodleSites) -> Iterator[int]:
+    site = sites.by_code[sample.centre.code]
+    codes = {each.code for each in sample.courses if each.publish}
+    for course in site.catalogue:
+        if course.idnumber in codes:
+            yield course.id

@@ -1,0 +1,77 @@
+"""The sample accounts of the demo: one for each kind of reader. They exist in the demo alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lms_bridge.accounts.service import NewAccount, add_account, link_learner
+from lms_bridge.bridge import Bridge
+from lms_bridge.console.session import by_command
+from lms_bridge.devtools.demo.launches import DemoLaunch
+from lms_bridge.devtools.demo.samples import DOMAIN
+from lms_bridge.domain.access import DataScope
+from lms_bridge.domain.availability import TAKES_REGISTRATIONS, availability
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.model import RegistrationType
+from lms_bridge.domain.roles import Grant, Role
+from lms_bridge.learner.registration import Applicant, register_applicant
+from lms_bridge.reference import reference
+from lms_bridge.store import accounts, centres, learners, offerings
+from lms_bridge.store.accounts import UserAccount
+
+CENTRE, REGION = "AFRALTI", "africa"
+GRANTS: Mapping[str, tuple[Grant, ...]] = {
+    "learner": (),
+    "coordinator": (Grant(Role.COORDINATOR, DataScope(centre=CENTRE)),),
+    "reviewer": (Grant(Role.REVIEWER),),
+    "focal-point": (Grant(Role.FOCAL_POINT, DataScope(region=REGION)),),
+    "operator": (Grant(Role.OPERATOR),),
+}
+
+
+def keep_people(bridge: Bridge, shown: DemoLaunch) -> dict[str, int]:
+    """{role: number of its account}. Missing ones are made; the learner is the one who can launch
+    from the sample Academy."""
+    found = {}
+    for role, grants in GRANTS.items():
+        email = f"sample-{role}@{DOMAIN}"
+        with bridge.database.reading() as tx:
+            known = accounts.find_account(tx, email=email)
+        if known is None:
+            name = f"Sample {role.replace('-', ' ')}"
+            new = NewAccount(email, name, grants)
+            known = add_account(bridge.database, new, list(reference().regions), by=by_command())
+        found[role] = known.number
+        if role == "learner":
+            _be_learner(bridge, known, shown)
+    return found
+
+
+def _be_learner(bridge: Bridge, account: UserAccount, shown: DemoLaunch) -> None:
+    with bridge.database.writing() as tx:
+        known = learners.learners_by_academy_id(tx, [shown.learner.id]).get(shown.learner.id)
+        if known is None or account.learner is not None:
+            return
+        link_learner(tx, account, known[0], by_command())
+    _register_elsewhere(bridge, Applicant(known[1]), shown.offering.centre)
+
+
+def _register_elsewhere(bridge: Bridge, learner: Applicant, own: str) -> None:
+    """The learner has courses at other centres, too: one of each way to register, at least."""
+    wanted, left = set(RegistrationType), 3
+    with bridge.database.reading() as tx:
+        others = [each for each in centres.all_centres(tx, active_only=True) if each.code != own]
+        open_there = {
+            centre.code: [
+                each
+                for each in offerings.offerings_of(tx, centre.code).values()
+                if availability(each, utc_now()) in TAKES_REGISTRATIONS
+            ]
+            for centre in others
+        }
+    for centre in others:
+        found = sorted(open_there[centre.code], key=lambda each: each.registration not in wanted)
+        if found and left:
+            register_applicant(bridge, centre, found[0].code, learner, {}, by_command())
+            wanted.discard(found[0].registration)
+            left -= 1
