@@ -12,7 +12,7 @@ from lms_bridge.devtools.demo.samples import DOMAIN
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, availability
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.model import RegistrationType
+from lms_bridge.domain.model import Centre, Flow, RegistrationType
 from lms_bridge.domain.roles import Grant, Role
 from lms_bridge.learner.registration import Applicant, register_applicant
 from lms_bridge.reference import reference
@@ -20,6 +20,7 @@ from lms_bridge.store import accounts, centres, learners, offerings
 from lms_bridge.store.accounts import UserAccount
 
 CENTRE, REGION = "AFRALTI", "africa"
+MOST_ELSEWHERE = 3
 GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "learner": (),
     "coordinator": (Grant(Role.COORDINATOR, DataScope(centre=CENTRE)),),
@@ -58,7 +59,7 @@ def _be_learner(bridge: Bridge, account: UserAccount, shown: DemoLaunch) -> None
 
 def _register_elsewhere(bridge: Bridge, learner: Applicant, own: str) -> None:
     """The learner has courses at other centres, too: one of each way to register, at least."""
-    wanted, left = set(RegistrationType), 3
+    wanted, chosen = set(RegistrationType), list[Centre]()
     with bridge.database.reading() as tx:
         others = [each for each in centres.all_centres(tx, active_only=True) if each.code != own]
         open_there = {
@@ -71,7 +72,8 @@ def _register_elsewhere(bridge: Bridge, learner: Applicant, own: str) -> None:
         }
     for centre in others:
         found = sorted(open_there[centre.code], key=lambda each: each.registration not in wanted)
-        if found and left:
+        if found and len(chosen) < MOST_ELSEWHERE:
             register_applicant(bridge, centre, found[0].code, learner, {}, by_command())
             wanted.discard(found[0].registration)
-            left -= 1
+            chosen.append(centre)
+    bridge.run_all([bridge.request(each, (Flow.ENROLMENTS,), trigger="demo") for each in chosen])
