@@ -25,10 +25,16 @@ from lms_bridge.domain.lifecycle import (
     possible_enrolment_actions,
 )
 from lms_bridge.domain.model import Centre, Kind
-from lms_bridge.schemas.params import NothingSchema, RegisterSchema, RegistrationsParams
-from lms_bridge.schemas.responses import RegistrationResponse, page_of
+from lms_bridge.schemas.params import (
+    NothingSchema,
+    QuestionsSchema,
+    RegisterSchema,
+    RegistrationsParams,
+)
+from lms_bridge.schemas.responses import QuestionsResponse, RegistrationResponse, page_of
 from lms_bridge.store import centres, offerings
-from lms_bridge.sync.context import RunContext
+from lms_bridge.store.registration_forms import answers_of, questions_of, set_questions
+from lms_bridge.sync.context import API, RunContext
 from lms_bridge.sync.enrolment_actions import (
     EnrolmentChange,
     change_enrolment,
@@ -96,9 +102,15 @@ def registration_documents(tx: Connection, rows: queries.Rows) -> list[dict[str,
         policy = bridge.policy_of(centre) if centre else bridge.settings.policy
         found |= places(tx, policy, mine, now)
     elsewhere = kept_by_academy(tx, [row.id for row in rows])
+    answers = answers_of(tx, [row.id for row in rows])
     may = caller().may(Scope.WRITE_ENROLMENTS)
     return [
-        registration_document(row, found[row.offering_id], here=may and row.id not in elsewhere)
+        {
+            **registration_document(
+                row, found[row.offering_id], here=may and row.id not in elsewhere
+            ),
+            "answers": answers.get(row.id, []),
+        }
         for row in rows
     ]
 
@@ -155,6 +167,49 @@ def registration_response(tx: Connection, number: int, status: int = 200) -> Api
         raise no_such_registration()
     (document,) = registration_documents(tx, [row])
     return ApiResponse(document, status, row.revision)
+
+
+@route(
+    "/offerings/<code>/questions",
+    scope=Scope.READ_OFFERINGS,
+    response=QuestionsResponse,
+    tag=TAG,
+)
+def show_questions(code: str) -> Response:
+    """What the organiser asks whoever registers."""
+    with the_bridge().database.reading() as tx:
+        offering_in_scope(tx, code)
+        return json_response({"questions": list(questions_of(tx, _number(tx, code)))})
+
+
+def _number(tx: Connection, code: str) -> int:
+    return offerings.offerings_by_code(tx, [code])[code][0]
+
+
+@route(
+    "/offerings/<code>/questions",
+    method="PUT",
+    scope=Scope.WRITE_OFFERINGS,
+    body=QuestionsSchema(),
+    response=QuestionsResponse,
+    example={"questions": ["Why do you want to take part?"]},
+    headers=("IdempotencyKey",),
+    tag=TAG,
+)
+def put_questions(body: dict[str, Any], code: str) -> Response:
+    """Replaces what the organiser asks. Answers that were given stay as they are."""
+    with the_bridge().database.reading() as tx:
+        _, centre = offering_in_scope(tx, code)
+        record_id = _number(tx, code)
+
+    def do(tx: Connection, context: RunContext) -> ApiResponse:
+        set_questions(tx, record_id, body["questions"])
+        context.note(
+            Kind.OFFERING, API, "questions", record_id=record_id, external_id=code, fields=None
+        )
+        return ApiResponse({"questions": list(body["questions"])})
+
+    return change(centre, Kind.OFFERING, do)
 
 
 def _add_register(action: EnrolmentAction) -> None:

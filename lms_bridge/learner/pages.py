@@ -76,7 +76,7 @@ def show() -> ResponseReturnValue:
         render_template(
             "learner/courses.html",
             learner=learner,
-            groups=courses.grouped(found),
+            parts_of=courses.grouped(found),
             titles={each.number: reader_texts(each.texts, wanted) for each in found},
             most=courses.MOST if len(found) == courses.MOST else 0,
             done=request.args.get("done", "") if request.args.get("done") in DONE else "",

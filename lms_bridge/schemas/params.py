@@ -164,6 +164,16 @@ class RegisterSchema(Schema):
     )
 
 
+class QuestionsSchema(Schema):
+    """What the organiser asks whoever registers, in its order. Each question is answered."""
+
+    questions = fields.List(
+        Line(longest=300, required=True),
+        required=True,
+        validate=validate.Length(max=20),
+    )
+
+
 class NothingSchema(Schema):
     """Some actions need to know nothing: an empty object."""
 

@@ -220,6 +220,15 @@ class LearnerResponse(LearnerSchema):
     id = LearnerId(attribute="academy_id")
 
 
+class AnswerResponse(Schema):
+    question = fields.String()
+    answer = fields.String()
+
+
+class QuestionsResponse(Schema):
+    questions = fields.List(fields.String())
+
+
 class RegistrationResponse(Schema):
     number = fields.Integer()
     centre = Line()
@@ -233,6 +242,10 @@ class RegistrationResponse(Schema):
         Choice(EnrolmentAction), metadata={"description": "What may be done with it now."}
     )
     next_step = fields.String(metadata={"description": "What happens now, for a learner who asks."})
+    answers = fields.List(
+        fields.Nested(AnswerResponse),
+        metadata={"description": "To the organiser's questions, as they were asked."},
+    )
 
 
 class RowResponse(Schema):
