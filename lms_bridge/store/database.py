@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +20,8 @@ from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.turns import Turns
 
 BUSY_MILLISECONDS = 60_000
+_ASK_AGAIN_MILLISECONDS = 30
+"""SQLite begins with short pauses anew: after 1, 2, 5, 10 milliseconds, and so on."""
 
 
 class Database:
@@ -139,7 +142,10 @@ class Database:
         connection = kept or self._fresh(keeping)
         try:
             cursor = connection.cursor()
-            cursor.execute(text, parameters)
+            if self.embedded and writing:
+                _once_free(cursor, text, parameters)
+            else:
+                cursor.execute(text, parameters)
             rows: Sequence[Any] = cursor.fetchall()
             cursor.close()
             if not keeping:
@@ -193,6 +199,26 @@ def first_row(
     return query.first(source, values)
 
 
+def _once_free(cursor: Any, statement: str, parameters: Any = ()) -> None:
+    """Runs a statement that needs the file's lock. SQLite itself asks only ten times a second after
+    a while, and misses the moments between the transactions of a long import."""
+    until = time.monotonic() + BUSY_MILLISECONDS / 1000
+    connection = cursor.connection  # the cursor's own results must stay
+    connection.execute(f"PRAGMA busy_timeout={_ASK_AGAIN_MILLISECONDS}").close()
+    try:
+        while True:
+            try:
+                cursor.execute(statement, parameters)
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() >= until:
+                    raise
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}").close()
+
+
 def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -228,7 +254,11 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
         writing = connection.get_execution_options().get("writing", False)
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
         try:  # without SQLAlchemy's layers, for there are many transactions
-            connection.connection.cursor().execute(begin)
+            cursor = connection.connection.cursor()
+            if writing:
+                _once_free(cursor, begin)
+            else:
+                cursor.execute(begin)
         except engine.dialect.loaded_dbapi.Error as error:
             raise OperationalError(begin, None, error) from None
 
