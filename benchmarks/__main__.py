@@ -13,6 +13,7 @@ from benchmarks import (
     feeds,
     growing,
     interface,
+    learning,
     operations,
     postgresql,
     publishing,
@@ -30,6 +31,7 @@ from benchmarks.world import World
 _APART: dict[str, Callable[..., list[Row]]] = {
     "feeds": feeds.feeds,
     "interface": interface.interface,
+    "learning": learning.learning,
     "operations": operations.operations,
     "publishing": publishing.publishing,
     "push": pushes.pushes,
