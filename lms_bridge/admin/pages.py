@@ -31,6 +31,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre
+from lms_bridge.domain.translations import reader_texts
 from lms_bridge.jobs.schedule import jobs_of
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import flow_states
@@ -48,6 +49,7 @@ from lms_bridge.web.access import (
     needs,
     the_bridge,
 )
+from lms_bridge.web.languages import wanted_languages
 from lms_bridge.web.paging import SIZE, Paging, number_param, page_param
 
 public_pages = Blueprint("public", __name__)
@@ -61,6 +63,8 @@ JOBS = {
 _PROBE, _ATTENTION = "lms_bridge_probe", "lms_bridge_attention"
 ITEMS = 200
 """Items on one page of a run."""
+ON_FRONT = 5
+"""Offerings of each kind on the front page."""
 EXAMPLES = 10
 """Offerings that are listed for a hold."""
 
@@ -76,10 +80,19 @@ class NextJob:
 
 @public_pages.get("/")
 def overview() -> str:
+    now, wanted = utc_now(), wanted_languages()
     with the_bridge().database.reading() as tx:
         listed = catalogue_queries.count_listed(tx)
         numbers = queries.count_public(tx)
-    return render_template("overview.html", offerings=listed, **numbers)
+        soon = catalogue_queries.starting_soon(tx, now, ON_FRONT)
+        new = catalogue_queries.recently_published(tx, now, ON_FRONT)
+    return render_template(
+        "overview.html",
+        offerings=listed,
+        soon=[(each, reader_texts(each.fields, wanted)) for each in soon],
+        new=[(each, reader_texts(each.fields, wanted)) for each in new],
+        **numbers,
+    )
 
 
 @operator_pages.get("/operations")

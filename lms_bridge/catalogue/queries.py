@@ -15,7 +15,7 @@ from lms_bridge.domain.document import Json, document
 from lms_bridge.domain.model import ACADEMY, Kind, Offering
 from lms_bridge.store.availability import availability
 from lms_bridge.store.offerings import Tag, offerings, tag_key
-from lms_bridge.store.tables import HELD, centre, link, offering, offering_tag
+from lms_bridge.store.tables import HELD, IS_PUBLIC, centre, link, offering, offering_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,23 @@ def listed(
         .offset(offset)
     ).all()
     return _listings(tx, rows)
+
+
+def starting_soon(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
+    """The next to start."""
+    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = query.where(IS_PUBLIC, offering.c.starts_at >= now)
+    return _listings(tx, tx.execute(query.order_by(offering.c.starts_at).limit(most)).all())
+
+
+def recently_published(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
+    """What was public here last, without what is over."""
+    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    over = offering.c.ends_at <= now
+    query = query.where(IS_PUBLIC, or_(offering.c.ends_at.is_(None), ~over))
+    query = query.where(offering.c.published_at.is_not(None))
+    newest = (offering.c.published_at.desc(), offering.c.id.desc())
+    return _listings(tx, tx.execute(query.order_by(*newest).limit(most)).all())
 
 
 def one_listed(tx: Connection, code: str) -> ListedOffering | None:

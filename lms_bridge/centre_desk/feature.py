@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import current_app
 
 from lms_bridge.centre_desk import pages as _pages
-from lms_bridge.centre_desk.desk import pages
+from lms_bridge.centre_desk.desk import pages as pages
 
 MODULES = (_pages,)
 

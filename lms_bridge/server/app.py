@@ -42,7 +42,7 @@ from lms_bridge.api import (
 )
 from lms_bridge.bootstrap import build
 from lms_bridge.bridge import Bridge
-from lms_bridge.catalogue import feed_routes, oeapi_routes, sitemap
+from lms_bridge.catalogue import directory, feed_routes, oeapi_routes, sitemap
 from lms_bridge.catalogue import pages as catalogue_pages
 from lms_bridge.catalogue import requests as feed_requests
 from lms_bridge.centre_desk import feature as centre_desk
@@ -85,6 +85,7 @@ BLUEPRINTS = (
     decision_pages.pages,
     whereabouts_pages.pages,
     catalogue_pages.pages,
+    directory.pages,
     feed_routes.routes,
     sitemap.routes,
     oeapi_routes.routes,

@@ -144,6 +144,9 @@ offering = Table(
     Column("published_at", Utc),
     *_changes(),
     Index("ix_offering_centre_starts_at", "centre", "starts_at"),
+    # The front page shows what starts next, and what is new.
+    Index("ix_offering_starts_at", "starts_at"),
+    Index("ix_offering_published_at", "published_at", "id"),
     # The catalogue is gone through in the order of ids, inside one of these.
     *(
         Index(f"ix_offering_{first}", *(first, "listed", "id", "centre", second, *_LOOKED_AT))

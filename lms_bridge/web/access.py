@@ -40,7 +40,7 @@ def the_bridge() -> Bridge:
 
 PUBLIC = frozenset(
     {
-        *("public", "catalogue", "sign_in"),
+        *("public", "catalogue", "directory", "sign_in"),
         *("feeds", "sitemaps", "oeapi"),
         "calendars",  # by an address that nobody can guess
         "demo",  # there is such a page in the demo alone

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from flask import Flask
@@ -165,6 +166,12 @@ def language(code: str) -> str:
     return LANGUAGES.get(code.lower().partition("-")[0], code)
 
 
+def country(code: str) -> str:
+    """The name of a country in the reader's language; the code where it has none."""
+    locale = Locale.parse(reader_language())
+    return str(locale.territories.get(code.upper(), code))
+
+
 def label(kind: str, word: object) -> str:
     """The label of a word of the reference data, or the word itself where it has none."""
     labels: Mapping[str, str] = getattr(reference(), kind)
@@ -256,6 +263,8 @@ def add_to(app: Flask) -> None:
         redacted=redacted_text,
         system=system_label,
         number=number,
+        country=country,
+        date_alone=_day,
     )
     app.jinja_env.globals.update(
         label=label,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -25,7 +25,7 @@ def desk_app(make_app: Callable[..., Flask], database: Database, database_addres
 
 
 @pytest.fixture
-def browser(desk_app: Flask, database: Database) -> Iterator[Browser]:
+def browser(desk_app: Flask, database: Database) -> Browser:
     """Gives a browser in which somebody of a centre is signed in."""
 
     def made(centre: str = "AFR", role: Role = Role.COORDINATOR) -> FlaskClient:

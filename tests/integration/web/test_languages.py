@@ -110,7 +110,16 @@ def test_the_locale_of_a_launch_chooses_the_language(locale: str, language: str)
 
 # ---- public pages in the reader's language ---------------------------------------------------
 
-PUBLIC = ("/", "/catalogue", "/catalogue/ARB-1", "/catalogue/nothing", "/sign-in", "/runs")
+PUBLIC = (
+    "/",
+    "/training-centres",
+    "/training-centres/ARB",
+    "/catalogue",
+    "/catalogue/ARB-1",
+    "/catalogue/nothing",
+    "/sign-in",
+    "/runs",
+)
 _HIDDEN = re.compile(
     r"<(script|style|code|time|option|bdi)\b.*?</\1>|<h[12] dir=.*?</h[12]>", re.DOTALL
 )

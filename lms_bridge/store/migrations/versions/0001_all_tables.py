@@ -279,6 +279,8 @@ def upgrade() -> None:
     with op.batch_alter_table('offering', schema=None) as batch_op:
         batch_op.create_index('ix_offering_centre', ['centre', 'id', 'listed', 'modality', 'level', 'status', 'starts_at', 'ends_at'], unique=False)
         batch_op.create_index('ix_offering_centre_starts_at', ['centre', 'starts_at'], unique=False)
+        batch_op.create_index('ix_offering_published_at', ['published_at', 'id'], unique=False)
+        batch_op.create_index('ix_offering_starts_at', ['starts_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_offering_changed_at'), ['changed_at'], unique=False)
         batch_op.create_index('ix_offering_level', ['level', 'listed', 'id', 'centre', 'modality', 'status', 'starts_at', 'ends_at'], unique=False)
         batch_op.create_index('ix_offering_listed', ['listed', 'id', 'centre', 'modality', 'level', 'status', 'starts_at', 'ends_at'], unique=False)
@@ -969,6 +971,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_offering_listed')
         batch_op.drop_index('ix_offering_level')
         batch_op.drop_index(batch_op.f('ix_offering_changed_at'))
+        batch_op.drop_index('ix_offering_starts_at')
+        batch_op.drop_index('ix_offering_published_at')
         batch_op.drop_index('ix_offering_centre_starts_at')
         batch_op.drop_index('ix_offering_centre')
 
