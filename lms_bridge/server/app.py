@@ -55,6 +55,7 @@ from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import views
 from lms_bridge.lti.tool import views as tool_views
 from lms_bridge.network import routes as network_routes
+from lms_bridge.review import feature as review
 from lms_bridge.server import errors
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
@@ -97,6 +98,7 @@ BLUEPRINTS = (
     learner_pages.pages,
     learner_calendar.routes,
     centre_desk.pages,
+    review.pages,
 )
 """Those of the API, and of LTI, are added by their own packages."""
 

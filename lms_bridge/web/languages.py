@@ -42,7 +42,7 @@ ENGLISH = frozenset(
     {
         *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
         "whereabouts",
-        *("lti_connect", "api", "api_docs", "demo"),
+        *("lti_connect", "api", "api_docs", "demo", "reviews"),
     }
 )
 """Blueprints whose pages are English alone."""

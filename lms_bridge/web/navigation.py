@@ -51,6 +51,7 @@ GROUPS = (
         (
             Entry("my.show", "My courses"),
             Entry("centre_desk.show_all", "My centre", Scope.WRITE_OFFERINGS),
+            Entry("reviews.show_all", "Reviews", Scope.REVIEW_OFFERINGS),
         ),
     ),
     Group(

@@ -1,0 +1,235 @@
+"""`/reviews`: what waits for a reviewer, and one outline with what is decided about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from lms_bridge.api.offerings import SCOPES, life_of, possible
+from lms_bridge.domain.access import Scope
+from lms_bridge.domain.availability import availability
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import BridgeError, NotFound, RulesBroken
+from lms_bridge.domain.lifecycle import OfferingAction
+from lms_bridge.domain.model import Centre, Flow, Offering, OfferingStatus
+from lms_bridge.domain.reviews import POINTS, ReviewPoint, rounds_of
+from lms_bridge.review import queries
+from lms_bridge.review.comparison import compared
+from lms_bridge.review.decisions import DECISIONS, Decision, carry_out, version_of
+from lms_bridge.review.queries import KINDS, WaitingFilter
+from lms_bridge.store import accounts, centres, offerings, reviews, status_history
+from lms_bridge.sync.certificates import CertificateOutcome, certify
+from lms_bridge.web.access import (
+    centre_for,
+    centres_for,
+    current_actor,
+    needs,
+    signed_in,
+    the_bridge,
+)
+from lms_bridge.web.paging import SIZE, Paging, page_param
+
+pages = Blueprint("reviews", __name__, url_prefix="/reviews", template_folder="templates")
+_ONE = "/of/<path:offering>"
+SAID = {
+    "changed-meanwhile": "Somebody else acted on this course meanwhile. Nothing of yours is lost: "
+    "read what is new below, then send your text again.",
+    "reason-missing": "An objection says why. Write it in the overall comment.",
+    "nothing-said": "You have written no comment.",
+    "offering-not-now": "This is no longer possible: the status of the course has changed.",
+    "offering-is-over": "The end of the course has passed. It needs new dates first.",
+    "centre-busy": "The centre is being synced at the moment. Nothing was changed. Please send it "
+    "again in a minute.",
+}
+"""What a reviewer is told of a refusal; any other one is shown as it is."""
+_ACCOUNT = re.compile(r"account (\d{1,9})")
+_VERSION = re.compile(r"\d{1,6}\.\d{1,6}")
+LONGEST_REASON, LONGEST_COMMENT = 1000, 10_000
+
+
+@pages.get("")
+@needs(Scope.REVIEW_OFFERINGS)
+def show_all() -> str:
+    asked = WaitingFilter(
+        **{name: request.args.get(name, "").strip()[:100] for name in WaitingFilter.__slots__}
+    )
+    page, now = page_param(), utc_now()
+    with the_bridge().database.reading() as tx:
+        reach = centres_for(tx, Scope.REVIEW_OFFERINGS)
+        offset = Paging(page, 0).offset
+        total, rows = queries.waiting(tx, asked, reach, limit=SIZE, offset=offset)
+        mine = [each for each in centres.all_centres(tx) if reach is None or each.code in reach]
+        areas = queries.areas(tx, reach)
+    return render_template(
+        "review/waiting.html",
+        rows=rows,
+        asked=asked,
+        paging=Paging(page, total),
+        centres=mine,
+        regions=sorted({each.region for each in mine}),
+        areas=areas,
+        kinds=KINDS,
+        now=now,
+        soon=now + timedelta(days=3),
+        zone=signed_in().time_zone or "UTC",
+    )
+
+
+@pages.get(_ONE)
+@needs(Scope.REVIEW_OFFERINGS)
+def show(offering: str) -> ResponseReturnValue:
+    return _page(*_offering(offering))
+
+
+@pages.post(_ONE)
+@needs(Scope.REVIEW_OFFERINGS)
+def decide(offering: str) -> ResponseReturnValue:
+    centre, record_id, record = _offering(offering)
+    word = request.form.get("action", "")
+    try:
+        if word == "certify":
+            return _certify(centre, offering)
+        carry_out(the_bridge(), centre, current_actor(), _decision(offering, word))
+    except BridgeError as error:
+        return _page(centre, record_id, record, error, request.form)
+    return redirect(url_for("reviews.show", offering=offering, done=word or "comment"), 303)
+
+
+def _decision(code: str, word: str) -> Decision:
+    form = request.form
+    version = form.get("version", "")
+    texts = {each: _text(f"comment_{each}", LONGEST_COMMENT) for each in ReviewPoint}
+    point = form.get("point", "")
+    return Decision(
+        code,
+        version if _VERSION.fullmatch(version) else "0.0",
+        OfferingAction(word) if word in set(DECISIONS) else None,
+        _text("reason", LONGEST_REASON),
+        point if point in set(ReviewPoint) else "",
+        {each: text for each, text in texts.items() if text},
+    )
+
+
+def _text(name: str, longest: int) -> str:
+    """Browsers send a line's end as two characters."""
+    text = request.form.get(name, "").replace("\x00", "").replace("\r\n", "\n")
+    return text.strip()[:longest]
+
+
+def _certify(centre: Centre, code: str) -> ResponseReturnValue:
+    """For those who may also change registrations at the centre."""
+    if not signed_in().may(Scope.WRITE_ENROLMENTS, centre):
+        raise NotFound("no-such-offering", "There is no such offering.")
+    rows = the_bridge().act_in_parts(
+        centre, Flow.ENROLMENTS, current_actor(), lambda context: certify(context, code)
+    )
+    count = {each: sum(row.outcome is each for row in rows) for each in CertificateOutcome}
+    certified = str(count[CertificateOutcome.CERTIFIED])
+    refused = str(count[CertificateOutcome.REFUSED])
+    address = url_for(
+        "reviews.show", offering=code, done="certify", certified=certified, refused=refused
+    )
+    return redirect(address, 303)
+
+
+def _offering(code: str) -> tuple[Centre, int, Offering]:
+    missing = NotFound("no-such-offering", "There is no such offering.")
+    with the_bridge().database.reading() as tx:
+        found = offerings.offerings_by_code(tx, [code]).get(code)
+    if found is None:
+        raise missing
+    try:
+        centre = centre_for(Scope.REVIEW_OFFERINGS, found[1].centre)
+    except NotFound:
+        raise missing from None
+    return centre, *found
+
+
+def _page(
+    centre: Centre,
+    record_id: int,
+    record: Offering,
+    error: BridgeError | None = None,
+    form: Mapping[str, str] | None = None,
+) -> ResponseReturnValue:
+    bridge, user, now = the_bridge(), signed_in(), utc_now()
+    with bridge.database.reading() as tx:
+        facts = _facts(tx, record_id, centre)
+    life = facts.pop("life")
+    found = list(possible(facts["record"], life, bridge.settings.rules))
+    may = [each for each in found if each in DECISIONS and user.may(SCOPES[each], centre)]
+    page = render_template(
+        "review/outline.html",
+        centre=centre,
+        actions=may,
+        life=life,
+        availability=availability(facts["record"], now, bridge.settings.rules.soon),
+        may_certify=_may_certify(facts["record"], centre),
+        points=POINTS,
+        form=form or {},
+        problems=_problems(error),
+        done=request.args.get("done", "") if error is None else "",
+        now=now,
+        zone=user.time_zone or "UTC",
+        **facts,
+    )
+    response = make_response(page, 200 if error is None else 409)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _facts(tx: Connection, record_id: int, centre: Centre) -> dict[str, Any]:
+    """What the page shows, all of one moment."""
+    record = offerings.offerings(tx, [record_id])[record_id]
+    last = queries.last_edition(tx, record_id, record)
+    before = None if last is None else (last[1], reviews.outline_of(tx, last[0]))
+    history = reviews.changes_of(tx, record_id)
+    comments = reviews.comments_of(tx, record_id)
+    rounds = rounds_of(history, comments)
+    kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
+    under_review = record.status is OfferingStatus.SUBMITTED
+    reports = reviews.reports_of(tx, record_id)
+    names = {each.by for each in history} | {each.by for each in comments}
+    return {
+        "record": record,
+        "last": last[1] if last else None,
+        "fields": compared((record, reviews.outline_of(tx, record_id)), before),
+        "rounds": rounds,
+        "history": history,
+        "reports": reports,
+        "deadline": rounds[-1].submission.deadline if rounds and under_review else None,
+        "silence_counts": under_review and kept is not None and kept.deadline is not None,
+        "version": version_of(tx, record_id),
+        "life": life_of(tx, record_id, centre.code),
+        "people": _people(tx, names),
+    }
+
+
+def _may_certify(record: Offering, centre: Centre) -> bool:
+    closed = record.status is OfferingStatus.CLOSED
+    return closed and signed_in().may(Scope.WRITE_ENROLMENTS, centre)
+
+
+def _people(tx: Connection, names: Collection[str]) -> dict[str, str]:
+    """{what the audit calls a person: their name}. No address is shown, and no other centre's."""
+    found = {}
+    for name in names:
+        number = _ACCOUNT.fullmatch(name)
+        known = accounts.find_account(tx, number=int(number[1])) if number else None
+        if known is not None and known.name:
+            found[name] = known.name
+    return found
+
+
+def _problems(error: BridgeError | None) -> list[str]:
+    if error is None:
+        return []
+    if isinstance(error, RulesBroken):
+        return [each.message for each in error.findings]
+    return [SAID.get(error.code, error.message)]

@@ -1,0 +1,99 @@
+"""Reviewers and focal points see what waits, decide about it, and lose nothing they wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+
+from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.model import OfferingStatus
+from lms_bridge.domain.roles import Role
+from tests.integration.accounts.browser import account, hidden, send, signed_in
+from tests.integration.api.world import DAY, World, offering
+
+CODE = "ONE-planned"
+PAGE = f"/reviews/of/{CODE}"
+AFRICA = DataScope(region="africa")
+
+
+def reviewer(world: World, name: str, role: Role = Role.FOCAL_POINT) -> FlaskClient:
+    database, app = world.bridge.database, world.client.application
+    person = account(database, f"{name}@example.org", role, AFRICA, f"Sample {name}")
+    return signed_in(app, database, person)
+
+
+@pytest.fixture
+def submitted(either: World) -> World:
+    token = either.token(Scope.WRITE_OFFERINGS)
+    for code in (CODE, "FAR-planned"):
+        assert either.post(f"/offerings/{code}/submit", token).status_code == 200
+    return either
+
+
+def review(world: World) -> dict[str, object]:
+    found: dict[str, object] = world.get(f"/offerings/{CODE}/review", world.token()).get_json()
+    return found
+
+
+def test_what_waits_is_listed_within_the_reviewers_reach(submitted: World) -> None:
+    page = reviewer(submitted, "one").get("/reviews").text
+    assert CODE in page
+    assert "FAR-planned" not in page
+    assert "Outline to review" in page
+
+
+def test_two_reviewers_of_one_outline_lose_nothing(submitted: World) -> None:
+    first, second = reviewer(submitted, "one"), reviewer(submitted, "two")
+    version = hidden(second.get(PAGE), "version")
+    form = {"version": version, "action": "comment", "comment_accuracy": "Check the table"}
+    for _ in range(2):  # a double click is harmless
+        assert send(first, PAGE, form).status_code == 303
+    (round_,) = review(submitted)["rounds"]  # type: ignore[misc]  # of the API's document
+    assert [each["text"] for each in round_["comments"]] == ["Check the table"]
+
+    late = {"version": version, "action": "object", "reason": "Day two repeats day one"}
+    refused = send(second, PAGE, late)
+    assert refused.status_code == 409
+    assert "Somebody else acted" in refused.text
+    assert "Check the table" in refused.text
+    assert "Day two repeats day one</textarea>" in refused.text
+    again = {**late, "version": hidden(refused, "version")}
+    assert send(second, PAGE, {**again, "reason": ""}).status_code == 409
+    assert send(second, PAGE, again).status_code == 303
+    shown = submitted.get(f"/offerings/{CODE}", submitted.token()).get_json()
+    assert (shown["status"], shown["status_reason"]) == ("planned", "Day two repeats day one")
+    assert "Day two repeats day one" in first.get(PAGE).text
+
+
+def test_an_outline_stands_beside_the_last_edition(either: World) -> None:
+    before = replace(offering("ONE-before"), course_code="C-ONE-planned", description="Old words")
+    either.add(replace(before, starts_at=before.starts_at - 20 * DAY))  # type: ignore[operator]
+    page = reviewer(either, "one").get(PAGE).text
+    assert "<del>Old words</del>" in page
+    assert "<ins>Sample course ONE-planned</ins>" in page or "<ins>ONE-planned</ins>" in page
+
+
+def test_an_outline_of_another_region_does_not_exist(submitted: World) -> None:
+    browser = reviewer(submitted, "one")
+    assert browser.get("/reviews/of/FAR-planned").status_code == 404
+    assert send(browser, "/reviews/of/FAR-planned", {"action": "review"}).status_code == 404
+    assert browser.get("/reviews/regions?region=europe").status_code == 404
+
+
+def test_a_focal_point_publishes_and_sees_the_regions_figures(either: World) -> None:
+    either.add(replace(offering("ONE-ready"), status=OfferingStatus.REVIEWED), acted_on=True)
+    browser = reviewer(either, "one")
+    page = "/reviews/of/ONE-ready"
+    assert "Publish the course" in browser.get(page).text
+    form = {"version": hidden(browser.get(page), "version"), "action": "publish"}
+    assert send(browser, page, form).status_code == 303
+    assert "certify" not in browser.get(page).text
+    region = browser.get("/reviews/regions").text
+    assert "Sample Centre One" in region
+    assert "Sample Centre Far" not in region
+    table = browser.get("/reviews/regions.csv")
+    assert table.mimetype == "text/csv"
+    assert "ONE" in table.text
+    assert "FAR" not in table.text
