@@ -106,7 +106,8 @@ def _found(query: Select[Any], asked: WaitingFilter, reach: Collection[str] | No
 def areas(tx: Connection, reach: Collection[str] | None) -> list[str]:
     """The topics of what people acted on, for the filter."""
     query = (
-        select(offering_tag.c.value.distinct())
+        select(offering_tag.c.value)
+        .distinct()
         .join(kept_status, kept_status.c.offering_id == offering_tag.c.offering_id)
         .join(offering, offering.c.id == offering_tag.c.offering_id)
         .where(offering_tag.c.kind == Tag.TOPIC, offering.c.status.in_((_S.SUBMITTED, _S.REVIEWED)))
