@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_date
@@ -86,14 +87,23 @@ def _time(at: datetime, text: str) -> Markup:
 
 
 def _day(local: date) -> str:
-    locale = reader_language()
+    return _day_text(date(local.year, local.month, local.day), reader_language())
+
+
+@lru_cache(4096)
+def _day_text(local: date, locale: str) -> str:
     if locale == "en":
         return f"{local.day} {local:%b %Y}"  # day first, as the Academy writes it
     return format_date(local, "medium", locale)
 
 
 def number(many: float | Decimal) -> str:
-    return format_decimal(many, locale=reader_language())
+    return _number_text(many, reader_language())
+
+
+@lru_cache(4096)
+def _number_text(many: float | Decimal, locale: str) -> str:
+    return format_decimal(many, locale=locale)
 
 
 def day(value: object, zone: str = "UTC") -> Markup:

@@ -67,7 +67,15 @@ def language() -> str:
 
 
 def wanted_languages() -> list[str]:
-    """The languages in which the reader wants texts, the best first; not only ours."""
+    """The languages in which the reader wants texts, the best first; not only ours. They are looked
+    up once for a request: a long page asks some hundred times."""
+    if "wanted_languages" not in g:
+        g.wanted_languages = _wanted_languages()
+    found: list[str] = g.wanted_languages
+    return found
+
+
+def _wanted_languages() -> list[str]:
     own: Callable[[], str] = current_app.extensions[_EXTENSION]
     chosen = [request.args.get("lang", ""), request.cookies.get(COOKIE, ""), own()]
     is_short = len(request.headers.get("Accept-Language", "")) <= LONGEST_HEADER
