@@ -21,16 +21,18 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge import __version__
-from lms_bridge.admin import queries
+from lms_bridge.admin import queries, run_filters
 from lms_bridge.admin.matters import PAGES, command_for, in_words, message_of
+from lms_bridge.admin.run_filters import NAMES, STATES, RunFilter
 from lms_bridge.api.documents import SHOWN_VALUES, hold_document
 from lms_bridge.audit import FLOWS
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue import queries as catalogue_queries
+from lms_bridge.console.summary import in_words as in_words_of
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.domain.model import Centre
+from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.domain.translations import reader_texts
 from lms_bridge.jobs.schedule import jobs_of
 from lms_bridge.store import centres as stored_centres
@@ -204,7 +206,7 @@ def centre(code: str) -> str:
     with bridge.database.reading() as tx:
         last = stored_runs.last_runs(tx, centre=code, most=20)
         waiting = queries.count_waiting(tx, [code])
-        flows = queries.freshness(tx, code, now)
+        flows = queries.freshness(tx, code)
         mine = stored_memberships.memberships_of(tx, code)
     due = [(JOBS[job.kind], job.after(now)) for job in jobs_of(found, bridge.settings.clock)]
     return render_template(
@@ -214,7 +216,7 @@ def centre(code: str) -> str:
         runs=last,
         waiting=waiting,
         flows=flows,
-        fresh_days=queries.FRESH_DAYS,
+        fresh_runs=queries.FRESH_RUNS,
         due=due,
         done=_done(),
     )
@@ -223,18 +225,28 @@ def centre(code: str) -> str:
 @operator_pages.get("/runs")
 @needs(Scope.READ_OPERATIONS)
 def runs() -> str:
-    params = {name: request.args.get(name, "")[:60] for name in ("centre", "status")}
+    """Runs, the newest first. With ``live`` the page loads itself anew, without a script."""
+    params = {name: request.args.get(name, "").replace("\x00", "")[:100] for name in NAMES}
+    before = number_param("before")
     with the_bridge().database.reading() as tx:
-        found = queries.runs_before(
-            tx,
-            centre_code=params["centre"],
-            within=centres_for(tx, Scope.READ_OPERATIONS),
-            status=params["status"],
-            before=number_param("before"),
-            most=SIZE + 1,
+        within = centres_for(tx, Scope.READ_OPERATIONS)
+        codes = [each.code for each in stored_centres.all_centres(tx)]
+        found = run_filters.runs(
+            tx, RunFilter(**params, before=before), within=within, most=SIZE + 1
         )
     older = found[SIZE - 1].id if len(found) > SIZE else None
-    return render_template("runs.html", runs=found[:SIZE], older=older, params=params)
+    return render_template(
+        "runs.html",
+        runs=found[:SIZE],
+        older=older,
+        before=before,
+        params=params,
+        wanted={name: text for name, text in params.items() if text},
+        codes=codes if within is None else [each for each in codes if each in within],
+        flows=[*map(str, Flow), *FLOWS],
+        statuses=STATES,
+        live=request.args.get("live") == "1",
+    )
 
 
 @operator_pages.get("/runs/<int(max=999999999999999999):run_id>")
@@ -248,12 +260,16 @@ def run(run_id: int) -> str:
         paging = Paging(page_param(), stored_runs.count_items(tx, run_id), ITEMS)
         items = queries.items_of(tx, run_id, limit=ITEMS, offset=paging.offset)
         names = queries.offering_names(tx, items)
+        labels = run_filters.item_names(tx, items)
     return render_template(
         "run.html",
         run=found,
         counts=split_counts(found.counts),
         items=items,
         names=names,
+        labels=labels,
+        words=in_words_of(found.counts),
+        live=found.status == "running" and "still" not in request.args,
         paging=paging,
         shown_values=SHOWN_VALUES,
     )

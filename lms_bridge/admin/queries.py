@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal_column, select
@@ -71,15 +71,15 @@ def count_waiting(tx: Connection, within: Sequence[str] | None = None) -> dict[s
     }
 
 
-FRESH_DAYS = 31
-"""So far back the pages look for the last good run of a flow."""
+FRESH_RUNS = 3000
+"""The page of a centre looks for the last good run of a flow among so many: some weeks of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlowFreshness:
     """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
-    when its last run that read the centre ended well; none if there is none within
-    ``FRESH_DAYS``."""
+    when its last run that read the centre ended well; none if there is none among the last
+    ``FRESH_RUNS``."""
 
     flow: str
     status: str
@@ -87,25 +87,24 @@ class FlowFreshness:
     good_at: datetime | None
 
 
-def freshness(tx: Connection, code: str, now: datetime) -> list[FlowFreshness]:
+def freshness(tx: Connection, code: str) -> list[FlowFreshness]:
     """One for each flow that the centre ran."""
     states = flow_states.states_of(tx, code)
-    return [
-        FlowFreshness(flow, *states[flow], _good_at(tx, code, flow, now))
-        for flow in Flow
-        if flow in states
-    ]
+    good = _last_good(tx, code, [flow for flow in Flow if flow in states])
+    return [FlowFreshness(flow, *states[flow], at) for flow, at in good.items()]
 
 
-def _good_at(tx: Connection, code: str, flow: Flow, now: datetime) -> datetime | None:
-    query = select(run.c.finished_at).where(
-        run.c.centre == code,
-        run.c.started_at >= now - timedelta(days=FRESH_DAYS),
-        run.c.flows.contains(flow),
-        run.c.trigger.in_(flow_states.READ_A_CENTRE),
-        run.c.status.in_(["done", "waiting", "held"]),
-    )
-    return tx.scalar(query.order_by(run.c.started_at.desc()).limit(1))
+def _last_good(tx: Connection, code: str, flows: Sequence[Flow]) -> dict[Flow, datetime | None]:
+    last = select(run).where(run.c.centre == code).order_by(run.c.id.desc()).limit(FRESH_RUNS)
+    of = last.subquery()
+    good = (of.c.status.in_(_GOOD), of.c.trigger.in_(flow_states.READ_A_CENTRE))
+    return {
+        flow: tx.scalar(select(func.max(of.c.finished_at)).where(*good, of.c.flows.contains(flow)))
+        for flow in flows
+    }
+
+
+_GOOD = ("done", "waiting", "held")
 
 
 def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:

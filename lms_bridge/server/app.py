@@ -25,6 +25,7 @@ from lms_bridge.accounts import own_page, sign_in
 from lms_bridge.accounts import pages as account_pages
 from lms_bridge.accounts.feature import add_accounts_to
 from lms_bridge.admin import (
+    audit_pages,
     completion_pages,
     decision_pages,
     token_pages,
@@ -85,6 +86,7 @@ BLUEPRINTS = (
     admin_pages.operator_pages,
     decision_pages.pages,
     whereabouts_pages.pages,
+    audit_pages.pages,
     catalogue_pages.pages,
     directory.pages,
     feed_routes.routes,

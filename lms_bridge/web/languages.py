@@ -41,7 +41,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
 ENGLISH = frozenset(
     {
         *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
-        "whereabouts",
+        *("whereabouts", "audit"),
         *("lti_connect", "api", "api_docs", "demo", "reviews"),
     }
 )

@@ -14,7 +14,7 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.store import attention, links, runs
 from lms_bridge.store.api_tables import run_request, webhook
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import flow_state, lease, link
+from lms_bridge.store.tables import enrolment, flow_state, lease, link
 from tests.integration.accounts.browser import account, send, signed_in
 from tests.integration.web.filling import NOW
 
@@ -97,8 +97,68 @@ def test_a_centre_shows_when_each_flow_last_went_well(
     assert "Failed" in row
     assert f"{at:%H:%M} UTC" in row
     row = page.partition('<th scope="row">results</th>')[2].partition("</tr>")[0]
-    assert "none within 31 days" in row
+    assert "none among its last 3,000" in row
     assert '<th scope="row">offerings</th>' not in page
+
+
+def listed(client: FlaskClient, query: str) -> list[str]:
+    page = client.get(f"/runs?{query}")
+    assert page.status_code == 200
+    return re.findall(r'href="/runs/(\d+)"', page.text)
+
+
+def test_runs_are_filtered_by_flow_state_course_and_learner(
+    either: FlaskClient, database: Database
+) -> None:
+    assert listed(either, "flow=results") == ["62", "61"]
+    assert listed(either, "flow=offerings&status=partial&centre=AFR") == ["61"]
+    assert listed(either, "course=AFR-1") == ["61"]
+    assert listed(either, "course=EUR-1") == []
+    assert listed(either, "learner=L0") == ["61"]
+    assert listed(either, "learner=L0&course=AFR-1") == ["61"]  # by the result of the two
+    assert listed(either, "learner=L2&course=AFR-1") == []
+    for nobody in ("learner=nobody", "course=%20", "flow=%3Cb%3E", "status=x", "flow=offer"):
+        assert listed(either, nobody) == [], nobody
+    with database.reading() as tx:
+        place = tx.scalar(select(enrolment.c.id).order_by(enrolment.c.id.desc()).limit(1))
+    with database.writing() as tx:
+        number = runs.start_run(tx, "AFR", "enrolments", "clock", NOW)
+        facts = {"system": "centre:AFR", "kind": Kind.ENROLMENT, "record_id": place, "at": NOW}
+        facts |= {"external_id": "", "action": "create", "state": "failed", "fields": None}
+        runs.add_items(tx, [{**facts, "run_id": number, "code": "x", "message": "No."}])
+    assert listed(either, "learner=L2&course=AFR-1") == [str(number)]
+
+
+def test_a_run_is_shown_in_words_and_live_while_it_goes_on(client: FlaskClient) -> None:
+    page = client.get("/runs/61").text
+    assert "offerings: 1 sent, 1 failed; people: 1 sent" in page
+    assert "<bdi>L0 in AFR-1" in page
+    assert "http-equiv" not in page
+    page = client.get("/runs/62").text
+    assert '<meta http-equiv="refresh" content="5">' in page
+    assert "http-equiv" not in client.get("/runs/62?still=1").text
+    assert '<meta http-equiv="refresh" content="10">' in client.get("/runs?live=1").text
+    assert "http-equiv" not in client.get("/runs").text
+
+
+def test_the_audit_is_filtered_and_paged_by_number(either: FlaskClient, database: Database) -> None:
+    for number in range(30):
+        send(either, "/centres/AFR/active", {"active": "no" if number % 2 else "yes"})
+        send(either, "/centres/ARB/active", {"active": "yes" if number % 2 else "no"})
+    page = either.get("/audit").text
+    assert page.count('data-label="When"') == 50
+    assert "centre: disable" in page
+    assert "Sample Operator" in page
+    older = re.search(r'rel="next" href="([^"]+)"', page)
+    assert older is not None
+    rest = either.get(older[1].replace("&amp;", "&")).text
+    assert 0 < rest.count('data-label="When"') < 50
+    assert either.get("/audit?object=ARB").text.count('data-label="Which"') == 30
+    for none in ("who=nobody", "subject=token", "since=9999-12-31&until=2000-01-01"):
+        assert "There is none." in either.get(f"/audit?{none}").text
+    for odd in ("since=x", "until=0000-00-00", "before=x", "subject=%3Cscript%3E"):
+        assert either.get(f"/audit?{odd}").status_code == 200
+    assert "There is none." not in either.get(f"/audit?since={NOW:%Y-%m-%d}").text
 
 
 def test_retry_makes_what_waits_due_and_asks_for_a_run_of_its_flow(

@@ -27,6 +27,8 @@ OPERATIONS = (
     "/holds",
     "/quarantine",
     "/people",
+    "/operations/where",
+    "/audit",
 )
 NewApp = Callable[..., Flask]
 LINKED_DATA = re.compile(r'<script type="application/ld\+json">[^<>&]*</script>')

@@ -1,0 +1,91 @@
+"""Which runs a page lists: of a centre, a flow, a state, a course, a learner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select
+
+from lms_bridge.domain.model import Flow, Kind
+from lms_bridge.store import enrolments, learners, offerings, results
+from lms_bridge.store.record_names import record_names
+from lms_bridge.store.tables import item, run
+
+STATES = ("failed", "partial", "held", "waiting", "running", "cut off", "done")
+NAMES = ("centre", "flow", "status", "course", "learner")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Empty: whatever it is. ``course`` is an offering's code, ``learner`` an Academy id: then only
+    runs that did something to such a record. ``before``: only runs older than this number."""
+
+    centre: str = ""
+    flow: str = ""
+    status: str = ""
+    course: str = ""
+    learner: str = ""
+    before: int = 0
+
+
+def runs(
+    tx: Connection, wanted: RunFilter, *, within: Sequence[str] | None, most: int
+) -> Sequence[Row[Any]]:
+    """Runs, the newest first, of the centres that the reader may see (None: all)."""
+    where: list[ColumnElement[bool]] = []
+    if wanted.before:
+        where.append(run.c.id < wanted.before)
+    if wanted.centre:
+        where.append(run.c.centre == wanted.centre)
+    if within is not None:
+        where.append(run.c.centre.in_(within))
+    if wanted.flow in set(Flow):
+        where.append(run.c.flows.contains(wanted.flow))
+    elif wanted.flow:
+        where.append(run.c.flows == wanted.flow)
+    if wanted.status:
+        where.append(run.c.status == wanted.status)
+    if wanted.course or wanted.learner:
+        about = _records(tx, wanted)
+        where.append(run.c.id.in_(select(item.c.run_id).where(about)))
+    query = select(run).where(*where).order_by(run.c.id.desc()).limit(most)
+    return tx.execute(query).all()
+
+
+def _records(tx: Connection, wanted: RunFilter) -> ColumnElement[bool]:
+    """The items of the course, of the learner, or of the one in the other."""
+    course = offerings.offerings_by_code(tx, [wanted.course]).get(wanted.course)
+    person = learners.learners_by_academy_id(tx, [wanted.learner]).get(wanted.learner)
+    if (wanted.course and course is None) or (wanted.learner and person is None):
+        return false()
+    ids: dict[Kind, list[int]] = {}
+    if person is not None:
+        stored = enrolments.enrolments(tx, enrolments.ids_of_learner(tx, person[0]))
+        places = [
+            each.id for each in stored.values() if course is None or each.offering_id == course[0]
+        ]
+        found = results.results_of(tx, places)
+        ids = {Kind.ENROLMENT: places, Kind.RESULT: [number for number, _ in found.values()]}
+        if course is None:
+            ids[Kind.LEARNER] = [person[0]]
+    elif course is not None:
+        ids = {Kind.OFFERING: [course[0]]}
+    return or_(
+        false(),
+        *(and_(item.c.kind == kind, item.c.record_id.in_(of)) for kind, of in ids.items() if of),
+    )
+
+
+def item_names(tx: Connection, items: Sequence[Row[Any]]) -> Mapping[tuple[str, int], str]:
+    """{(kind, record id): what people call it}: titles and Academy ids, never a name."""
+    ids: dict[Kind, set[int]] = {}
+    for each in items:
+        if each.record_id is not None and each.kind in set(Kind):
+            ids.setdefault(Kind(each.kind), set()).add(each.record_id)
+    return {
+        (kind, id_): name
+        for kind, of_kind in ids.items()
+        for id_, name in record_names(tx, kind, of_kind).items()
+    }
