@@ -153,7 +153,6 @@ def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -
 def add_probe_to(app: Flask, bridge: Bridge) -> None:
     app.extensions[_PROBE] = WriteProbe(bridge.database)
     app.extensions[_ATTENTION] = AttentionCounts(bridge.database)
-    app.jinja_env.globals.update(attention_count=attention_count)
 
 
 @public_pages.get("/health")

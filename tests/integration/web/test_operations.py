@@ -28,7 +28,7 @@ def failing_record(database: Database, code: str = "AFR", record: int = 1) -> No
 
 
 def counted(page: str) -> str:
-    found = re.search(r'Operations <span class="badge failed">(\d+)</span>', page)
+    found = re.search(r'Operations <span class="count">(\d+)</span>', page)
     return found[1] if found else ""
 
 
