@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from lms_bridge.domain.access import Scope
-from lms_bridge.domain.errors import BridgeError, NotFound
+from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre, Offering
 from lms_bridge.store import offerings
 from lms_bridge.web.access import centre_for, the_bridge
@@ -26,8 +26,3 @@ def offering_of(scope: Scope, code: str, offering: str) -> tuple[Centre, int, Of
     if found is None or found[1].centre != centre.code:
         raise NotFound("no-such-offering", "There is no such offering.")
     return centre, *found
-
-
-def said(error: BridgeError) -> list[str]:
-    """The sentences of an error; a template translates each."""
-    return [text for text in (error.message, error.remedy) if text]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import current_app
 
 from lms_bridge.centre_desk import pages as _pages
+from lms_bridge.centre_desk import upload_pages
 from lms_bridge.centre_desk.desk import pages as pages
 
-MODULES = (_pages,)
+MODULES = (_pages, upload_pages)
 
 
 @pages.context_processor

@@ -24,14 +24,12 @@ from lms_bridge.console.summary import LONGEST
 from lms_bridge.domain.errors import NotUnderstood, Overloaded, Refused
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.domain.ports import Limits
-from lms_bridge.domain.rules import Rules
 from lms_bridge.http.client import Http, Response
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.csv import template as template_of
-from lms_bridge.intake.formats import CALENDAR, CSV, JSON, MOST_BYTES, Body
-from lms_bridge.intake.push import Push, apply_push, apply_push_in_parts
+from lms_bridge.intake.formats import MOST_BYTES, Body, format_of
+from lms_bridge.intake.push import Push, apply_any
 from lms_bridge.intake.report import PushReport
-from lms_bridge.intake.workbooks import WORKBOOKS, workbook
 from lms_bridge.sync.context import Progress, RunContext, dry_run_of
 from lms_bridge.sync.run import RunReport
 from lms_bridge.sync.run_state import BUSY
@@ -128,7 +126,7 @@ def push_here(
     push = Push(body, scan(body), whole)
     if dry:
         context = dry_run_of(bridge.database, centre, bridge.policy_of(centre))
-        report = _applied(context, push, bridge.settings.rules)
+        report = apply_any(context, push, bridge.settings.rules)
     else:
         with watching([centre.code], quiet=quiet) as watch:
             report, ran = _in_turn(bridge, centre, push, watch.progress)
@@ -137,20 +135,13 @@ def push_here(
     return document
 
 
-def _applied(context: RunContext, push: Push, rules: Rules) -> PushReport:
-    if push.is_large:
-        return apply_push_in_parts(context, push, rules, lambda tx: None)
-    with context.writing() as tx:
-        return apply_push(tx, context, push, rules)
-
-
 def _in_turn(
     bridge: Bridge, centre: Centre, push: Push, progress: Progress
 ) -> tuple[PushReport, RunReport]:
     reports: list[PushReport] = []
 
     def act(context: RunContext) -> None:
-        reports.append(_applied(context, push, bridge.settings.rules))
+        reports.append(apply_any(context, push, bridge.settings.rules))
 
     request = bridge.request(centre, (Flow.OFFERINGS,), trigger="push")
     end = time.monotonic() + bridge.settings.api.wait_seconds
@@ -252,9 +243,6 @@ def _no_bridge() -> NotUnderstood:
     )
 
 
-_MEDIA = {".json": JSON, ".csv": CSV, ".tsv": CSV, ".txt": CSV, ".ics": CALENDAR}
-
-
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--centre", "code", required=True, help="The centre whose schedule it is.")
@@ -302,14 +290,7 @@ def push(
 
 
 def _read(file: Path) -> tuple[bytes, str]:
-    media = _MEDIA.get(file.suffix.lower())
-    if media is None and file.suffix.lower() in WORKBOOKS:
-        raise workbook(file)
-    if media is None:
-        known = ", ".join(_MEDIA)
-        raise Refused(
-            "file-unreadable", f"{file}: its name does not say what it holds.", f"Known: {known}."
-        )
+    media = format_of(str(file))
     try:
         return file.read_bytes(), media
     except OSError as error:

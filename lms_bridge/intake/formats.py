@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from lms_bridge.domain.errors import Refused
 from lms_bridge.intake.csv import read_table
 from lms_bridge.intake.ical import read_ical
 from lms_bridge.intake.json import read_json
 from lms_bridge.intake.rows import PushedRow, weighed
+from lms_bridge.intake.workbooks import WORKBOOKS, workbook
 
 JSON, CSV, CALENDAR = "application/json", "text/csv", "text/calendar"
 MOST_ROWS = 20_000
@@ -27,6 +29,30 @@ _READERS: Mapping[str, Callable[[bytes, str], Iterator[PushedRow]]] = {
     CALENDAR: read_ical,
 }
 FORMATS = tuple(_READERS)
+_SUFFIXES: Mapping[str, str] = {
+    ".json": JSON,
+    **dict.fromkeys((".csv", ".tsv", ".txt"), CSV),
+    ".ics": CALENDAR,
+}
+"""What the end of a file's name says of its format."""
+
+
+def format_of(name: str) -> str:
+    """The format of a file of that name.
+
+    Raises:
+        Refused: the name does not say, or it is a workbook.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix in WORKBOOKS:
+        raise workbook(name)
+    if suffix not in _SUFFIXES:
+        raise Refused(
+            "file-unreadable",
+            f"{name}: its name does not say what it holds.",
+            f"Known: {', '.join(_SUFFIXES)}.",
+        )
+    return _SUFFIXES[suffix]
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,20 @@ def apply_push_in_parts(
     return report
 
 
+def apply_any(
+    context: RunContext,
+    push: Push,
+    rules: Rules,
+    check: Callable[[Connection], None] = lambda tx: None,
+) -> PushReport:
+    """Applies a push in one transaction, or a large one in parts. ``check`` may refuse it."""
+    if push.is_large:
+        return apply_push_in_parts(context, push, rules, check)
+    with context.writing() as tx:
+        check(tx)
+        return apply_push(tx, context, push, rules)
+
+
 def _begin(
     tx: Connection, context: RunContext, push: Push, rules: Rules
 ) -> tuple[RowApplier, PushReport]:

@@ -86,3 +86,20 @@ learner_calendar = Table(
     Column("digest", LargeBinary(32), nullable=False, unique=True),
     Column("created_at", Utc, nullable=False),
 )
+
+schedule_upload = Table(
+    "schedule_upload",
+    metadata,
+    # A file whose changes somebody is looking at before they apply it.
+    row_id(),
+    Column("session_id", Id, nullable=False),
+    words("centre", 40),
+    words("name", 200),
+    words("format", 40),
+    # Whether courses that the file leaves out are to end.
+    Column("whole", Boolean, nullable=False, default=False),
+    Column("octets", LargeBinary, nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+    UniqueConstraint("session_id", "centre"),
+    sqlite_autoincrement=True,  # a form names the file by its number, also after it is gone
+)

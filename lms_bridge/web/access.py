@@ -63,6 +63,24 @@ def needs(scope: Scope | None) -> Callable[[View], View]:
     return declare
 
 
+_FILES = "lms_bridge_most_bytes"
+
+
+def takes_files(most_bytes: int) -> Callable[[View], View]:
+    """Lets the forms of a page be as large as this: all others are small."""
+
+    def declare(view: View) -> View:
+        setattr(view, _FILES, most_bytes)
+        return view
+
+    return declare
+
+
+def most_bytes_of(app: Flask, endpoint: str) -> int:
+    """What a page's form may have; 0: what every form may."""
+    return int(getattr(app.view_functions[endpoint], _FILES, 0))
+
+
 def need_of(app: Flask, endpoint: str) -> Scope | None:
     """What the page needs.
 

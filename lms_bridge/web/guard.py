@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from flask import Flask, request
 
+from lms_bridge.domain.errors import Refused
 from lms_bridge.web.access import (
     NotAllowed,
     check_second_factor,
     current_user,
     is_public,
+    most_bytes_of,
     need_of,
     signed_in,
 )
@@ -32,8 +34,30 @@ def add_to(app: Flask) -> None:
                 raise NotAllowed(need)
         if request.method not in _SAFE:
             check_csrf()
+            _allow_file(most_bytes_of(app, endpoint))
             check_form_token()
 
     @app.context_processor
     def _for_templates() -> dict[str, object]:
         return {"user": current_user()}
+
+
+_OTHER_FIELDS = 64 * 1024
+"""Of a form with a file, besides the file."""
+
+
+def _allow_file(most: int) -> None:
+    """Lets this request have a file of so many bytes; only after it is known who asks.
+
+    Raises:
+        Refused: it is larger.
+    """
+    if not most:
+        return
+    request.max_content_length = most + _OTHER_FIELDS
+    if (request.content_length or 0) > request.max_content_length:
+        raise Refused(
+            "too-large",
+            "The file is too large for this page. Nothing was changed.",
+            "Send it in parts.",
+        )

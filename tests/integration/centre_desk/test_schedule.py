@@ -61,11 +61,11 @@ def test_another_centres_desk_looks_as_if_it_did_not_exist(browser: Browser, pat
 
 
 @pytest.mark.parametrize("language", ["ar", "ru", "zh"])
-@pytest.mark.parametrize("path", ["", "/schedule", "/calendar?month=2040-03"])
+@pytest.mark.parametrize("path", ["", "/schedule", "/calendar?month=2040-03", "/upload"])
 def test_the_pages_are_wholly_in_the_readers_language(
     browser: Browser, path: str, language: str
 ) -> None:
     page = browser().get(f"/my-centre/AFR{path}", headers={"Accept-Language": language}).text
     assert f'<html lang="{language}"' in page
-    allowed = {"bridge", "lms_bridge", "Sample", "Centre", "Nairobi", "Amina"}
+    allowed = {"bridge", "lms_bridge", "Sample", "Centre", "Nairobi", "Amina", "iCalendar"}
     assert english_words(page) - allowed == set()

@@ -1,0 +1,73 @@
+"""Words of the desk in the reader's language: names of fields, values, and what errors say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import gettext
+
+from lms_bridge.domain.errors import BridgeError
+from lms_bridge.web.languages import is_translated, word
+
+FIELDS: Mapping[str, str] = {
+    "title": "Title",
+    "course_code": "Course code",
+    "modality": "Modality",
+    "level": "Level",
+    "status": "Status",
+    "starts_at": "Begins",
+    "ends_at": "Ends",
+    "time_zone": "Time zone",
+    "hours": "Hours of work",
+    "registration": "Registration",
+    "registration_opens": "Registration opens",
+    "registration_closes": "Registration closes",
+    "seats": "Seats",
+    "price": "Price",
+    "currency": "Currency",
+    "payment_methods": "Ways to pay",
+    "languages": "Languages",
+    "topics": "Topics",
+    "coordinators": "Coordinators",
+    "organisers": "Organisers",
+    "location": "Location",
+    "description": "Description",
+    "audience": "For whom",
+    "requirements": "Entry requirements",
+    "objectives": "Objectives",
+    "address": "Web address",
+    "lms_course": "Course in the learning system",
+    "meetings": "Sessions of the course",
+    "translations": "Translations",
+    "id": "Id",
+}
+LONGEST = 300
+
+
+def field_name(name: str) -> str:
+    """What the reader calls a field; its own name where it has no other."""
+    return word(FIELDS.get(name, "")) or name
+
+
+def shown(value: Any) -> str:
+    """A value of a field, on one line."""
+    if value in (None, "", [], {}):
+        return "—"
+    if isinstance(value, list):
+        text = "; ".join(shown(each) for each in value)
+    elif isinstance(value, Mapping):
+        text = " ".join(shown(each) for each in value.values())
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def sentence(text: str) -> tuple[str, str]:
+    """A sentence of the code as the reader gets it, and its language where that is another."""
+    return (str(gettext(text)) if text else "", "" if is_translated(text) else "en")
+
+
+def said(error: BridgeError) -> list[tuple[str, str]]:
+    """The sentences of an error."""
+    return [sentence(text) for text in (error.message, error.remedy) if text]
