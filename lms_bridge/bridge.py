@@ -214,8 +214,17 @@ class Bridge:
         dry: bool = False,
     ) -> RunRequest:
         """A run as the settings want it. Back-off is for the runs that nobody waits for."""
-        policy, tries_all = self.policy_of(centre), full or trigger in BY_PEOPLE
-        return RunRequest(centre, policy, flows, trigger, full, dry, tries_all=tries_all)
+        by_person = trigger in BY_PEOPLE
+        return RunRequest(
+            centre,
+            self.policy_of(centre),
+            flows,
+            trigger,
+            full,
+            dry,
+            tries_all=full or by_person,
+            by_person=by_person,
+        )
 
     def run_all(
         self,

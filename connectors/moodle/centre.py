@@ -12,6 +12,7 @@ from lms_bridge.connectors.moodle import (
     probe,
     roster,
     shown_accounts,
+    visits,
 )
 from lms_bridge.connectors.moodle.options import CENTRE
 from lms_bridge.connectors.moodle.site import MoodleSite, open_site
@@ -22,6 +23,7 @@ from lms_bridge.domain.ports import (
     ProbeFinding,
     Removal,
     SystemAccess,
+    Visits,
     WriteRequest,
     WriteResults,
 )
@@ -42,6 +44,9 @@ class MoodleCentre:
 
     def read_results(self, offerings: Sequence[str]) -> Pages:
         return grades.read_results(self._site, offerings)
+
+    def visits(self, offerings: Sequence[str]) -> Mapping[str, Visits]:
+        return visits.visits(self._site, offerings)
 
     def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
         return accounts.accounts_by_stable_id(self._site, ids)

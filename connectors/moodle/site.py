@@ -12,7 +12,7 @@ from lms_bridge.connectors.moodle.batches import CallPool
 from lms_bridge.connectors.moodle.client import MoodleClient, MoodleReply, Rows
 from lms_bridge.connectors.moodle.options import settings, site_address
 from lms_bridge.domain.errors import AccessDenied, NotUnderstood
-from lms_bridge.domain.ports import Option, SystemAccess
+from lms_bridge.domain.ports import Option, SystemAccess, Visits
 from lms_bridge.http.call_slots import slots_of
 from lms_bridge.http.client import Http
 
@@ -62,6 +62,8 @@ class MoodleSite:
         self.sees_all_groups = False
         self.counted: dict[int, int] = {}
         """{course: its people by Moodle's own count}"""
+        self.visits: dict[int, Visits] = {}
+        """{course: its visits, as the rosters of this session showed them}"""
         self.missing_languages: set[str] = set()
         """Languages that new accounts named and that are not installed there."""
         self._lock = threading.RLock()

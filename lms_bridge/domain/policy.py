@@ -58,6 +58,7 @@ class Policy:
     create_accounts: bool = True
     update_accounts: bool = True
     results_days: Annotated[int, Bounds(0, 3650)] = 90
+    unvisited_days: Annotated[int, Bounds(0, 90)] = 7
     unreviewed: OnUnreviewed = OnUnreviewed.WARN
     suspended: OnSuspended = OnSuspended.LEAVE
     unneeded: OnUnneeded = OnUnneeded.REPORT

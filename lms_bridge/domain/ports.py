@@ -164,6 +164,22 @@ class ReadsResults(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Who is in a course and when each of them was there last, as bytes, and the last visit of all
+    in seconds since 1970. Neither learner nor teacher changes a result without a visit."""
+
+    people: bytes = field(repr=False)
+    last: int
+
+
+@runtime_checkable
+class ShowsVisits(Protocol):
+    def visits(self, offerings: Sequence[str]) -> Mapping[str, Visits]:
+        """Those of courses for which the system tells it. The results of the others are read."""
+        ...
+
+
 @runtime_checkable
 class UsesAcademyIds(Protocol):
     """A centre that keeps no accounts: its results name learners by the Academy's ids."""

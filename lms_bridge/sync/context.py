@@ -58,7 +58,8 @@ class RunContext:
 
     The summary shows ``counts``. ``errors`` ended a step early. ``changes`` are the audit of a dry
     run, which stores nothing. ``targets`` are the (system, kind) that the run sent to. A run that
-    ``tries_all`` ignores the back-off of records that failed. ``answered``: whether the centre's
+    ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
+    also of courses in which nobody was since. ``answered``: whether the centre's
     LMS did, if it was asked.
     """
 
@@ -70,6 +71,7 @@ class RunContext:
     dry: bool = False
     full: bool = True
     tries_all: bool = True
+    by_person: bool = False
     progress: Progress = silent
     now: Callable[[], datetime] = utc_now
     counts: Counter[str] = field(default_factory=Counter)

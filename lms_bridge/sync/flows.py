@@ -62,6 +62,7 @@ from lms_bridge.sync.pull import Snapshot, SourceFeed, pull
 from lms_bridge.sync.push import plan_push, push
 from lms_bridge.sync.results import apply_results
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget, Target
+from lms_bridge.sync.visits import UnvisitedCourses
 
 Apply = Callable[[Connection, RunContext, Snapshot], None]
 Act = Callable[[Connection, RunContext], None]
@@ -85,7 +86,8 @@ class Peers:
 class Step:
     """One step of a flow: it reads and applies a feed, pushes to a target, or acts in one
     transaction. ``compare`` reads, and returns the act that keeps what it found, if
-    anything. ``apply_in_parts`` applies snapshots of many changed records."""
+    anything. ``apply_in_parts`` applies snapshots of many changed records. ``applied`` is called
+    when a feed was read and applied."""
 
     name: str
     feed: SourceFeed | None = None
@@ -95,6 +97,7 @@ class Step:
     act: Act | None = None
     compare: Callable[[RunContext], Act | None] | None = None
     apply_in_parts: Callable[[RunContext, Snapshot], None] | None = None
+    applied: Callable[[], None] | None = None
 
 
 def run_step(context: RunContext, step: Step) -> None:
@@ -121,13 +124,19 @@ def run_step(context: RunContext, step: Step) -> None:
     snapshot = read_step(context, step)
     if snapshot is None or step.apply is None:
         return
+    _apply(context, step, step.apply, snapshot)
+    if step.applied is not None:
+        step.applied()
+
+
+def _apply(context: RunContext, step: Step, apply: Apply, snapshot: Snapshot) -> None:
     if snapshot.is_large and step.apply_in_parts is not None:
         with snapshot:
             step.apply_in_parts(context, snapshot)
         return
     if snapshot.has_changes:
         with context.writing() as tx:
-            step.apply(tx, context, snapshot)
+            apply(tx, context, snapshot)
             hold_conflicts(tx, context)
         return
     # A source that shows exactly what was applied last took all its removals back.
@@ -356,13 +365,20 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
     if isinstance(peers.centre, ReadsResults):
         reads = peers.centre
         by_academy_id = isinstance(reads, UsesAcademyIds)
+        feed = _result_feed(context, academy_ids=by_academy_id)
+        unvisited = UnvisitedCourses(context, feed)
+
+        def read(courses: list[str]) -> Pages:
+            return unvisited.noting(reads.read_results(unvisited.left_out(reads, courses)))
+
         steps.append(
             Step(
                 "results read",
-                _result_feed(context, academy_ids=by_academy_id),
-                lambda: _of_courses(context, reads.read_results, acknowledged=not by_academy_id),
+                feed,
+                lambda: _of_courses(context, read, acknowledged=not by_academy_id),
                 apply_results,
                 apply_in_parts=apply_results_in_parts,
+                applied=unvisited.keep,
             )
         )
     if isinstance(peers.academy, WritesResults):

@@ -62,7 +62,8 @@ RUN_LEASE = "run:"
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """A run to make. A ``full`` run reads everything and compares it with what the targets show;
-    another one only reads changes. One that ``tries_all`` ignores back-off."""
+    another one only reads changes. One that ``tries_all`` ignores back-off, and one ``by_person``
+    reads all results."""
 
     centre: Centre
     policy: Policy
@@ -72,6 +73,7 @@ class RunRequest:
     dry: bool = False
     requested_by: str = ""
     tries_all: bool = True
+    by_person: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Runner:
             dry=request.dry,
             full=request.full,
             tries_all=request.tries_all,
+            by_person=request.by_person,
             progress=self.progress,
             now=self.now,
         )

@@ -117,6 +117,8 @@ class MoodleState:
         self.unknown_account = "invaliduser"
         #: The names that everybody sees. The others need moodle/site:viewfullnames.
         self.public_names: tuple[str, ...] = ("firstname", "lastname")
+        #: Whether "Hide user fields" holds the last access, which few may then see.
+        self.hides_visits = False
         self.people = MoodleUsers(self.lock)
         self.catalogue = MoodleCatalogue(self.lock, self.now, name)
         self.enrolments = MoodleEnrolments(self.lock)

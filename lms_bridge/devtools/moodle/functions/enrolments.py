@@ -167,6 +167,8 @@ def _roster_rows(
     before = tuple(name for name in fields if name not in PLACES)
     after = tuple(name for name in fields if name in PLACES)
     wants = {name for name in COURSE_PARTS if requested is None or name in requested}
+    if call.site.hides_visits and not call.can("moodle/course:viewhiddenuserfields"):
+        wants.discard("lastcourseaccess")
     groups = call.site.groups.of_course(course.id) if "groups" in wants else []
     answer = []
     for user, enrolment in seen:
