@@ -45,6 +45,8 @@ BODIES: dict[str, Any] = {
     "put_result": {"score": 1},
     "change_areas": {"priority_areas": ["Cybersecurity"]},
     "end_membership": {"last_day": "2060-01-01"},
+    "move_centre_to_region": {"region": "africa"},
+    "put_questions": {"questions": ["A sample?"]},
 }
 CATALOGUE = {"show_offering", "show_centre"}
 """What everybody may see of what is published."""
