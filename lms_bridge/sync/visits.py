@@ -57,7 +57,7 @@ class UnvisitedCourses:
             for course, hashed in looked.items()
             if before.get(course) == hashed and pages.get(course, EMPTY) != EMPTY
         }
-        self.context.counts["courses.unvisited"] += len(unvisited)
+        self.context.counts["pages.unvisited"] += len(unvisited)
         return [course for course in courses if course not in unvisited]
 
     def _digest(self, course: str, visits: Visits, days: int) -> bytes:
