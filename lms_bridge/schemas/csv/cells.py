@@ -17,6 +17,8 @@ _DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|
 _MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DOTALL)
 _CLOCK = re.compile(r"\d{1,2}\s*(?:[:.h]\s*\d|[ap]\.?m)", re.IGNORECASE)
 """What begins as a time of the day does, and so is no place."""
+_ZONED = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
+"""A time with its zone is whole: what follows it is a place, also "2.14", a room's number."""
 _AMBIGUOUS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+")
 _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _LINES = re.compile(r"\r\n|\r|\n")
@@ -93,7 +95,7 @@ def _meeting(line: str, time_zone: str) -> dict[str, object]:
     if found is None:
         return {"starts_at": "unreadable"}
     starts_at, ends_at, place = found.groups()
-    if place and _CLOCK.match(place):
+    if place and _CLOCK.match(place) and not _ZONED.search(ends_at):
         raise CellUnclear(
             f'has the place "{place[:20]}", which begins as a time does: a meeting is written as '
             "2026-03-02 09:00/2026-03-02 12:30 Room 4"

@@ -106,6 +106,17 @@ def there_and_back(write: Any, read: Any, raws: list[RawRecord]) -> list[RawReco
     return [row.raw for row in rows]
 
 
+def test_a_room_whose_number_looks_like_a_time_is_read_back() -> None:
+    meeting = {
+        "starts_at": "2026-03-02T09:00:00Z",
+        "ends_at": "2026-03-02T12:30:00Z",
+        "place": "2.14 Main building",
+    }
+    raw = RawRecord("A-1", {"title": "A sample", "meetings": [meeting]})
+    (back,) = there_and_back(write_offerings, read_offerings, [raw])
+    assert back.fields["meetings"] == [meeting]
+
+
 @given(st.dictionaries(NAME, OFFERINGS, max_size=5))
 def test_offerings_are_read_back_as_written(records: dict[str, dict[str, Any]]) -> None:
     raws = [RawRecord(external_id, as_json(fields)) for external_id, fields in records.items()]
