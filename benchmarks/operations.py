@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -92,7 +93,7 @@ def _pages(bridge: Bridge, number: int) -> dict[str, list[float]]:
         if answer.status_code != 200:
             raise RuntimeError(f"{path}: {answer.status}")
 
-    return {what: _seconds(lambda path=path: ask(path)) for what, path in paths.items()}  # type: ignore[misc]
+    return {what: _seconds(partial(ask, path)) for what, path in paths.items()}
 
 
 def _commands(bridge: Bridge, settings: Settings, number: int) -> dict[str, list[float]]:
@@ -112,7 +113,7 @@ def _commands(bridge: Bridge, settings: Settings, number: int) -> dict[str, list
         *("hold list", "person unmatched", "resend --centre C01 --list", "token list"),
         *("webhook list", "lti list", "operator sessions"),
     )
-    return {words: _seconds(lambda words=words: call(words)) for words in commands}  # type: ignore[misc]
+    return {words: _seconds(partial(call, words)) for words in commands}
 
 
 def _seconds(act: Callable[[], None]) -> list[float]:

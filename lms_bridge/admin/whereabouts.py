@@ -39,7 +39,7 @@ Within = Collection[str] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class JourneyStep:
     """One station of the chain: what is known there, and what helps if it does not go on.
 
     ``state``: ``done``, ``waiting``, ``failed``, or ``none`` (nothing is to be there yet).
@@ -61,7 +61,7 @@ class Whereabouts:
     code: str
     course: str
     centre: str
-    steps: tuple[Step, ...]
+    steps: tuple[JourneyStep, ...]
 
     @property
     def verdict(self) -> str:
@@ -159,7 +159,7 @@ def whereabouts(
     account = _account(tx, rows, learner_id, academy_id, found.centre, record, now)
     place = _enrolled(tx, rows, enrolment_id, found.centre, record, now)
     if account.state in (WAITS, FAILED) and place.state == WAITS:
-        place = Step(place.title, WAITS, "It waits for the account.")
+        place = JourneyStep(place.title, WAITS, "It waits for the account.")
     steps = [
         _registered(tx, record, found),
         _course(tx, rows, offering_id, found),
@@ -180,17 +180,17 @@ def _links(tx: Connection, record_ids: Sequence[int]) -> _Links:
     return {(row.system, row.kind, row.record_id): row for row in rows}
 
 
-def _registered(tx: Connection, record: Enrolment | None, course: Offering) -> Step:
+def _registered(tx: Connection, record: Enrolment | None, course: Offering) -> JourneyStep:
     title = "Registration at the Academy"
     if record is not None:
         state = DONE if record.status in IN_COURSE else WAITS
         helps = "" if state == DONE else "The place has to reach the status enrolled first."
-        return Step(title, state, f"The status of the place is {record.status}.", helps)
+        return JourneyStep(title, state, f"The status of the place is {record.status}.", helps)
     text = "The bridge knows no registration of this learner in this course."
     if _in_quarantine(tx, course.centre):
         text += " Registrations of this centre are in quarantine; it may be one of them."
     helps = f"lms-bridge sync --centre {course.centre} --flow enrolments"
-    return Step(title, FAILED, text, f"Register at the Academy; then: {helps}")
+    return JourneyStep(title, FAILED, text, f"Register at the Academy; then: {helps}")
 
 
 def _in_quarantine(tx: Connection, code: str) -> bool:
@@ -201,13 +201,13 @@ def _in_quarantine(tx: Connection, code: str) -> bool:
     return tx.scalar(query.limit(1)) is not None
 
 
-def _course(tx: Connection, rows: _Links, offering_id: int, course: Offering) -> Step:
+def _course(tx: Connection, rows: _Links, offering_id: int, course: Offering) -> JourneyStep:
     title = "Course at the centre"
     row = rows.get((centre_system(course.centre), Kind.OFFERING, offering_id))
     if row is None or not row.external_id:
         text = "The bridge knows no course of the centre's LMS for this offering."
-        return Step(title, WAITS, text, f"lms-bridge sync --centre {course.centre}")
-    return Step(title, DONE, f"It is the course {row.external_id} of the LMS.")
+        return JourneyStep(title, WAITS, text, f"lms-bridge sync --centre {course.centre}")
+    return JourneyStep(title, DONE, f"It is the course {row.external_id} of the LMS.")
 
 
 def _account(
@@ -218,7 +218,7 @@ def _account(
     code: str,
     record: Enrolment | None,
     now: datetime,
-) -> Step:
+) -> JourneyStep:
     title = "Account at the centre"
     row = rows.get((centre_system(code), Kind.LEARNER, learner_id))
     waiting = tx.execute(
@@ -227,18 +227,18 @@ def _account(
     if waiting is not None and not waiting.to_create:
         text = f"It is not certain which account is theirs ({waiting.reason})."
         helps = f"lms-bridge person match {academy_id} --centre {code} (--account ID | --create)"
-        return Step(title, WAITS, text, helps, waiting.since)
+        return JourneyStep(title, WAITS, text, helps, waiting.since)
     if row is not None and row.external_id:
         how = "the bridge made it" if row.created_by_us else "it was there before, and was matched"
         if row.desired == row.acknowledged:
-            return Step(title, DONE, f"It is the account {row.external_id}; {how}.")
+            return JourneyStep(title, DONE, f"It is the account {row.external_id}; {how}.")
     return _sent(tx, title, row, code, now) if row is not None else _not_due(title, record)
 
 
-def _not_due(title: str, record: Enrolment | None) -> Step:
+def _not_due(title: str, record: Enrolment | None) -> JourneyStep:
     if record is not None and record.status in IN_COURSE:
-        return Step(title, WAITS, "It is due, and no run tried it yet.")
-    return Step(title, NONE, "None is to be there before the place is confirmed.")
+        return JourneyStep(title, WAITS, "It is due, and no run tried it yet.")
+    return JourneyStep(title, NONE, "None is to be there before the place is confirmed.")
 
 
 def _enrolled(
@@ -248,7 +248,7 @@ def _enrolled(
     code: str,
     record: Enrolment | None,
     now: datetime,
-) -> Step:
+) -> JourneyStep:
     title = "Place in the centre's course"
     row = rows.get((centre_system(code), Kind.ENROLMENT, enrolment_id or 0))
     if row is None:
@@ -256,27 +256,29 @@ def _enrolled(
     return _sent(tx, title, row, code, now)
 
 
-def _sent(tx: Connection, title: str, row: Row[Any], code: str, now: datetime) -> Step:
+def _sent(tx: Connection, title: str, row: Row[Any], code: str, now: datetime) -> JourneyStep:
     """What became of a record that a target is to hold."""
     retry = f"lms-bridge resend --centre {code}"
     held = _hold_about(tx, row)
     if held is not None:
         text = f"Hold {held.id} keeps it until a person decides ({held.reason})."
-        return Step(title, WAITS, text, f"lms-bridge hold show {held.id}", held.created_at)
+        return JourneyStep(title, WAITS, text, f"lms-bridge hold show {held.id}", held.created_at)
     if row.desired == row.acknowledged and not row.sending:
         if row.desired in (EMPTY, GONE_HASH):
-            return Step(title, NONE, f"{_at(row)} holds none, and none is to be there.")
-        return Step(title, DONE, f"{_at(row)} confirmed what the bridge sent.")
+            return JourneyStep(title, NONE, f"{_at(row)} holds none, and none is to be there.")
+        return JourneyStep(title, DONE, f"{_at(row)} confirmed what the bridge sent.")
     if row.error:
         again = row.next_attempt
         when = (
             "at the next run" if again is None or again <= now else f"at {again:%Y-%m-%d %H:%M} UTC"
         )
         text = f"{row.error} The bridge tries it again {when}. It failed {row.attempts} times."
-        return Step(title, FAILED, text, retry, row.failed_since)
+        return JourneyStep(title, FAILED, text, retry, row.failed_since)
     if row.sending:
-        return Step(title, WAITS, f"It was sent, and {_at(row)} did not confirm it yet.", retry)
-    return Step(
+        return JourneyStep(
+            title, WAITS, f"It was sent, and {_at(row)} did not confirm it yet.", retry
+        )
+    return JourneyStep(
         title, WAITS, "It is due, and the next run sends it.", f"lms-bridge sync --centre {code}"
     )
 
@@ -299,15 +301,15 @@ def _hold_about(tx: Connection, row: Row[Any]) -> Row[Any] | None:
 
 def _results(
     tx: Connection, rows: _Links, enrolment_id: int | None, code: str, now: datetime
-) -> list[Step]:
+) -> list[JourneyStep]:
     title = "Result"
     found = results.results_of(tx, [enrolment_id] if enrolment_id else [])
     if enrolment_id not in found:
-        return [Step(title, NONE, "The centre has shown none yet.")]
+        return [JourneyStep(title, NONE, "The centre has shown none yet.")]
     number, result = found[enrolment_id]
     score = "no score" if result.score is None else f"{result.score} of {result.scale_max}"
     completed = {True: "completed", False: "not completed", None: "completion unknown"}
-    known = Step(title, DONE, f"The centre showed {score}, {completed[result.completed]}.")
+    known = JourneyStep(title, DONE, f"The centre showed {score}, {completed[result.completed]}.")
     query = select(link).where(link.c.kind == Kind.RESULT, link.c.record_id == number)
     sent = [
         _sent(tx, f"Result at {system_label(row.system)}", row, code, now)
@@ -324,7 +326,7 @@ def _access(
     pair: tuple[int, int],
     now: datetime,
     lti: LtiSettings,
-) -> Step:
+) -> JourneyStep:
     """Whether a launch would open the course now, and what became of the last ones."""
     title = "Launch into the course"
     last = tx.scalar(
@@ -335,16 +337,16 @@ def _access(
     )
     seen = f"The last launch was at {last:%Y-%m-%d %H:%M} UTC." if last else "None came yet."
     if record is None:
-        return Step(title, NONE, f"There is no place to open. {seen}")
+        return JourneyStep(title, NONE, f"There is no place to open. {seen}")
     try:
         check_enrolment_open(record, course, now, lti)
     except NotOpen as error:
-        return Step(title, WAITS, f"{error.message} {seen}", error.remedy)
+        return JourneyStep(title, WAITS, f"{error.message} {seen}", error.remedy)
     refused = _refused(tx, course.centre)
     text = f"A launch opens it now. {seen}"
     if refused:
         text += f" {refused} launches or calls of this centre's connections were refused lately."
-    return Step(title, DONE, text, "lms-bridge lti refused NUMBER" if refused else "")
+    return JourneyStep(title, DONE, text, "lms-bridge lti refused NUMBER" if refused else "")
 
 
 def _refused(tx: Connection, code: str) -> int:

@@ -27,7 +27,7 @@ MOST_OFFERINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedCentre:
     """A centre as the public sees it. ``language`` is that of the name; "" where unknown."""
 
     code: str
@@ -51,7 +51,7 @@ class Entry:
         return address if address.startswith(("https://", "http://")) else ""
 
 
-def directory(tx: Connection, today: date, wanted: list[str]) -> list[Entry]:
+def directory(tx: Connection, today: date, wanted: list[str]) -> list[ListedCentre]:
     """The centres that take part, by name."""
     known, members = profiles(tx), memberships.by_centre(tx)
     found = [
@@ -69,14 +69,14 @@ def _entry(
     members: list[Membership],
     today: date,
     wanted: list[str],
-) -> Entry:
+) -> ListedCentre:
     name, language = _name(centre.name, profile.names, wanted)
     current = tuple(
         each
         for each in members
         if each.starts_on <= today and (each.ends_on is None or today <= each.ends_on)
     )
-    return Entry(
+    return ListedCentre(
         centre.code, name, language, centre.region, centre.country, centre.sample, profile, current
     )
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from flask import current_app
-
 from lms_bridge.centre_desk import pages as _pages
 from lms_bridge.centre_desk import upload_pages
 from lms_bridge.centre_desk.desk import pages as pages
 
 MODULES = (_pages, upload_pages)
-
-
-@pages.context_processor
-def _desk_pages() -> dict[str, object]:
-    return {"desk_pages": current_app.view_functions}

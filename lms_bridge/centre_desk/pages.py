@@ -103,7 +103,7 @@ def _filter() -> ScheduleFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class CalendarDay:
     """One day of the calendar: its courses, each with whether it begins that day."""
 
     day: date
@@ -156,7 +156,7 @@ def _midnight(day: date, centre: Centre) -> datetime:
     return local.astimezone(UTC)
 
 
-def _day(day: date, rows: Sequence[Row[Any]], centre: Centre) -> Day:
+def _day(day: date, rows: Sequence[Row[Any]], centre: Centre) -> CalendarDay:
     zone = zone_of(centre.time_zone)
     found = []
     for row in rows:
@@ -164,4 +164,4 @@ def _day(day: date, rows: Sequence[Row[Any]], centre: Centre) -> Day:
         end = last_day(row.ends_at, zone) if row.ends_at else start
         if start <= day <= max(start, end):
             found.append((row, start == day))
-    return Day(day, found)
+    return CalendarDay(day, found)

@@ -8,17 +8,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.review_tables import status_change
-from lms_bridge.store.tables import IS_SHOWN, enrolment, offering, quarantine, unmatched
+from lms_bridge.store.tables import (
+    IN_CATALOGUE,
+    IS_SHOWN,
+    enrolment,
+    offering,
+    quarantine,
+    unmatched,
+)
 
 PAYMENT = (EnrolmentStatus.REGISTERED, EnrolmentStatus.SELECTED, EnrolmentStatus.INVOICED)
 """The statuses in which a paid course waits for its payment."""
 _PAID = and_(offering.c.price.is_not(None), offering.c.price != Decimal(0))
+_PUBLIC = case((IN_CATALOGUE, True), else_=False).label("public")
+"""Whether the catalogue has a page of it."""
 _OVER = (OfferingStatus.DELIVERED, OfferingStatus.RUNNING, OfferingStatus.PUBLISHED)
 
 
@@ -38,7 +47,7 @@ def count_payments(tx: Connection, centre: str) -> int:
 
 
 def with_people(tx: Connection, centre: str, now: datetime, most: int) -> Sequence[Row[Any]]:
-    """(code, title, applicants, payments) of offerings in which people wait."""
+    """(code, title, applicants, payments, public) of offerings in which people wait."""
     applied = func.count().filter(enrolment.c.status == EnrolmentStatus.APPLIED)
     unpaid = func.count().filter(enrolment.c.status.in_(PAYMENT))
     waits = or_(
@@ -46,7 +55,7 @@ def with_people(tx: Connection, centre: str, now: datetime, most: int) -> Sequen
         and_(enrolment.c.status.in_(PAYMENT), _PAID),
     )
     query: Select[Any] = (
-        select(offering.c.code, offering.c.title, applied, unpaid)
+        select(offering.c.code, offering.c.title, applied, unpaid, _PUBLIC)
         .select_from(offering)
         .join(enrolment, enrolment.c.offering_id == offering.c.id)
         .where(offering.c.centre == centre, IS_SHOWN, waits)
@@ -63,9 +72,9 @@ _LAST_CHANGE = (
 
 
 def sent_back(tx: Connection, centre: str, most: int) -> Sequence[Row[Any]]:
-    """(code, title, reason) of outlines and reports that came back with an objection."""
+    """(code, title, reason, public) of outlines and reports that came back with an objection."""
     query: Select[Any] = (
-        select(offering.c.code, offering.c.title, status_change.c.reason)
+        select(offering.c.code, offering.c.title, status_change.c.reason, _PUBLIC)
         .select_from(offering)
         .join(status_change, status_change.c.id == _LAST_CHANGE)
         .where(offering.c.centre == centre, status_change.c.action == OfferingAction.OBJECT)
@@ -84,8 +93,9 @@ def _reports_due(centre: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def reports_due(tx: Connection, centre: str, now: datetime, most: int) -> Sequence[Row[Any]]:
-    """(code, title) of courses that ended without a report, the newest first."""
-    query: Select[Any] = select(offering.c.code, offering.c.title).where(*_reports_due(centre, now))
+    """(code, title, public) of courses that ended without a report, the newest first."""
+    query: Select[Any] = select(offering.c.code, offering.c.title, _PUBLIC)
+    query = query.where(*_reports_due(centre, now))
     return tx.execute(query.order_by(offering.c.ends_at.desc()).limit(most)).all()
 
 
@@ -117,7 +127,7 @@ _SHOWN_TOO = ("registration", "registration_closes", "seats", "modality", "price
 
 def _listed(centre: str) -> Select[Any]:
     columns = (offering.c[name] for name in (*_SHOWN, *_SHOWN_TOO))
-    return select(*columns).where(offering.c.centre == centre, offering.c.listed)
+    return select(*columns, _PUBLIC).where(offering.c.centre == centre, offering.c.listed)
 
 
 def schedule(

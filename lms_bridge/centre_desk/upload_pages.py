@@ -168,7 +168,7 @@ def _apply(centre: Centre, upload: Upload, state: str) -> PushReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DiffCell:
     """A field of a row that is refused, or that would change."""
 
     field: str
@@ -180,15 +180,15 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DiffRow:
     """One row of the diff."""
 
     number: int
     id: str
     outcome: str
     title: str
-    refused: tuple[Cell, ...]
-    changes: tuple[Cell, ...]
+    refused: tuple[DiffCell, ...]
+    changes: tuple[DiffCell, ...]
     notes: tuple[str, ...]
 
 
@@ -235,9 +235,9 @@ def _given(body: Body, numbers: Collection[int]) -> dict[int, Mapping[str, objec
     return {row.number: row.fields for row in body.rows() if row.number in numbers}
 
 
-def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> Line:
+def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
     refused = [
-        Cell(
+        DiffCell(
             problem["field"],
             field_name(problem["field"].partition(".")[0]),
             after=shown(given.get(problem["field"].partition(".")[0])),
@@ -247,7 +247,7 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> Line:
         for problem in row["problems"]
     ]
     changes = [
-        Cell(
+        DiffCell(
             change["field"],
             field_name(change["field"]),
             shown(change["before"]),
@@ -256,7 +256,7 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> Line:
         for change in row["changes"]
         if change["field"] != "code"
     ]
-    return Line(
+    return DiffRow(
         row["row"],
         row["id"],
         row["outcome"],

@@ -24,6 +24,8 @@ MOST = 500
 _LONG = frozenset({"description", "audience", "requirements", "objectives", "meetings"})
 _OFFERING = [each.name for each in fields(Offering) if each.name not in _LONG]
 _RESULT = [each.name for each in fields(Result) if each.name not in ("learner", "offering")]
+_OWN = 10
+"""Columns of a row before those of the offering; those of the result come last."""
 _E = EnrolmentStatus
 _ENDED = frozenset(
     {_E.REJECTED, _E.COMPLETED, _E.NOT_COMPLETED, _E.CERTIFIED, _E.WITHDRAWN, _E.CANCELLED}
@@ -139,15 +141,17 @@ def _offering(values: Sequence[Any]) -> Offering:
 def _courses(
     tx: Connection, rows: Sequence[Any], settings: LtiSettings, now: datetime
 ) -> list[LearnerCourse]:
-    split = 10 + len(_OFFERING)
-    records = {row[2]: _offering(row[10:split]) for row in rows}
+    end = _OWN + len(_OFFERING)
+    records = {row[2]: _offering(row[_OWN:end]) for row in rows}
     served = all_served(tx, {id_: each.centre for id_, each in records.items()})
     owners = source_links.sources(tx, Kind.ENROLMENT, [row[0] for row in rows])
     found = []
-    for number, revision, offering_id, status, starts, ends, name, sample, *rest in rows:
+    for row in rows:
+        number, revision, offering_id, status, starts, ends = row[:6]
+        name, sample, public, result_id = row[6:_OWN]
         record = records[offering_id]
         enrolled = Enrolment("", record.code, status, starts, ends)
-        scored = dict(zip(_RESULT, rest[split - 8 :], strict=True))
+        scored = dict(zip(_RESULT, row[end:], strict=True))
         message, remedy = _why_closed(enrolled, record, now, settings)
         found.append(
             LearnerCourse(
@@ -158,8 +162,8 @@ def _courses(
                 offering=record,
                 centre_name=name or record.centre,
                 sample=bool(sample),
-                public=bool(rest[0]),
-                result=None if rest[1] is None else Result("", record.code, **scored),
+                public=bool(public),
+                result=None if result_id is None else Result("", record.code, **scored),
                 kept_here=owners.get(number) != ACADEMY,
                 served=offering_id in served,
                 is_past=status in _ENDED or is_over(record, now),

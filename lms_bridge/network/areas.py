@@ -15,11 +15,11 @@ from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.network import Cycle, area_key
 from lms_bridge.network.cycles import MOST_AREAS, checked_area
-from lms_bridge.network.decision import Decision, asked_of, find_cycle, listed
+from lms_bridge.network.decision import NetworkDecision, asked_of, find_cycle, listed
 from lms_bridge.store import cycles, memberships
 
 
-def add_area(cycle: str, name: str, *, by: Actor) -> Decision[Cycle]:
+def add_area(cycle: str, name: str, *, by: Actor) -> NetworkDecision[Cycle]:
     """Raises NotFound for an unknown cycle, NotNow when it has the area already."""
 
     def act(tx: Connection) -> Cycle:
@@ -32,10 +32,10 @@ def add_area(cycle: str, name: str, *, by: Actor) -> Decision[Cycle]:
         cycles.add_area(tx, cycle, added)
         return _recorded(tx, by, "add", before)
 
-    return Decision(by, asked_of(Subject.CYCLE, "add", cycle), act)
+    return NetworkDecision(by, asked_of(Subject.CYCLE, "add", cycle), act)
 
 
-def rename_area(cycle: str, old: str, new: str, *, by: Actor) -> Decision[Cycle]:
+def rename_area(cycle: str, old: str, new: str, *, by: Actor) -> NetworkDecision[Cycle]:
     """Gives an area another name, in the memberships, too.
 
     Raises:
@@ -60,10 +60,12 @@ def rename_area(cycle: str, old: str, new: str, *, by: Actor) -> Decision[Cycle]
         _rewrite(tx, by, cycle, {area_key(was): name})
         return _recorded(tx, by, "rename", before)
 
-    return Decision(by, asked_of(Subject.CYCLE, "rename", cycle), act)
+    return NetworkDecision(by, asked_of(Subject.CYCLE, "rename", cycle), act)
 
 
-def merge_areas(cycle: str, merged: Sequence[str], into: str, *, by: Actor) -> Decision[Cycle]:
+def merge_areas(
+    cycle: str, merged: Sequence[str], into: str, *, by: Actor
+) -> NetworkDecision[Cycle]:
     """Makes one area of several: ``into``, which is one of the cycle's.
 
     Raises:
@@ -82,7 +84,7 @@ def merge_areas(cycle: str, merged: Sequence[str], into: str, *, by: Actor) -> D
         _rewrite(tx, by, cycle, {area_key(each): kept for each in gone})
         return _recorded(tx, by, "merge", before)
 
-    return Decision(by, asked_of(Subject.CYCLE, "merge", cycle), act)
+    return NetworkDecision(by, asked_of(Subject.CYCLE, "merge", cycle), act)
 
 
 def _current(cycle: Cycle, name: str) -> str:

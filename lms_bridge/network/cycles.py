@@ -13,7 +13,7 @@ from lms_bridge.audit import Actor, Change, Subject, changed_fields, record
 from lms_bridge.domain.document import Json, difference, document
 from lms_bridge.domain.errors import NotNow, Refused
 from lms_bridge.domain.network import Cycle, area_key
-from lms_bridge.network.decision import Decision, asked_of, check_days, find_cycle, listed
+from lms_bridge.network.decision import NetworkDecision, asked_of, check_days, find_cycle, listed
 from lms_bridge.store import cycles, memberships
 from lms_bridge.store.database import Database
 
@@ -65,7 +65,7 @@ def compare(tx: Connection, known: Mapping[str, Cycle]) -> list[SeedChange]:
 
 def open_cycle(
     new: Cycle, *, by: Actor, areas_of: str = "", overlap: bool = False
-) -> Decision[Cycle]:
+) -> NetworkDecision[Cycle]:
     """Opens a cycle, with its own areas or those of the cycle ``areas_of``.
 
     Raises:
@@ -89,7 +89,7 @@ def open_cycle(
         record(tx, by, Change(Subject.CYCLE, "open", None, made.name, fields))
         return made
 
-    return Decision(by, asked_of(Subject.CYCLE, "open", new.name), act)
+    return NetworkDecision(by, asked_of(Subject.CYCLE, "open", new.name), act)
 
 
 def change_cycle(
@@ -98,7 +98,7 @@ def change_cycle(
     *,
     by: Actor,
     overlap: bool = False,
-) -> Decision[Cycle]:
+) -> NetworkDecision[Cycle]:
     """Changes a cycle's days, programme, most areas per centre, or whether its list is complete.
     Memberships that lasted longer end with it.
 
@@ -128,7 +128,7 @@ def change_cycle(
         record(tx, by, Change(Subject.CYCLE, "change", None, name, fields))
         return after
 
-    return Decision(by, asked_of(Subject.CYCLE, "change", name), act)
+    return NetworkDecision(by, asked_of(Subject.CYCLE, "change", name), act)
 
 
 def _check(tx: Connection, made: Cycle, *, overlap: bool) -> None:

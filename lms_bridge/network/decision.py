@@ -24,7 +24,7 @@ EARLIEST, LATEST = date(1990, 1, 1), date(2099, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Generic[Outcome]):
+class NetworkDecision(Generic[Outcome]):
     """What somebody decides: ``act`` carries it out in a transaction, and records what it changes;
     ``asked`` names it where it is refused."""
 
@@ -35,7 +35,7 @@ class Decision(Generic[Outcome]):
 
 def decide(
     database: Database,
-    decision: Decision[Outcome],
+    decision: NetworkDecision[Outcome],
     keep: Callable[[Connection, Outcome], None] = lambda tx, outcome: None,
 ) -> Outcome:
     """Carries a decision out in one transaction, in which ``keep`` gets the outcome. A refusal

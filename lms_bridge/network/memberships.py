@@ -18,7 +18,7 @@ from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.network import Cycle, Membership, MembershipStatus, Period
 from lms_bridge.domain.rules import check_areas
 from lms_bridge.network.decision import (
-    Decision,
+    NetworkDecision,
     asked_of,
     check_days,
     find_centre,
@@ -49,14 +49,14 @@ class Decided:
     warnings: tuple[str, ...] = ()
 
 
-def add_membership(new: NewMembership, *, by: Actor) -> Decision[Decided]:
+def add_membership(new: NewMembership, *, by: Actor) -> NetworkDecision[Decided]:
     """Begins a membership.
 
     Raises:
         NotFound: there is no such centre or cycle.
         Refused: it has days outside of its cycle, or in common with another of its centre there.
     """
-    return Decision(
+    return NetworkDecision(
         by,
         asked_of(Subject.MEMBERSHIP, "add", f"{new.centre} {new.cycle}"),
         lambda tx: add_in(tx, new, by=by),
@@ -79,7 +79,7 @@ def add_in(tx: Connection, new: NewMembership, *, by: Actor) -> Decided:
     return Decided(made, tuple(area_warnings(cycle, areas)))
 
 
-def change_areas(number: int, areas: Sequence[str], *, by: Actor) -> Decision[Decided]:
+def change_areas(number: int, areas: Sequence[str], *, by: Actor) -> NetworkDecision[Decided]:
     """Replaces the priority areas of a membership. Raises NotFound."""
 
     def act(tx: Connection) -> Decided:
@@ -91,12 +91,12 @@ def change_areas(number: int, areas: Sequence[str], *, by: Actor) -> Decision[De
         warnings = tuple(area_warnings(cycle, named))
         return Decided(replace(before, priority_areas=named), warnings)
 
-    return Decision(by, _asked(number, "change"), act)
+    return NetworkDecision(by, _asked(number, "change"), act)
 
 
 def end_membership(
     number: int, last_day: date, *, by: Actor, reason: str = ""
-) -> Decision[Decided]:
+) -> NetworkDecision[Decided]:
     """Ends a membership on a day, which is its last.
 
     Raises:
@@ -121,7 +121,7 @@ def end_membership(
             )
         return end_in(tx, before, last_day, by=by, reason=reason)
 
-    return Decision(by, _asked(number, "end"), act)
+    return NetworkDecision(by, _asked(number, "end"), act)
 
 
 def renew_membership(
@@ -131,7 +131,7 @@ def renew_membership(
     starts_on: date | None = None,
     ends_on: date | None = None,
     reason: str = "",
-) -> Decision[Decided]:
+) -> NetworkDecision[Decided]:
     """Lets a membership last until ``ends_on``, else to the end of its cycle. One that is over is
     followed by a new one, so that the days between stay without a membership.
 
@@ -172,10 +172,10 @@ def renew_membership(
         _check_apart(after, [each for each in others if each.number != number], cycle.name)
         return _changed(tx, by, "renew", before, ends_on, reason)
 
-    return Decision(by, _asked(number, "renew"), act)
+    return NetworkDecision(by, _asked(number, "renew"), act)
 
 
-def remove_membership(number: int, *, by: Actor) -> Decision[Membership]:
+def remove_membership(number: int, *, by: Actor) -> NetworkDecision[Membership]:
     """Removes a membership that has not begun.
 
     Raises:
@@ -195,7 +195,7 @@ def remove_membership(number: int, *, by: Actor) -> Decision[Membership]:
         _record(tx, by, "remove", before, None)
         return before
 
-    return Decision(by, _asked(number, "remove"), act)
+    return NetworkDecision(by, _asked(number, "remove"), act)
 
 
 def area_warnings(cycle: Cycle, areas: Sequence[str]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from lms_bridge.domain.errors import AddressRefused, Refused
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import CentreProfile
 from lms_bridge.http.address_guard import check_address
-from lms_bridge.network.decision import Decision, asked_of, find_centre
+from lms_bridge.network.decision import NetworkDecision, asked_of, find_centre
 from lms_bridge.schemas import codes
 from lms_bridge.store import centres
 from lms_bridge.store import profiles as store
@@ -25,7 +25,7 @@ LONGEST_NAME, LONGEST_ADDRESS = 255, 2000
 
 def change_profile(
     code: str, changes: Mapping[str, Any], *, by: Actor
-) -> Decision[tuple[Centre, CentreProfile]]:
+) -> NetworkDecision[tuple[Centre, CentreProfile]]:
     """Changes fields of a centre's profile, or its country. Of ``names`` an empty one is removed,
     and languages that are not named stay.
 
@@ -54,7 +54,7 @@ def change_profile(
         record(tx, by, Change(Subject.CENTRE, "profile", None, code, fields, code))
         return moved, after
 
-    return Decision(by, asked_of(Subject.CENTRE, "profile", code, code), act)
+    return NetworkDecision(by, asked_of(Subject.CENTRE, "profile", code, code), act)
 
 
 def _names(given: Mapping[str, str]) -> dict[str, str]:

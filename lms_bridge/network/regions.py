@@ -16,13 +16,13 @@ from lms_bridge.audit import Actor, Change, Subject, record
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import Period
-from lms_bridge.network.decision import Decision, asked_of, check_days, find_centre
+from lms_bridge.network.decision import NetworkDecision, asked_of, check_days, find_centre
 from lms_bridge.store import centres, memberships
 
 
 def move_centre(
     code: str, region: str, moved_on: date, regions: Sequence[str], *, by: Actor
-) -> Decision[Centre]:
+) -> NetworkDecision[Centre]:
     """Moves a centre to another region; in the region already, nothing changes.
 
     Raises:
@@ -42,7 +42,7 @@ def move_centre(
             record_move(tx, before, after, moved_on, by=by)
         return after
 
-    return Decision(by, asked_of(Subject.CENTRE, "move", code, code), act)
+    return NetworkDecision(by, asked_of(Subject.CENTRE, "move", code, code), act)
 
 
 def record_move(

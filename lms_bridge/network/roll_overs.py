@@ -18,7 +18,7 @@ from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import Cycle, Membership, Period
-from lms_bridge.network.decision import Decision, asked_of, find_cycle, listed
+from lms_bridge.network.decision import NetworkDecision, asked_of, find_cycle, listed
 from lms_bridge.network.memberships import NewMembership, add_in, area_warnings, end_in
 from lms_bridge.store import centres, memberships
 from lms_bridge.store.network_tables import roll_over
@@ -38,7 +38,7 @@ class Wish:
     areas: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def plan(wish: Wish, regions: Collection[str], *, by: Actor) -> Decision[int]:
+def plan(wish: Wish, regions: Collection[str], *, by: Actor) -> NetworkDecision[int]:
     """Keeps a plan and returns its number. Earlier plans of the same kind are outdated then.
 
     Raises:
@@ -70,10 +70,10 @@ def plan(wish: Wish, regions: Collection[str], *, by: Actor) -> Decision[int]:
         _record(tx, by, "plan", number, wish, {"status": (None, PENDING)})
         return number
 
-    return Decision(by, asked_of(Subject.ROLL_OVER, "plan", _name(wish)), act)
+    return NetworkDecision(by, asked_of(Subject.ROLL_OVER, "plan", _name(wish)), act)
 
 
-def approve(number: int, regions: Collection[str] | None, *, by: Actor) -> Decision[int]:
+def approve(number: int, regions: Collection[str] | None, *, by: Actor) -> NetworkDecision[int]:
     """Carries a plan out, and returns how many centres it took. ``regions`` are those that the
     caller decides for; None: all.
 
@@ -99,10 +99,10 @@ def approve(number: int, regions: Collection[str] | None, *, by: Actor) -> Decis
         _record(tx, by, "approve", number, wish, {"status": (PENDING, APPROVED)})
         return len(taken)
 
-    return Decision(by, _asked("approve", number), act)
+    return NetworkDecision(by, _asked("approve", number), act)
 
 
-def reject(number: int, regions: Collection[str] | None, *, by: Actor) -> Decision[None]:
+def reject(number: int, regions: Collection[str] | None, *, by: Actor) -> NetworkDecision[None]:
     """Raises NotFound when there is no such plan, NotNow when it is decided."""
 
     def act(tx: Connection) -> None:
@@ -111,7 +111,7 @@ def reject(number: int, regions: Collection[str] | None, *, by: Actor) -> Decisi
         wish = Wish(**row.changes["wish"])
         _record(tx, by, "reject", number, wish, {"status": (PENDING, REJECTED)})
 
-    return Decision(by, _asked("reject", number), act)
+    return NetworkDecision(by, _asked("reject", number), act)
 
 
 def _asked(action: str, number: int) -> Callable[[Connection], Change]:

@@ -1,11 +1,11 @@
-"""The API of cycles, areas, memberships, roll-overs, profiles, and the report of a year."""
+"""The API of cycles, areas, memberships, roll-overs and profiles."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy import Connection
 
 from lms_bridge.api import idempotency, pagination
@@ -23,7 +23,7 @@ from lms_bridge.domain.network import Cycle
 from lms_bridge.network import areas, roll_overs
 from lms_bridge.network import cycles as cycle_service
 from lms_bridge.network import memberships as membership_service
-from lms_bridge.network.decision import Decision, decide, find_cycle
+from lms_bridge.network.decision import NetworkDecision, decide, find_cycle
 from lms_bridge.network.memberships import Decided, NewMembership
 from lms_bridge.network.profiles import change_profile
 from lms_bridge.network.regions import move_centre
@@ -42,14 +42,11 @@ from lms_bridge.network.schemas import (
     ProfileSchema,
     RenameSchema,
     RenewSchema,
-    ReportParams,
-    ReportResponse,
     RollOverParams,
     RollOverResponse,
     RollOverSchema,
     cycle_document,
 )
-from lms_bridge.network.year import Wanted, as_csv, report
 from lms_bridge.reference import reference
 from lms_bridge.schemas.params import NothingSchema, PageParams
 from lms_bridge.schemas.responses import CentreResponse, MembershipResponse, page_of
@@ -66,7 +63,7 @@ _CSV = "text/csv"
 
 
 def _decided(
-    decision: Decision[Outcome],
+    decision: NetworkDecision[Outcome],
     document: Callable[[Connection, Outcome], dict[str, Any]],
     status: int = 200,
 ) -> Response:
@@ -457,7 +454,7 @@ def plan_roll_over(given: dict[str, Any]) -> Response:
     return _decided(decision, _plan, 201)
 
 
-def _add_decision(name: str, meaning: str, make: Callable[..., Decision[Any]]) -> None:
+def _add_decision(name: str, meaning: str, make: Callable[..., NetworkDecision[Any]]) -> None:
     @route(
         f"/roll-overs/{NUMBER}/{name}",
         method="POST",
@@ -479,36 +476,3 @@ _add_decision(
     "approve", "Carries a plan out, if the network is as the plan has it", roll_overs.approve
 )
 _add_decision("reject", "Keeps the memberships as they are", roll_overs.reject)
-
-
-# The year
-
-
-@route(
-    "/reports/year/<int(max=9999):number>",
-    scope=Scope.READ_OFFERINGS,
-    response=ReportResponse,
-    query=ReportParams,
-    also=(_CSV,),
-    tag=_TAG,
-)
-def show_year(params: dict[str, Any], number: int) -> Response:
-    """The figures of a year, by centre, by region and in all."""
-    bridge = the_bridge()
-    region, centre = params["region"], params["centre"]
-    if region and region not in reference().regions:
-        raise NotFound("no-such-region", "There is no such region.")
-    with bridge.database.reading() as tx:
-        if centre:
-            caller().centre_in_scope(tx, centre, no_such_centre())
-        mine = caller().centres(tx)
-        reach = None if mine is None else frozenset(mine)
-        wanted = Wanted(number, region, centre, reach)
-        found = report(tx, wanted, bridge.settings.rules, utc_now())
-    if params["format"] == "json":
-        return json_response(found)
-    response = Response(as_csv(found), mimetype=_CSV)
-    response.headers["Content-Disposition"] = f'attachment; filename="report-{number}.csv"'
-    response.add_etag()
-    response.make_conditional(request)
-    return response

@@ -31,7 +31,7 @@ DECISIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ReviewDecision:
     """What the form says. ``action`` None: comments alone. ``version`` is that of the page which
     the reviewer saw."""
 
@@ -49,7 +49,7 @@ def version_of(tx: Connection, record_id: int) -> str:
     return f"{len(lines)}.{len(comments)}"
 
 
-def carry_out(bridge: Bridge, centre: Centre, actor: Actor, decision: Decision) -> None:
+def carry_out(bridge: Bridge, centre: Centre, actor: Actor, decision: ReviewDecision) -> None:
     """Keeps the comments and does the action, all or nothing. The same form sent twice is done
     once.
 
@@ -80,7 +80,7 @@ def carry_out(bridge: Bridge, centre: Centre, actor: Actor, decision: Decision) 
     bridge.act(centre, Flow.OFFERINGS, actor, act)
 
 
-def _was_done(tx: Connection, record_id: int, decision: Decision, who: str) -> bool:
+def _was_done(tx: Connection, record_id: int, decision: ReviewDecision, who: str) -> bool:
     """Whether this person's form was carried out already, just as it is."""
     lines, comments = map(int, decision.version.split("."))
     later = reviews.comments_of(tx, record_id)[comments:]

@@ -21,7 +21,7 @@ from lms_bridge.domain.model import Centre, Flow, Offering, OfferingStatus
 from lms_bridge.domain.reviews import POINTS, ReviewPoint, rounds_of
 from lms_bridge.review import queries
 from lms_bridge.review.comparison import compared
-from lms_bridge.review.decisions import DECISIONS, Decision, carry_out, version_of
+from lms_bridge.review.decisions import DECISIONS, ReviewDecision, carry_out, version_of
 from lms_bridge.review.queries import KINDS, WaitingFilter
 from lms_bridge.store import accounts, centres, offerings, reviews, status_history
 from lms_bridge.sync.certificates import CertificateOutcome, certify
@@ -101,12 +101,12 @@ def decide(offering: str) -> ResponseReturnValue:
     return redirect(url_for("reviews.show", offering=offering, done=word or "comment"), 303)
 
 
-def _decision(code: str, word: str) -> Decision:
+def _decision(code: str, word: str) -> ReviewDecision:
     form = request.form
     version = form.get("version", "")
     texts = {each: _text(f"comment_{each}", LONGEST_COMMENT) for each in ReviewPoint}
     point = form.get("point", "")
-    return Decision(
+    return ReviewDecision(
         code,
         version if _VERSION.fullmatch(version) else "0.0",
         OfferingAction(word) if word in set(DECISIONS) else None,

@@ -55,6 +55,7 @@ from lms_bridge.lti import pages as connection_pages
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import views
 from lms_bridge.lti.tool import views as tool_views
+from lms_bridge.network import report_routes
 from lms_bridge.network import routes as network_routes
 from lms_bridge.review import feature as review
 from lms_bridge.server import errors
@@ -78,6 +79,7 @@ API_RESOURCES = (
     intake_routes,
     webhook_routes,
     network_routes,
+    report_routes,
 )
 """Importing one of these modules declares its routes of the API."""
 
