@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lms_bridge.domain.roles import Role
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import offering
 from tests.integration.centre_desk.conftest import Browser
 from tests.integration.web.test_languages import english_words
 
@@ -43,9 +47,22 @@ def test_the_schedule_is_filtered_and_paged(browser: Browser) -> None:
     assert "No course fits" in odd
 
 
+def test_every_course_that_the_schedule_links_has_a_page(
+    browser: Browser, database: Database
+) -> None:
+    with database.writing() as tx:
+        tx.execute(offering.update().where(offering.c.code == "AFR-1").values(status="planned"))
+    coordinator = browser()
+    for path in ("", "/schedule?when=all", "/calendar?month=2040-03"):
+        page = coordinator.get(f"/my-centre/AFR{path}").text
+        assert "/catalogue/AFR-1" not in page
+        for address in set(re.findall(r'href="(/catalogue/[^"?]+)"', page)):
+            assert coordinator.get(address).status_code == 200
+
+
 def test_the_calendar_shows_a_course_on_each_of_its_days(browser: Browser) -> None:
     page = browser().get("/my-centre/AFR/calendar?month=2040-03").text
-    assert page.count("/offerings/AFR-1") + page.count("/catalogue/AFR-1") == 11  # 2 to 12 March
+    assert page.count("/catalogue/AFR-1") == 11  # 2 to 12 March
     assert 'class="begins"' in page
     assert "No course" in browser("ARB").get("/my-centre/ARB/calendar?month=2040-04").text
 
