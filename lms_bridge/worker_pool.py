@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -68,9 +68,11 @@ class WorkerPool:
         return True
 
     def holds_up(self, group: str, owners: tuple[str, ...]) -> bool:
-        """Whether such a thing has to wait for another of its group, or of its owners."""
+        """Whether such a thing has to wait for another of its group, or of its owners. What waits
+        itself counts: it has been promised its turn, although no thread has taken it yet."""
         with self._changed:
-            return group in self._running or self._share_is_full(owners)
+            known = (*self._running.values(), *self._waiting)
+            return any(each.group == group for each in known) or self._is_full(owners, known)
 
     def wait_idle(self, seconds: float | None = None) -> bool:
         """Whether nothing runs and nothing waits, at the latest after so many seconds."""
@@ -122,15 +124,16 @@ class WorkerPool:
         """The seconds until the entry's turn can come; infinite while another thing must end."""
         if entry.group in self._running or len(self._running) >= self._most:
             return math.inf
-        if self._share_is_full(entry.owners):
+        if self._is_full(entry.owners, self._running.values()):
             return math.inf
         ends = (began + self._slow_seconds - now for began in self._began.values())
         quick = sorted(end for end in ends if end > 0)
         room = 0.0 if len(quick) < self._size else quick[len(quick) - self._size]
         return max(0.0, entry.not_before - now, room)
 
-    def _share_is_full(self, owners: tuple[str, ...]) -> bool:
-        going = [owner for each in self._running.values() for owner in each.owners]
+    def _is_full(self, owners: tuple[str, ...], known: Iterable[QueuedRun]) -> bool:
+        """Whether one of the owners has its share by these."""
+        going = [owner for each in known for owner in each.owners]
         return any(going.count(owner) >= self._share for owner in owners)
 
     def _last_turn(self, entry: QueuedRun) -> float:

@@ -204,3 +204,22 @@ def test_procrastinate_needs_postgresql() -> None:
 
     with pytest.raises(SettingsInvalid, match=r"engine\.kind"):
         load({"LMS_BRIDGE_ENGINE__KIND": "procrastinate"})
+
+
+def test_what_waits_for_its_turn_counts_for_its_owner() -> None:
+    """No thread has to take it first: whoever asks meanwhile would be told that there is room."""
+    pool, gate, begun = WorkerPool(1), threading.Event(), threading.Event()
+
+    def act() -> None:
+        begun.set()
+        gate.wait(PATIENCE)
+
+    pool.add("first", "KE", act, ("quick.example.org",))
+    assert begun.wait(PATIENCE)
+    assert not pool.holds_up("S1", ("slow.example.org",))
+    pool.add("second", "S0", act, ("slow.example.org",))
+    assert pool.holds_up("S1", ("slow.example.org",))
+    assert pool.holds_up("S0", ("another.example.org",))
+    assert not pool.holds_up("S2", ("another.example.org",))
+    gate.set()
+    assert pool.close(PATIENCE)
