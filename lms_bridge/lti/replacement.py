@@ -20,6 +20,7 @@ from lms_bridge.domain.model import ACADEMY, Kind, gradebook_system
 from lms_bridge.http.origins import origin
 from lms_bridge.lti import registrations
 from lms_bridge.lti.approval import find_registration, reject_registration
+from lms_bridge.lti.platform import chosen_resources
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 from lms_bridge.store.lti_tables import (
     chosen_resource,
@@ -127,14 +128,36 @@ def _move_tool(tx: Connection, old: LtiRegistration, new: LtiRegistration) -> No
     for table in (line_item, resource, chosen_resource):
         mine = table.c.registration_id == old.id
         tx.execute(update(table).where(mine).values(registration_id=new.id))
-    before, after = origin(old.initiate_login_uri), origin(new.initiate_login_uri)
+    before, after = _places(old.initiate_login_uri, new.initiate_login_uri)
     if before == after:
         return
+
+    def moved(address: str) -> str:
+        rest = address.removeprefix(before)
+        return f"{after}{rest}" if address.startswith(before) and rest[:1] in _ENDS else address
+
+    chosen_resources.move(tx, new.id, moved)
     there = select(resource.c.id, resource.c.address).where(resource.c.registration_id == new.id)
     for id_, address in tx.execute(there).all():
-        if origin(address) == before and address.startswith(before):
-            moved = f"{after}{address.removeprefix(before)}"
-            tx.execute(update(resource).where(resource.c.id == id_).values(address=moved))
+        if moved(address) != address:
+            values = {"address": moved(address)}
+            tx.execute(update(resource).where(resource.c.id == id_).values(values))
+
+
+_ENDS = ("", "/", "?", "#")
+"""What may follow the address of a place: nothing else is below it."""
+
+
+def _places(old: str, new: str) -> tuple[str, str]:
+    """Where a tool was and is: its two addresses without the end of the path that they share, or
+    only their servers where they share none."""
+    before, after = (each.partition("?")[0] for each in (old, new))
+    shared = False
+    while True:
+        (old, _, last), (new, _, same) = before.rpartition("/"), after.rpartition("/")
+        if last != same or not (origin(old) and origin(new)):
+            return (before, after) if shared else (origin(before), origin(after))
+        before, after, shared = old, new, True
 
 
 def _move_rows(tx: Connection, old: LtiRegistration, new: LtiRegistration) -> None:

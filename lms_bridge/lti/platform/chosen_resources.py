@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from lms_bridge.domain.model import Flow, Kind, centre_system
 from lms_bridge.lti import json_parts
@@ -83,11 +84,72 @@ def of_offering(tx: Connection, offering_id: int, centre: str) -> AnyRow | None:
     ).first()
 
 
-def code_of(centre: str, item: Mapping[str, Any]) -> str:
-    """A code derived from what the item opens: chosen again, it is the same offering."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Items by the code of their offering. ``alike`` are (title, code of an offering) of new items
+    that have the title of an offering from the same tool: a person knows whether it is the same."""
+
+    by_code: Mapping[str, Mapping[str, Any]]
+    alike: tuple[tuple[str, str], ...]
+
+
+def by_code(
+    tx: Connection, registration_id: int, centre: str, items: Iterable[Mapping[str, Any]]
+) -> Chosen:
+    """Items from a tool, each with its code. What opens the same as a resource that the tool has
+    already keeps the code of that one, also where the tool has moved since."""
+    query = _CHOSEN.where(chosen_resource.c.registration_id == registration_id)
+    stored = tx.execute(query.order_by(chosen_resource.c.id)).all()
+    known = {_opens(row.item): row.code for row in reversed(stored)}
+    titles = {row.item["title"]: row.code for row in stored if row.item["title"]}
+    found: dict[str, Mapping[str, Any]] = {}
+    new: dict[str, str] = {}
+    for item in items:
+        code = known.get(_opens(item))
+        if code is None:
+            code = _new_code(centre, item)
+            new[code] = item["title"]
+        found[code] = item
+    again = found.keys() - new.keys()
+    alike = (
+        (title, titles[title])
+        for title in new.values()
+        if title in titles and titles[title] not in again
+    )
+    return Chosen(found, tuple(alike))
+
+
+def correct(
+    tx: Connection,
+    offering_id: int,
+    centre: str,
+    registration_id: int,
+    item: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """What a person chose for an offering that was made of a resource is that resource now."""
+    made_of = of_offering(tx, offering_id, centre)
+    if made_of is not None:
+        store(tx, registration_id, {made_of.code: to_json(item)}, now)
+
+
+def move(tx: Connection, registration_id: int, moved: Callable[[str], str]) -> None:
+    """The tool is at another address: so are the resources that were chosen there."""
+    query = _CHOSEN.where(chosen_resource.c.registration_id == registration_id)
+    for row in tx.execute(query).all():
+        item = {**row.item, "address": moved(row.item["address"])}
+        same = chosen_resource.c.code == row.code
+        tx.execute(update(chosen_resource).where(same).values(item=item))
+
+
+def _opens(item: Mapping[str, Any]) -> bytes:
     opens = {name: text for name, text in item["custom"].items() if not name.startswith(OURS)}
-    whole = [centre, item["address"], opens, item["resource_id"]]
-    digest = hashlib.sha256(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)).digest()
+    whole = [item["address"], opens, item["resource_id"]]
+    return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+
+
+def _new_code(centre: str, item: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(orjson.dumps(centre) + _opens(item)).digest()
     return f"lti-{base64.b32encode(digest[:10]).decode().lower()}"
 
 

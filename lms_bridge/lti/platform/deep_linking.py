@@ -35,11 +35,13 @@ NONCE_SECONDS = 2 * 86_400
 @dataclass(frozen=True, slots=True)
 class AttachedResources:
     """What was attached to ``offering``; None if new offerings are made of it. ``skipped`` counts
-    items of types for which the bridge did not ask."""
+    items of types for which the bridge did not ask. ``alike`` are (title, code) of offerings that
+    new ones may double."""
 
     offering: Offering | None
     titles: tuple[str, ...]
     skipped: int
+    alike: tuple[tuple[str, str], ...] = ()
 
 
 def accept_response(lti_context: LtiContext, token: str) -> AttachedResources:
@@ -76,10 +78,13 @@ def accept_response(lti_context: LtiContext, token: str) -> AttachedResources:
             raise _unknown()
         if not offering_id:
             new = [_new_offering(*pair) for pair in zip(chosen, resource_links, strict=True)]
-            _store_chosen(tx, registration, new, now)
+            alike = _store_chosen(tx, registration, new, now)
             titles = tuple(item["title"] for item in resource_links)
-            return AttachedResources(None, titles, skipped)
+            return AttachedResources(None, titles, skipped, alike)
         offering = offerings.offerings(tx, [offering_id])[offering_id]
+        if chosen and registration.centre == offering.centre:
+            first = _new_offering(chosen[0], resource_links[0])
+            chosen_resources.correct(tx, offering_id, offering.centre, registration.id, first, now)
         attached = resources.attach(tx, registration, offering_id, resource_links, now)
     return AttachedResources(offering, tuple(each.title for each in attached), skipped)
 
@@ -190,16 +195,24 @@ def _store_chosen(
     registration: LtiRegistration,
     items: Sequence[Mapping[str, Any]],
     now: datetime,
-) -> None:
+) -> tuple[tuple[str, str], ...]:
     """Stores items of new offerings. If an offering was made of one already, its link opens the
-    new item."""
+    new item. Returns (title, code) of offerings that new ones may double."""
     centre = registration.centre
-    by_code = {
-        chosen_resources.code_of(centre, each): chosen_resources.to_json(each) for each in items
-    }
+    chosen = chosen_resources.by_code(tx, registration.id, centre, items)
+    by_code = {code: chosen_resources.to_json(item) for code, item in chosen.by_code.items()}
     chosen_resources.store(tx, registration.id, by_code, now)
     known = links.by_external_id(tx, centre_system(centre), Kind.OFFERING, by_code)
-    records = offerings.offerings(tx, [each.record_id for each in known.values()])
+    doubles = links.by_external_id(
+        tx, centre_system(centre), Kind.OFFERING, [code for _, code in chosen.alike]
+    )
+    ids = [each.record_id for each in (*known.values(), *doubles.values())]
+    records = offerings.offerings(tx, ids)
     for code, link in known.items():
         item = chosen_resources.link_values(by_code[code], records[link.record_id].title)
         resources.attach(tx, registration, link.record_id, [item], now)
+    return tuple(
+        (title, records[doubles[code].record_id].code)
+        for title, code in chosen.alike
+        if code in doubles
+    )

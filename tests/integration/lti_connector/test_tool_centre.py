@@ -44,17 +44,18 @@ class Chain:
     def tool(self) -> Tool:
         return self.world.tool
 
-    def ask(self, **more: Any) -> dict[str, Any]:
-        """The claims of a request to choose new offerings of the centre."""
+    def ask(self, offering: str = "", **more: Any) -> dict[str, Any]:
+        """The claims of a request to choose new offerings of the centre, or for one offering."""
+        about = {"centre": "" if offering else "LTI", "registration_id": self.registration.id}
         login = start_deep_linking(
-            self.world.lti, "", person="operator", browser=BROWSER, centre="LTI", **more
+            self.world.lti, offering, person="operator", browser=BROWSER, **(about | more)
         )
         answer = self.world.authenticate(self.world.auth_request(login))
         return self.world.read(form_of(answer.text)["id_token"])
 
-    def choose(self, *items: dict[str, Any]) -> str:
+    def choose(self, *items: dict[str, Any], offering: str = "") -> str:
         """Answers such a request with these items; gives the page that is shown."""
-        settings = self.ask()[lti.DEEP_LINKING_SETTINGS]
+        settings = self.ask(offering)[lti.DEEP_LINKING_SETTINGS]
         now = int(time.time())
         answer = {
             "iss": self.registration.client_id,
@@ -240,6 +241,54 @@ def test_a_resource_chosen_again_is_the_same_offering(chain: Chain) -> None:
     assert claims[lti.RESOURCE_LINK]["title"] == "Course 1, renewed"
     reported = chain.world.call("GET", claims[lti.AGS_ENDPOINT]["lineitem"]).json()
     assert reported["scoreMaximum"] == 50
+
+
+def test_a_resource_chosen_again_from_a_tool_that_moved_is_the_same_offering(
+    chain: Chain,
+) -> None:
+    chain.choose(chain.item(1), chain.item(2))
+    chain.night.good_night()
+    code = chain.code("Course 1")
+    old = chain.registration
+    there = chain.tool.address.replace("127.0.0.1", "localhost") + "/learning"
+    chain.registration = add_tool(
+        chain.world.lti,
+        chain.tool,
+        centre="LTI",
+        client_id="anew",
+        initiate_login_uri=f"{there}/login?id=7",
+        target_link_uri=f"{there}/launch",
+    )
+    Cli(chain.world)("lti", "move", str(old.id), "--to", str(chain.registration.id), "--yes")
+    chain.night.academy.register("LTI", code, sample_person(1))
+    chain.night.good_night()
+    opened = chain.launch("SAMPLE-1", code)[lti.TARGET_LINK_URI]
+    assert opened == f"{there}/launch?course=1"
+    page = chain.choose(chain.item(1, title="Course 1, moved", url=f"{there}/launch?course=1"))
+    chain.night.good_night()
+    assert chain.offering(code)[1] == "Course 1, moved"
+    assert len(chain.night.codes()) == 2
+    assert "has the title" not in page
+
+
+def test_a_resource_with_a_known_title_that_opens_something_else_is_asked_about(
+    chain: Chain,
+) -> None:
+    chain.choose(chain.item(1))
+    chain.night.good_night()
+    code = chain.code("Course 1")
+    other = chain.item(1, custom={"unit": "new"}, url=f"{chain.tool.address}/unit", lineItem={})
+    assert f"lms-bridge lti choose {code}" in chain.choose(other)
+    chain.night.good_night()
+    double = next(each for each in chain.night.codes().values() if each != code)
+    Cli(chain.world)("lti", "unchoose", double)
+    chain.choose(other, offering=code)
+    chain.choose(other)
+    chain.night.good_night()
+    assert list(chain.night.academy.catalogue.values()) == ["Course 1"]
+    chain.night.academy.register("LTI", code, sample_person(1))
+    chain.night.good_night()
+    assert chain.launch("SAMPLE-1", code)[lti.TARGET_LINK_URI].endswith("/unit")
 
 
 @BOTH
