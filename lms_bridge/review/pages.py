@@ -15,10 +15,11 @@ from lms_bridge.api.offerings import SCOPES, life_of, possible
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.availability import availability
 from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.dates import is_endless
 from lms_bridge.domain.errors import BridgeError, NotFound, RulesBroken
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Centre, Flow, Offering, OfferingStatus
-from lms_bridge.domain.reviews import POINTS, ReviewPoint, rounds_of
+from lms_bridge.domain.reviews import POINTS, EndReport, ReportState, ReviewPoint, rounds_of
 from lms_bridge.review import queries
 from lms_bridge.review.comparison import compared
 from lms_bridge.review.decisions import DECISIONS, ReviewDecision, carry_out, version_of
@@ -33,7 +34,7 @@ from lms_bridge.web.access import (
     signed_in,
     the_bridge,
 )
-from lms_bridge.web.paging import SIZE, Paging, page_param
+from lms_bridge.web.paging import SIZE, Paging, number_in, page_param
 
 pages = Blueprint("reviews", __name__, url_prefix="/reviews", template_folder="templates")
 _ONE = "/of/<path:offering>"
@@ -170,11 +171,13 @@ def _page(
         actions=may,
         life=life,
         availability=availability(facts["record"], now, bridge.settings.rules.soon),
-        may_certify=_may_certify(facts["record"], centre),
+        can_certify=facts.pop("can_certify"),
+        may_certify=user.may(Scope.WRITE_ENROLMENTS, centre),
         points=POINTS,
         form=form or {},
         problems=_problems(error),
         done=request.args.get("done", "") if error is None else "",
+        certified=[number_in(request.args.get(name, "")) for name in ("certified", "refused")],
         now=now,
         zone=user.time_zone or "UTC",
         **facts,
@@ -207,13 +210,16 @@ def _facts(tx: Connection, record_id: int, centre: Centre) -> dict[str, Any]:
         "silence_counts": under_review and kept is not None and kept.deadline is not None,
         "version": version_of(tx, record_id),
         "life": life_of(tx, record_id, centre.code),
+        "can_certify": _is_validated(record, reports),
         "people": _people(tx, names),
     }
 
 
-def _may_certify(record: Offering, centre: Centre) -> bool:
-    closed = record.status is OfferingStatus.CLOSED
-    return closed and signed_in().may(Scope.WRITE_ENROLMENTS, centre)
+def _is_validated(record: Offering, reports: Collection[EndReport]) -> bool:
+    """Whether certificates can be released: a course without an end stays open after it."""
+    if record.status is OfferingStatus.CLOSED:
+        return True
+    return is_endless(record) and any(each.state is ReportState.VALIDATED for each in reports)
 
 
 def _people(tx: Connection, names: Collection[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from babel import Locale, UnknownLocaleError
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, force_locale, get_locale, gettext
+from markupsafe import Markup
 
 _EXTENSION = "lms_bridge_languages"
 FOLDER = Path(__file__).parent / "translations"
@@ -35,14 +36,14 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
         reader_language=language, reader_direction=direction, languages_here=languages_here
     )
     app.after_request(_keep_choice)
-    app.jinja_env.filters["translated"] = translated
+    app.jinja_env.filters.update(translated=translated, said=said)
 
 
 ENGLISH = frozenset(
     {
         *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
         *("whereabouts", "audit"),
-        *("lti_connect", "api", "api_docs", "demo", "reviews"),
+        *("lti_connect", "api", "api_docs", "demo"),
     }
 )
 """Blueprints whose pages are English alone."""
@@ -162,3 +163,12 @@ def translated(text: str, otherwise: str = "") -> str:
     if otherwise and found == text and text and language() != "en":
         return str(gettext(otherwise))
     return found
+
+
+def said(text: str) -> Markup:
+    """A sentence of the code in the reader's language. One that has no translation there, because
+    it has values in it, is shown in English and marked as English."""
+    found = str(gettext(text)) if text else ""
+    foreign = found == text and language() != "en"
+    page = '<span lang="en" dir="ltr">{}</span>' if text and foreign else "{}"
+    return Markup(page).format(found)  # noqa: S704 (a constant; the text is escaped)
