@@ -193,9 +193,12 @@ def _add_meetings(
     refused = _Bad(problem.field, problem.code, problem.message)
     if starts is None or ends is None or type(ends) is not type(starts):
         raise refused
-    without = [_text_of(value, "EXDATE") for value in _all(event, "EXDATE")]
+    here = ZoneInfo(known_zone(zone) or "UTC")
+    meant = starts.tzinfo if isinstance(starts, datetime) and starts.tzinfo else here
+    without = [
+        (_text_of(value, "EXDATE"), _zone_of(value) or meant) for value in _all(event, "EXDATE")
+    ]
     try:
-        here = ZoneInfo(known_zone(zone) or "UTC")
         found = occurrences(_text(event, "RRULE"), starts, here, without)
     except NotBounded:
         raise refused from None
@@ -209,6 +212,11 @@ def _add_meetings(
             for first, end in zip(found, last, strict=True)
         ]
     return last[-1]
+
+
+def _zone_of(value: Any) -> ZoneInfo | None:
+    name = known_zone(str(value.params.get("TZID") or ""))
+    return ZoneInfo(name) if name else None
 
 
 def _moment_of(moment: date, zone: str) -> date:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
@@ -28,9 +28,12 @@ class NotBounded(Exception):
     """The rule has no end, too many meetings, or a part that is not taken."""
 
 
-def occurrences(rule: str, starts: date, zone: ZoneInfo, without: Iterable[str]) -> list[date]:
+def occurrences(
+    rule: str, starts: date, zone: ZoneInfo, without: Iterable[tuple[str, tzinfo]]
+) -> list[date]:
     """The starts of all meetings, of the kind that ``starts`` is: days, or moments local to the
-    zone or with an offset of their own. ``without`` are the days and moments that are left out.
+    zone or in UTC. ``without`` are the days and moments that are left out, each with the zone in
+    which it is meant.
 
     Raises:
         NotBounded: see there.
@@ -44,7 +47,8 @@ def occurrences(rule: str, starts: date, zone: ZoneInfo, without: Iterable[str])
         raise NotBounded
     first = starts if isinstance(starts, datetime) else datetime.combine(starts, time())
     offset, first = first.tzinfo, first.replace(tzinfo=None)
-    last = _local(parts.pop("UNTIL"), zone, end_of_day=True) if "UNTIL" in parts else None
+    here = offset or zone  # the clock by which the rule counts
+    last = _local(parts.pop("UNTIL"), here, here, end_of_day=True) if "UNTIL" in parts else None
     text = ";".join(f"{name}={value}" for name, value in parts.items())
     try:
         of_rule = takewhile(
@@ -55,16 +59,17 @@ def occurrences(rule: str, starts: date, zone: ZoneInfo, without: Iterable[str])
         raise NotBounded from None
     if len(moments) > MOST_MEETINGS or not moments:
         raise NotBounded
-    gone = {_local(each, zone) for text in without for each in text.split(",")}
-    days = {each.date() for each in gone if each is not None and each.time() == time()}
+    gone = {_local(each, meant, here) for text, meant in without for each in text.split(",")}
+    days = {each.date() for each in gone if each.time() == time()}
     kept = [each for each in moments if each not in gone and each.date() not in days]
     if not isinstance(starts, datetime):
         return [each.date() for each in kept]
     return [each.replace(tzinfo=offset) for each in kept]
 
 
-def _local(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime | None:
-    """A day or a moment of a rule, as the clocks of the zone show it."""
+def _local(text: str, meant: tzinfo, here: tzinfo, *, end_of_day: bool = False) -> datetime:
+    """A day or a moment of a rule, as the clock ``here`` shows it. Where the text names no offset,
+    its time is in the zone ``meant``."""
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         raise NotBounded
@@ -78,4 +83,4 @@ def _local(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime |
         moment = datetime.strptime(f"{day}{clock}{seconds or '00'}", "%Y%m%d%H%M%S")
     except ValueError:
         raise NotBounded from None
-    return moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) if utc else moment
+    return moment.replace(tzinfo=UTC if utc else meant).astimezone(here).replace(tzinfo=None)

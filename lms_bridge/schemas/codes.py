@@ -13,6 +13,8 @@ from babel import Locale
 _OWN_NAMES = ("ar", "es", "fr", "pt", "ru", "zh")
 """Languages are also known by their names in these languages, beside English."""
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
+_NO_MONEY = {"XAG", "XAU", "XPD", "XPT", "XTS", "XXX"}
+"""Codes of ISO 4217 for metals, for tests, and for no currency: nobody pays a course with these."""
 _COUNTRIES = {"UK": "GB", "EL": "GR"}
 """Codes that the European Union writes, and ISO 3166-1 does not."""
 
@@ -26,6 +28,15 @@ def quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= 20 and "@" not in text else "the value"
 
 
+def refusal(text: str, what: str) -> str:
+    """What a message says of a value that is not ``what``. It shows the value where that has a
+    digit, and is neither long nor an address: a name in the wrong column stays private."""
+    plain = text.strip()
+    if any(map(str.isdigit, plain)) and len(plain) <= 40 and "@" not in plain:
+        return f'is "{plain}", which is {what}'
+    return f"is {what}"
+
+
 def currency(text: str) -> str:
     """The code of ISO 4217, in capitals.
 
@@ -33,7 +44,7 @@ def currency(text: str) -> str:
         NoSuchCode: there is no such currency.
     """
     code = text.strip().upper()
-    if code and code not in Locale("en").currencies:
+    if code and (code not in Locale("en").currencies or code in _NO_MONEY):
         raise NoSuchCode("no code of ISO 4217 such as USD, EUR or KES")
     return code
 

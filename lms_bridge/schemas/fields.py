@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import nh3
 from marshmallow import fields
@@ -36,11 +37,18 @@ EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 _SPACE = re.compile(r"\s+")
 _USER = re.compile(r"\s*(?:https?:[/\\]*|[/\\]{2,})[^/\\?#]*@", re.IGNORECASE)
 _SHORT_HOUR = re.compile(r"^(\d{4}-\d{2}-\d{2})[T ]+(\d):")
+_END_OF_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]24:00(?::00)?(Z|[+-]\d{2}:?\d{2})?")
+"""24:00 is the midnight after that day (ISO 8601). Python reads it from 3.14 on."""
+_JOINED_DAY = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d")
+"""20270301. As seconds it would be a day of 1970, so it is never meant so."""
 _MAILTO = re.compile(r"^mailto:\s*", re.IGNORECASE)
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_NO_NUMBER = "not a number such as 1200 or 250.5: decimals have a point, thousands no mark"
+_NO_DATE = "not a date such as 2026-03-31 or 2026-03-31 09:00"
+_DATE_OF_A_SPREADSHEET = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}")
 _SPREADSHEET_DAYS = re.compile(r"[34567]\d{4}(?:\.0+)?")
 """A date as a spreadsheet counts it, in days since 1900: 30,000 is in 1982, 79,999 in 2119."""
 
@@ -254,7 +262,7 @@ class Amount(_Plain, fields.Field[Decimal]):
         try:
             number = Decimal(str(value).strip())
         except InvalidOperation:
-            raise complaint(_no_number(str(value).strip()), "not-a-number") from None
+            raise complaint(codes.refusal(str(value), _NO_NUMBER), "not-a-number") from None
         if not number.is_finite():
             raise complaint("is not a number", "not-a-number")
         if not self._least <= number <= self._most:
@@ -265,26 +273,17 @@ class Amount(_Plain, fields.Field[Decimal]):
         return number + 0  # minus zero is zero
 
 
-def _no_number(text: str) -> str:
-    if re.fullmatch(r"[\d.,'\s]+", text):
-        shown = codes.quoted(text)
-        return f"is {shown}, which is not a number such as 1200 or 250.5: decimals have a point"
-    return "is not a number"
-
-
 class Zone(fields.Field[str]):
     """The name of a time zone of the IANA database."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> str:
-        name = _text(value).strip()
-        zone(name)
-        return name
+        return zone(_text(value).strip()).key
 
 
 def zone(name: str) -> ZoneInfo:
-    """The time zone of that name.
+    """The time zone of that name, in capitals or not.
 
     Raises:
         ValidationError: there is none.
@@ -292,7 +291,16 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise complaint("is not a time zone such as Africa/Nairobi", "no-such-zone") from None
+        known = _zones().get(name.casefold())
+    if known is None:
+        message = codes.refusal(name, "not a time zone such as Africa/Nairobi")
+        raise complaint(message, "no-such-zone")
+    return ZoneInfo(known)
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
 
 
 class Moment(_Plain, fields.Field[datetime]):
@@ -332,16 +340,18 @@ class Moment(_Plain, fields.Field[datetime]):
                 "yyyy-mm-dd"
             )
             raise complaint(message, "not-a-date")
-        if not isinstance(value, str) or value.strip().isdecimal():
+        text = str(value).strip()
+        is_number = not isinstance(value, str) or text.isdecimal()
+        if is_number and not _JOINED_DAY.fullmatch(text):
             return _from_seconds(float(value))
-        text = _SHORT_HOUR.sub(r"\1 0\2:", value.strip())
         try:
+            text = _extended(text)
             if len(text) == 10:
                 clock = time(23, 59, 59) if self._end_of_day else time()
                 return self._day(datetime.combine(date.fromisoformat(text), clock), data)
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise complaint(_no_date(text), "not-a-date") from None
+            raise complaint(_no_date(str(value).strip()), "not-a-date") from None
         return moment.astimezone(UTC) if moment.tzinfo else self._time(moment, data)
 
     def _time(self, naive: datetime, data: Mapping[str, Any]) -> datetime:
@@ -376,15 +386,20 @@ class Moment(_Plain, fields.Field[datetime]):
         return zone(str(data.get("time_zone") or "").strip() or default)
 
 
+def _extended(text: str) -> str:
+    """The extended form of ISO 8601: with hyphens, two digits of the hour, and no hour 24."""
+    if _JOINED_DAY.fullmatch(text):
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    if last := _END_OF_DAY.fullmatch(text):
+        return f"{date.fromisoformat(last[1]) + timedelta(days=1)}T00:00{last[2] or ''}"
+    return _SHORT_HOUR.sub(r"\1 0\2:", text)
+
+
 def _no_date(text: str) -> str:
-    if re.fullmatch(r"\d{1,2}[./]\d{1,2}[./]\d{2,4}.{0,12}", text):
-        return (
-            f'is "{text}", which is not a date such as 2026-03-31: give the column the format '
-            "yyyy-mm-dd"
-        )
-    if re.fullmatch(r"[\d./: -]{6,20}", text):
-        return f'is "{text}", which is not a date such as 2026-03-31'
-    return "is not a date such as 2026-03-31"
+    if _DATE_OF_A_SPREADSHEET.fullmatch(text):
+        remedy = "yyyy-mm-dd hh:mm" if ":" in text else "yyyy-mm-dd"
+        return codes.refusal(text, f"{_NO_DATE}: give the column the format {remedy}")
+    return codes.refusal(text, _NO_DATE)
 
 
 def _from_seconds(seconds: float) -> datetime:

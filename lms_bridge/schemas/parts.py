@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin,
 from marshmallow import RAISE, Schema, ValidationError, fields
 
 from lms_bridge.domain.bounds import Bounds
+from lms_bridge.schemas import codes
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,6 +32,8 @@ class StrictInteger(fields.Integer):
             raise self.make_error("invalid")
         if isinstance(value, str):  # 20.0, as a spreadsheet writes 20
             value = re.sub(r"\.0+$", "", value.strip())
+            if value and not re.fullmatch(r"[+-]?\d+", value):
+                raise ValidationError(codes.refusal(value, "not a whole number such as 20"))
         return super()._validated(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from lms_bridge.schemas import codes
 from lms_bridge.schemas.csv.tables import Shape
 
 # What spreadsheet programs take for the start of a formula (OWASP, "CSV Injection"). Apostrophes
@@ -15,6 +16,7 @@ _NEUTRALISED = re.compile(r"'+[=+\-@\t\r\n]")
 
 _DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
 _MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DOTALL)
+_FORM = "a meeting is written as 2026-03-02 09:00/2026-03-02 12:30 Room 4"
 _CLOCK = re.compile(r"\d{1,2}\s*(?:[:.h]\s*\d|[ap]\.?m)", re.IGNORECASE)
 """What begins as a time of the day does, and so is no place."""
 _ZONED = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
@@ -61,7 +63,7 @@ def value_of(cell: str, shape: Shape, time_zone: str) -> object:
     """The value of a cell that is not empty, unchecked; ``time_zone`` is that of its row.
 
     Raises:
-        CellUnclear: it could mean two things.
+        CellUnclear: it could mean two things, or is no meeting.
     """
     if shape is Shape.LIST:
         lines = _LINES.split(cell)
@@ -90,16 +92,12 @@ def _meeting_cell(item: object) -> str:
 
 
 def _meeting(line: str, time_zone: str) -> dict[str, object]:
-    # A line that is no meeting becomes one that the schema refuses: it has no end.
     found = _MEETING.fullmatch(line)
     if found is None:
-        return {"starts_at": "unreadable"}
+        raise CellUnclear(f"{codes.refusal(line[:40], 'no meeting')}: {_FORM}")
     starts_at, ends_at, place = found.groups()
     if place and _CLOCK.match(place) and not _ZONED.search(ends_at):
-        raise CellUnclear(
-            f'has the place "{place[:20]}", which begins as a time does: a meeting is written as '
-            "2026-03-02 09:00/2026-03-02 12:30 Room 4"
-        )
+        raise CellUnclear(f'has the place "{place[:20]}", which begins as a time does: {_FORM}')
     meeting: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "place": place or ""}
     # Meetings are nested: without their row's zone, the schema would take local times for UTC.
     return {**meeting, "time_zone": time_zone} if time_zone else meeting

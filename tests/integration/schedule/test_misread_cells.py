@@ -187,6 +187,23 @@ def test_event_that_repeats_up_to_an_end_is_one_offering_with_meetings(world: Wo
     assert str(stored(world, "ends_at")).startswith("2060-03-29 09:00")
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "COUNT=3|EXDATE:20600308T090000Z",
+        "COUNT=3|EXDATE;TZID=Asia/Tokyo:20600308T180000",
+        "COUNT=3|EXDATE;VALUE=DATE:20600308",
+        "UNTIL=20600315T090000Z|EXDATE:20600308T090000Z",
+    ],
+)
+def test_rule_of_an_event_in_utc_counts_in_utc(world: World, rule: str) -> None:
+    times = "DTSTART:20600301T090000Z|DTEND:20600301T110000Z|X-LMS-BRIDGE-TIME-ZONE:Africa/Nairobi"
+    event = f"{times}|RRULE:FREQ=WEEKLY;{rule}"
+    assert outcomes(Centre(world).push(calendar(event), media=ICS)) == [(1, "created")]
+    starts = [datetime(2060, 3, day, 9, tzinfo=UTC) for day in (1, 15)]
+    assert [each.starts_at for each in stored(world, "meetings")] == starts
+
+
 def test_rule_that_makes_no_second_event_makes_no_meetings(world: World) -> None:
     rule = "|RRULE:FREQ=WEEKLY;UNTIL=20600301T100000Z;BYDAY=MO"
     answer = Centre(world).push(calendar(PARIS.format("01", "01") + rule), media=ICS)

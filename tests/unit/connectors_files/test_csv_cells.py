@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lms_bridge.schemas.csv.cells import cell_of, neutralised, restored, value_of
+from lms_bridge.schemas.csv.cells import CellUnclear, cell_of, neutralised, restored, value_of
 from lms_bridge.schemas.csv.tables import Shape
 
 FORMULAS = "=+-@\t\r\n"
@@ -64,5 +64,7 @@ def test_meetings_take_the_time_zone_of_their_row() -> None:
     ]
 
 
-def test_a_line_that_is_no_meeting_has_no_end() -> None:
-    assert value_of("every Monday", Shape.MEETINGS, "UTC") == [{"starts_at": "unreadable"}]
+@pytest.mark.parametrize("line", ["every Monday", "2027-03-01 20:00/22:00 Lab", "9.00/17.00"])
+def test_a_line_that_is_no_meeting_is_refused_with_an_example(line: str) -> None:
+    with pytest.raises(CellUnclear, match=r"no meeting: .* 2026-03-02 09:00/2026-03-02 12:30"):
+        value_of(line, Shape.MEETINGS, "UTC")

@@ -430,3 +430,47 @@ def test_nesting_without_end_is_refused() -> None:
         deep = [deep]
     for name in ("title", "meetings", "topics", "starts_at", "seats"):
         assert name in complaint(**{name: deep})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("20270301", "2027-03-01T00:00:00+03:00"),
+        (20270301, "2027-03-01T00:00:00+03:00"),
+        ("2027-03-01 24:00", "2027-03-02T00:00:00+03:00"),
+        ("2027-12-31T24:00:00Z", "2028-01-01T00:00:00+00:00"),
+    ],
+)
+def test_a_day_without_hyphens_and_hour_24_are_understood(written: object, meant: str) -> None:
+    assert loaded("Africa/Nairobi", starts_at=written)["starts_at"] == datetime.fromisoformat(meant)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"starts_at": "2027-03-01 9:00 AM"},
+        {"starts_at": "1 March 2027"},
+        {"price": "€250", "currency": "EUR"},
+        {"hours": "40h"},
+        {"seats": "1,000"},
+        {"time_zone": "UTC+3"},
+    ],
+)
+def test_a_misread_cell_is_refused_with_its_value_and_an_example(field: dict[str, str]) -> None:
+    name, value = next(iter(field.items()))
+    assert f'{name} is "{value}", which is not a' in (said := complaint(**field))
+    assert "such as" in said
+
+
+def test_a_name_or_an_address_in_the_wrong_column_is_not_shown() -> None:
+    assert "Amina" not in complaint(starts_at="Amina Sample")
+    assert "sample" not in complaint(price="a1@sample.example", currency="EUR")
+
+
+def test_a_time_zone_may_have_small_letters() -> None:
+    assert loaded(time_zone="africa/nairobi")["time_zone"] == "Africa/Nairobi"
+
+
+@pytest.mark.parametrize("code", ["XAU", "XTS", "XXX"])
+def test_a_code_that_is_no_money_is_no_currency(code: str) -> None:
+    assert "currency" in complaint(price="100", currency=code)

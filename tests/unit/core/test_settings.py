@@ -144,7 +144,11 @@ def test_all_problems_are_reported_at_once_by_name(own: Any) -> None:
         ("NOWHERE__X", "1", "[nowhere] is not a section"),
         ("STORE__NOTHING", "1", "store.nothing is not a setting"),
         ("ACADEMY__OPTIONS", "x", "academy.options is not a section"),
-        ("POLICY__HOLD_FLOOR", "1.5", "policy.hold_floor is not a whole number"),
+        (
+            "POLICY__HOLD_FLOOR",
+            "1.5",
+            'policy.hold_floor is "1.5", which is not a whole number such as 20',
+        ),
     ],
 )
 def test_each_problem_has_its_name(name: str, value: str, said: str) -> None:
