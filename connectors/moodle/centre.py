@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lms_bridge.connectors.moodle import (
     accounts,
@@ -35,6 +35,9 @@ class MoodleCentre:
 
     def read_offerings(self) -> Pages:
         return courses.read_offerings(self._site)
+
+    def resume_offerings(self, read: Collection[str]) -> Pages:
+        return courses.read_offerings(self._site, read)
 
     def find_offering(self, lms_course: str, offering: str) -> str | None:
         return courses.find_offering(self._site, lms_course, offering)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,15 +49,16 @@ class CourseRef:
 # ---- reading ----------------------------------------------------------------------------------
 
 
-def read_offerings(site: MoodleSite) -> Pages:
-    """The courses of the chosen categories, or of the whole site."""
+def read_offerings(site: MoodleSite, read: Collection[str] = ()) -> Pages:
+    """The courses of the chosen categories, or of the whole site, which is one page. Categories
+    that were ``read`` are left out."""
     counts = _course_counts(site)
     chosen = site.settings["categories"]
     if not chosen:
         yield _answer(site, WHOLE_SITE, NO_PARAMETERS, counts)
         return
 
-    def read(category: int) -> Page:
+    def answer(category: int) -> Page:
         if category not in counts:
             raise AccessDenied(
                 "errorcatcontextnotvalid",
@@ -69,8 +70,8 @@ def read_offerings(site: MoodleSite) -> Pages:
         return _answer(site, str(category), {"field": "category", "value": category}, count)
 
     yield from site.pool.each(
-        lambda category: read_scope(str(category), lambda: read(category)),
-        _with_subcategories(site, chosen),
+        lambda category: read_scope(str(category), lambda: answer(category)),
+        [each for each in _with_subcategories(site, chosen) if str(each) not in read],
     )
 
 

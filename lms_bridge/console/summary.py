@@ -118,6 +118,7 @@ _WAITS = {
     "held": "wait for approval",
     "unopened": "wait for their learner",
     "unread": "wait for a connection",
+    "missed": "wait for a reading in one run",
 }
 
 

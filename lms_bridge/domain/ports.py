@@ -11,7 +11,7 @@ Sides: a centre's LMS implements ``ReadsOfferings``, ``ShowsEnrolments``, ``Writ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Protocol, runtime_checkable
@@ -152,6 +152,15 @@ class Account:
 class ReadsOfferings(Protocol):
     def read_offerings(self) -> Pages:
         """Fields of each record: those of ``lms_bridge.schemas.records.OfferingSchema``."""
+        ...
+
+
+@runtime_checkable
+class ResumesOfferings(ReadsOfferings, Protocol):
+    """A catalogue of several pages that may take longer than one run."""
+
+    def resume_offerings(self, read: Collection[str]) -> Pages:
+        """The pages of a reading that ran out of time, without the scopes that it read."""
         ...
 
 

@@ -23,6 +23,7 @@ from lms_bridge.domain.ports import (
     ReadsOfferings,
     ReadsRegistrations,
     ReadsResults,
+    ResumesOfferings,
     ShowsAccounts,
     ShowsEnrolments,
     ShowsOfferings,
@@ -61,6 +62,7 @@ from lms_bridge.sync.parts import (
 from lms_bridge.sync.pull import Snapshot, SourceFeed, pull
 from lms_bridge.sync.push import plan_push, push
 from lms_bridge.sync.results import apply_results
+from lms_bridge.sync.resumption import catalogue_reading
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget, Target
 from lms_bridge.sync.visits import UnvisitedCourses
 
@@ -187,11 +189,20 @@ def read_step(context: RunContext, step: Step) -> Snapshot | None:
 def _waits_of(snapshot: Snapshot, known: Collection[str]) -> list[Wait]:
     """What was not read because a person has to do something first: once for each reason."""
     reasons = Counter((each.error.message, each.helps) for each in snapshot.unread if each.helps)
+    if snapshot.missed:
+        command = "lms-bridge settings show"
+        return [Wait("missed", Kind.OFFERING, snapshot.missed, None, _MISSED, command)]
     return [
         Wait("unread", Kind.OFFERING, number, None, why, helps)
         for (why, helps), number in reasons.items()
         if why not in known
     ]
+
+
+_MISSED = (
+    "The catalogue took more than one run to read and does not show them where they were. Nothing "
+    "is removed for that. Raise sync.run_minutes."
+)
 
 
 def _named(context: RunContext, feed: SourceFeed, unread: PageError) -> BridgeError:
@@ -287,13 +298,20 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
     steps = []
     code = context.centre.code
     if isinstance(peers.centre, ReadsOfferings):
+        feed = _feed(context, context.centre.system, Kind.OFFERING, "source", exhaustive=True)
+        read: Callable[[], Pages] = peers.centre.read_offerings
+        keep: Callable[[], None] | None = None
+        if isinstance(peers.centre, ResumesOfferings):
+            reading = catalogue_reading(context, peers.centre, feed)
+            feed, read, keep = reading.feed, reading.pages, reading.keep
         steps.append(
             Step(
                 "offerings read",
-                _feed(context, context.centre.system, Kind.OFFERING, "source", exhaustive=True),
-                peers.centre.read_offerings,
+                feed,
+                read,
                 apply_offerings_snapshot,
                 apply_in_parts=apply_offerings_in_parts,
+                applied=keep,
             )
         )
     if isinstance(peers.academy, ShowsOfferings) and context.full:

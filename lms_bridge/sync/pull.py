@@ -40,6 +40,8 @@ class SourceFeed:
     ``tracked``: records have links. Without links, all records of a changed page count as changed.
     ``per_centre_ids``: the same id under another ``scope_prefix`` is another centre's record.
     ``academy_ids``: learners are named by the Academy's ids.
+    ``read_before``: scopes that earlier runs of this reading read. None where a reading that runs
+    out of time counts for nothing.
     """
 
     system: str
@@ -51,6 +53,10 @@ class SourceFeed:
     scope_prefix: str = ""
     per_centre_ids: bool = False
     academy_ids: bool = False
+    read_before: frozenset[str] | None = None
+
+    def resuming(self, read_before: frozenset[str]) -> SourceFeed:
+        return replace(self, read_before=read_before)
 
 
 Refusal = tuple[RawRecord, str, bytes, RecordRefused]
@@ -64,7 +70,8 @@ class Snapshot:
     ``partial`` scopes prove nothing about records that they leave out, and ``skipped`` ones, which
     could not be read, prove nothing at all. ``released`` ids leave the
     quarantine; ``ended_scopes`` are no longer there; ``whole`` means that records which are missing
-    from the snapshot are gone. ``more`` records follow that the snapshot does not hold.
+    from the snapshot are gone. ``more`` records follow that the snapshot does not hold. ``missed``
+    records are not where they were, and may be where nothing was read.
     """
 
     feed: SourceFeed
@@ -84,6 +91,7 @@ class Snapshot:
     more: bool = False
     pages: int = 0
     parsed: int = 0
+    missed: int = 0
     spool: Spool | None = None
 
     def spill(self) -> None:
@@ -140,7 +148,7 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
     """
     with database.reading() as tx:
         remembered = source_digests.digests(tx, feed.system, feed.kind, feed.name)
-    snapshot = Snapshot(feed, whole=feed.exhaustive)
+    snapshot = Snapshot(feed, whole=feed.exhaustive and not feed.read_before)
     seen: set[str] = set()
     scopes: set[str] = set()
     absent: set[str] = set()
@@ -176,6 +184,8 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
             absent |= _end_scopes(tx, snapshot, remembered.keys() - scopes - snapshot.skipped)
     for external_id in seen:
         snapshot.vanished.pop(external_id, None)
+    if feed.read_before is not None and not snapshot.whole:
+        _leave_vanished(snapshot)
     # A bad record that only moved stays in quarantine. A good one leaves it.
     snapshot.released |= absent - (seen - snapshot.unchanged)
     return snapshot
@@ -205,9 +215,18 @@ def _in_time(feed: SourceFeed, pages: Pages) -> Pages:
             yield page
             check_time()
     except OutOfTime as error:
-        if feed.exhaustive:
+        if feed.exhaustive and feed.read_before is None:
             raise
-        yield PageError("", error)
+        yield PageError("", error, isolated=True)
+
+
+def _leave_vanished(snapshot: Snapshot) -> None:
+    """What a reading in several runs missed may be in a page that it read at another time. Pages
+    that missed something are read again."""
+    snapshot.missed = len(snapshot.vanished)
+    for known in snapshot.vanished.values():
+        snapshot.forget(known.scope)
+    snapshot.vanished = {}
 
 
 def _skip_page(snapshot: Snapshot, page: PageError, scope: str) -> None:

@@ -43,6 +43,14 @@ def test_each_category_is_an_answer_and_an_unknown_one_is_unread(
     assert isinstance(unread(answers[2:])["99"], AccessDenied)
 
 
+def test_categories_that_were_read_are_left_out_when_a_reading_goes_on(
+    site: MoodleState, centre_of: Open
+) -> None:
+    other = site.catalogue.add_category("Other").id
+    answers = list(centre_of(categories=[1, other]).resume_offerings({"1"}))
+    assert [answer.scope for answer in answers] == [str(other)]
+
+
 def test_hidden_courses_may_be_skipped(site: MoodleState, centre_of: Open) -> None:
     assert sorted(records(centre_of(hidden="skip").read_offerings())) == ["2", "3", "4"]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from lms_bridge.domain.model import Flow
+from lms_bridge.domain.ports import Pages
 from lms_bridge.http.deadline import check_time
 from lms_bridge.store import runs
 from lms_bridge.sync.run import RunReport, RunRequest
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
+from tests.fakes.centre import FakeCentre
 from tests.fakes.nights import ALL, Nights
 
 
@@ -96,3 +99,56 @@ def test_a_catalogue_that_was_not_read_to_its_end_removes_nothing(night: Nights)
         assert report.status == "failed"
         assert {each["action"] for each in report.changes} <= {"read"}  # which failed
     assert night.codes() == before
+
+
+class Categories(FakeCentre):
+    """A centre whose catalogue has a page for each category, as Moodle's has."""
+
+    def resume_offerings(self, read: Collection[str]) -> Pages:
+        courses = {
+            each: fields
+            for each, fields in self.courses.items()
+            if self.categories[each] not in read
+        }
+        left = FakeCentre(self.steps, courses=courses, categories=self.categories)
+        left.read_scopes = self.read_scopes
+        return left.read_offerings()
+
+
+@BOTH
+def test_a_catalogue_that_takes_longer_than_a_run_is_read_on_where_it_was_cut_off(
+    night: Nights,
+) -> None:
+    night.lms = Categories()
+    for number in range(5):
+        night.lms.add_course(f"Course {number}", category=f"category {number}")
+    slow = SlowNight(night)
+    for number in range(0, 4, 2):  # each run has time for two pages
+        night.lms.steps.at("answer", slow.takes_all, nth=2)
+        report = slow.run((Flow.OFFERINGS,))
+        assert ended_by_time(report)[0] == "offerings read"
+        assert len(night.codes()) == number + 2
+    report = slow.run((Flow.OFFERINGS,))
+    assert (report.status, len(night.codes())) == ("done", 5)
+    assert night.lms.read_scopes == [f"offerings category {number}" for number in range(5)]
+    night.good_night((Flow.OFFERINGS,))  # a new reading begins
+    assert len(night.lms.read_scopes) == 10
+    assert len(night.academy.catalogue) == 5
+
+
+def test_a_reading_in_several_runs_removes_nothing_and_says_so(night: Nights) -> None:
+    night.lms = Categories()
+    courses = [night.lms.add_course(f"C{each}", category=f"category {each}") for each in range(3)]
+    kept = night.lms.add_course("Another", category="category 0")
+    night.good_night()
+    for course in (courses[0], courses[2]):
+        night.lms.delete_course(course)
+    slow = SlowNight(night)
+    night.lms.steps.at("answer", slow.takes_all, nth=2)
+    report = slow.run((Flow.OFFERINGS,))
+    assert [(each.what, each.number) for each in report.waits] == [("missed", 1)]
+    report = slow.run((Flow.OFFERINGS,))
+    assert (report.status, report.waits[0].number) == ("waiting", 1)
+    assert night.codes().keys() == {*courses, kept}
+    night.good_night((Flow.OFFERINGS,))
+    assert sorted(night.academy.catalogue.values()) == ["Another", "C1"]
