@@ -11,20 +11,16 @@ import asyncio
 import resource
 import socket
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
 from heapq import nlargest
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
-
-import structlog
 
 from lms_bridge.server.connection import Connection, now
 from lms_bridge.server.exchange import Exchange
 from lms_bridge.server.limits import HIGH, ServerLimits
 from lms_bridge.server.proxy_protocol import Peer
 from lms_bridge.server.received import ReceivedRequest
+from lms_bridge.server.threads import Job, Threads
 from lms_bridge.web.client_address import client_address, is_within
 
 if TYPE_CHECKING:
@@ -35,31 +31,6 @@ SWEEP = 0.5
 _ACCEPTED = 64
 _SPARE_FILES = 256
 """Open files that are not connections: the database's, and bodies of large requests."""
-Job = Callable[[], None]
-_log = structlog.get_logger(__name__)
-
-
-class _Threads:
-    """So many threads, which carry out jobs in their order."""
-
-    def __init__(self, number: int, name: str) -> None:
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._number = number
-        self.put = self._jobs.put
-        for _ in range(number):
-            threading.Thread(target=self._run, name=name, daemon=True).start()
-
-    def _run(self) -> None:
-        while job := self._jobs.get():
-            try:
-                job()
-            except Exception as error:  # no defect may cost a thread
-                _log.error("thread failed", error=type(error).__name__, exc_info=error)
-
-    def end(self) -> None:
-        """Has each thread end, after the jobs that wait already."""
-        for _ in range(self._number):
-            self._jobs.put(None)
 
 
 class HttpServer:
@@ -77,9 +48,9 @@ class HttpServer:
         self._listening = listening
         self._most = min(limits.connections, _files_allowed() - _SPARE_FILES)
         half = max(1, limits.threads // 2)
-        self._requests = _Threads(limits.threads, "requests")
-        self._large = _Threads(half, "large bodies")
-        self._streams = _Threads(max(1, half // 2), "streams")  # they work without a pause
+        self._requests = Threads(limits.threads, "requests", self.loop.call_later)
+        self._large = Threads(half, "large bodies")
+        self._streams = Threads(max(1, half // 2), "streams")  # they work without a pause
         self._connections: set[Connection] = set()
         self._peers: Counter[str] = Counter()
         self._senders: Counter[bytes] = Counter()

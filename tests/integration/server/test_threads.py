@@ -1,0 +1,65 @@
+"""Short jobs are done one after the other; one that takes long holds no other up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lms_bridge.server import threads
+from lms_bridge.server.threads import Threads
+from tests.integration.server.world import PATIENCE, served
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+def test_requests_that_wait_for_each_other_are_all_answered() -> None:
+    together = threading.Barrier(2)
+
+    def waits(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        together.wait(PATIENCE)
+        start("200 OK", [("Content-Length", "3")])
+        return [b"met"]
+
+    with served(instead=waits) as world, ThreadPoolExecutor(4) as clients:
+        asked = [clients.submit(world.hello) for _ in range(4)]
+        assert all(each.result(PATIENCE).endswith(b"met") for each in asked)
+
+
+def test_short_jobs_are_done_in_their_order_by_one_thread_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "SHORT", 3600.0)
+    pool = Threads(4, "short", later=lambda _seconds, _job: None)
+    done: list[int] = []
+    at_work: list[int] = []
+    most: list[int] = []
+    whole = threading.Event()
+
+    def job(number: int) -> None:
+        at_work.append(number)
+        threading.Event().wait(0.001)  # lets go of Python's lock, as a statement does
+        most.append(len(at_work))
+        at_work.remove(number)
+        done.append(number)
+        if len(done) == 50:
+            whole.set()
+
+    for number in range(50):
+        pool.put(lambda number=number: job(number))  # type: ignore[misc]
+    assert whole.wait(PATIENCE)
+    pool.end()
+    assert (done, max(most)) == (list(range(50)), 1)
+
+
+def test_a_job_that_fails_costs_no_thread() -> None:
+    pool = Threads(1, "failing")
+    after = threading.Event()
+    pool.put(lambda: [][0])
+    pool.put(after.set)
+    assert after.wait(PATIENCE)
+    pool.end()
