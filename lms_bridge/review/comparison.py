@@ -41,6 +41,12 @@ FIELDS = {
 }
 """The fields of an outline with their labels, in the order of the page."""
 _LABELS = {"modality": "modalities", "level": "levels", "registration": "registration_types"}
+_WRITTEN = frozenset(
+    {
+        *("title", "mandate", "membership", "topics", "location", "organisers", "grading"),
+        *("description", "audience", "requirements", "objectives", "notes"),
+    }
+)
 MOST_WORDS = 2_000
 """Words of a text that are compared one by one: longer ones are shown as replaced."""
 
@@ -59,6 +65,11 @@ class ComparedField:
     label: str
     before: tuple[Piece, ...]
     now: tuple[Piece, ...]
+
+    @property
+    def written(self) -> bool:
+        """Whether its text is the centre's own, in the language of the course."""
+        return self.name in _WRITTEN
 
     @property
     def changed(self) -> bool:
