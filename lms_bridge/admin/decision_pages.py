@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import structlog
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from lms_bridge.admin.centre_checks import set_active
 from lms_bridge.api.queries import person
 from lms_bridge.audit import Change, Subject, changed_fields, record
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind
-from lms_bridge.store import centres, holds
+from lms_bridge.store import holds
 from lms_bridge.sync.holds import decide_hold, match_person, request_run, retry_failing
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
@@ -74,7 +73,7 @@ def run(code: str) -> ResponseReturnValue:
     """Asks for a run of all flows; what waits after a failure is tried again."""
     centre = centre_for(Scope.WRITE_OPERATIONS, code)
     if not centre.active:
-        raise Refused("centre-disabled", "The centre is disabled.", "Enable it first.")
+        raise Refused("centre-paused", "The centre is paused.", "Resume it first.")
     database, by = the_bridge().database, current_actor()
     with database.writing() as tx:
         request_run(tx, code, list(Kind), by.at, by.name)
@@ -88,7 +87,7 @@ def retry(code: str) -> ResponseReturnValue:
     """Lets what waits after a failure be sent at once, by a run that sends and reads little."""
     centre = centre_for(Scope.WRITE_OPERATIONS, code)
     if not centre.active:
-        raise Refused("centre-disabled", "The centre is disabled.", "Enable it first.")
+        raise Refused("centre-paused", "The centre is paused.", "Resume it first.")
     database, by = the_bridge().database, current_actor()
     with database.writing() as tx:
         number = retry_failing(tx, code, by=by.name, at=by.at)
@@ -100,13 +99,8 @@ def retry(code: str) -> ResponseReturnValue:
 @pages.post("/centres/<code>/active")
 @needs(Scope.WRITE_OPERATIONS)
 def switch(code: str) -> ResponseReturnValue:
-    """Disables a centre, or enables it."""
-    centre = centre_for(Scope.WRITE_OPERATIONS, code)
-    active, by = request.form.get("active") == "yes", current_actor()
-    with the_bridge().database.writing() as tx:
-        centres.change(tx, replace(centre, active=active))
-        fields = {"active": (centre.active, active)} if centre.active != active else {}
-        action = "enable" if active else "disable"
-        record(tx, by, Change(Subject.CENTRE, action, None, code, fields, code))
-    _log.info("centre switched", centre=code, active=active, by=by.name)
-    return redirect(url_for("admin.centre", code=code, done=action), 303)
+    """Pauses a centre, or resumes it."""
+    centre_for(Scope.WRITE_OPERATIONS, code)
+    active = request.form.get("active") == "yes"
+    set_active(the_bridge(), code, active, current_actor())
+    return redirect(url_for("admin.centre", code=code, done="resume" if active else "pause"), 303)

@@ -40,6 +40,7 @@ from lms_bridge.store import flow_states
 from lms_bridge.store import memberships as stored_memberships
 from lms_bridge.store import runs as stored_runs
 from lms_bridge.store.attention import AttentionCounts, findings
+from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
 from lms_bridge.store.holds import CONFLICT
 from lms_bridge.store.probe import WriteProbe
@@ -207,6 +208,7 @@ def centre(code: str) -> str:
         waiting = queries.count_waiting(tx, [code])
         flows = queries.freshness(tx, code)
         mine = stored_memberships.memberships_of(tx, code)
+        check = find_check(tx, code)
     due = [(JOBS[job.kind], job.after(now)) for job in jobs_of(found, bridge.settings.clock)]
     return render_template(
         "centre.html",
@@ -217,6 +219,8 @@ def centre(code: str) -> str:
         flows=flows,
         fresh_runs=queries.FRESH_RUNS,
         due=due,
+        check=check,
+        checking=check is not None and check.under_way(now),
         done=_done(),
     )
 

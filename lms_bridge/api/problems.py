@@ -66,7 +66,7 @@ CODES: Mapping[str, Code] = {
     "key-at-work": Code(409, "The request with this Idempotency-Key is still at work"),
     "changed-meanwhile": Code(412, "It was changed meanwhile"),
     "centre-busy": Code(503, "The centre is being synced"),
-    "centre-disabled": Code(409, "The centre is disabled, so nothing runs for it"),
+    "centre-paused": Code(409, "The centre is paused, so nothing runs for it"),
     "owned-elsewhere": Code(409, "Another system keeps this record"),
     # not found
     "no-such-centre": Code(404, "There is no such centre"),

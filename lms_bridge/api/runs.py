@@ -70,7 +70,7 @@ def request_run(body: dict[str, Any], code: str) -> Response:
     with bridge.database.reading() as tx:
         centre = caller().centre_in_scope(tx, code, no_such_centre())
     if not centre.active:
-        raise Refused("centre-disabled", f"{code} is disabled.", "Enable it first.")
+        raise Refused("centre-paused", f"{code} is paused.", "Resume it first.")
     flows = [flow for flow in Flow if flow in body["flows"] or not body["flows"]]
     with bridge.database.writing() as tx:
         run_requests.request_run(tx, [code], flows, utc_now(), caller().name, by_person=True)

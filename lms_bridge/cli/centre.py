@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
 import click
 from sqlalchemy import Row
 
+from lms_bridge.admin.centre_checks import (
+    broken_flows,
+    check_centre,
+    finding_document,
+    set_active,
+)
 from lms_bridge.admin.queries import last_run_of_each
 from lms_bridge.api.documents import NO_PROFILE
 from lms_bridge.bridge import Bridge
@@ -27,14 +32,13 @@ from lms_bridge.console.secret_input import TokenSource, ask_secret, token_optio
 from lms_bridge.console.session import DAY, by_command, json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import SettingsInvalid
-from lms_bridge.domain.model import Centre, Kind
-from lms_bridge.domain.ports import Closes, ProbeFinding, Probes, Verdict
+from lms_bridge.domain.model import Centre
+from lms_bridge.domain.ports import ProbeFinding, Verdict
 from lms_bridge.network.memberships import add_in
 from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector
-from lms_bridge.store import centres, cycles, flow_states, profiles, retries
+from lms_bridge.store import centres, cycles, flow_states, profiles
 from lms_bridge.store import memberships as memberships_store
-from lms_bridge.sync.holds import request_run
 from lms_bridge.sync.run_state import state_in_words, worst
 
 
@@ -45,25 +49,10 @@ def show_findings(findings: Sequence[ProbeFinding]) -> bool:
             ["check", "verdict", "what it means", "remedy"],
             [(f.check, f.verdict.upper(), f.message, f.remedy) for f in findings],
         )
-    broken = broken_flows(findings)
+    broken = broken_flows([finding_document(each) for each in findings])
     if broken:
         print_line(f"Will not work: {', '.join(broken)}.", "red")
     return any(finding.verdict is Verdict.MISSING for finding in findings)
-
-
-def broken_flows(findings: Sequence[ProbeFinding]) -> list[str]:
-    missing = [finding for finding in findings if finding.verdict is Verdict.MISSING]
-    return sorted({flow for finding in missing for flow in finding.affects})
-
-
-def findings_as_json(finding: ProbeFinding) -> Mapping[str, Any]:
-    return {
-        "check": finding.check,
-        "verdict": finding.verdict,
-        "message": finding.message,
-        "remedy": finding.remedy,
-        "affects": list(finding.affects),
-    }
 
 
 @click.command()
@@ -78,38 +67,24 @@ def check(bridge: Bridge, ctx: click.Context, code: str, in_json: bool) -> None:
     Exit code 0 when nothing is missing, else 1.
     """
     centre = bridge.centre(code)
-    lms = bridge.open_centre(centre)
-    try:
-        findings: list[ProbeFinding] = list(lms.probe()) if isinstance(lms, Probes) else []
-    finally:
-        if isinstance(lms, Closes):
-            lms.close()
-    missing = any(finding.verdict is Verdict.MISSING for finding in findings)
-    released = 0 if missing or not findings else _release_denied(bridge, code)
+    found = check_centre(bridge, centre, session.user_name())
+    documents = [finding_document(each) for each in found.findings]
     if in_json:
-        print_json(
-            {
-                "centre": code,
-                "broken_flows": broken_flows(findings),
-                "findings": [findings_as_json(finding) for finding in findings],
-            }
-        )
-    elif not findings:
+        told = {"error": found.error} if found.error else {}
+        flows = broken_flows(documents)
+        print_json({"centre": code, "broken_flows": flows, "findings": documents, **told})
+    elif not found.findings and not found.error:
         print_line(f"The connector {centre.connector} has nothing that could be checked.")
-    elif not show_findings(findings):
-        print_line(f"{code} is ready: lms-bridge sync --centre {code} --dry-run", "green")
-    if released and not in_json:
-        print_line(f"{released} record(s) that waited for a right are sent by the next run.")
-    if missing:
+    else:
+        show_findings(found.findings)
+        if found.error:
+            print_line(found.error, "red")
+        elif not found.missing:
+            print_line(f"{code} is ready: lms-bridge sync --centre {code} --dry-run", "green")
+    if found.released and not in_json:
+        print_line(f"{found.released} record(s) that waited for a right are sent by the next run.")
+    if found.missing or found.error:
         ctx.exit(session.SOME_FAILED)
-
-
-def _release_denied(bridge: Bridge, code: str) -> int:
-    with bridge.database.writing() as tx:
-        released = retries.release_all_denied(tx, code)
-        if released:
-            request_run(tx, code, list(Kind), utc_now(), session.user_name())
-    return released
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -240,25 +215,19 @@ def change(
 @click.command()
 @click.argument("code")
 @with_bridge
-def enable(bridge: Bridge, code: str) -> None:
-    """Lets a disabled centre be synced again."""
-    _set_active(bridge, code, True)
-    print_line(f"{code} is enabled.")
+def pause(bridge: Bridge, code: str) -> None:
+    """Lets nothing run for a centre. Nothing is removed, neither here nor there."""
+    changed = set_active(bridge, code, False, by_command())
+    print_line(f"{code} is paused: nothing runs for it." if changed else f"{code} was so already.")
 
 
 @click.command()
 @click.argument("code")
 @with_bridge
-def disable(bridge: Bridge, code: str) -> None:
-    """Leaves a centre out of every sync. Nothing is removed, neither here nor there."""
-    _set_active(bridge, code, False)
-    print_line(f"{code} is disabled: no sync touches it.")
-
-
-def _set_active(bridge: Bridge, code: str, active: bool) -> None:
-    centre = bridge.centre(code)
-    with bridge.database.writing() as tx:
-        centres.change(tx, replace(centre, active=active))
+def resume(bridge: Bridge, code: str) -> None:
+    """Lets a paused centre run again, at its usual times."""
+    changed = set_active(bridge, code, True, by_command())
+    print_line(f"{code} runs again." if changed else f"{code} was so already.")
 
 
 def _taken(bridge: Bridge, code: str) -> list[str]:
@@ -299,7 +268,7 @@ def list_(bridge: Bridge, in_json: bool) -> None:
 
 def _row(centre: Centre, run: Row[Any] | None, states: Mapping[str, str]) -> tuple[str, ...]:
     last = when(run.started_at) if run else "never"
-    state = "enabled" if centre.active else "disabled"
+    state = "active" if centre.active else "paused"
     status = state_in_words(states) or (run.status if run else "-")
     return (centre.code, centre.name, centre.region, centre.connector, state, last, status)
 

@@ -74,13 +74,13 @@ centre = LazyGroup(
             "lms_bridge.cli.centre:check",
             "Checks everything that the flows need of a centre's LMS, and changes nothing.",
         ),
-        "disable": ("lms_bridge.cli.centre:disable", "Leaves a centre out of every sync."),
-        "enable": ("lms_bridge.cli.centre:enable", "Lets a disabled centre be synced again."),
         "list": ("lms_bridge.cli.centre:list_", "Lists all centres, with their last runs."),
+        "pause": ("lms_bridge.cli.centre:pause", "Lets nothing run for a centre."),
         "profile": (
             "lms_bridge.network.profile_commands:profile",
             "Changes the named fields of a centre's public profile and keeps the others.",
         ),
+        "resume": ("lms_bridge.cli.centre:resume", "Lets a paused centre run again."),
         "show": (
             "lms_bridge.cli.centre:show",
             "Shows one centre with its options and policy, without its token.",

@@ -33,7 +33,7 @@ COMMANDS: Commands = {
     ),
     "sync": (
         "lms_bridge.cli.sync:sync",
-        "Reads the enabled or the named centres, and sends the differences.",
+        "Reads the active or the named centres, and sends the differences.",
     ),
     "worker": ("lms_bridge.cli.serve:worker", "Carries out runs from the queue in PostgreSQL."),
 }

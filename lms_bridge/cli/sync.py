@@ -43,7 +43,7 @@ def sync(
     changes_only: bool,
     in_json: bool,
 ) -> None:
-    """Reads the enabled or the named centres, and sends the differences.
+    """Reads the active or the named centres, and sends the differences.
 
     The exit code is 0 if all is done and nothing waits. It is 1 if anything failed or was
     quarantined, or a centre was busy. It is 3 if something waits for approval, and 4 if something
@@ -76,11 +76,11 @@ def _chosen(bridge: Bridge, codes: Sequence[str]) -> Sequence[Centre]:
         with bridge.database.reading() as tx:
             return centres.all_centres(tx, active_only=True)
     chosen = [bridge.centre(code) for code in dict.fromkeys(codes)]
-    disabled = [centre.code for centre in chosen if not centre.active]
-    if disabled:
+    paused = [centre.code for centre in chosen if not centre.active]
+    if paused:
         raise Refused(
-            "centre-disabled",
-            f"Disabled: {', '.join(disabled)}.",
-            "Enable it first: lms-bridge centre enable CODE",
+            "centre-paused",
+            f"Paused: {', '.join(paused)}.",
+            "Resume it first: lms-bridge centre resume CODE",
         )
     return chosen

@@ -64,6 +64,8 @@ _WORDS = {
     ("make", "done"): "made",
     ("revoke", "done"): "revoked",
     ("enable", "done"): "switched on",
+    ("pause", "done"): "paused",
+    ("resume", "done"): "resumed",
     ("remove", "done"): "removed",
     ("renew", "done"): "with a new secret",
     ("resend", "done"): "sent again",

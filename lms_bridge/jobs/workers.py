@@ -86,7 +86,7 @@ class Execution:
         try:
             known = self._bridge.centre(centre)
             if not known.active:  # since the request, or because an event does not know
-                _log.warning("run skipped: the centre is disabled", centre=centre)
+                _log.warning("run skipped: the centre is paused", centre=centre)
                 return FAILED
             request = self._bridge.request(known, tuple(flows), trigger=trigger, full=full)
             report = self._runner_for(trigger).run(request)

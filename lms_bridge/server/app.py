@@ -26,6 +26,7 @@ from lms_bridge.accounts import pages as account_pages
 from lms_bridge.accounts.feature import add_accounts_to
 from lms_bridge.admin import (
     audit_pages,
+    check_pages,
     completion_pages,
     decision_pages,
     token_pages,
@@ -87,6 +88,7 @@ BLUEPRINTS = (
     admin_pages.public_pages,
     admin_pages.operator_pages,
     decision_pages.pages,
+    check_pages.pages,
     whereabouts_pages.pages,
     audit_pages.pages,
     catalogue_pages.pages,
@@ -173,6 +175,7 @@ def create_app(bridge: Bridge) -> Flask:
     errors.add_to(app)
     feed_requests.limit_feeds(app, bridge)
     admin_pages.add_probe_to(app, bridge)
+    check_pages.add_to(app, bridge)
     navigation.count_for(app, "admin.operations", admin_pages.attention_count)
     registration_pages.add_to(app)
     for blueprint in BLUEPRINTS:

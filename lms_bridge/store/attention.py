@@ -85,8 +85,8 @@ def _of_each(
     since: ColumnElement[Any] | None = None,
     run: ColumnElement[int] | None = None,
 ) -> Select[Any]:
-    """Counts of each centre that is not disabled: no run could mend what a disabled one has."""
-    disabled = select(centre.c.code).where(centre.c.active.is_(False))
+    """Counts of each centre that is not paused: no run could mend what a paused one has."""
+    paused = select(centre.c.code).where(centre.c.active.is_(False))
     return (
         select(
             code,
@@ -94,7 +94,7 @@ def _of_each(
             null() if since is None else func.min(since),
             func.coalesce(None if run is None else func.max(run), 0),
         )
-        .where(code.not_in(disabled), *where)
+        .where(code.not_in(paused), *where)
         .group_by(code)
     )
 

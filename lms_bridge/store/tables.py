@@ -353,6 +353,9 @@ quarantine = Table(
     Column("since", Utc, nullable=False),
     Column("run_id", Id, nullable=False),
     # In files and pushes, each centre has ids of its own.
+    # What the source showed of an offering (`sync.quarantine.shown_of`): no one else's fields.
+    Column("shown", JSON, nullable=False, default=dict),
+    words("remedy", 1000),
     UniqueConstraint("system", "kind", "centre", "external_id"),
     Index("ix_quarantine_centre", "centre"),
     Index("ix_quarantine_scope", "system", "kind", "scope"),
@@ -388,6 +391,7 @@ hold = Table(
     Column("decided_at", Utc),
     words("decided_by", 100),
     Index("ix_hold_centre_status", "centre", "status"),
+    Index("ix_hold_status", "status", "id"),
 )
 
 run = Table(
@@ -438,6 +442,12 @@ item = Table(
         sqlite_where=text("code <> ''"),
         postgresql_where=text("code <> ''"),
     ),
+    Index(
+        "ix_item_conflict",
+        "id",
+        sqlite_where=text("action = 'conflict'"),
+        postgresql_where=text("action = 'conflict'"),
+    ),
 )
 
 flow_state = Table(
@@ -449,6 +459,20 @@ flow_state = Table(
     Column("failing_since", Utc),
     # Of its last run.
     words("status", 12),
+)
+
+centre_check = Table(
+    "centre_check",
+    metadata,
+    # The last check of a centre's LMS that somebody asked for on its page.
+    Column("centre", String(40), primary_key=True),
+    Column("requested_at", Utc, nullable=False),
+    words("requested_by", 100),
+    # None while it is under way.
+    Column("finished_at", Utc),
+    Column("findings", JSON, nullable=False),
+    # Why it came to no end.
+    words("error", 1000),
 )
 
 lease = Table(

@@ -20,7 +20,7 @@ from lms_bridge.sync.holds import closed_by_source, hold_removals
 from lms_bridge.sync.pull import Snapshot
 from lms_bridge.sync.spool import ChangedRecord
 
-WAITS = frozenset({"unknown-offering", "double-registration"})
+WAITS = frozenset({"unknown-offering", "unknown-enrolment", "double-registration"})
 """Refusals that another record may cure. Their pages are read again until it does."""
 
 Refusals = list[tuple[ChangedRecord, RecordRefused]]

@@ -28,13 +28,15 @@ LoadedResults = dict[str, tuple[ChangedRecord, dict[str, Any]]]
 
 
 def apply_results(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
-    """Applies grades and completions. A result that a source no longer shows is kept, and people
-    whom the bridge did not enrol are ignored."""
+    """Applies grades and completions. A result that a source no longer shows is kept. An LMS shows
+    people whom the bridge did not enrol, too: they are ignored. A file that names learners by the
+    Academy's ids means one who is not enrolled yet, or a wrong id: such a row waits visibly."""
     loaded, refused = _load(context, snapshot)
     ours = _enrolment_ids(tx, context, snapshot, loaded)
     known = results.results_of(tx, ours.values())
     if snapshot.feed.system == FILES:
         refused += _leave_to_owners(tx, loaded, ours, known)
+    if snapshot.feed.system == FILES or snapshot.feed.academy_ids:
         unknown = [key for key in loaded if key not in ours]
         refused += [(loaded.pop(key)[0], _not_enrolled()) for key in unknown]
     quarantine(tx, context, snapshot, refused)

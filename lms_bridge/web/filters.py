@@ -47,6 +47,11 @@ AVAILABILITIES = {
     "over": "The course is over",
     "all": "All, also past courses",
 }
+HTMX = (
+    "htmx-2.0.11.min.js",
+    "sha384-2OatzQy1H+Zd/IIrjr1TcuDGqLXeHhbooAyJY1KdQMKnr4LZ22k31GBLdYKHmVjg",
+)
+"""The script of pages that renew a part of themselves, and its hash (docs/design.md)."""
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&[a-zA-Z#]\w*;")
 _TAGS = {
     *("p", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b", "em", "i", "u", "a"),
@@ -282,5 +287,6 @@ def add_to(app: Flask) -> None:
         status_label=status_label,
         took=took,
         version=__version__,
+        HTMX=HTMX,
         reference=reference(),
     )

@@ -158,12 +158,12 @@ def test_a_change_without_a_new_token_keeps_the_old_one(alpha: Cli) -> None:
     assert "token" in alpha("centre", "check", "ALPHA", code=1).stdout.lower()
 
 
-def test_disabled_centres_are_left_out(alpha: Cli) -> None:
-    alpha("centre", "disable", "ALPHA")
+def test_paused_centres_are_left_out(alpha: Cli) -> None:
+    alpha("centre", "pause", "ALPHA")
     assert "no centre to sync" in alpha("sync").stdout
     refused = alpha("sync", "--centre", "ALPHA", code=2)
-    assert "Disabled: ALPHA" in refused.stderr
-    alpha("centre", "enable", "ALPHA")
+    assert "Paused: ALPHA" in refused.stderr
+    alpha("centre", "resume", "ALPHA")
     alpha("sync", "--centre", "ALPHA")
 
 

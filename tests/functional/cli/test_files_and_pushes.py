@@ -115,9 +115,19 @@ def test_results_in_the_folder_of_a_centre_reach_their_learner(alpha: Cli) -> No
     )
     alpha("sync", "--centre", "BETA")
     alpha("import", "registrations", registrations(alpha, "T-1", "acad-1"))
-    alpha("sync", "--centre", "BETA")
-    exported = alpha("export", "results", "-", "--centre", "BETA").stdout.splitlines()
-    assert [line.split(",")[1:3] for line in exported[1:]] == [["acad-1", "66"]]
+    said = alpha("sync", "--centre", "BETA", code=1).stdout
+    assert "1 result in quarantine" in said
+    assert "The learner is not enrolled in this offering." in said
+
+    def exported() -> list[list[str]]:
+        rows = alpha("export", "results", "-", "--centre", "BETA").stdout.splitlines()
+        return [line.split(",")[1:3] for line in rows[1:]]
+
+    assert exported() == [["acad-1", "66"]]
+    alpha("sync", "--centre", "BETA", code=1)
+    alpha("import", "registrations", registrations(alpha, "T-1", "acad-1", "acad-9"))
+    assert "quarantine" not in alpha("sync", "--centre", "BETA").stdout
+    assert exported() == [["acad-1", "66"], ["acad-9", "1"]]
 
 
 _RUNNING = "id,title,starts_at\nT-1,Open course,2026-01-01\n"

@@ -31,12 +31,12 @@ def test_nothing_is_wrong_after_a_good_run(quiet: Cli) -> None:
     assert quiet.json("status") == expected
 
 
-def test_a_centre_that_never_ran_is_wrong_until_it_ran_or_is_disabled(quiet: Cli) -> None:
+def test_a_centre_that_never_ran_is_wrong_until_it_ran_or_is_paused(quiet: Cli) -> None:
     first, _, more = quiet("status", code=1).stdout.partition("\n")
     assert first == "Something is wrong: 1 centre never ran."
     assert "ALPHA" in more
     assert "lms-bridge sync --centre ALPHA" in more
-    quiet("centre", "disable", "ALPHA")
+    quiet("centre", "pause", "ALPHA")
     quiet("status")
 
 

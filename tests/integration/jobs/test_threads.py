@@ -93,7 +93,7 @@ def test_centres_of_one_server_have_half_of_the_workers(
     engine.close(PATIENCE)
 
 
-def test_a_disabled_centre_is_never_run(bridge: FakeBridge) -> None:
+def test_a_paused_centre_is_never_run(bridge: FakeBridge) -> None:
     add_centre(bridge.database, "KE", active=False)
     with bridge.database.writing() as tx:
         run_requests.request_run(tx, ["KE"], ALL, utc_now(), "the Academy")

@@ -28,7 +28,7 @@ def filled(database: Database) -> Database:
     fill(database)
     with database.writing() as tx:
         _failing_record(tx, "AFR")
-        _failing_record(tx, "OFF")  # a disabled centre
+        _failing_record(tx, "OFF")  # a paused centre
         row = {"events": [], "created_at": NOW}
         tx.execute(insert(webhook), [row | {"active": False}, row | {"active": True}])
         row = {"side": "tool", "centre": "ARB", "created_at": NOW}
@@ -74,7 +74,7 @@ def test_a_centre_that_fails_for_some_minutes_is_none_that_fails(filled: Databas
     assert Matter.CENTRES_FAILING not in _found(filled, NOW + timedelta(minutes=30))
 
 
-def test_a_disabled_centre_needs_no_attention(filled: Database) -> None:
+def test_a_paused_centre_needs_no_attention(filled: Database) -> None:
     with filled.writing() as tx:
         tx.execute(update(centre).values(active=False))
     assert set(_found(filled)) == {Matter.WEBHOOKS_OFF}

@@ -58,9 +58,7 @@ def test_a_person_is_matched_with_a_suggested_account_alone(
     assert (audited.action, audited.fields["account"]) == ("match", [None, "4711"])
 
 
-def test_a_centre_is_run_disabled_and_enabled(
-    client: FlaskClient, sqlite_database: Database
-) -> None:
+def test_a_centre_is_run_paused_and_resumed(client: FlaskClient, sqlite_database: Database) -> None:
     answer = send(client, "/centres/AFR/run")
     assert answer.status_code == 303
     assert "A run is requested" in client.get(answer.headers["Location"]).text
@@ -70,11 +68,11 @@ def test_a_centre_is_run_disabled_and_enabled(
     assert (row.requested_by, row.by_person) == ("Sample Operator", True)
     answer = send(client, "/centres/AFR/active", {"active": "no"})
     page = client.get(answer.headers["Location"]).text
-    assert "The centre is disabled" in page
+    assert "The centre is paused" in page
     assert "Sync now" not in page
     refused = send(client, "/centres/AFR/run")
     assert refused.status_code == 400
-    assert "Enable it first" in refused.text
+    assert "Resume it first" in refused.text
     send(client, "/centres/AFR/active", {"active": "yes"})
     with sqlite_database.reading() as tx:
         assert tx.scalar(select(centre.c.active).where(centre.c.code == "AFR"))

@@ -47,7 +47,7 @@ def test_a_site_that_is_no_web_address_is_not_shown(
     assert "javascript:" not in stranger.get("/training-centres/AFR").text
 
 
-def test_a_centre_that_is_disabled_or_unknown_has_no_page(stranger: FlaskClient) -> None:
+def test_a_centre_that_is_paused_or_unknown_has_no_page(stranger: FlaskClient) -> None:
     for code in ("OFF", "NONE", "x" * 300):
         assert stranger.get(f"/training-centres/{code}").status_code == 404
 

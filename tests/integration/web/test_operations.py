@@ -133,12 +133,12 @@ def test_a_run_is_shown_in_words_and_live_while_it_goes_on(client: FlaskClient) 
     page = client.get("/runs/61").text
     assert "offerings: 1 sent, 1 failed; people: 1 sent" in page
     assert "<bdi>L0 in AFR-1" in page
-    assert "http-equiv" not in page
+    assert "hx-get" not in page
     page = client.get("/runs/62").text
-    assert '<meta http-equiv="refresh" content="5">' in page
-    assert "http-equiv" not in client.get("/runs/62?still=1").text
-    assert '<meta http-equiv="refresh" content="10">' in client.get("/runs?live=1").text
-    assert "http-equiv" not in client.get("/runs").text
+    assert 'hx-get="/runs/62" hx-trigger="every 5s"' in page
+    assert "htmx" not in client.get("/runs/62?still=1").text
+    assert 'hx-get="/runs?live=1" hx-trigger="every 10s"' in client.get("/runs?live=1").text
+    assert "htmx" not in client.get("/runs").text
 
 
 def test_the_audit_is_filtered_and_paged_by_number(either: FlaskClient, database: Database) -> None:
@@ -147,7 +147,7 @@ def test_the_audit_is_filtered_and_paged_by_number(either: FlaskClient, database
         send(either, "/centres/ARB/active", {"active": "yes" if number % 2 else "no"})
     page = either.get("/audit").text
     assert page.count('data-label="When"') == 50
-    assert "centre: disable" in page
+    assert "centre: pause" in page
     assert "Sample Operator" in page
     older = re.search(r'rel="next" href="([^"]+)"', page)
     assert older is not None

@@ -261,12 +261,12 @@ def test_centres_are_listed_and_shown(client: FlaskClient) -> None:
     assert html.count(">sample</span>") == 2
     assert "Arab States" in html
     assert "Real &lt;b&gt;Centre&lt;/b&gt;" in html
-    assert "disabled" in html
+    assert "Paused" in html
     html = page(client, "/centres/AFR")
     assert "This centre is a sample" in html
     assert "wstoken=[redacted]" in html
     assert "Cybersecurity" in html
-    assert "disabled: nothing runs" in page(client, "/centres/OFF")
+    assert "paused: nothing runs" in page(client, "/centres/OFF")
     assert "There is no centre" in page(client, "/centres/XX", 404)
 
 

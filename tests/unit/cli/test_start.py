@@ -35,7 +35,7 @@ def _imported(run: subprocess.CompletedProcess[str]) -> set[str]:
     ("arguments", "shown"),
     [
         (["--version"], "version"),
-        (["--help"], "Reads the enabled or the named centres"),
+        (["--help"], "Reads the active or the named centres"),
         (["centre", "--help"], "Adds a centre."),
         (["hold", "--help"], "Lists what waits for a decision."),
         (["settings", "--help"], "Shows the effective settings"),

@@ -51,6 +51,15 @@ def upgrade() -> None:
     with op.batch_alter_table('centre', schema=None) as batch_op:
         batch_op.create_index('ix_centre_region', ['region', 'code'], unique=False)
 
+    op.create_table('centre_check',
+    sa.Column('centre', sa.String(length=40), nullable=False),
+    sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('requested_by', sa.String(length=100), server_default='', nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('findings', sa.JSON(), nullable=False),
+    sa.Column('error', sa.String(length=1000), server_default='', nullable=False),
+    sa.PrimaryKeyConstraint('centre', name=op.f('pk_centre_check'))
+    )
     op.create_table('course',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
     sa.Column('centre', sa.String(length=40), server_default='', nullable=False),
@@ -76,6 +85,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('hold', schema=None) as batch_op:
         batch_op.create_index('ix_hold_centre_status', ['centre', 'status'], unique=False)
+        batch_op.create_index('ix_hold_status', ['status', 'id'], unique=False)
 
     op.create_table('item',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -94,6 +104,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.create_index('ix_item_record', ['kind', 'record_id'], unique=False)
+        batch_op.create_index('ix_item_conflict', ['id'], unique=False, sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
         batch_op.create_index('ix_item_failed', ['run_id', 'code', 'id'], unique=False, sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.create_index('ix_item_run', ['run_id', 'id', 'code'], unique=False)
 
@@ -317,6 +328,8 @@ def upgrade() -> None:
     sa.Column('reason', sa.String(length=1000), server_default='', nullable=False),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.Column('run_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('shown', sa.JSON(), nullable=False),
+    sa.Column('remedy', sa.String(length=1000), server_default='', nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_quarantine')),
     sa.UniqueConstraint('system', 'kind', 'centre', 'external_id', name=op.f('uq_quarantine_system_kind_centre_external_id'))
     )
@@ -1025,15 +1038,18 @@ def downgrade() -> None:
     op.drop_table('learner')
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.drop_index('ix_item_run')
+        batch_op.drop_index('ix_item_conflict', sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
         batch_op.drop_index('ix_item_failed', sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.drop_index('ix_item_record')
 
     op.drop_table('item')
     with op.batch_alter_table('hold', schema=None) as batch_op:
+        batch_op.drop_index('ix_hold_status')
         batch_op.drop_index('ix_hold_centre_status')
 
     op.drop_table('hold')
     op.drop_table('course')
+    op.drop_table('centre_check')
     with op.batch_alter_table('centre', schema=None) as batch_op:
         batch_op.drop_index('ix_centre_region')
 
