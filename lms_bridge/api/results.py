@@ -22,7 +22,7 @@ from lms_bridge.schemas.params import ResultsParams
 from lms_bridge.schemas.records import ResultSchema
 from lms_bridge.schemas.responses import ResultEnteredResponse, ResultResponse, page_of
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.enrolment_actions import enter_result
+from lms_bridge.sync.enrolment_actions import ResultEntry, enter_result
 from lms_bridge.web.access import the_bridge
 
 _PATH = f"/registrations/{NUMBER}/result"
@@ -93,11 +93,11 @@ def put_result(body: dict[str, Any], number: int) -> Response:
         _, centre = registration_in_scope(tx, number)
 
     def do(tx: Connection, context: RunContext) -> ApiResponse:
-        _, _, found = enter_result(tx, context, number, body, rules, revision)
+        entered = enter_result(tx, context, ResultEntry(number, body, revision), rules)
         row = queries.result_of(tx, number)
         if row is None:
             raise _no_such_result()
-        document = {**result_document(row), "warnings": findings_document(found)}
+        document = {**result_document(row), "warnings": findings_document(entered.warnings)}
         return ApiResponse(document, revision=row.revision)
 
     return change(centre, Kind.RESULT, do)

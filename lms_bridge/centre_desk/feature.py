@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lms_bridge.centre_desk import pages as _pages
-from lms_bridge.centre_desk import upload_pages
+from lms_bridge.centre_desk import people_pages, question_pages, result_pages, upload_pages
 from lms_bridge.centre_desk.desk import pages as pages
 
-MODULES = (_pages, upload_pages)
+MODULES = (_pages, upload_pages, people_pages, question_pages, result_pages)

@@ -23,6 +23,15 @@ def results_of(tx: Connection, enrolment_ids: Iterable[int]) -> dict[int, tuple[
     return found
 
 
+def revisions(tx: Connection, ids: Iterable[int]) -> dict[int, int]:
+    """{result id: how many times it was written}"""
+    found: dict[int, int] = {}
+    for chunk in chunks(ids):
+        rows = tx.execute(select(result.c.id, result.c.revision).where(result.c.id.in_(chunk)))
+        found.update((row.id, row.revision) for row in rows)
+    return found
+
+
 def results(tx: Connection, ids: Iterable[int]) -> dict[int, tuple[int, Result]]:
     """{result id: (enrolment id, result)}"""
     found: dict[int, tuple[int, Result]] = {}

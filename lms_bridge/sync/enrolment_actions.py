@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.dates import is_dated, is_endless
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.document import difference, document
-from lms_bridge.domain.errors import NotFound, NotNow, Refused
+from lms_bridge.domain.errors import BridgeError, NotFound, NotNow, Refused
 from lms_bridge.domain.lifecycle import (
     TAKES_A_SEAT,
     EnrolmentAction,
@@ -48,7 +48,6 @@ from lms_bridge.store import (
 )
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import enrolment as table
-from lms_bridge.store.tables import result as result_table
 from lms_bridge.sync.context import API, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_results
 from lms_bridge.sync.offering_actions import changed_meanwhile, find_offering
@@ -151,7 +150,11 @@ def find_enrolment(tx: Connection, centre: str, number: int) -> tuple[StoredEnro
         offering = offerings.offerings(tx, [stored.offering_id])[stored.offering_id]
         if offering.centre == centre:
             return stored, offering
-    raise NotFound("no-such-registration", "There is no such registration.")
+    raise _no_such_registration()
+
+
+def _no_such_registration() -> NotFound:
+    return NotFound("no-such-registration", "There is no such registration.")
 
 
 def _move(
@@ -244,7 +247,12 @@ def _desire(
 
 
 def _check_owner(tx: Connection, kind: Kind, record_id: int, owner: str) -> None:
-    if source_links.sources(tx, kind, [record_id]).get(record_id) == owner:
+    _refuse_owner(kind, source_links.sources(tx, kind, [record_id]).get(record_id), owner)
+
+
+def _refuse_owner(kind: Kind, owner: str | None, other: str) -> None:
+    """Refuses a change of what that other system owns."""
+    if owner == other:
         raise Refused(
             "owned-elsewhere",
             f"This {kind} comes from another system: {owner}.",
@@ -259,41 +267,93 @@ def _check_revision(tx: Connection, of: Any, record_id: int, revision: int | Non
         raise changed_meanwhile()
 
 
+@dataclass(frozen=True, slots=True)
+class ResultEntry:
+    """What a person enters for an enrolment. ``fields`` are those that ``ResultSchema`` loads.
+    ``revision`` is that of the result which the person saw, 0 where there was none; None: whatever
+    it is now."""
+
+    number: int
+    fields: Mapping[str, Any]
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredResult:
+    """A result as it is now. ``warnings`` are those of the rules."""
+
+    id: int
+    record: Result
+    warnings: list[RuleFinding]
+
+
 def enter_result(
-    tx: Connection,
-    context: RunContext,
-    number: int,
-    fields: dict[str, Any],
-    rules: Rules,
-    revision: int | None = None,
-) -> tuple[int, Result, list[RuleFinding]]:
-    """Enters the result of an enrolment, or replaces it. ``fields`` are those that
-    ``ResultSchema`` loads. Returns its id, the result, and the warnings of the rules.
+    tx: Connection, context: RunContext, entry: ResultEntry, rules: Rules
+) -> EnteredResult:
+    """Enters the result of an enrolment, or replaces it.
 
     Raises:
         NotFound: there is no such enrolment at this centre.
         NotNow: the learner is not in the course.
         Refused: somebody changed it meanwhile, or the centre's LMS keeps it.
     """
-    stored, offering = find_enrolment(tx, context.centre.code, number)
-    if stored.record.status not in IN_COURSE:
-        raise NotNow("not-enrolled", f"The learner is {stored.record.status}, not in the course.")
-    record = Result(stored.record.learner, offering.code, **fields)
-    known = results.results_of(tx, [number]).get(number)
-    if known is None:
-        (result_id,) = results.add_results(tx, [(number, record)])
-    else:
-        result_id = known[0]
-        _check_owner(tx, Kind.RESULT, result_id, context.centre.system)
-        _check_revision(tx, result_table, result_id, revision)
-        results.change_results(tx, {result_id: record})
-    desire_results(tx, context.centre.code, {result_id: record})
-    context.note(
-        Kind.RESULT,
-        API,
-        Action.CREATE if known is None else Action.UPDATE,
-        record_id=result_id,
-        external_id=f"{offering.code}/{record.learner}",
-        fields=difference(document(known[1]), document(record)) if known else None,
+    entered = enter_results(tx, context, [entry], rules)[entry.number]
+    if isinstance(entered, BridgeError):
+        raise entered
+    return entered
+
+
+def enter_results(
+    tx: Connection, context: RunContext, entries: Sequence[ResultEntry], rules: Rules
+) -> dict[int, EnteredResult | BridgeError]:
+    """The same for many at once, ``{number: what became of it}``. One that is refused stops no
+    other."""
+    numbers = [each.number for each in entries]
+    stored = enrolments.enrolments(tx, numbers)
+    courses = offerings.offerings(tx, {each.offering_id for each in stored.values()})
+    known = results.results_of(tx, numbers)
+    ids = [result_id for result_id, _ in known.values()]
+    owners = source_links.sources(tx, Kind.RESULT, ids)
+    revisions = results.revisions(tx, ids)
+    found: dict[int, EnteredResult | BridgeError] = {}
+    records: dict[int, Result] = {}
+    for entry in entries:
+        place = stored.get(entry.number)
+        result_id = known[entry.number][0] if entry.number in known else None
+        try:
+            if place is None or courses[place.offering_id].centre != context.centre.code:
+                raise _no_such_registration()
+            if place.record.status not in IN_COURSE:
+                said = f"The learner is {place.record.status}, not in the course."
+                raise NotNow("not-enrolled", said)
+            if result_id is not None:
+                _refuse_owner(Kind.RESULT, owners.get(result_id), context.centre.system)
+                if entry.revision not in (None, revisions[result_id]):
+                    raise changed_meanwhile()
+        except BridgeError as error:
+            found[entry.number] = error
+        else:
+            records[entry.number] = Result(
+                place.record.learner, place.record.offering, **entry.fields
+            )
+    new = [(number, record) for number, record in records.items() if number not in known]
+    result_ids = {number: known[number][0] for number in records if number in known}
+    results.change_results(tx, {id_: records[number] for number, id_ in result_ids.items()})
+    added = results.add_results(tx, new)
+    result_ids |= {number: id_ for (number, _), id_ in zip(new, added, strict=True)}
+    desire_results(
+        tx, context.centre.code, {result_ids[number]: each for number, each in records.items()}
     )
-    return result_id, record, check_result(record, rules)
+    for number, record in records.items():
+        before = known[number][1] if number in known else None
+        context.note(
+            Kind.RESULT,
+            API,
+            Action.CREATE if before is None else Action.UPDATE,
+            record_id=result_ids[number],
+            external_id=f"{record.offering}/{record.learner}",
+            fields=difference(document(before), document(record)) if before else None,
+        )
+        warnings = check_result(record, rules)
+        found[number] = EnteredResult(result_ids[number], record, warnings)
+    return found

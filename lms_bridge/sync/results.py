@@ -110,15 +110,19 @@ def _load(context: RunContext, snapshot: Snapshot) -> tuple[LoadedResults, Refus
         try:
             fields = load(schema, changed.raw.fields)
             if snapshot.feed.system == FILES or snapshot.feed.academy_ids:
-                _refuse_beyond_scale(fields)
+                refuse_beyond_scale(fields)
             loaded[changed.raw.external_id] = (changed, fields)
         except RecordRefused as error:
             refused.append((changed, error))
     return loaded, refused
 
 
-def _refuse_beyond_scale(fields: dict[str, Any]) -> None:
-    """An LMS may give a bonus beyond its scale. In a person's file it is a mistake."""
+def refuse_beyond_scale(fields: dict[str, Any]) -> None:
+    """An LMS may give a bonus beyond its scale. Where a person writes it, it is a mistake.
+
+    Raises:
+        RecordRefused: the score is not on the scale.
+    """
     least, most = fields["scale_min"], fields["scale_max"]
     if fields["score"] is not None and not least <= fields["score"] <= most:
         raise RecordRefused(

@@ -11,10 +11,12 @@ from flask.testing import FlaskClient
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.roles import Role
 from lms_bridge.store.database import Database
+from tests import databases
 from tests.integration.accounts.browser import account, signed_in
 from tests.integration.accounts.conftest import make_app as make_app
 from tests.integration.web.filling import fill
 
+database_address = databases.sqlite_unless_both
 Browser = Callable[..., FlaskClient]
 
 
