@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -384,31 +385,31 @@ def import_rows(
             "Correct the rows, or import without --whole.",
         )
     reports, same = [], 0
-    for code, share in sorted(rows.shares.items()):
-        request = bridge.request(bridge.centre(code), (FLOWS[kind],), trigger="import", dry=dry)
-        with bridge.database.reading() as tx:
-            raws = differing(tx, kind, request.centre, share.raws)
-        same += len(share.raws) - len(raws)
-        if raws or whole:
-            reports.append(_run(bridge, request, kind, CentreRows(raws), whole))
+    with bridge.database.apart() if dry else nullcontext(bridge.database) as database:
+        for code, share in sorted(rows.shares.items()):
+            request = bridge.request(bridge.centre(code), (FLOWS[kind],), trigger="import", dry=dry)
+            with database.reading() as tx:
+                raws = differing(tx, kind, request.centre, share.raws)
+            same += len(share.raws) - len(raws)
+            if raws or whole:
+                part = CentreRows(raws)
+                reports.append(_run(bridge, database, request, kind, part, whole))
     return ImportReport(reports, same)
 
 
 def _run(
-    bridge: Bridge, request: RunRequest, kind: Kind, share: CentreRows, whole: bool
+    bridge: Bridge,
+    database: Database,
+    request: RunRequest,
+    kind: Kind,
+    share: CentreRows,
+    whole: bool,
 ) -> RunReport:
     if request.dry:
-        return _dry_run(bridge, request, kind, share, whole)
+        began = time.monotonic()
+        context = dry_run_of(database, request.centre, request.policy)
+        apply_file(context, kind, share, whole=whole)
+        return report_of(context, began)
     return bridge.runner().run(
         request, lambda context: apply_file(context, kind, share, whole=whole)
     )
-
-
-def _dry_run(
-    bridge: Bridge, request: RunRequest, kind: Kind, share: CentreRows, whole: bool
-) -> RunReport:
-    began = time.monotonic()
-    with bridge.database.apart() as database:
-        context = dry_run_of(database, request.centre, request.policy)
-        apply_file(context, kind, share, whole=whole)
-    return report_of(context, began)

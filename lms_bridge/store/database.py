@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.trial_tables import copy_tables, drop_tables
 from lms_bridge.store.turns import Turns
 
 BUSY_MILLISECONDS = 60_000
@@ -94,19 +95,28 @@ class Database:
 
     @contextmanager
     def apart(self) -> Iterator[Database]:
-        """A database to try something in that takes long, while others write. SQLite has one
-        writer, so it is a private copy there, which goes away.
+        """A database to try something in that takes long, while others write: a private copy, which
+        goes away. On PostgreSQL it has one connection, which can change no real table.
 
         Raises:
             OperationalError: there is no room for the copy.
+            ProgrammingError: the user of the database may not make temporary tables.
         """
         path = self.engine.url.database
-        if not self.embedded or not path or path == ":memory:":
+        if not self.embedded:
+            copy = Database(_address(self.engine), pool_size=1)
+            event.listen(copy.engine, "connect", lambda ours, _: copy_tables(ours))
+            event.listen(copy.engine, "close", lambda ours, _: _dropped(copy.engine, ours))
+            try:
+                yield copy
+            finally:
+                copy.close()
+            return
+        if not path or path == ":memory:":
             yield self
             return
         with TemporaryDirectory(prefix=".apart-", dir=Path(path).parent) as folder:
-            address = self.engine.url.set(database=str(Path(folder) / "copy.sqlite3"))
-            copy = Database(address.render_as_string(hide_password=False))
+            copy = Database(_address(self.engine, str(Path(folder) / "copy.sqlite3")))
             try:
                 with self.engine.connect() as ours, copy.engine.connect() as theirs:
                     _copied(ours, theirs)
@@ -177,6 +187,16 @@ class Database:
         while self._spare:
             self._spare.pop().close()
         self.engine.dispose()
+
+
+def _dropped(engine: Engine, connection: Any) -> None:
+    with suppress(engine.dialect.loaded_dbapi.Error):  # one that broke has no copies any more
+        drop_tables(connection)
+
+
+def _address(engine: Engine, database: str | None = None) -> str:
+    url = engine.url if database is None else engine.url.set(database=database)
+    return url.render_as_string(hide_password=False)
 
 
 def _copied(ours: Connection, theirs: Connection) -> None:
@@ -272,6 +292,6 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0 if pool_size == 1 else pool_size,
         pool_pre_ping=True,
     )

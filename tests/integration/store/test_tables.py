@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import insert, inspect, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Update, insert, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import (
@@ -316,6 +316,41 @@ def test_others_write_while_something_is_tried_apart(
         assert all(each.stat().st_mode & 0o077 == 0 for each in folder.glob(".apart-*"))
     assert codes(database) == ["NEW", "ONE"]
     assert list(folder.glob(".apart-*")) == []
+
+
+def test_a_trial_on_postgresql_makes_no_writer_wait(postgres_address: str) -> None:
+    """Rows that a dry run changes are free for others, and it can change no real one."""
+    database = Database(postgres_address)
+
+    def add(tx: Connection, code: str) -> None:
+        centres.add(tx, Centre(code, f"Sample {code}", "africa", "files", sample=True), b"")
+
+    def renamed(name: str) -> Update:
+        return update(centre).values(name=name)
+
+    with database.writing() as tx:
+        add(tx, "ONE")
+        offerings.add_offerings(tx, [Offering("ONE-1", "ONE", "1", "First")])
+    with database.apart() as copy:
+        with copy.trying() as tried, database.writing() as tx:
+            tried.execute(renamed("Tried"))
+            add(tried, "TWO")
+            (number,) = offerings.add_offerings(tried, [Offering("TWO-1", "TWO", "2", "Second")])
+            tx.execute(text("SET LOCAL lock_timeout = '1ms'"))
+            tx.execute(renamed("Changed meanwhile"))
+            add(tx, "TWO")
+            ids = offerings.add_offerings(tx, [Offering("TWO-1", "TWO", "2", "Second")])
+            assert ids == [number] == [2]  # the numbers of the real table were not used up
+        with copy.trying() as again:
+            assert again.scalars(select(centre.c.name)).all() == ["Sample ONE"]
+            schema = again.scalar(text("SELECT current_schema()"))
+            with pytest.raises(DBAPIError, match="read-only"):
+                again.execute(text(f"UPDATE {schema}.centre SET name = 'Real'"))
+    with database.reading() as tx:
+        assert set(tx.scalars(select(centre.c.name))) == {"Changed meanwhile", "Sample TWO"}
+        left = text("SELECT count(*) FROM pg_class WHERE relname = 'centre' AND relkind = 'r'")
+        assert tx.scalar(left) == 1
+    database.close()
 
 
 @pytest.mark.parametrize(
