@@ -28,6 +28,14 @@ _EMBEDDED_FILE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class _Category:
+    """A category's name in one of the centre's languages, and how many courses it has."""
+
+    name: str
+    courses: int
+
+
+@dataclass(frozen=True, slots=True)
 class CourseRef:
     """A course, and the edition's code if several editions share the course as groups.
 
@@ -87,11 +95,16 @@ def find_offering(site: MoodleSite, lms_course: str, offering: str) -> str | Non
     return None
 
 
-def _course_counts(site: MoodleSite) -> dict[int, int]:
-    """Courses in every category, hidden ones included."""
+def _course_counts(site: MoodleSite) -> dict[int, _Category]:
+    """Every category, with its name and its courses, hidden ones included."""
     # Without the right to see hidden categories this call is refused; the next is just shorter.
     site.client.rows(CATEGORIES, {"criteria": [{"key": "visible", "value": 0}]})
-    return {int(row["id"]): int(row["coursecount"]) for row in site.client.rows(CATEGORIES)}
+    return {
+        int(row["id"]): _Category(
+            in_language(str(row.get("name") or ""), site.languages), int(row["coursecount"])
+        )
+        for row in site.client.rows(CATEGORIES)
+    }
 
 
 def _with_subcategories(site: MoodleSite, chosen: list[int]) -> list[int]:
@@ -105,7 +118,7 @@ def _with_subcategories(site: MoodleSite, chosen: list[int]) -> list[int]:
 
 
 def _answer(
-    site: MoodleSite, scope: str, parameters: Parameters, counts: Mapping[int, int]
+    site: MoodleSite, scope: str, parameters: Parameters, counts: Mapping[int, _Category]
 ) -> Page:
     reply = site.client.call(COURSES, parameters)
     rows = [row for row in reply.rows("courses") if is_course(row)]
@@ -126,9 +139,9 @@ def _records(site: MoodleSite, rows: Rows) -> Iterator[RawRecord]:
             raise NotUnderstood("not-a-course", f"{COURSES}: an entry is not a course.") from None
 
 
-def _require_all(rows: Rows, counts: Mapping[int, int]) -> None:
+def _require_all(rows: Rows, counts: Mapping[int, _Category]) -> None:
     seen = Counter(row.get("categoryid") for row in rows)
-    missing = sum(max(0, count - seen[category]) for category, count in counts.items())
+    missing = sum(max(0, each.courses - seen[category]) for category, each in counts.items())
     if missing:
         raise IncompleteRead(
             "courses-missing",
@@ -140,8 +153,12 @@ def _require_all(rows: Rows, counts: Mapping[int, int]) -> None:
         )
 
 
-def _named(counts: Mapping[int, int], seen: Counter[Any]) -> str:
-    short = [str(category) for category, count in counts.items() if count > seen[category]]
+def _named(counts: Mapping[int, _Category], seen: Counter[Any]) -> str:
+    short = [
+        f"{category} {each.name}".rstrip()
+        for category, each in counts.items()
+        if each.courses > seen[category]
+    ]
     return f"category {', '.join(short[:5])}{' and others' if len(short) > 5 else ''}"
 
 

@@ -164,6 +164,7 @@ class Completions:
     def __init__(self, lock: RLock) -> None:
         self._lock = lock
         self._criteria: dict[int, list[Criterion]] = {}
+        self._any: set[int] = set()
         self._progress: dict[tuple[int, int], Completion] = {}
 
     def criteria(self, course_id: int) -> list[Criterion]:
@@ -174,6 +175,37 @@ class Completions:
         with self._lock:
             criteria = self._criteria.setdefault(course_id, [])
             criteria.append(Criterion(len(criteria) + 1, kind, title))
+
+    def add_grade_criterion(self, course_id: int, least: float) -> None:
+        """A course grade of at least this much."""
+        with self._lock:
+            criteria = self._criteria.setdefault(course_id, [])
+            detail, status = "Required course grade", f"No grade ({least:.2f} required)"
+            number, shown = len(criteria) + 1, f"{least:.2f}"
+            criteria.append(Criterion(number, 6, "Course grade", shown, detail, status))
+
+    def need_any(self, course_id: int) -> None:
+        """Let any criterion complete the course. Otherwise all are needed."""
+        self._any.add(course_id)
+
+    def aggregation(self, course_id: int) -> int:
+        """Moodle's number: 1 if all criteria are needed, 2 if any is enough."""
+        return 2 if course_id in self._any else 1
+
+    def meet(self, course_id: int, user_id: int, criterion: int, at: int) -> None:
+        """Meet one criterion, counted from 1. Only :meth:`run_task` completes the course."""
+        with self._lock:
+            progress = self._progress.setdefault((course_id, user_id), Completion())
+            progress.met[criterion] = at
+
+    def run_task(self, now: int) -> None:
+        """What Moodle's cron does: complete the courses whose criteria were met."""
+        with self._lock:
+            for (course_id, _), progress in self._progress.items():
+                met = [each.id in progress.met for each in self.criteria(course_id)]
+                enough = any(met) if course_id in self._any else bool(met) and all(met)
+                if enough and progress.completed_at is None:
+                    progress.completed_at = now
 
     def progress(self, course_id: int, user_id: int) -> Completion:
         return self._progress.get((course_id, user_id), Completion())

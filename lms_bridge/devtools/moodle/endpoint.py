@@ -33,7 +33,6 @@ from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.devtools.wire import HTML_TYPE, JSON_TYPE, WireReply
 
 BATCH = "tool_mobile_call_external_functions"
-SITE_INFO = "core_webservice_get_site_info"
 TRUE = ("1", "true", "on", "yes")
 #: Parameters of the protocol itself; the rest belong to the function.
 PROTOCOL = (
@@ -70,18 +69,14 @@ def sign_in(site: MoodleState, token_value: str, raw: bool, language: str = "") 
 
 
 def check_access(call: Call, function: str) -> None:
-    """Whether the function exists, is in the token's service and may be called over REST.
-
-    The recording shows ``core_webservice_get_site_info`` answering without
-    ``webservice/rest:use`` when every other function refuses, so it does here.
-    """
+    """Whether the function exists, is in the token's service and may be called over REST."""
     if not function:
         raise invalid_parameter()
     if function not in SIGNATURES:
         raise missing_record("external_functions")
     if call.token.functions is not None and function not in call.token.functions:
         raise access_refused()
-    if function != SITE_INFO and not call.can("webservice/rest:use"):
+    if not call.can("webservice/rest:use"):
         raise access_refused()
 
 

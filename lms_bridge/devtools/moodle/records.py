@@ -21,6 +21,7 @@ class MoodleCategory:
     visible: bool = True
     timemodified: int = 0
     parent: int = 0
+    descriptionformat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +187,17 @@ class GradeItem:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A completion criterion. Type 1 is self completion, 4 an activity, 6 a course grade."""
+    """A completion criterion. Type 1 is self completion, 4 an activity, 6 a course grade.
+
+    ``status`` is Moodle's word for somebody without a grade, empty for yes or no.
+    """
 
     id: int
     type: int = 1
     title: str = "Self completion"
     requirement: str = "Marking yourself complete"
+    detail: str = ""
+    status: str = ""
 
 
 @dataclass(slots=True)

@@ -51,6 +51,7 @@ _PARTS: Mapping[str, Mapping[str, Any]] = {
     },
     "completions": {
         "_criteria": dict[int, list[Criterion]],
+        "_any": set[int],
         "_progress": dict[tuple[int, int], Completion],
     },
     "access": {"accounts": dict[int, CallerAccount], "tokens": dict[str, ServiceToken]},

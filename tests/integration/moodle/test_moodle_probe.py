@@ -76,6 +76,15 @@ def test_each_missing_capability_is_named(
         assert found[f"flow {flow}"].verdict is Verdict.MISSING
 
 
+def test_an_account_that_may_not_use_rest_is_told_which_right_it_lacks(
+    filled: MoodleState, centre_of: Open
+) -> None:
+    filled.revoke("webservice/rest:use")
+    found = not_ok(centre_of())
+    assert found["connection"].verdict is Verdict.MISSING
+    assert "webservice/rest:use" in found["connection"].remedy
+
+
 @pytest.mark.parametrize("capability", WARNED)
 def test_an_optional_capability_is_a_warning(
     capability: str, filled: MoodleState, centre_of: Open

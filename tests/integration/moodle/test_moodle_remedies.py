@@ -59,9 +59,10 @@ def test_a_stale_count_of_courses_names_its_category_and_how_to_count_anew(
     site: MoodleState, centre_of: Open
 ) -> None:
     site.catalogue.stale_counts[1] = 9
+    site.catalogue.categories[1].name = "{mlang en}Spectrum{mlang}{mlang fr}Spectre{mlang}"
     (answer,) = centre_of(categories=[1]).read_offerings()
     assert isinstance(answer, PageError)
-    assert "category 1" in answer.error.message
+    assert "category 1 Spectrum)" in answer.error.message
     assert "stale" in answer.error.remedy
     assert "moodle/course:viewhiddencourses" in answer.error.remedy
 

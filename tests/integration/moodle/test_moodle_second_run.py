@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lms_bridge.connectors.moodle.client import epoch
 from lms_bridge.connectors.moodle.grades import completion_of
 from lms_bridge.devtools.moodle.records import CustomField
 from lms_bridge.devtools.moodle.state import MoodleState
@@ -77,6 +78,30 @@ def test_the_time_of_a_completion_is_when_its_criteria_were_met(
     }
     found = completion_of({"completionstatus": status})
     assert (found["completed"], found.get("completed_at")) == (True, at)
+
+
+@pytest.mark.parametrize(("any_is_enough", "at"), [(False, 1795966865), (True, 1795963265)])
+def test_a_completion_reaches_the_academy_once_the_task_of_moodle_ran(
+    any_is_enough: bool, at: int, site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    site.completions.add_criterion(2)
+    site.completions.add_grade_criterion(2, 50)
+    if any_is_enough:
+        site.completions.need_any(2)
+    nights.good_night()
+    account = nights.account(1)
+    assert account is not None
+    site.completions.meet(2, account.id, 1, 1795963265)
+    if not any_is_enough:
+        site.completions.meet(2, account.id, 2, 1795966865)
+    nights.good_night()
+    assert nights.academy.results == {}
+    site.completions.run_task(1795970465)
+    nights.good_night()
+    ((_, document),) = nights.academy.results.items()
+    assert document["completed"] is True
+    assert epoch(str(document["completed_at"])) == at
 
 
 def test_the_end_of_a_registration_is_sent_and_changed(

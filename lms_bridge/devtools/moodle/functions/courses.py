@@ -73,7 +73,7 @@ def _category(call: Call, category: MoodleCategory, course_count: int) -> dict[s
     made = {
         "name": call.name(category.name),
         "description": "",
-        "descriptionformat": 1,
+        "descriptionformat": category.descriptionformat,
         "coursecount": course_count,
         "visible": visible,
         "visibleold": visible,

@@ -171,7 +171,7 @@ def get_course_completion_status(call: Call, params: Params) -> dict[str, Any]:
     progress = call.site.completions.progress(course.id, user.id)
     status = {
         "completed": progress.completed_at is not None,
-        "aggregation": 1,
+        "aggregation": call.site.completions.aggregation(course.id),
         "completions": [_criterion(criterion, progress) for criterion in criteria],
     }
     return {"completionstatus": status, "warnings": []}
@@ -182,12 +182,12 @@ def _criterion(criterion: Criterion, progress: Completion) -> dict[str, Any]:
     return {
         "type": criterion.type,
         "title": criterion.title,
-        "status": "No" if met_at is None else "Yes",
+        "status": criterion.status or ("No" if met_at is None else "Yes"),
         "complete": met_at is not None,
         "timecompleted": met_at,
         "details": {
             "type": criterion.title,
-            "criteria": criterion.title,
+            "criteria": criterion.detail or criterion.title,
             "requirement": criterion.requirement,
             "status": "",
         },
