@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,8 +30,9 @@ NAMES_SCOPE = "names"
 def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
     """The enrolments of each course. A course that cannot be read stops no other.
 
-    Moodle does not tell whether an enrolment is suspended, has not begun, or is over. So such a
-    registration is ``withdrawn`` if it ever was a place, and else ``registered``.
+    Moodle does not tell whether an enrolment is suspended, has not begun, or is over. Such a
+    registration is ``withdrawn`` if it ever was a place, if the account is suspended, or if the
+    course has begun. Else it is ``registered``.
 
     Raises:
         AccessDenied: ID numbers identify the learners, and the account cannot see them.
@@ -54,9 +56,10 @@ def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
 
 
 class _Look(RosterLook):
-    """Counts rosters without names, and finds out whose accounts are suspended."""
+    """Counts rosters without names, and finds out whose enrolments will not begin any more."""
 
     def __init__(self, site: MoodleSite) -> None:
+        self._site = site
         self.unnamed = 0
         self._accounts = SuspendedAccounts(site) if site.settings["accounts"] else None
 
@@ -64,11 +67,18 @@ class _Look(RosterLook):
         if self._accounts is not None:
             self._accounts.of(people)
 
-    def roster(self, roster: MoodleRoster) -> MoodleRoster:
+    def roster(self, course: int, roster: MoodleRoster) -> MoodleRoster:
         self.unnamed += any(not row.keys() >= _NAMES.keys() for row in roster.rows)
-        if self._accounts is None:
-            return roster
-        return roster.with_suspended(self._accounts.of(roster.ids()))
+        ended = frozenset[int]()
+        if self._accounts is not None:
+            ended = self._accounts.of(roster.ids())
+        if roster.suspended - ended and self._has_begun(course):
+            ended |= roster.suspended
+        return roster.with_ended(ended)
+
+    def _has_begun(self, course: int) -> bool:
+        rows = self._site.find_courses("id", str(course))
+        return any(0 < int(row.get("startdate") or 0) <= time.time() for row in rows)
 
 
 def _names_not_seen(courses: int) -> AccessDenied:
@@ -88,7 +98,8 @@ def _registrations(site: MoodleSite, offering: str, roster: MoodleRoster) -> Ite
         fields["account"] = f"account {row['id']} in course {offering}"
         if row["id"] in roster.suspended:
             fields["status"] = EnrolmentStatus.WITHDRAWN.value
-            fields["status_without_place"] = EnrolmentStatus.REGISTERED.value
+            if row["id"] not in roster.ended:
+                fields["status_without_place"] = EnrolmentStatus.REGISTERED.value
         else:
             fields["status"] = EnrolmentStatus.ENROLLED.value
         yield RawRecord(f"{offering}/{row['id']}", fields)

@@ -34,11 +34,13 @@ _FIELDS = f"id,idnumber,roles,{VISIT}"
 @dataclass(frozen=True, slots=True)
 class MoodleRoster:
     """``rows`` as Moodle sends them, sorted by id. ``suspended`` holds the ids of enrolments that
-    are suspended, not begun or over: Moodle does not tell these apart."""
+    are suspended, not begun or over: Moodle does not tell these apart. ``ended`` holds those of
+    them that cannot begin any more, where that was found out."""
 
     bodies: tuple[bytes, ...] = field(repr=False)
     rows: tuple[dict[str, Any], ...] = field(repr=False)
     suspended: frozenset[int] = frozenset()
+    ended: frozenset[int] = frozenset()
 
     def ids(self) -> frozenset[int]:
         return frozenset(row["id"] for row in self.rows)
@@ -54,10 +56,11 @@ class MoodleRoster:
         late = b",".join(b"%d" % each for each in sorted(self.suspended))
         return replace(self, bodies=(orjson.dumps(rows), late), rows=rows)
 
-    def with_suspended(self, people: frozenset[int]) -> MoodleRoster:
-        """The same with more suspended people, who belong to its exact bytes."""
+    def with_ended(self, people: frozenset[int]) -> MoodleRoster:
+        """The same with people whose enrolments ended, who belong to its exact bytes."""
         listed = ",".join(map(str, sorted(people))).encode("ascii")
-        return replace(self, bodies=(*self.bodies, listed), suspended=self.suspended | people)
+        suspended = self.suspended | people
+        return replace(self, bodies=(*self.bodies, listed), suspended=suspended, ended=people)
 
 
 class RosterLook:
@@ -66,8 +69,8 @@ class RosterLook:
     def people(self, people: Collection[int]) -> None:
         """Is told who is on the rosters of some courses before these are read one by one."""
 
-    def roster(self, roster: MoodleRoster) -> MoodleRoster:
-        """The roster with what was seen."""
+    def roster(self, course: int, roster: MoodleRoster) -> MoodleRoster:
+        """The roster of a course with what was seen."""
         return roster
 
 
@@ -96,7 +99,7 @@ def read_rosters(
 
     def read(offering: str) -> Page:
         ref = CourseRef.parse(offering)
-        roster = look.roster(_read_checked(site, ref, fields))
+        roster = look.roster(ref.course, _read_checked(site, ref, fields))
         if VISIT in fields:
             note_visits(site, ref, roster.rows)
             roster = roster.without_visits()

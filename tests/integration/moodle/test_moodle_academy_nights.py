@@ -152,3 +152,29 @@ def test_a_suspended_account_and_a_future_start(academy: AcademyNights) -> None:
         (second, "SAMPLE-2"): "withdrawn",
         (second, "SAMPLE-3"): "enrolled",
     }
+
+
+def test_a_suspended_registration_that_never_was_a_place_is_none(academy: AcademyNights) -> None:
+    first, second = codes(academy)
+    now = academy.site.now()
+    begun, coming = academy.course(first), academy.course(second)
+    academy.site.catalogue.change(begun.id, startdate=now - 86_400)
+    academy.site.catalogue.change(coming.id, startdate=now + 86_400)
+    for number, course in ((3, begun), (4, coming)):
+        academy.site.enrolments.enrol(course.id, academy.person(number).id, suspended=True)
+    gone = academy.person(5, suspended=True)
+    academy.site.enrolments.enrol(coming.id, gone.id)
+    academy.night(ENROLMENTS)
+    expected = {
+        (first, "SAMPLE-3"): "withdrawn",
+        (second, "SAMPLE-4"): "registered",  # it may have a start in the future
+        (second, "SAMPLE-5"): "withdrawn",
+    }
+    assert academy.enrolments().items() >= expected.items()
+    # Nothing changes on the roster when the course begins.
+    academy.site.catalogue.change(coming.id, startdate=now - 60)
+    academy.night(ENROLMENTS)
+    assert academy.enrolments()[second, "SAMPLE-4"] == "withdrawn"
+    academy.site.people.change(gone.id, suspended=False)
+    academy.night(ENROLMENTS)
+    assert academy.enrolments()[second, "SAMPLE-5"] == "enrolled"
