@@ -33,6 +33,7 @@ from sqlalchemy import (
 from lms_bridge.domain.availability import CLOSING_SOON_DAYS
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Kind
+from lms_bridge.domain.search_words import SearchWord, search_words
 from lms_bridge.schemas.responses import OfferingInListResponse
 from lms_bridge.store import enrolments, learners, offerings
 from lms_bridge.store import results as store_results
@@ -40,6 +41,7 @@ from lms_bridge.store.availability import availability
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import Tag, tag_key
 from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.search import centre_words, holds_word, named_type, word_values
 from lms_bridge.store.tables import (
     IN_CATALOGUE,
     IS_SHOWN,
@@ -216,16 +218,23 @@ _BETWEEN = "\x1f"
 
 def catalogue(database: Database, params: Params, after: int, most: int) -> Found:
     """Offerings that the public may see."""
-    names, words = _filters(params), _words(params)
-    values = _values(params, names, words, after, most)
+    names, words = _filters(params), search_words(params.get("text", ""))
+    if _is_signs_alone(params):
+        return []
+    values = _values(params, names, after, most)
+    if words:
+        with database.reading() as tx:
+            values |= _word_values(tx, words)
     query = _public(names, len(words), database.dialect.name)
     return _found(database.at_once(query, values, writing=False))
 
 
 def mine(tx: Connection, params: Params, after: int, most: int, reach: Reach) -> Found:
     """All offerings within reach, whatever their status."""
-    names, words = _filters(params), _words(params)
-    values = _values(params, names, words, after, most)
+    names, words = _filters(params), search_words(params.get("text", ""))
+    if _is_signs_alone(params):
+        return []
+    values = {**_values(params, names, after, most), **_word_values(tx, words)}
     if reach is not None:
         values["reach"] = list(reach)
     query = _own(names, len(words), tx.dialect.name, everywhere=reach is None)
@@ -236,15 +245,22 @@ def _filters(params: Params) -> tuple[str, ...]:
     return tuple(name for name in _FILTERS if params.get(name))
 
 
-def _words(params: Params) -> list[str]:
-    return list(params.get("text", "").split()[:8])
+def _is_signs_alone(params: Params) -> bool:
+    text = params.get("text", "")
+    return bool(text.strip()) and not search_words(text)
 
 
-def _values(
-    params: Params, names: Sequence[str], words: Sequence[str], after: int, most: int
-) -> dict[str, Any]:
+def _word_values(tx: Connection, words: Sequence[SearchWord]) -> dict[str, Any]:
+    names = centre_words(tx) if words else {}
+    found: dict[str, Any] = {}
+    for place, word in enumerate(words):
+        match, named = word_values(word, names, tx.dialect.name)
+        found |= {f"word_{place}": match, f"named_{place}": named}
+    return found
+
+
+def _values(params: Params, names: Sequence[str], after: int, most: int) -> dict[str, Any]:
     values = {name: tag_key(params[name]) if name in _TAGS else params[name] for name in names}
-    values |= {f"word_{place}": _like(word) for place, word in enumerate(words)}
     now = utc_now()
     soon = now + params.get("soon_after", timedelta(days=CLOSING_SOON_DAYS))
     return {**values, "after": after, "most": most, "now": now, "soon": soon}
@@ -297,7 +313,11 @@ def _query(
         *(filters[name] for name in names if name not in _TAGS),
         *where,
         *(
-            func.lower(offering.c.title).like(bindparam(f"word_{place}"), escape="/")
+            holds_word(
+                bindparam(f"word_{place}", type_=String),
+                bindparam(f"named_{place}", type_=named_type(dialect)),
+                dialect,
+            )
             for place in range(words)
         ),
     )
@@ -359,14 +379,6 @@ def _found(row: Sequence[Any] | None) -> Found:
     if row is None or row[0] is None:
         return []
     return sorted(zip(map(int, row[0].split(",")), row[1].split(_BETWEEN), strict=True))
-
-
-def _like(word: str) -> str:
-    """The pattern of a word anywhere. SQLite folds the case of ASCII letters only."""
-    escaped = word.lower()
-    for mark in "/%_":
-        escaped = escaped.replace(mark, f"/{mark}")
-    return f"%{escaped}%"
 
 
 def one_offering(tx: Connection, code: str) -> Row[Any] | None:

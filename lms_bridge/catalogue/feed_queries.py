@@ -123,7 +123,7 @@ def numbers(
     """The next numbers of the chosen offerings, in order; with ``cancelled`` also of what was
     called off after it had been shown."""
     place = link.c.record_id
-    query = narrowed(_joined(select(place)), centres, filters)
+    query = narrowed(tx, _joined(select(place)), centres, filters)
     # Both, or PostgreSQL merges the two from the first offering on.
     query = query.where(_condition(cancelled), place > after, offering.c.id > after)
     return tx.scalars(query.order_by(place).limit(most)).all()
@@ -171,7 +171,7 @@ def changes(
 ) -> list[tuple[ChangePlace, CatalogueEntry]]:
     """(place in the order, entry) of what the catalogue shows or ever showed, what changed last
     first. ``before`` is the place of the last one that was seen."""
-    query = narrowed(_rows(), centres, filters).where(_EVER_LISTED)
+    query = narrowed(tx, _rows(), centres, filters).where(_EVER_LISTED)
     if before is not None:
         query = query.where(
             or_(

@@ -51,8 +51,8 @@ def offerings_page(
     offset: int,
 ) -> tuple[int, list[CatalogueEntry]]:
     """(how many there are, one page of them)"""
-    found = _found([func.count()], centres, params)
-    query = _found([link.c.record_id], centres, params)
+    found = _found(tx, [func.count()], centres, params)
+    query = _found(tx, [link.c.record_id], centres, params)
     query = query.order_by(*_ordered(OFFERING_ORDERS, params.orders), link.c.record_id)
     numbers = tx.scalars(query.limit(limit).offset(offset)).all()
     return tx.scalar(found) or 0, _in_order(tx, centres, numbers)
@@ -67,8 +67,8 @@ def courses_page(
     offset: int,
 ) -> tuple[int, list[CatalogueEntry]]:
     """The same of courses, each by its newest offering."""
-    found = _found([func.count(course.c.id.distinct())], centres, params)
-    query = _found([_NEWEST], centres, params)
+    found = _found(tx, [func.count(course.c.id.distinct())], centres, params)
+    query = _found(tx, [_NEWEST], centres, params)
     query = query.where(course.c.id.is_not(None)).group_by(course.c.id)
     query = query.order_by(*_ordered(COURSE_ORDERS, params.orders), course.c.id)
     numbers = tx.scalars(query.limit(limit).offset(offset)).all()
@@ -84,9 +84,12 @@ def course_entry(
 
 
 def _found(
-    columns: Sequence[ColumnElement[Any]], centres: Mapping[str, Provider], params: OeapiParams
+    tx: Connection,
+    columns: Sequence[ColumnElement[Any]],
+    centres: Mapping[str, Provider],
+    params: OeapiParams,
 ) -> Select[Any]:
-    query = narrowed(listed_rows(*columns), centres, params.filters)
+    query = narrowed(tx, listed_rows(*columns), centres, params.filters)
     if params.modalities is not None:
         query = query.where(offering.c.modality.in_(params.modalities))
     if params.course_id:

@@ -15,6 +15,7 @@ from lms_bridge.domain.document import Json, document
 from lms_bridge.domain.model import ACADEMY, Kind, Offering
 from lms_bridge.store.availability import availability
 from lms_bridge.store.offerings import Tag, offerings, tag_key
+from lms_bridge.store.search import holds_words
 from lms_bridge.store.tables import HELD, IS_PUBLIC, centre, link, offering, offering_tag
 
 
@@ -56,7 +57,10 @@ def with_availability(query: Select[Any], wanted: str, at: Moments) -> Select[An
 
 
 def narrowed(
-    query: Select[Any], centres: Mapping[str, Provider], filters: CatalogueFilters
+    tx: Connection,
+    query: Select[Any],
+    centres: Mapping[str, Provider],
+    filters: CatalogueFilters,
 ) -> Select[Any]:
     """The query for the chosen offerings alone."""
     if filters.at is not None:
@@ -78,9 +82,7 @@ def narrowed(
         query = query.where(
             or_(tagged(Tag.LANGUAGE, filters.language), tagged(Tag.LANGUAGE, filters.language, "-"))
         )
-    for word in filters.text.split()[:8]:
-        query = query.where(holds_word(word))
-    return query
+    return query.where(*holds_words(tx, filters.text))
 
 
 def tagged(kind: Tag, value: str, then: str = "") -> ColumnElement[bool]:
@@ -140,7 +142,7 @@ def count_listed(
     tx: Connection, filters: PageFilters | None = None, at: Moments | None = None
 ) -> int:
     """How many offerings the catalogue has, or how many of them are looked for."""
-    found = _found(select(func.count()), filters or PageFilters(), at)
+    found = _found(tx, select(func.count()), filters or PageFilters(), at)
     return tx.scalar(found) or 0
 
 
@@ -152,7 +154,7 @@ def listed(
     over = availability(at.now, at.soon) == Availability.OVER
     coming_up = case((over, None), else_=offering.c.starts_at)
     rows = tx.execute(
-        _found(select(offering.c.id, link.c.held_document, centre), filters, at)
+        _found(tx, select(offering.c.id, link.c.held_document, centre), filters, at)
         .order_by(
             case((over, 1), else_=0),
             coming_up.is_(None),
@@ -168,14 +170,14 @@ def listed(
 
 def starting_soon(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
     """The next to start."""
-    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
     query = query.where(IS_PUBLIC, offering.c.starts_at >= now)
     return _listings(tx, tx.execute(query.order_by(offering.c.starts_at).limit(most)).all())
 
 
 def recently_published(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
     """What was public here last, without what is over."""
-    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
     over = offering.c.ends_at <= now
     query = query.where(IS_PUBLIC, or_(offering.c.ends_at.is_(None), ~over))
     query = query.where(offering.c.published_at.is_not(None))
@@ -185,17 +187,19 @@ def recently_published(tx: Connection, now: datetime, most: int) -> list[ListedO
 
 def one_listed(tx: Connection, code: str) -> ListedOffering | None:
     """An offering of the catalogue by its code."""
-    query = _found(select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
     return next(iter(_listings(tx, tx.execute(query.where(offering.c.code == code)).all())), None)
 
 
 def centres_with_offerings(tx: Connection) -> dict[str, str]:
     """{code: name} of the centres that the catalogue holds anything of."""
-    query = _found(select(centre.c.code, centre.c.name).distinct(), PageFilters())
+    query = _found(tx, select(centre.c.code, centre.c.name).distinct(), PageFilters())
     return {row.code: row.name for row in tx.execute(query.order_by(centre.c.name))}
 
 
-def _found(query: Select[Any], filters: PageFilters, at: Moments | None = None) -> Select[Any]:
+def _found(
+    tx: Connection, query: Select[Any], filters: PageFilters, at: Moments | None = None
+) -> Select[Any]:
     query = query.select_from(link).join(offering, _LISTED)
     query = query.join(centre, centre.c.code == offering.c.centre)
     for column, wanted in (
@@ -206,23 +210,8 @@ def _found(query: Select[Any], filters: PageFilters, at: Moments | None = None) 
     ):
         if wanted:
             query = query.where(column == wanted)
-    for word in filters.text.split()[:8]:
-        query = query.where(holds_word(word))
+    query = query.where(*holds_words(tx, filters.text))
     return query if at is None else with_availability(query, filters.availability, at)
-
-
-def holds_word(word: str) -> Any:
-    """Whether an offering has a word in its title, its course's code or its place."""
-    # SQLite folds the case of ASCII letters only: the usual spellings cover the other scripts.
-    spellings = {word, word.lower(), word.upper(), word.capitalize()}
-    places = (offering.c.title, offering.c.course_code, offering.c.location)
-    return or_(
-        *(
-            place.icontains(spelling, autoescape=True)
-            for place in places
-            for spelling in sorted(spellings)
-        )
-    )
 
 
 def _listings(tx: Connection, rows: Sequence[Any]) -> list[ListedOffering]:

@@ -76,7 +76,13 @@ class OfferingsParams(OfCentreParams):
     starts_to = Moment(
         end_of_day=True, metadata={"description": "Starts then or earlier; a date counts whole."}
     )
-    text = Line(longest=100, metadata={"description": "Words that the title holds."})
+    text = Line(
+        longest=100,
+        metadata={
+            "description": "Words in the texts, topics or centre's names. Accents and case do "
+            "not matter, and of the last word the beginning is enough."
+        },
+    )
     modified_since = Moment(metadata={"description": "Changed then or later."})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from lms_bridge.domain.model import Centre
+from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.tables import centre
 
 _NAMES = [f.name for f in fields(Centre)]
@@ -26,6 +27,7 @@ def _columns(record: Centre) -> dict[str, Any]:
 def add(tx: Connection, record: Centre, secret: bytes) -> None:
     """``secret`` is encrypted already."""
     tx.execute(insert(centre).values(**_columns(record), secret=secret))
+    note_centres(tx)
 
 
 def change(tx: Connection, record: Centre, secret: bytes | None = None) -> None:
@@ -33,6 +35,7 @@ def change(tx: Connection, record: Centre, secret: bytes | None = None) -> None:
     if secret is not None:
         columns["secret"] = secret
     tx.execute(update(centre).where(centre.c.code == record.code).values(**columns))
+    note_centres(tx)
 
 
 def find(tx: Connection, code: str) -> Centre | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from lms_bridge.domain.document import Document, document, plain
 from lms_bridge.domain.network import Cycle, area_key
+from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import cycle, priority_area
 
 _OWN = ("name", "programme", "starts_on", "ends_on", "complete", "most_per_centre")
@@ -61,12 +62,14 @@ def add_cycle(tx: Connection, record: Cycle, seed: Mapping[str, Any] | None = No
     tx.execute(insert(cycle).values(**values, seed=seed))
     for name in record.areas:
         add_area(tx, record.name, name)
+    note_centres(tx)
 
 
 def change_cycle(tx: Connection, record: Cycle) -> None:
     """Changes everything but its name and its areas."""
     values = {name: getattr(record, name) for name in _OWN[1:]}
     tx.execute(update(cycle).where(cycle.c.name == record.name).values(**values))
+    note_centres(tx)
 
 
 def seeds(tx: Connection) -> dict[str, Document]:
@@ -91,6 +94,7 @@ def add_area(tx: Connection, cycle_name: str, name: str) -> None:
     else:
         again = update(priority_area).where(priority_area.c.id == known)
         tx.execute(again.values(name=name, now_id=None))
+    note_centres(tx)
 
 
 def replace_area(tx: Connection, cycle_name: str, old: str, new: str) -> None:
@@ -102,6 +106,7 @@ def replace_area(tx: Connection, cycle_name: str, old: str, new: str) -> None:
     tx.execute(
         update(priority_area).where(priority_area.c.id == new_id).values(now_id=None, name=new)
     )
+    note_centres(tx)
 
 
 def spell_area(tx: Connection, cycle_name: str, name: str) -> None:
@@ -111,6 +116,7 @@ def spell_area(tx: Connection, cycle_name: str, name: str) -> None:
         .where(priority_area.c.cycle == cycle_name, priority_area.c.key == area_key(name))
         .values(name=name)
     )
+    note_centres(tx)
 
 
 def _area_id(tx: Connection, cycle_name: str, name: str) -> int | None:

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, text
 
 from lms_bridge.domain.batches import chunks
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.store import catalogue_changes
 from lms_bridge.store.tables import link
 
 KEY = ("system", "kind", "record_id")
@@ -110,3 +111,5 @@ def insert_links(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Plain insertion of many links, for imports of whole data sets."""
     if rows:
         tx.execute(insert(link), list(rows))
+        mine = (row for row in rows if (row["system"], row["kind"]) == (ACADEMY, Kind.OFFERING))
+        catalogue_changes.note(tx, [row["record_id"] for row in mine])

@@ -14,7 +14,7 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.desired_state import is_public
 from lms_bridge.domain.model import Kind, Offering
-from lms_bridge.store import outbox
+from lms_bridge.store import catalogue_changes, outbox, search
 from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import columns, insert_many, insert_plain, update_many
@@ -114,7 +114,10 @@ def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
         for r in records
     ]
     ids = insert_many(tx, offering, rows)
-    add_tags(tx, dict(zip(ids, records, strict=True)))
+    added = dict(zip(ids, records, strict=True))
+    add_tags(tx, added)
+    search.index_texts(tx, added)
+    catalogue_changes.note(tx, ids)
     outbox.add_new(tx, Kind.OFFERING, ids)
     return ids
 
@@ -127,6 +130,8 @@ def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     update_many(tx, offering, rows)
     _note_published(tx, [id_ for id_, record in records.items() if is_public(record)], now)
     replace_tags(tx, records)
+    search.index_texts(tx, records)
+    catalogue_changes.note(tx, records)
 
 
 def _note_published(tx: Connection, ids: Iterable[int], now: datetime) -> None:

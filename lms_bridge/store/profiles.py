@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select
 
 from lms_bridge.domain.network import CentreProfile
+from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import centre_profile
 from lms_bridge.store.rows import columns, upsert
 
@@ -27,3 +28,4 @@ def profiles(tx: Connection, centre: str = "") -> Mapping[str, CentreProfile]:
 def keep_profile(tx: Connection, centre: str, record: CentreProfile) -> None:
     row = {"centre": centre, **columns(record), "names": dict(record.names)}
     upsert(tx, centre_profile, [row], ["centre"], _NAMES)
+    note_centres(tx)

@@ -166,6 +166,15 @@ offering_tag = Table(
     sqlite_with_rowid=False,
 )
 
+catalogue_change = Table(
+    "catalogue_change",
+    metadata,
+    # Which of the catalogue's offerings changed last, and in which order; 0: facts of centres.
+    # `store/catalogue_changes.py` says what a stamp is.
+    Column("offering_id", Id, primary_key=True, autoincrement=False),
+    Column("stamp", BigInteger, nullable=False, index=True),
+)
+
 kept_status = Table(
     "kept_status",
     metadata,

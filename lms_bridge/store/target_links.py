@@ -25,7 +25,7 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
-from lms_bridge.store import open_imports
+from lms_bridge.store import catalogue_changes, open_imports
 from lms_bridge.store.links import KEY
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, HELD, IS_SHOWN, enrolment, link
@@ -333,6 +333,7 @@ def set_acknowledged(tx: Connection, link_id: int, document: Document) -> None:
         .where(link.c.id == link_id)
         .values(acknowledged=digest(document), held_document=dict(document), tolerated=EMPTY)
     )
+    catalogue_changes.note_links(tx, [link_id])
 
 
 def tolerate(tx: Connection, link_id: int, shown: bytes) -> None:
@@ -358,6 +359,7 @@ def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[i
                 next_attempt=None,
             )
         )
+        catalogue_changes.note_records(tx, system, kind, chunk)
 
 
 def desired_hashes(
@@ -434,6 +436,7 @@ def adopt(tx: Connection, system: str, kind: Kind, record_id: int, external_id: 
             **_NO_FAILURE,
         )
     )
+    catalogue_changes.note_records(tx, system, kind, [record_id])
 
 
 def not_there(
@@ -460,6 +463,7 @@ def not_there(
             .where(link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk))
             .values(values)
         )
+        catalogue_changes.note_records(tx, system, kind, chunk)
 
 
 def forget_account(tx: Connection, system: str, learner_id: int) -> None:

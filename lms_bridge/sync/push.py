@@ -22,7 +22,7 @@ from lms_bridge.domain.errors import AccessDenied, BridgeError, RetryLater
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Action, WriteFailed, WriteRequest, Written
 from lms_bridge.http.deadline import check_time
-from lms_bridge.store import holds, links, retries, target_links
+from lms_bridge.store import catalogue_changes, holds, links, retries, target_links
 from lms_bridge.store.target_links import DENIED, LATER, UNKNOWN, PendingWrite
 from lms_bridge.sync.context import RunContext, kept_text
 from lms_bridge.sync.editions import SHARES
@@ -305,10 +305,10 @@ class _Page:
             row = self._acknowledgement(key, held, pending.external_id, pending.created_by_us)
             rows.append({**row, "new_hash": digest(document)})
             self._note(key, "left alone")
-        target_links.acknowledged(tx, rows)
+        self._acknowledge(tx, rows)
 
     def keep_preflight(self, tx: Connection, preflight: Preflight) -> None:
-        target_links.acknowledged(
+        self._acknowledge(
             tx,
             [
                 self._acknowledgement(each.key, each.document, each.external_id, False)
@@ -353,7 +353,7 @@ class _Page:
         if not written and not failed:
             return
         with self.context.writing() as tx:
-            target_links.acknowledged(tx, [self._written_row(each) for each in written])
+            self._acknowledge(tx, [self._written_row(each) for each in written])
             retries.failed(tx, [self._failure(each) for each in failed])
             self.target.after_write(tx, written, failed)
             for outcome in written:
@@ -362,6 +362,11 @@ class _Page:
                     self._note_held(outcome)
             for failure in failed:
                 self._note(failure.key, "failed", failure.error)
+
+    def _acknowledge(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        target_links.acknowledged(tx, rows)
+        records = (self.pending[row["link_id"]].record_id for row in rows)
+        catalogue_changes.note_records(tx, self.target.system, self.target.kind, records)
 
     def _written_row(self, written: Written) -> dict[str, Any]:
         pending, action = self.pending[written.key], self.requests[written.key].action

@@ -12,6 +12,7 @@ from lms_bridge.store import (
     network_tables,
     review_tables,
 )
+from lms_bridge.store.search import is_search_index
 from lms_bridge.store.tables import metadata
 
 TABLES = (account_tables, api_tables, lti_tables, network_tables, review_tables)
@@ -32,6 +33,7 @@ context.configure(
     target_metadata=metadata,
     render_as_batch=True,
     render_item=render,
+    include_name=lambda name, kind, _: not (kind == "table" and is_search_index(name)),
     compare_type=True,
     transactional_ddl=False,
 )

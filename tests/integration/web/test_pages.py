@@ -194,7 +194,7 @@ def test_the_catalogue_is_filtered(either: FlaskClient) -> None:
 
 def test_filters_are_kept_across_pages(client: FlaskClient) -> None:
     html = page(client, '/catalogue?centre=EUR&text=spectrum+"&_external=1')
-    assert cards(html) == []
+    assert "EUR-1" in cards(html)  # signs mean nothing
     assert 'value="spectrum &#34;"' in html
     html = page(client, "/catalogue?centre=EUR&text=spectrum&_scheme=javascript")
     assert '<option value="EUR" selected>' in html
