@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from lms_bridge.centre_desk import (
+    offering_form_pages,
+    offering_pages,
+    paper_pages,
+    people_pages,
+    question_pages,
+    result_pages,
+    upload_pages,
+)
 from lms_bridge.centre_desk import pages as _pages
-from lms_bridge.centre_desk import people_pages, question_pages, result_pages, upload_pages
 from lms_bridge.centre_desk.desk import pages as pages
 
-MODULES = (_pages, upload_pages, people_pages, question_pages, result_pages)
+MODULES = (
+    *(_pages, upload_pages, people_pages, question_pages, result_pages),
+    *(offering_pages, offering_form_pages, paper_pages),
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
-from lms_bridge.domain.lifecycle import OfferingAction
+from lms_bridge.domain.lifecycle import ENROLMENT_MOVES, EnrolmentAction, OfferingAction
 from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.review_tables import status_change
@@ -160,3 +160,15 @@ def between(tx: Connection, centre: str, start: datetime, end: datetime) -> Sequ
     return tx.execute(
         query.order_by(offering.c.starts_at, offering.c.id).limit(MOST_IN_MONTH)
     ).all()
+
+
+def revision_of(tx: Connection, record_id: int) -> int:
+    return tx.scalar(select(offering.c.revision).where(offering.c.id == record_id)) or 0
+
+
+def count_in(tx: Connection, record_id: int) -> int:
+    """How many people a cancellation of the offering would put out of it."""
+    live = list(filter(None, ENROLMENT_MOVES[EnrolmentAction.CANCEL]))
+    query = select(func.count()).select_from(enrolment)
+    mine = (enrolment.c.offering_id == record_id, enrolment.c.status.in_(live), IS_SHOWN)
+    return tx.scalar(query.where(*mine)) or 0

@@ -49,7 +49,6 @@ SAID = {
     "again in a minute.",
 }
 """What a reviewer is told of a refusal; any other one is shown as it is."""
-_ACCOUNT = re.compile(r"account (\d{1,9})")
 _VERSION = re.compile(r"\d{1,6}\.\d{1,6}")
 LONGEST_REASON, LONGEST_COMMENT = 1000, 10_000
 
@@ -211,7 +210,7 @@ def _facts(tx: Connection, record_id: int, centre: Centre) -> dict[str, Any]:
         "version": version_of(tx, record_id),
         "life": life_of(tx, record_id, centre.code),
         "can_certify": _is_validated(record, reports),
-        "people": _people(tx, names),
+        "people": accounts.names_of(tx, names),
     }
 
 
@@ -220,17 +219,6 @@ def _is_validated(record: Offering, reports: Collection[EndReport]) -> bool:
     if record.status is OfferingStatus.CLOSED:
         return True
     return is_endless(record) and any(each.state is ReportState.VALIDATED for each in reports)
-
-
-def _people(tx: Connection, names: Collection[str]) -> dict[str, str]:
-    """{what the audit calls a person: their name}. No address is shown, and no other centre's."""
-    found = {}
-    for name in names:
-        number = _ACCOUNT.fullmatch(name)
-        known = accounts.find_account(tx, number=int(number[1])) if number else None
-        if known is not None and known.name:
-            found[name] = known.name
-    return found
 
 
 def _problems(error: BridgeError | None) -> list[str]:

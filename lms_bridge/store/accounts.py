@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -94,6 +95,17 @@ def find_account(
         return None
     row = tx.execute(select(*_COLUMNS).where(chosen)).first()
     return None if row is None else _with_grants(tx, [row])[0]
+
+
+_AUDIT_NAME = re.compile(r"account (\d{1,9})")
+
+
+def names_of(tx: Connection, audit_names: Iterable[str]) -> dict[str, str]:
+    """{what the audit calls a person: their name} of those who have one. No address is shown."""
+    found = {each: _AUDIT_NAME.fullmatch(each) for each in audit_names}
+    numbers = {int(match[1]): each for each, match in found.items() if match}
+    query = select(account.c.id, account.c.name).where(account.c.id.in_(numbers))
+    return {numbers[row.id]: row.name for row in tx.execute(query) if row.name}
 
 
 def all_accounts(tx: Connection, *, after: int = 0, most: int = 1000) -> list[UserAccount]:

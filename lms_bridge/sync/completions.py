@@ -6,7 +6,7 @@ always wins: a completion fills only what it leaves empty, also when the source 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.document import difference, document
 from lms_bridge.domain.errors import RecordRefused
-from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.model import Centre, Kind, Offering
 from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.records import OfferingSchema
@@ -69,6 +69,14 @@ def complete(
 _FIELDS = frozenset(OfferingSchema().fields)
 
 
+def open_fields(centre: Centre, record: Offering, earlier: Collection[str]) -> frozenset[str]:
+    """The fields that the centre may fill, because its LMS leaves them empty. ``earlier`` are
+    those that it filled before."""
+    return frozenset(
+        name for name in COMPLETABLE if name in earlier or _is_empty(centre, record, name)
+    )
+
+
 def _check_names(
     tx: Connection,
     context: RunContext,
@@ -77,7 +85,8 @@ def _check_names(
     given: Mapping[str, Any],
     earlier: Mapping[str, Any],
 ) -> None:
-    system = context.centre.system
+    centre = context.centre
+    system, is_open = centre.system, open_fields(centre, before, earlier)
     if source_links.sources(tx, Kind.OFFERING, [record_id]).get(record_id) != system:
         raise RecordRefused(
             "owned-elsewhere",
@@ -96,16 +105,16 @@ def _check_names(
                 f"There are: {', '.join(sorted(COMPLETABLE))}.",
                 field=name[:40],
             )
-        if name not in earlier and not _is_empty(context, before, name):
+        if name not in is_open:
             error = refuse_other_owner(Kind.OFFERING, system)
             message = f"{name} is given by the centre's LMS."
             raise RecordRefused("owned-elsewhere", message, error.remedy, field=name)
 
 
-def _is_empty(context: RunContext, before: Offering, name: str) -> bool:
+def _is_empty(centre: Centre, before: Offering, name: str) -> bool:
     """Whether the source left the field empty. A source that names no zone gets the centre's, and
     one that names no registration gets the direct one."""
     value = getattr(before, name)
     if name == "time_zone":
-        return bool(value == context.centre.time_zone)
+        return bool(value == centre.time_zone)
     return value in _EMPTY or (name == "registration" and value == _DEFAULTS[name])
