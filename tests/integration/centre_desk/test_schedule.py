@@ -55,14 +55,15 @@ def test_every_course_that_the_schedule_links_has_a_page(
     coordinator = browser()
     for path in ("", "/schedule?when=all", "/calendar?month=2040-03"):
         page = coordinator.get(f"/my-centre/AFR{path}").text
-        assert "/catalogue/AFR-1" not in page
-        for address in set(re.findall(r'href="(/catalogue/[^"?]+)"', page)):
+        addresses = set(re.findall(r'href="(/my-centre/AFR/offerings/[^"?]+)"', page))
+        assert "/my-centre/AFR/offerings/AFR-1" in addresses
+        for address in addresses:
             assert coordinator.get(address).status_code == 200
 
 
 def test_the_calendar_shows_a_course_on_each_of_its_days(browser: Browser) -> None:
     page = browser().get("/my-centre/AFR/calendar?month=2040-03").text
-    assert page.count("/catalogue/AFR-1") == 11  # 2 to 12 March
+    assert page.count("/offerings/AFR-1") == 11  # 2 to 12 March
     assert 'class="begins"' in page
     assert "No course" in browser("ARB").get("/my-centre/ARB/calendar?month=2040-04").text
 
