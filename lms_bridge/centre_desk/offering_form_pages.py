@@ -78,8 +78,6 @@ def make(code: str) -> ResponseReturnValue:
     row, problems = row_of(mine, _blank(centre))
     named = form_text("id", 1000)
     try:
-        if problems:
-            return _new_page(centre, mine, problems)
         made = _push_new(centre, named or _own_id(), row)
     except _Exists as error:
         if named:
@@ -89,7 +87,7 @@ def make(code: str) -> ResponseReturnValue:
     except BridgeError as error:
         return _new_page(centre, mine, error=error)
     if not isinstance(made, str):
-        return _new_page(centre, mine, made)
+        return _new_page(centre, mine, [*problems, *made])
     address = url_for("centre_desk.show_offering", code=code, offering=made, done="created")
     return redirect(address, 303)
 
@@ -243,8 +241,6 @@ def _keep(found: DeskOffering, mine: Mapping[str, str], revision: int) -> Sequen
         RecordRefused: a field cannot be completed.
     """
     row, problems = row_of(mine, found.record)
-    if problems:
-        return problems
     centre, actor = found.centre, current_actor()
 
     def do(tx: Connection, context: RunContext) -> Sequence[Problem]:
@@ -256,7 +252,7 @@ def _keep(found: DeskOffering, mine: Mapping[str, str], revision: int) -> Sequen
         names = links.external_ids(tx, FILES, Kind.OFFERING, [found.record_id])
         name = names.get(found.record_id, found.record.code)
         pushed = _pushed(tx, context, name, row)
-        return () if isinstance(pushed, str) else pushed
+        return () if isinstance(pushed, str) else [*problems, *pushed]
 
     return the_bridge().act(centre, Flow.OFFERINGS, actor, do)
 

@@ -83,7 +83,8 @@ def texts_given(get: Callable[[str, str], str]) -> dict[str, str]:
 
 
 def row_of(texts: Texts, record: Offering) -> tuple[dict[str, Json], list[Problem]]:
-    """The row of a schedule that these texts of the record say, and what cannot be read in them."""
+    """The row of a schedule that these texts of the record say, and what cannot be read in them. A
+    row with such a problem is refused."""
     before, row = texts_of(record), document(record)
     for name in ("code", "centre", "listed"):
         row.pop(name)
@@ -96,6 +97,7 @@ def row_of(texts: Texts, record: Offering) -> tuple[dict[str, Json], list[Proble
             row[name] = _value(name, texts[name], texts["time_zone"])
         except CellUnclear as error:
             problems.append(Problem(name, "unclear", str(error)))
+            row[name] = texts[name]  # which the schema refuses, too: this field is a list
     return row, problems
 
 

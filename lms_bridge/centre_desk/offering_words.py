@@ -89,7 +89,7 @@ _FIELD_PROBLEMS: Mapping[str, str] = {
     "owned-elsewhere": "The learning system gives this. Change it there.",
     "bad-id": "This id is too long, or cannot be printed.",
     "id-taken": "Another course has this id.",
-    "unclear": "This can mean two things. Write it in another way.",
+    "unclear": "This cannot be read. Write it as in the example.",
 }
 _OTHER = "This cannot be used."
 _REFUSALS: Mapping[str, str] = {
