@@ -5,21 +5,20 @@ from __future__ import annotations
 from flask import Blueprint, Flask, current_app, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from lms_bridge.admin.centre_checks import Checks, broken_flows
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.ports import Verdict
+from lms_bridge.jobs.centre_checks import CHECKS, Checks, broken_flows
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
 pages = Blueprint("checks", __name__)
-_CHECKS = "lms_bridge_checks"
 _ORDER = (Verdict.MISSING, Verdict.WARNING, Verdict.OK)
 
 
 def add_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_CHECKS] = Checks(bridge)
+    app.extensions[CHECKS] = Checks(bridge)
 
 
 @pages.get("/centres/<code>/check")
@@ -46,6 +45,6 @@ def show(code: str) -> str:
 def begin(code: str) -> ResponseReturnValue:
     """Begins a check, and shows its page at once. A second click begins no second one."""
     centre = centre_for(Scope.WRITE_OPERATIONS, code)
-    checks: Checks = current_app.extensions[_CHECKS]
+    checks: Checks = current_app.extensions[CHECKS]
     checks.request(centre, current_actor())
     return redirect(url_for("checks.show", code=code), 303)

@@ -6,7 +6,7 @@ import structlog
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lms_bridge.admin.centre_checks import set_active
+from lms_bridge.admin.pauses import set_active
 from lms_bridge.api.queries import person
 from lms_bridge.audit import Change, Subject, changed_fields, record
 from lms_bridge.domain.access import Scope

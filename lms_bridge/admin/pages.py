@@ -206,7 +206,7 @@ def centre(code: str) -> str:
     with bridge.database.reading() as tx:
         last = stored_runs.last_runs(tx, centre=code, most=20)
         waiting = queries.count_waiting(tx, [code])
-        flows = queries.freshness(tx, code)
+        flows = flow_states.freshness(tx, code)
         mine = stored_memberships.memberships_of(tx, code)
         check = find_check(tx, code)
     due = [(JOBS[job.kind], job.after(now)) for job in jobs_of(found, bridge.settings.clock)]
@@ -217,7 +217,7 @@ def centre(code: str) -> str:
         runs=last,
         waiting=waiting,
         flows=flows,
-        fresh_runs=queries.FRESH_RUNS,
+        fresh_runs=flow_states.FRESH_RUNS,
         due=due,
         check=check,
         checking=check is not None and check.under_way(now),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, lite
 
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.batches import chunks
-from lms_bridge.domain.model import Flow, Kind
+from lms_bridge.domain.model import Kind
 from lms_bridge.jobs.leader import NAME
-from lms_bridge.store import flow_states
 from lms_bridge.store.holds import PENDING as WAITING
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.tables import (
@@ -69,42 +67,6 @@ def count_waiting(tx: Connection, within: Sequence[str] | None = None) -> dict[s
         "quarantine": _count(tx, quarantine, *among(quarantine)),
         "people": _count(tx, unmatched, UNDECIDED, *among(unmatched)),
     }
-
-
-FRESH_RUNS = 3000
-"""The page of a centre looks for the last good run of a flow among so many: some weeks of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowFreshness:
-    """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
-    when its last run that read the centre ended well; none if there is none among the last
-    ``FRESH_RUNS``."""
-
-    flow: str
-    status: str
-    failing_since: datetime | None
-    good_at: datetime | None
-
-
-def freshness(tx: Connection, code: str) -> list[FlowFreshness]:
-    """One for each flow that the centre ran."""
-    states = flow_states.states_of(tx, code)
-    good = _last_good(tx, code, [flow for flow in Flow if flow in states])
-    return [FlowFreshness(flow, *states[flow], at) for flow, at in good.items()]
-
-
-def _last_good(tx: Connection, code: str, flows: Sequence[Flow]) -> dict[Flow, datetime | None]:
-    last = select(run).where(run.c.centre == code).order_by(run.c.id.desc()).limit(FRESH_RUNS)
-    of = last.subquery()
-    good = (of.c.status.in_(_GOOD), of.c.trigger.in_(flow_states.READ_A_CENTRE))
-    return {
-        flow: tx.scalar(select(func.max(of.c.finished_at)).where(*good, of.c.flows.contains(flow)))
-        for flow in flows
-    }
-
-
-_GOOD = ("done", "waiting", "held")
 
 
 def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:

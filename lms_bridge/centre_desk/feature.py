@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lms_bridge.centre_desk import (
+    lms_pages,
     offering_form_pages,
     offering_pages,
     paper_pages,
@@ -15,6 +16,6 @@ from lms_bridge.centre_desk import pages as _pages
 from lms_bridge.centre_desk.desk import pages as pages
 
 MODULES = (
-    *(_pages, upload_pages, people_pages, question_pages, result_pages),
+    *(_pages, upload_pages, people_pages, question_pages, result_pages, lms_pages),
     *(offering_pages, offering_form_pages, paper_pages),
 )

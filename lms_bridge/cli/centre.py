@@ -9,12 +9,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy import Row
 
-from lms_bridge.admin.centre_checks import (
-    broken_flows,
-    check_centre,
-    finding_document,
-    set_active,
-)
+from lms_bridge.admin.pauses import set_active
 from lms_bridge.admin.queries import last_run_of_each
 from lms_bridge.api.documents import NO_PROFILE
 from lms_bridge.bridge import Bridge
@@ -34,6 +29,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.ports import ProbeFinding, Verdict
+from lms_bridge.jobs.centre_checks import broken_flows, check_centre, finding_document
 from lms_bridge.network.memberships import add_in
 from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Flow
 from lms_bridge.store.outbox import add_notice
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import flow_state
+from lms_bridge.store.tables import run as run_table
 
 _BAD = ("failed", "cut off")
 READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
@@ -89,3 +91,44 @@ def statuses(tx: Connection) -> dict[str, dict[str, str]]:
     for centre, flow, status in rows:
         found.setdefault(centre, {})[flow] = status
     return found
+
+
+FRESH_RUNS = 3000
+"""A page of a centre looks for the last good run of a flow among so many: some weeks of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFreshness:
+    """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
+    when its last run that read the centre ended well; none if there is none among the last
+    ``FRESH_RUNS``."""
+
+    flow: str
+    status: str
+    failing_since: datetime | None
+    good_at: datetime | None
+
+
+def freshness(tx: Connection, code: str) -> list[FlowFreshness]:
+    """One for each flow that the centre ran."""
+    states = states_of(tx, code)
+    good = _last_good(tx, code, [flow for flow in Flow if flow in states])
+    return [FlowFreshness(flow, *states[flow], at) for flow, at in good.items()]
+
+
+def _last_good(tx: Connection, code: str, flows: Sequence[Flow]) -> dict[Flow, datetime | None]:
+    last = (
+        select(run_table)
+        .where(run_table.c.centre == code)
+        .order_by(run_table.c.id.desc())
+        .limit(FRESH_RUNS)
+    )
+    of = last.subquery()
+    good = (of.c.status.in_(_GOOD), of.c.trigger.in_(READ_A_CENTRE))
+    return {
+        flow: tx.scalar(select(func.max(of.c.finished_at)).where(*good, of.c.flows.contains(flow)))
+        for flow in flows
+    }
+
+
+_GOOD = ("done", "waiting", "held")

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 import lms_bridge.web
-from lms_bridge.admin.centre_checks import TOO_LONG, Checks, check_centre
+from lms_bridge.jobs.centre_checks import TOO_LONG, Checks, check_centre
 from lms_bridge.devtools.moodle.server import RunningServer, serve
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.access import DataScope

@@ -1,4 +1,4 @@
-"""Checks and pauses of centres, as pages and commands do them.
+"""Checks of centres' LMSs, as pages and commands do them.
 
 A check on a page has a thread of its own: no thread that answers requests waits for an LMS.
 """
@@ -19,7 +19,7 @@ from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.model import Centre, Kind
 from lms_bridge.domain.ports import Closes, ProbeFinding, Probes, Verdict
 from lms_bridge.http.deadline import Deadline, starting_until
-from lms_bridge.store import centre_checks, centres, retries
+from lms_bridge.store import centre_checks, retries
 from lms_bridge.store.failures import failure_code
 from lms_bridge.sync.holds import request_run
 from lms_bridge.worker_pool import WorkerPool
@@ -28,6 +28,8 @@ SECONDS = 60.0
 """No request of a check begins later; each request has its own deadline besides."""
 TOO_LONG = "The check took more than {seconds:.0f} seconds. The LMS is slow: try it again later."
 AT_ONCE = 4
+CHECKS = "lms_bridge_checks"
+"""The name under which an application keeps the checks of its process."""
 _log = structlog.get_logger(__name__)
 
 
@@ -103,6 +105,10 @@ class Checks:
         """Begins a check; False when one is under way already, also in another process."""
         with self._bridge.database.writing() as tx:
             begun = centre_checks.begin_check(tx, centre.code, by.name, by.at)
+            if begun:
+                fields = {"check": (None, "requested")}
+                change = Change(Subject.CENTRE, "check", None, centre.code, fields, centre.code)
+                record(tx, by, change)
         if begun:
             self._pool.add(centre.code, centre.code, lambda: self._check(centre, by.name))
         return begun
@@ -123,21 +129,3 @@ class Checks:
         with self._bridge.database.writing() as tx:
             documents = [finding_document(each) for each in findings]
             centre_checks.end_check(tx, centre.code, documents, error, utc_now())
-
-
-def set_active(bridge: Bridge, code: str, active: bool, by: Actor) -> bool:
-    """Lets nothing run for a centre (``active`` false), or lets it run again. Nothing is removed.
-    Returns whether that changed anything.
-
-    Raises:
-        NotFound: there is no such centre.
-    """
-    centre = bridge.centre(code)
-    if centre.active == active:
-        return False
-    with bridge.database.writing() as tx:
-        centres.change(tx, replace(centre, active=active))
-        action, fields = "resume" if active else "pause", {"active": (centre.active, active)}
-        record(tx, by, Change(Subject.CENTRE, action, None, code, fields, code))
-    _log.info("centre switched", centre=code, active=active, by=by.name)
-    return True

@@ -1,0 +1,71 @@
+"""A centre's people read what their LMS lacks, and check it."""
+
+from __future__ import annotations
+
+from flask import Flask
+from sqlalchemy import select
+
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.roles import Role
+from lms_bridge.jobs.centre_checks import CHECKS
+from lms_bridge.store import centre_checks
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import item
+from tests.integration.accounts.browser import send
+from tests.integration.centre_desk.conftest import Browser
+
+LMS = "/my-centre/AFR/lms"
+
+
+def test_the_page_shows_each_step_and_no_secret(browser: Browser) -> None:
+    page = browser().get(LMS).text
+    assert "The bridge knows how to reach your LMS." in page
+    assert "https://lms.example.org" in page
+    assert "wstoken" not in page
+    assert "abcdef123" not in page
+    assert "Nobody checked your LMS yet." in page
+
+
+def test_a_check_goes_on_elsewhere_once_a_minute_and_shows_what_it_found(
+    desk_app: Flask, browser: Browser, database: Database
+) -> None:
+    coordinator = browser()
+    answer = send(coordinator, f"{LMS}/check")
+    assert answer.headers["Location"].endswith("done=check")
+    assert desk_app.extensions[CHECKS].wait_idle(60)
+    page = coordinator.get(LMS).text
+    assert "The check came to no end." in page or "What is missing" in page
+    again = send(coordinator, f"{LMS}/check")
+    assert again.headers["Location"].endswith("done=soon")
+    assert "one each minute" in coordinator.get(again.headers["Location"]).text
+    with database.reading() as tx:
+        lines = tx.scalars(select(item.c.external_id).where(item.c.action == "check")).all()
+    assert lines == ["AFR"]
+
+
+def test_what_is_missing_stands_first_with_its_remedy(browser: Browser, database: Database) -> None:
+    with database.writing() as tx:
+        assert centre_checks.begin_check(tx, "AFR", "Sample Amina", utc_now())
+        findings = [
+            {"check": "speed", "verdict": "ok", "message": "It answers.", "remedy": ""},
+            {
+                "check": "function x",
+                "verdict": "missing",
+                "message": "x is <not> allowed.",
+                "remedy": "Add it.",
+            },
+        ]
+        documents = [{**each, "affects": ["results"]} for each in findings]
+        centre_checks.end_check(tx, "AFR", documents, "", utc_now())
+    page = browser().get(LMS).text
+    assert "x is &lt;not&gt; allowed." in page
+    assert "Add it." in page
+    assert "These flows will not work:" in page
+    assert "See what is missing below" in page
+
+
+def test_an_instructor_and_another_centre_see_nothing_of_it(browser: Browser) -> None:
+    assert browser(role=Role.INSTRUCTOR).get(LMS).status_code == 403
+    foreign = browser("ARB")
+    assert foreign.get(LMS).status_code == 404
+    assert send(foreign, f"{LMS}/check").status_code == 404
