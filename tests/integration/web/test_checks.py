@@ -13,12 +13,12 @@ import pytest
 from flask.testing import FlaskClient
 
 import lms_bridge.web
-from lms_bridge.jobs.centre_checks import TOO_LONG, Checks, check_centre
 from lms_bridge.devtools.moodle.server import RunningServer, serve
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.roles import Role
+from lms_bridge.jobs.centre_checks import TOO_LONG, Checks, check_centre
 from lms_bridge.store import centre_checks, centres
 from lms_bridge.store.database import Database
 from lms_bridge.web.filters import HTMX
