@@ -23,7 +23,9 @@ from sqlalchemy import (
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import GRADEBOOK, Kind
+from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.lti_tables import course, launch_origin, registration
+from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import enrolment, link, offering, result
 from lms_bridge.store.types import Utc
@@ -91,16 +93,17 @@ def keep_origin(tx: Connection, new: LaunchOrigin, now: datetime) -> None:
 
 
 _COURSE_KEY = ("registration_id", "context", "offering_id")
-_COURSE = select(course.c.title, course.c.memberships).where(
-    *(course.c[name] == bindparam(f"{name}_is") for name in _COURSE_KEY)
+_COURSE = Prepared(
+    select(course.c.title, course.c.memberships).where(
+        *(course.c[name] == bindparam(f"{name}_is") for name in _COURSE_KEY)
+    )
 )
 
 
-def is_known_origin(tx: Connection, course: StoredOrigin) -> bool:
+def is_known_origin(database: Database, course: StoredOrigin) -> bool:
     """Whether a platform's course is stored as the platform shows it now."""
     key = {f"{name}_is": getattr(course, name) for name in _COURSE_KEY}
-    known = tx.execute(_COURSE, key).first()
-    return known is not None and tuple(known) == (course.title, course.memberships)
+    return first_row(database, _COURSE, key) == (course.title, course.memberships)
 
 
 def keep_platform_course(tx: Connection, new: StoredOrigin, now: datetime) -> None:

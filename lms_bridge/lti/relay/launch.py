@@ -120,9 +120,7 @@ def launched_offering(
         return offering
     title = (context.title or context.label)[:500]
     course = StoredOrigin(registration.id, id_, context.id, title, launch.memberships)
-    with lti.database.reading() as tx:
-        known = launch_origins.is_known_origin(tx, course)
-    if not known:
+    if not launch_origins.is_known_origin(lti.database, course):
         with lti.database.writing() as tx:
             launch_origins.keep_platform_course(tx, course, lti.now())
     return offering
