@@ -139,15 +139,16 @@ def _waiting(tx: Connection, words: Words, begin: int) -> None:
     empty = f"CAST('' AS {'blob' if sqlite else 'bytea'})"
     _copy(
         tx,
-        "INSERT INTO unmatched (centre, learner_id, suggestions, reason, since, to_create) "
-        f"""{_COUNTED}SELECT {of}, i, '[["12","same name"]]', 'several', {at}, {no} FROM n""",
+        "INSERT INTO unmatched (centre, learner_id, suggestions, reason, since, to_create, agrees) "
+        f"""{_COUNTED}SELECT {of}, i, '[["12","same name"]]', 'several', {at}, {no}, {no} FROM n""",
         times | {"many": 300},
     )
     _copy(
         tx,
         "INSERT INTO quarantine (system, kind, centre, external_id, source_hash, code, reason, "
-        f"since, run_id) {_COUNTED}SELECT 'academy', 'enrolment', {of}, "
-        f"{words.number.format('i')}, {empty}, 'unreadable', 'It has no learner.', {at}, i FROM n",
+        f"since, run_id, shown) {_COUNTED}SELECT 'academy', 'enrolment', {of}, "
+        f"{words.number.format('i')}, {empty}, 'unreadable', 'It has no learner.', {at}, i, '{{}}' "
+        "FROM n",
         times | {"many": 2_000},
     )
     _copy(

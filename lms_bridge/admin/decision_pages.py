@@ -1,4 +1,4 @@
-"""What operators decide on their pages: holds, people, and when a centre runs."""
+"""What operators decide about one person or one centre."""
 
 from __future__ import annotations
 
@@ -6,39 +6,18 @@ import structlog
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from lms_bridge.admin.matches import MatchDecision, record_match
 from lms_bridge.admin.pauses import set_active
 from lms_bridge.api.queries import person
-from lms_bridge.audit import Change, Subject, changed_fields, record
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind
-from lms_bridge.store import holds
-from lms_bridge.sync.holds import decide_hold, match_person, request_run, retry_failing
+from lms_bridge.sync.holds import match_person, request_run, retry_failing
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
 pages = Blueprint("decisions", __name__)
 _NUMBER = "<int(max=999999999999999999):number>"
 _log = structlog.get_logger(__name__)
-
-
-@pages.post(f"/holds/{_NUMBER}/decision")
-@needs(Scope.WRITE_OPERATIONS)
-def decide(number: int) -> ResponseReturnValue:
-    """Carries a hold out (``carry out``), or keeps what is there (``keep``)."""
-    decisions = {"carry out": True, "keep": False}
-    chosen = decisions.get(request.form.get("decision", ""))
-    if chosen is None:
-        raise Refused("no-decision", "Choose one of the two buttons.")
-    database, by = the_bridge().database, current_actor()
-    with database.reading() as tx:
-        row = holds.hold_row(tx, number)
-    if row is None:
-        raise NotFound("no-such-hold", f"There is no hold {number}.")
-    centre_for(Scope.WRITE_OPERATIONS, row.centre)
-    with database.writing() as tx:
-        decide_hold(tx, number, approve=chosen, by=by.name, at=by.at)
-    _log.info("hold decided", hold=number, approved=chosen, by=by.name)
-    return redirect(url_for("admin.holds", done="hold"), 303)
 
 
 @pages.post(f"/people/{_NUMBER}/match")
@@ -61,10 +40,9 @@ def match(number: int) -> ResponseReturnValue:
     with database.writing() as tx:
         match_person(tx, centre.code, row.academy_id, account or None)
         request_run(tx, centre.code, [Kind.ENROLMENT], by.at, by.name)
-        fields = changed_fields(None, {"learner": row.academy_id, "account": account or "new"})
-        record(tx, by, Change(Subject.CENTRE, "match", None, centre.code, fields, centre.code))
+        record_match(tx, by, MatchDecision(centre.code, row.academy_id, account))
     _log.info("person matched", centre=centre.code, by=by.name)
-    return redirect(url_for("admin.people", done="person"), 303)
+    return redirect(url_for("people.show_all", done="person"), 303)
 
 
 @pages.post("/centres/<code>/run")

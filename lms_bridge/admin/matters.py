@@ -34,10 +34,10 @@ _COMMANDS: dict[Matter, str] = {
     Matter.CONNECTIONS_WAITING: "lti list",
 }
 PAGES: dict[Matter, tuple[str, Scope]] = {
-    Matter.QUARANTINED: ("admin.quarantine", Scope.READ_OPERATIONS),
+    Matter.QUARANTINED: ("quarantine.show_quarantine", Scope.READ_OPERATIONS),
     Matter.WEBHOOKS_OFF: ("webhooks.show", Scope.ADMINISTER),
-    Matter.HOLDS: ("admin.holds", Scope.READ_OPERATIONS),
-    Matter.PEOPLE_UNMATCHED: ("admin.people", Scope.READ_OPERATIONS),
+    Matter.HOLDS: ("holds.show_all", Scope.READ_OPERATIONS),
+    Matter.PEOPLE_UNMATCHED: ("people.show_all", Scope.READ_OPERATIONS),
     Matter.CONNECTIONS_WAITING: ("connections.show", Scope.ADMINISTER),
 }
 """The page that helps, and what it needs. Of the others, the page of each centre does."""

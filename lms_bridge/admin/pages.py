@@ -1,11 +1,10 @@
-"""Pages of operators: centres, runs, and what waits for a decision; and the public overview."""
+"""Pages of operators: what is wrong, centres, and runs; and the public overview."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import (
     Blueprint,
@@ -17,14 +16,13 @@ from flask import (
     request,
 )
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Connection, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge import __version__
 from lms_bridge.admin import queries, run_filters
 from lms_bridge.admin.matters import PAGES, command_for, in_words, message_of
 from lms_bridge.admin.run_filters import NAMES, STATES, RunFilter
-from lms_bridge.api.documents import SHOWN_VALUES, hold_document
+from lms_bridge.api.documents import SHOWN_VALUES
 from lms_bridge.audit import FLOWS
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue import queries as catalogue_queries
@@ -42,9 +40,7 @@ from lms_bridge.store import runs as stored_runs
 from lms_bridge.store.attention import AttentionCounts, findings
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
-from lms_bridge.store.holds import CONFLICT
 from lms_bridge.store.probe import WriteProbe
-from lms_bridge.sync.holds import consequence
 from lms_bridge.sync.run_state import state_in_words, worst
 from lms_bridge.web.access import (
     centre_for,
@@ -68,8 +64,6 @@ ITEMS = 200
 """Items on one page of a run."""
 ON_FRONT = 5
 """Offerings of each kind on the front page."""
-EXAMPLES = 10
-"""Offerings that are listed for a hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,62 +280,6 @@ def split_counts(counts: Mapping[str, int]) -> list[tuple[str, str, str, int]]:
         action, _, state = rest.rpartition(".")
         rows.append((kind, action, state, number))
     return rows
-
-
-@operator_pages.get("/holds")
-@needs(Scope.READ_OPERATIONS)
-def holds() -> str:
-    page = page_param()
-    with the_bridge().database.reading() as tx:
-        codes = centres_for(tx, Scope.READ_OPERATIONS)
-        total, rows = queries.page_of(
-            tx, "holds", within=codes, limit=SIZE, offset=(page - 1) * SIZE
-        )
-        examples = queries.offerings_held(tx, rows, EXAMPLES)
-        conflicts = {row.id: _conflicts(tx, row) for row in rows if row.reason == CONFLICT}
-    return render_template(
-        "holds.html",
-        rows=rows,
-        paging=Paging(page, total),
-        examples=examples,
-        conflicts=conflicts,
-        consequence=consequence,
-        done=_done(),
-    )
-
-
-def _conflicts(tx: Connection, row: Row[Any]) -> list[tuple[str, str, list[Any] | None]]:
-    """(record, field, [ours, theirs]) of the first records in conflict; a personal field has no
-    values."""
-    found = hold_document(tx, row)["conflicts"][: EXAMPLES * 2]
-    return [
-        (
-            each["record"],
-            each["field"],
-            None if each["personal"] else [each["ours"], each["theirs"]],
-        )
-        for each in found
-    ]
-
-
-@operator_pages.get("/quarantine")
-@needs(Scope.READ_OPERATIONS)
-def quarantine() -> str:
-    return _list("quarantine")
-
-
-@operator_pages.get("/people")
-@needs(Scope.READ_OPERATIONS)
-def people() -> str:
-    return _list("people")
-
-
-def _list(name: str) -> str:
-    page = page_param()
-    with the_bridge().database.reading() as tx:
-        codes = centres_for(tx, Scope.READ_OPERATIONS)
-        total, rows = queries.page_of(tx, name, within=codes, limit=SIZE, offset=(page - 1) * SIZE)
-    return render_template(f"{name}.html", rows=rows, paging=Paging(page, total), done=_done())
 
 
 def _done() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, literal_column, select
 
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.batches import chunks
@@ -19,7 +19,6 @@ from lms_bridge.store.tables import (
     enrolment,
     hold,
     item,
-    learner,
     lease,
     link,
     offering,
@@ -151,37 +150,3 @@ def _offerings(tx: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]
         )
         found.update((row.id, (row.code, row.title)) for row in rows)
     return found
-
-
-def offerings_held(tx: Connection, holds: Sequence[Row[Any]], most: int) -> dict[int, list[str]]:
-    """{hold's id: titles of the first offerings that it is about}"""
-    firsts = {row.id: list(row.record_ids)[:most] for row in holds if row.kind == Kind.OFFERING}
-    names = _offerings(tx, {id_ for ids in firsts.values() for id_ in ids})
-    return {
-        hold_id: [f"{names[id_][1]} ({names[id_][0]})" for id_ in ids if id_ in names]
-        for hold_id, ids in firsts.items()
-    }
-
-
-def page_of(
-    tx: Connection, what: str, *, limit: int, offset: int, within: Sequence[str] | None = None
-) -> tuple[int, Sequence[Row[Any]]]:
-    """(how many there are, a page of them) of holds, of what is in quarantine, or of people; of
-    these centres, or of all."""
-    query: Select[Any]
-    counted: list[Any] = []
-    if what == "people":
-        table = unmatched
-        query = select(unmatched, learner.c.academy_id).order_by(unmatched.c.id)
-        query = query.join(learner, learner.c.id == unmatched.c.learner_id)
-        query, counted = query.where(UNDECIDED), [UNDECIDED]
-    elif what == "holds":
-        table = hold
-        query = select(hold).order_by(hold.c.status != WAITING, hold.c.id.desc())
-    else:
-        table = quarantine
-        query = select(quarantine).order_by(quarantine.c.id.desc())
-    if within is not None:
-        of_these = table.c.centre.in_(within)
-        query, counted = query.where(of_these), [*counted, of_these]
-    return _count(tx, table, *counted), tx.execute(query.limit(limit).offset(offset)).all()

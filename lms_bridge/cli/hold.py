@@ -7,9 +7,10 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
+from lms_bridge.admin.held import Staged, staged
 from lms_bridge.api.documents import hold_document
 from lms_bridge.bridge import Bridge
-from lms_bridge.console.output import print_json, print_line, table, when
+from lms_bridge.console.output import clean, print_json, print_line, table, when
 from lms_bridge.console.session import NUMBER, json_option, user_name, with_bridge
 from lms_bridge.console.summary import field_lines, record_labels
 from lms_bridge.domain.clock import utc_now
@@ -72,12 +73,15 @@ def show(bridge: Bridge, number: int, in_json: bool) -> None:
                 "no-such-hold", f"There is no hold {number}.", "See `lms-bridge hold list`."
             )
         names = record_labels(tx, Kind(row.kind), row.record_ids)
+        totals = staged(tx, row)
         conflicts = holds.fields_in_conflict(tx, row)
         document = hold_document(tx, row)
     if in_json:
         print_json(document)
         return
     _show_head(row)
+    if row.kind != Kind.OFFERING:
+        _show_totals(totals)
     for record_id in row.record_ids:
         print_line(f"  - {names.get(record_id, f'record {record_id}')}")
         for line in field_lines(conflicts.get(record_id) or {}):
@@ -95,6 +99,14 @@ def _show_head(row: Row[Any]) -> None:
     print_line(_MEANING.get(row.reason, ""))
     if row.decided_at:
         print_line(f"Decided by {row.decided_by} at {when(row.decided_at)}")
+
+
+def _show_totals(found: Staged) -> None:
+    """How many of how many records of each offering are held."""
+    for each in found.totals:
+        print_line(clean(f"{each.held} of {each.known}: {each.code} {each.title}"))
+    if found.others:
+        print_line(f"and {found.others} more offerings")
 
 
 def _decision(verb: str, approve: bool, meaning: str) -> click.Command:

@@ -73,7 +73,21 @@ def decide(
         return _unsure(learner, "other-stable-id", by_email)
     if trust_email:
         return Decision(Match.FOUND, "email", free[0].external_id)
-    return _unsure(learner, "same-email", free)
+    return _unsure(learner, SAME_EMAIL, free)
+
+
+SAME_EMAIL = "same-email"
+_SAME_NAME = "same name"
+
+
+def agrees(reason: str, suggestions: Sequence[Sequence[str]]) -> bool:
+    """Whether one account alone has the learner's address, and their name, too: a person may accept
+    many of these at once."""
+    return (
+        reason == SAME_EMAIL
+        and len(suggestions) == 1
+        and suggestions[0][1].endswith(f", {_SAME_NAME}")
+    )
 
 
 def _unsure(learner: Learner, reason: str, accounts: Sequence[Account]) -> Decision:
@@ -81,7 +95,9 @@ def _unsure(learner: Learner, reason: str, accounts: Sequence[Account]) -> Decis
     suggestions = tuple(
         (
             account.external_id,
-            f"{reason}, same name" if name_key(account.name) == name else f"{reason}, other name",
+            f"{reason}, {_SAME_NAME}"
+            if name_key(account.name) == name
+            else f"{reason}, other name",
         )
         for account in accounts
     )

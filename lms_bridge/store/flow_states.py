@@ -16,7 +16,7 @@ from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import flow_state
 from lms_bridge.store.tables import run as run_table
 
-_BAD = ("failed", "cut off")
+BAD = ("failed", "cut off")
 READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
 """Triggers of runs that read the centre. Imports, pushes and scores show nothing of it."""
 _CONNECTION = "connection"
@@ -41,7 +41,7 @@ def note_end(
         return
     known = states_of(tx, run.centre)
     failing = [flow for flow in flows if known.get(flow, ("", None))[1] is not None]
-    bad = status in _BAD or bool(error)
+    bad = status in BAD or bool(error)
     new = [flow for flow in flows if flow not in failing]
     if bad and new:
         why = {"flows": new, "status": status, "code": error}

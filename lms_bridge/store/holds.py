@@ -6,10 +6,21 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.events import Event
+from lms_bridge.domain.matching import agrees
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.outbox import add_notice
 from lms_bridge.store.rows import upsert
@@ -196,9 +207,15 @@ def fields_in_conflict(tx: Connection, row: Row[Any]) -> dict[int, dict[str, Any
     return found
 
 
+_DECIDED_ANEW = ["suggestions", "reason", "to_create", "agrees"]
+
+
 def queue_person(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each row: centre, learner_id, suggestions, reason, since."""
-    rows = [{**row, "to_create": False} for row in rows]
+    rows = [
+        {**row, "to_create": False, "agrees": agrees(row["reason"], row["suggestions"])}
+        for row in rows
+    ]
     for centre in sorted({row["centre"] for row in rows}):
         own = [row for row in rows if row["centre"] == centre]
         known = _undecided(tx, centre, [row["learner_id"] for row in own])
@@ -206,7 +223,7 @@ def queue_person(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         if new:
             since = min(row["since"] for row in new)
             add_notice(tx, Event.PEOPLE_UNMATCHED, centre, since, people=len(new))
-    upsert(tx, unmatched, rows, ["centre", "learner_id"], ["suggestions", "reason", "to_create"])
+    upsert(tx, unmatched, rows, ["centre", "learner_id"], _DECIDED_ANEW)
 
 
 def _undecided(tx: Connection, centre: str, learner_ids: Sequence[int]) -> frozenset[int]:
@@ -243,14 +260,53 @@ def unqueue_people(tx: Connection, centre: str, learner_ids: Collection[int]) ->
     )
 
 
-def waiting_people(tx: Connection, centre: str = "") -> Sequence[Row[Any]]:
-    """Rows: centre, learner_id, academy_id, suggestions, reason, since. No names, no addresses."""
-    query = (
-        select(unmatched, learner.c.academy_id)
-        .join(learner, learner.c.id == unmatched.c.learner_id)
-        .where(UNDECIDED)
-        .order_by(unmatched.c.id)
-    )
+_WAITING_PEOPLE: Select[Any] = (
+    select(unmatched, learner.c.academy_id)
+    .join(learner, learner.c.id == unmatched.c.learner_id)
+    .where(UNDECIDED)
+    .order_by(unmatched.c.id)
+)
+
+
+def waiting_people(
+    tx: Connection,
+    centre: str = "",
+    *,
+    within: Collection[str] | None = None,
+    agreeing: bool = False,
+    after: int = 0,
+    most: int | None = None,
+) -> Sequence[Row[Any]]:
+    """Rows: id, centre, learner_id, academy_id, suggestions, reason, since, agrees. No names, no
+    addresses. ``within`` are the centres that count (None: all), ``after`` is the id of the row
+    before the first one."""
+    query = _WAITING_PEOPLE.where(unmatched.c.id > after) if after else _WAITING_PEOPLE
     if centre:
         query = query.where(unmatched.c.centre == centre)
-    return tx.execute(query).all()
+    if within is not None:
+        query = query.where(unmatched.c.centre.in_(within))
+    if agreeing:
+        query = query.where(unmatched.c.agrees)
+    return tx.execute(query.limit(most)).all()
+
+
+def count_waiting_people(
+    tx: Connection, centre: str = "", *, within: Collection[str] | None = None
+) -> tuple[int, int]:
+    """(how many wait, with how many of them one account agrees)"""
+    agreeing = func.count().filter(unmatched.c.agrees)
+    query = select(func.count(), agreeing).select_from(unmatched).where(UNDECIDED)
+    if centre:
+        query = query.where(unmatched.c.centre == centre)
+    if within is not None:
+        query = query.where(unmatched.c.centre.in_(within))
+    row = tx.execute(query).one()
+    return row[0], row[1]
+
+
+def waits(tx: Connection, centre: str, learner_id: int) -> bool:
+    """Whether the learner waits for a decision; whoever else decides waits for this transaction."""
+    query = select(unmatched.c.id).where(
+        unmatched.c.centre == centre, unmatched.c.learner_id == learner_id, UNDECIDED
+    )
+    return tx.scalar(query.with_for_update()) is not None

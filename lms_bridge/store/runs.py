@@ -24,13 +24,14 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.rows import upsert
+from lms_bridge.store.run_days import add_to_day
 from lms_bridge.store.tables import item, quarantine, run
 from lms_bridge.store.waits import Wait
 
 RUNNING: ColumnElement[bool] = literal_column("(run.status = 'running')")
 """Written out, so that PostgreSQL plans for this rare status and no other."""
 QUIET_AT_ONCE = 10_000
-_WHOSE = (run.c.id, run.c.centre, run.c.flows, run.c.trigger)
+_WHOSE = (run.c.id, run.c.centre, run.c.flows, run.c.trigger, run.c.started_at)
 
 
 def start_run(
@@ -80,6 +81,7 @@ def finish_run(
     )
     for whose in ended.all():
         note_end(tx, whose, status, error[0], at, answered)
+        add_to_day(tx, whose, status, counts, at)
 
 
 def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
@@ -93,6 +95,7 @@ def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
         counts = _counts_of(tx, whose.id)
         tx.execute(update(run).where(run.c.id == whose.id).values(counts=counts))
         note_end(tx, whose, CUT_OFF, "", at)
+        add_to_day(tx, whose, CUT_OFF, counts, at)
 
 
 CUT_OFF = "cut off"
@@ -186,13 +189,13 @@ def scopes_in_quarantine(tx: Connection, system: str, kind: Kind) -> frozenset[s
 
 def put_in_quarantine(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each row: system, kind, centre, external_id, scope, source_hash, code, reason, since,
-    run_id."""
+    run_id; and of an offering also ``shown`` and ``remedy``."""
     upsert(
         tx,
         quarantine,
         rows,
         ["system", "kind", "centre", "external_id"],
-        ["source_hash", "scope", "code", "reason", "run_id"],
+        ["source_hash", "scope", "code", "reason", "shown", "remedy", "run_id"],
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -381,6 +382,8 @@ unmatched = Table(
     Column("since", Utc, nullable=False),
     # A person decided that no account is the learner's: one is to be created.
     Column("to_create", Boolean, nullable=False, default=False),
+    # One account has the same address and the same name: `domain.matching.agrees`.
+    Column("agrees", Boolean, nullable=False, default=False),
     UniqueConstraint("centre", "learner_id"),
 )
 
@@ -468,6 +471,26 @@ flow_state = Table(
     Column("failing_since", Utc),
     # Of its last run.
     words("status", 12),
+)
+
+run_day = Table(
+    "run_day",
+    metadata,
+    # The runs of a centre that ended on a day (UTC), added up: they outlive the runs themselves.
+    Column("centre", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("runs", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    # How long they took together, and the longest of them.
+    Column("milliseconds", BigInteger, nullable=False),
+    Column("longest", BigInteger, nullable=False),
+    # Steps that changed something here or there, and records that were refused.
+    Column("changes", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    # The last good run that read the centre, and the most seconds between two of them.
+    Column("good_at", Utc),
+    Column("lag", BigInteger, nullable=False),
+    Index("ix_run_day_day", "day"),
 )
 
 centre_check = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sized
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,8 @@ from lms_bridge.domain.document import Difference, Document, difference
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.policy import Policy
-from lms_bridge.domain.ports import Action
+from lms_bridge.domain.ports import Action, RawRecord
+from lms_bridge.logs import redacted_text
 from lms_bridge.store import holds, runs, source_digests, source_links
 from lms_bridge.store.links import SourceLink
 from lms_bridge.store.tables import EMPTY
@@ -151,10 +153,11 @@ def note_changes(
 def quarantine(tx: Connection, context: RunContext, snapshot: Snapshot, refused: Refusals) -> None:
     """Quarantines bad records with their reasons. They never count as removed."""
     feed = snapshot.feed
-    bad = [(c.raw.external_id, c.scope, c.source_hash, error) for c, error in refused]
-    bad += [(raw.external_id, scope, hash_, error) for raw, scope, hash_, error in snapshot.refused]
+    bad = [(c.raw, c.scope, c.source_hash, error) for c, error in refused]
+    bad += [(raw, scope, hash_, error) for raw, scope, hash_, error in snapshot.refused]
     rows = []
-    for external_id, scope, source_hash, error in bad:
+    for raw, scope, source_hash, error in bad:
+        external_id = raw.external_id
         if error.code in WAITS:
             snapshot.forget(scope)
         context.note(
@@ -170,11 +173,42 @@ def quarantine(tx: Connection, context: RunContext, snapshot: Snapshot, refused:
                 "source_hash": b"" if error.code in WAITS else source_hash,
                 "code": error.code[:60],
                 "reason": kept_text(error),
+                "shown": shown_of(raw, error) if feed.kind is Kind.OFFERING else {},
+                "remedy": error.remedy.replace("\x00", "")[:1000],
                 "since": context.now(),
                 "run_id": context.run_id,
             }
         )
     runs.put_in_quarantine(tx, rows)
+
+
+LONGEST_SHOWN, MOST_SHOWN = 200, 5
+_OF_PEOPLE = frozenset({"coordinators", "organisers"})
+
+
+def shown_of(raw: RawRecord, error: RecordRefused) -> dict[str, Any]:
+    """What helps a person to find and mend a bad offering: ``title`` and ``address`` as the source
+    showed them, and ``fields``: {each field at fault: its value}, cut to some length. Fields that
+    name people are left out."""
+    if not isinstance(raw.fields, Mapping):
+        return {}
+    names = [each.field for each in error.problems] or [error.field]
+    at_fault = dict.fromkeys(name.partition(".")[0] for name in names)
+    fields = {
+        name: _short(raw.fields[name])
+        for name in at_fault
+        if name in raw.fields and name not in _OF_PEOPLE
+    }
+    return {
+        "title": _short(raw.fields.get("title")),
+        "address": _short(raw.fields.get("address")),
+        "fields": dict(list(fields.items())[:MOST_SHOWN]),
+    }
+
+
+def _short(value: object) -> str:
+    text = redacted_text(str("" if value is None else value)[: 2 * LONGEST_SHOWN])
+    return text.replace("\x00", "")[:LONGEST_SHOWN]
 
 
 def refuse_other_owner(kind: Kind, owner: str) -> RecordRefused:

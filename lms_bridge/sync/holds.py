@@ -12,6 +12,7 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Flow, Kind, centre_system, system_label
 from lms_bridge.domain.ports import Action
 from lms_bridge.store import (
+    centres,
     enrolments,
     holds,
     learners,
@@ -171,8 +172,8 @@ def match_person(tx: Connection, centre: str, academy_id: str, account: str | No
     """
     system = centre_system(centre)
     found = learners.learners_by_academy_id(tx, [academy_id]).get(academy_id)
-    waiting = {row.learner_id for row in holds.waiting_people(tx, centre)}
-    if found is None or found[0] not in waiting:
+    centres.lock(tx, centre)  # two people may give one account to two learners
+    if found is None or not holds.waits(tx, centre, found[0]):
         raise NotFound(
             "not-waiting",
             f'Nobody with the Academy id "{academy_id}" waits at {centre}.',

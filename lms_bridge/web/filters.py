@@ -91,7 +91,8 @@ def _time(at: datetime, text: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), text)
 
 
-def _day(local: date) -> str:
+def date_alone(local: date) -> str:
+    """A day without its time, in the reader's language."""
     return _day_text(date(local.year, local.month, local.day), reader_language())
 
 
@@ -114,7 +115,7 @@ def _number_text(many: float | Decimal, locale: str) -> str:
 def day(value: object, zone: str = "UTC") -> Markup:
     """The day in the zone that the time belongs to."""
     at = moment(value)
-    return Markup("") if at is None else _time(at, _day(at.astimezone(_zone(zone))))
+    return Markup("") if at is None else _time(at, date_alone(at.astimezone(_zone(zone))))
 
 
 def last_day(value: object, zone: str = "UTC") -> Markup:
@@ -123,7 +124,7 @@ def last_day(value: object, zone: str = "UTC") -> Markup:
     if end is None:
         return Markup("")
     last = dates.last_day(end, _zone(zone))
-    return _time(end - timedelta(seconds=1), _day(last))
+    return _time(end - timedelta(seconds=1), date_alone(last))
 
 
 def day_and_time(value: object, zone: str = "UTC") -> Markup:
@@ -132,7 +133,7 @@ def day_and_time(value: object, zone: str = "UTC") -> Markup:
     if at is None:
         return Markup("")
     local = at.astimezone(_zone(zone))
-    text = f"{_day(local)}, {local:%H:%M}"
+    text = f"{date_alone(local)}, {local:%H:%M}"
     return _time(at, f"{text} UTC" if zone == "UTC" else text)
 
 
@@ -151,8 +152,8 @@ def times(start: object, end: object, zone: str) -> Markup:
         return day_and_time(start, zone)
     there, over = first.astimezone(_zone(zone)), last.astimezone(_zone(zone))
     same = there.date() == over.date()
-    until = _time(last, f"{over:%H:%M}" if same else f"{_day(over)}, {over:%H:%M}")
-    return Markup("{} – {}").format(_time(first, f"{_day(there)}, {there:%H:%M}"), until)
+    until = _time(last, f"{over:%H:%M}" if same else f"{date_alone(over)}, {over:%H:%M}")
+    return Markup("{} – {}").format(_time(first, f"{date_alone(there)}, {there:%H:%M}"), until)
 
 
 def took(start: datetime, end: datetime | None) -> str:
@@ -279,7 +280,7 @@ def add_to(app: Flask) -> None:
         system=system_label,
         number=number,
         country=country,
-        date_alone=_day,
+        date_alone=date_alone,
     )
     app.jinja_env.globals.update(
         label=label,

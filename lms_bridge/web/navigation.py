@@ -57,14 +57,16 @@ GROUPS = (
     Group(
         "Operations",
         tuple(
-            Entry(f"admin.{name}", title, Scope.READ_OPERATIONS)
-            for name, title in (
-                ("operations", "Operations"),
-                ("centres", "Centres"),
-                ("runs", "Runs"),
-                ("holds", "Holds"),
-                ("quarantine", "Quarantine"),
-                ("people", "People"),
+            Entry(endpoint, title, Scope.READ_OPERATIONS)
+            for endpoint, title in (
+                ("admin.operations", "Operations"),
+                ("admin.centres", "Centres"),
+                ("admin.runs", "Runs"),
+                ("holds.show_all", "Holds"),
+                ("people.show_all", "People"),
+                ("quarantine.show_quarantine", "Quarantine"),
+                ("conflicts.show_conflicts", "Conflicts"),
+                ("figures.show_days", "Figures"),
             )
         ),
     ),

@@ -58,6 +58,30 @@ def test_an_account_is_created_when_none_is_theirs(waiting: Cli, site: MoodleSta
     assert len(site.people.with_any("idnumber", ["acad-1"])) == 1
 
 
+def test_people_are_matched_by_a_table_that_was_filled(waiting: Cli, site: MoodleState) -> None:
+    file = waiting.folder / "people.csv"
+    assert "1 people are in" in waiting("person", "unmatched", "--csv", str(file)).stdout
+    header, row = file.read_text("utf-8-sig").splitlines()
+    rows = [header, f"{row}77", f"{row}new", "ALPHA,acad-9,,,,new", row]
+    file.write_text("\n".join(rows), "utf-8")
+    answer = waiting("person", "match", "--file", str(file), code=1)
+    assert "1 decided, 2 refused" in answer.stdout
+    assert "An earlier row of the file is about the same person." in answer.stderr
+    assert "row 4, ALPHA acad-9" in answer.stderr
+    waiting("person", "match", "--file", str(file), code=1)
+    waiting("sync")
+    assert [each.user_id for each in site.enrolments.of_user(77)] == [77]
+    both = ("person", "match", "acad-1", "--file", str(file))
+    assert "either --file or one learner" in waiting(*both, code=2).stderr
+
+
+def test_a_table_names_only_accounts_that_are_there(waiting: Cli) -> None:
+    file = waiting.file("people.csv", "centre,learner,account\nALPHA,acad-1,4711\n")
+    answer = waiting("person", "match", "--file", file, code=1)
+    assert "has no such account" in answer.stderr
+    assert waiting.json("person", "unmatched")
+
+
 def test_a_match_needs_one_choice_and_a_known_person(waiting: Cli) -> None:
     match = ("person", "match", "acad-1", "--centre", "ALPHA")
     assert "either --account" in waiting(*match, code=2).stderr

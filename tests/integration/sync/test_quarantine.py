@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from lms_bridge.domain.model import Flow
+from lms_bridge.store import runs
+from lms_bridge.sync.diff import LONGEST_SHOWN
 from lms_bridge.sync.offerings import offering_code
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
@@ -38,6 +40,19 @@ def test_a_bad_record_keeps_its_old_version_and_stops_no_other(night: Nights) ->
     for _ in range(3):  # and it is never removed
         assert night.night().status == "waiting"
     assert codes[courses[0]] in night.academy.catalogue
+
+
+def test_quarantine_keeps_what_a_person_needs_to_mend_an_offering(night: Nights) -> None:
+    course = night.lms.add_course("")
+    bad = {"title": "Bad\x00 " + "x" * 900, "seats": "many", "coordinators": "ann@example.org"}
+    night.lms.courses[course] = {**bad, "hours": "soon, ask bob@example.org"}
+    night.night()
+    with night.database.reading() as tx:
+        (row,) = runs.quarantine_of(tx)
+    assert row.shown["title"].startswith("Bad xxx")
+    assert len(row.shown["title"]) == LONGEST_SHOWN
+    assert row.shown["fields"].pop("title") == row.shown["title"]
+    assert row.shown["fields"] == {"seats": "many", "hours": "soon, ask [e-mail]"}
 
 
 def test_a_record_that_was_always_bad_is_not_sent(night: Nights) -> None:

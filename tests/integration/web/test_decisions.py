@@ -20,20 +20,26 @@ def actions(page: str) -> list[str]:
 
 
 def test_a_hold_is_carried_out_or_kept_once(either: FlaskClient, database: Database) -> None:
-    (action,) = [each for each in actions(either.get("/holds").text) if "/holds/" in each]
+    assert 'href="/holds/1"' in either.get("/holds").text
+    (action,) = [each for each in actions(either.get("/holds/1").text) if "/holds/" in each]
     assert send(either, action, {"decision": "perhaps"}).status_code == 400
     answer = send(either, action, {"decision": "keep"})
     assert answer.status_code == 303
     page = either.get(answer.headers["Location"]).text
     assert "The next run carries it out" in page
-    assert action not in page
+    assert "/holds/1" not in page
+    assert "Sample Operator" in either.get("/holds?decided=1").text
     with database.reading() as tx:
         row = tx.execute(select(hold)).one()
     assert (row.status, row.decided_by) == ("rejected", "Sample Operator")
-    # The back button: a second decision changes nothing, and says so.
+    # Two people on one hold, or the back button: the second decision changes nothing.
     again = send(either, action, {"decision": "carry out"})
-    assert again.status_code == 400
-    assert "is rejected, not pending" in again.text
+    assert again.status_code == 409
+    assert "Somebody else decided this before you" in again.text
+    assert "Sample Operator" in again.text
+    assert action not in again.text
+    with database.reading() as tx:
+        assert tx.execute(select(hold)).one() == row
     assert send(either, "/holds/99999/decision", {"decision": "keep"}).status_code == 404
 
 
@@ -41,7 +47,7 @@ def test_a_person_is_matched_with_a_suggested_account_alone(
     either: FlaskClient, database: Database
 ) -> None:
     page = either.get("/people").text
-    (action,) = [each for each in actions(page) if "/people/" in each]
+    (action,) = [each for each in actions(page) if each.endswith("/match")]
     assert "It is 4711" in page
     assert send(either, action, {"account": "9999"}).status_code == 400
     answer = send(either, action, {"account": "4711"})

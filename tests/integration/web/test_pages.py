@@ -25,8 +25,13 @@ OPERATIONS = (
     "/runs",
     "/runs/61",
     "/holds",
+    "/holds?decided=1",
+    "/holds/1",
+    "/conflicts",
     "/quarantine",
     "/people",
+    "/people/file",
+    "/centres/AFR/check",
     "/operations/where",
     "/audit",
 )
@@ -137,7 +142,7 @@ def test_operations_of_an_empty_bridge_show_that_it_is_empty(empty: FlaskClient)
 
 
 @pytest.mark.parametrize(
-    "path", ["/catalogue", "/centres", "/runs", "/holds", "/quarantine", "/people"]
+    "path", ["/catalogue", "/centres", "/runs", "/holds", "/conflicts", "/quarantine", "/people"]
 )
 def test_empty_lists_show_a_message(empty: FlaskClient, path: str) -> None:
     html = page(empty, path)
@@ -294,10 +299,11 @@ def test_a_run_is_shown_item_by_item(client: FlaskClient) -> None:
 
 
 def test_holds_quarantine_and_waiting_people_are_shown(client: FlaskClient) -> None:
-    holds = page(client, "/holds")
-    assert "30 offering removals of 61" in holds
-    assert "Spectrum management 0 (EUR-0)" in holds
-    assert "and 20 more" in holds
+    assert "Removals: Offerings, 30 of 61" in page(client, "/holds")
+    hold = page(client, "/holds/1")
+    assert "Spectrum management 19" in hold
+    assert "Spectrum management 20" not in hold
+    assert "More courses that are not shown here: 10" in hold
     quarantine = page(client, "/quarantine")
     assert "&lt;course 9&gt;" in quarantine
     assert "[e-mail]" in quarantine

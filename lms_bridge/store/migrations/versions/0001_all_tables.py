@@ -366,6 +366,22 @@ def upgrade() -> None:
         batch_op.create_index('ix_run_started_at', ['started_at'], unique=False)
         batch_op.create_index('ix_run_status', ['status', 'id'], unique=False)
 
+    op.create_table('run_day',
+    sa.Column('centre', sa.String(length=40), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('runs', sa.Integer(), nullable=False),
+    sa.Column('failed', sa.Integer(), nullable=False),
+    sa.Column('milliseconds', sa.BigInteger(), nullable=False),
+    sa.Column('longest', sa.BigInteger(), nullable=False),
+    sa.Column('changes', sa.Integer(), nullable=False),
+    sa.Column('refused', sa.Integer(), nullable=False),
+    sa.Column('good_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('lag', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('centre', 'day', name=op.f('pk_run_day'))
+    )
+    with op.batch_alter_table('run_day', schema=None) as batch_op:
+        batch_op.create_index('ix_run_day_day', ['day'], unique=False)
+
     op.create_table('run_request',
     sa.Column('centre', sa.String(length=40), nullable=False),
     sa.Column('flows', sa.String(length=60), nullable=False),
@@ -563,6 +579,7 @@ def upgrade() -> None:
     sa.Column('reason', sa.String(length=60), server_default='', nullable=False),
     sa.Column('since', sa.DateTime(timezone=True), nullable=False),
     sa.Column('to_create', sa.Boolean(), nullable=False),
+    sa.Column('agrees', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['learner_id'], ['learner.id'], name=op.f('fk_unmatched_learner_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_unmatched')),
     sa.UniqueConstraint('centre', 'learner_id', name=op.f('uq_unmatched_centre_learner_id'))
@@ -1000,6 +1017,10 @@ def downgrade() -> None:
     op.drop_table('source_digest')
     op.drop_table('schedule_state')
     op.drop_table('run_request')
+    with op.batch_alter_table('run_day', schema=None) as batch_op:
+        batch_op.drop_index('ix_run_day_day')
+
+    op.drop_table('run_day')
     with op.batch_alter_table('run', schema=None) as batch_op:
         batch_op.drop_index('ix_run_status')
         batch_op.drop_index('ix_run_started_at')

@@ -1,0 +1,167 @@
+"""`/holds`, `/conflicts` and `/quarantine`: what waits for a person, or needs one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection, Row
+
+from lms_bridge.admin import held
+from lms_bridge.admin.held import ListParams
+from lms_bridge.admin.run_filters import item_names
+from lms_bridge.api.documents import SHOWN_VALUES
+from lms_bridge.domain.access import Scope
+from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.domain.model import Kind, centre_system
+from lms_bridge.store import centres as stored_centres
+from lms_bridge.store import holds
+from lms_bridge.sync.context import FILES
+from lms_bridge.sync.holds import decide_hold
+from lms_bridge.web.access import centre_for, centres_for, current_actor, needs, the_bridge
+from lms_bridge.web.paging import SIZE, number_param
+
+hold_pages = Blueprint("holds", __name__)
+conflict_pages = Blueprint("conflicts", __name__)
+quarantine_pages = Blueprint("quarantine", __name__)
+BLUEPRINTS = (hold_pages, conflict_pages, quarantine_pages)
+_NUMBER = "<int(max=999999999999999999):number>"
+_log = structlog.get_logger(__name__)
+
+WORDS = {
+    "offering": "Offerings",
+    "learner": "People",
+    "enrolment": "Enrolments",
+    "result": "Results",
+    holds.REMOVALS: "Removals",
+    holds.CONFLICT: "Conflicts",
+    holds.PENDING: "Waits",
+    holds.APPROVED: "Carried out",
+    holds.REJECTED: "Kept",
+    holds.OUTDATED: "Outdated",
+    holds.SETTLED: "Settled",
+}
+"""Kinds of records, and reasons and statuses of holds, in words."""
+POLICIES = {
+    "source wins": "The bridge sends its own version again.",
+    "kept": "The change stays there, until the source changes.",
+    "held": "The change stays there, until a person decides about the hold.",
+    "suspended there": "The bridge leaves it so: only the centre can lift the suspension.",
+}
+"""What a centre's policy does about a conflict, by the state of its item."""
+
+
+@hold_pages.get("/holds")
+@needs(Scope.READ_OPERATIONS)
+def show_all() -> str:
+    decided = request.args.get("decided") == "1"
+    with the_bridge().database.reading() as tx:
+        of, codes = _asked(tx)
+        rows = held.holds_page(tx, of, decided=decided)
+        waiting = held.count_pending(tx, of.within)
+    return render_template(
+        "holds.html", **_list(rows, of, codes), decided=decided, waiting=waiting, done=_done()
+    )
+
+
+@hold_pages.get(f"/holds/{_NUMBER}")
+@needs(Scope.READ_OPERATIONS)
+def show(number: int) -> str:
+    return _hold_page(_hold(number, Scope.READ_OPERATIONS))
+
+
+@hold_pages.post(f"/holds/{_NUMBER}/decision")
+@needs(Scope.WRITE_OPERATIONS)
+def decide(number: int) -> ResponseReturnValue:
+    """Carries a hold out (``carry out``), or keeps what is there (``keep``)."""
+    decisions = {"carry out": True, "keep": False}
+    chosen = decisions.get(request.form.get("decision", ""))
+    if chosen is None:
+        raise Refused("no-decision", "Choose one of the two buttons.")
+    _hold(number, Scope.WRITE_OPERATIONS)
+    by = current_actor()
+    try:
+        with the_bridge().database.writing() as tx:
+            decide_hold(tx, number, approve=chosen, by=by.name, at=by.at)
+    except Refused:
+        return _hold_page(_hold(number, Scope.WRITE_OPERATIONS), late=True), 409
+    _log.info("hold decided", hold=number, approved=chosen, by=by.name)
+    return redirect(url_for("holds.show_all", done="hold"), 303)
+
+
+def _hold(number: int, scope: Scope) -> Row[Any]:
+    with the_bridge().database.reading() as tx:
+        row = holds.hold_row(tx, number)
+    if row is None:
+        raise NotFound("no-such-hold", f"There is no hold {number}.")
+    centre_for(scope, row.centre)
+    return row
+
+
+def _hold_page(row: Row[Any], *, late: bool = False) -> str:
+    with the_bridge().database.reading() as tx:
+        staged, fields = held.staged(tx, row), held.fields_held(tx, row)
+    schedule = row.reason == holds.REMOVALS and row.kind == Kind.OFFERING
+    return render_template(
+        "hold.html",
+        row=row,
+        staged=staged,
+        fields=fields,
+        late=late,
+        most=held.NAMED,
+        of_file=schedule and row.system == FILES,
+        of_reading=schedule and row.system == centre_system(row.centre),
+        words=WORDS,
+    )
+
+
+@conflict_pages.get("/conflicts")
+@needs(Scope.READ_OPERATIONS)
+def show_conflicts() -> str:
+    """What other systems changed by themselves, and what the bridge does about each."""
+    with the_bridge().database.reading() as tx:
+        of, codes = _asked(tx)
+        rows = held.conflicts_page(tx, of)
+        names = item_names(tx, rows[:SIZE])
+    page = _list(rows, of, codes)
+    return render_template(
+        "conflicts.html", **page, names=names, shown_values=SHOWN_VALUES, policies=POLICIES
+    )
+
+
+@quarantine_pages.get("/quarantine")
+@needs(Scope.READ_OPERATIONS)
+def show_quarantine() -> str:
+    with the_bridge().database.reading() as tx:
+        of, codes = _asked(tx)
+        rows = held.quarantine_page(tx, of)
+        known = held.courses_known(tx, rows[:SIZE])
+        total = held.count_quarantined(tx, of.within, of.centre)
+    return render_template("quarantine.html", **_list(rows, of, codes), known=known, total=total)
+
+
+def _asked(tx: Connection) -> tuple[ListParams, list[str]]:
+    """What the address asks for, and the codes of the centres that the reader may ask for."""
+    within = centres_for(tx, Scope.READ_OPERATIONS)
+    codes = [each.code for each in stored_centres.all_centres(tx)]
+    centre = request.args.get("centre", "").replace("\x00", "")[:40]
+    of = ListParams(within, centre, number_param("before"), SIZE + 1)
+    return of, codes if within is None else [each for each in codes if each in within]
+
+
+def _list(rows: Any, of: ListParams, codes: list[str]) -> dict[str, Any]:
+    return {
+        "rows": rows[:SIZE],
+        "last": rows[SIZE - 1].id if len(rows) > SIZE else 0,
+        "before": of.before,
+        "centre": of.centre,
+        "codes": codes,
+        "words": WORDS,
+    }
+
+
+def _done() -> str:
+    """What the reader has just decided, as the address says."""
+    return request.args.get("done", "")

@@ -1,0 +1,172 @@
+"""Holds with their staged totals, conflicts with both sides, quarantine with its values."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import insert, select
+
+from lms_bridge.domain.model import ACADEMY, Enrolment, EnrolmentStatus, Kind, Learner
+from lms_bridge.store import enrolments, holds, learners, links, offerings, runs
+from lms_bridge.store.database import Database
+from lms_bridge.store.tables import hold
+from tests.databases import BOTH
+from tests.integration.web.filling import HOSTILE, NOW
+
+
+def numbers(database: Database, *codes: str) -> list[int]:
+    with database.reading() as tx:
+        found = offerings.offerings_by_code(tx, codes)
+    return [found[code][0] for code in codes]
+
+
+def hold_enrolments(database: Database) -> int:
+    """Of forty enrolments in one course and ten in another, thirty and five vanished."""
+    first, second = numbers(database, "EUR-1", "EUR-2")
+    people = [Learner(f"H{n}", "Given", "Family", f"h{n}@example.org") for n in range(50)]
+    with database.writing() as tx:
+        ids = learners.add_learners(tx, people)
+        rows = [
+            (id_, first if n < 40 else second, Enrolment(f"H{n}", "", EnrolmentStatus.ENROLLED))
+            for n, id_ in enumerate(ids)
+        ]
+        places = enrolments.add_enrolments(tx, rows)
+        empty = dict.fromkeys(("desired", "acknowledged", "tolerated"), b"")
+        of = {"system": ACADEMY, "kind": Kind.ENROLMENT, "centre": "EUR", "source_hash": b"x"}
+        links.insert_links(
+            tx,
+            [
+                {**of, **empty, "record_id": id_, "external_id": f"E{n}"}
+                for n, id_ in enumerate(places)
+            ],
+        )
+        number, _ = holds.ask(
+            tx,
+            centre="EUR",
+            system=ACADEMY,
+            kind=Kind.ENROLMENT,
+            reason=holds.REMOVALS,
+            record_ids=[*places[:30], *places[40:45]],
+            out_of=50,
+            run_id=1,
+            at=NOW,
+        )
+    return number
+
+
+@BOTH
+def test_a_hold_says_how_many_of_how_many_in_each_course(
+    either: FlaskClient, database: Database
+) -> None:
+    number = hold_enrolments(database)
+    assert "Removals: Enrolments, 35 of 50" in either.get("/holds").text
+    page = either.get(f"/holds/{number}").text
+    rows = re.findall(r"<code>(EUR-\d)</code>.*?>(\d+)</td>.*?>(\d+)</td>", page)
+    assert rows == [("EUR-1", "30", "40"), ("EUR-2", "5", "10")]
+    assert page.count("H1 in EUR-1") == 1
+    assert "More records that are not shown here: 15" in page
+    assert "Given" not in page
+    page = either.get(f"/holds/{number}?lang=ar").text
+    assert '<html lang="ar" dir="rtl">' in page
+    assert "Carry out" not in page
+
+
+@BOTH
+def test_holds_that_wait_and_decided_ones_are_listed_from_the_last_number_on(
+    either: FlaskClient, database: Database
+) -> None:
+    row: dict[str, Any] = {"centre": "EUR", "system": ACADEMY, "kind": "enrolment"}
+    row |= {"reason": "removals", "record_ids": [1, 2], "out_of": 9, "run_id": 1}
+    with database.writing() as tx:
+        for number in range(120):
+            status = "pending" if number % 2 else "approved"
+            tx.execute(insert(hold).values(**row, status=status, created_at=NOW))
+        ids = list(tx.scalars(select(hold.c.id).where(hold.c.status == "pending")))
+    seen: list[int] = []
+    path = "/holds"
+    while path:
+        page = either.get(path).text
+        seen += [int(each) for each in re.findall(r'href="/holds/(\d+)"', page)]
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        path = unescape(following[1]) if following else ""
+    assert seen == sorted(ids, reverse=True)
+    assert either.get("/holds?decided=1").text.count('href="/holds/') == 50
+    for odd in ("before=x", "before=-1", "before=" + "9" * 40, "decided=2"):
+        assert either.get(f"/holds?{odd}").status_code == 200
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("source wins", "sends its own version again"), ("kept", "until the source changes")],
+)
+def test_a_conflict_shows_both_sides_and_what_the_policy_does(
+    either: FlaskClient, database: Database, state: str, words: str
+) -> None:
+    (number,) = numbers(database, "EUR-1")
+    of = {"run_id": 1, "system": ACADEMY, "external_id": "", "code": "", "message": ""}
+    with database.writing() as tx:
+        rows: list[dict[str, Any]] = [
+            {"kind": Kind.OFFERING, "record_id": number, "fields": {"title": ["Ours", HOSTILE]}},
+            {"kind": Kind.LEARNER, "record_id": 1, "fields": {"email": None}},
+        ]
+        common = {**of, "action": "conflict", "state": state, "at": NOW - timedelta(hours=3)}
+        runs.add_items(tx, [{**common, **row} for row in rows])
+    page = either.get("/conflicts").text
+    assert "<ins><bdi>Ours</bdi></ins>" in page
+    assert "&lt;script&gt;" in page
+    assert "personal, so its values are not shown" in page
+    assert words in page
+    assert "EUR-1" in either.get("/conflicts?centre=EUR").text
+    assert "There is no conflict" in either.get("/conflicts?centre=AFR").text
+    assert "There is no conflict" in either.get("/conflicts?before=1").text
+
+
+@BOTH
+def test_quarantine_shows_the_title_the_value_and_the_course(
+    either: FlaskClient, database: Database
+) -> None:
+    (known,) = numbers(database, "EUR-1")
+    row: dict[str, Any] = {
+        "system": "centre:EUR",
+        "kind": Kind.OFFERING,
+        "centre": "EUR",
+        "scope": "1",
+        "source_hash": b"",
+        "code": "invalid-record",
+        "reason": "hours is not a number.",
+        "since": NOW,
+        "run_id": 1,
+    }
+    shown = {"title": HOSTILE, "fields": {"hours": "x" * 5_000}}
+    with database.writing() as tx:
+        runs.put_in_quarantine(
+            tx,
+            [
+                {
+                    **row,
+                    "external_id": "7",
+                    "shown": {**shown, "address": "https://lms.example.org/course/7"},
+                    "remedy": "Write a number.",
+                },
+                {**row, "external_id": "8", "shown": {"address": "javascript:x()"}, "remedy": ""},
+                {**row, "external_id": "9", "shown": {}, "remedy": ""},
+            ],
+        )
+        empty = dict.fromkeys(("source_hash", "desired", "acknowledged", "tolerated"), b"")
+        of = {"system": "centre:EUR", "kind": Kind.OFFERING, "centre": "EUR", "external_id": "9"}
+        links.insert_links(tx, [{**of, **empty, "record_id": known}])
+    page = either.get("/quarantine?centre=EUR").text
+    assert "&lt;script&gt;" in page
+    assert "x" * 300 + " …" in page
+    assert "x" * 301 not in page
+    assert "Write a number." in page
+    assert 'href="https://lms.example.org/course/7"' in page
+    assert "javascript:" not in page
+    assert "Spectrum management 1" in page  # the last good version of the third
+    assert page.count("Correct it where it comes from") == 2
