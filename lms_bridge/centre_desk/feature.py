@@ -8,6 +8,7 @@ from lms_bridge.centre_desk import (
     offering_pages,
     paper_pages,
     people_pages,
+    quarantine_pages,
     question_pages,
     result_pages,
     upload_pages,
@@ -17,5 +18,6 @@ from lms_bridge.centre_desk.desk import pages as pages
 
 MODULES = (
     *(_pages, upload_pages, people_pages, question_pages, result_pages, lms_pages),
+    quarantine_pages,
     *(offering_pages, offering_form_pages, paper_pages),
 )

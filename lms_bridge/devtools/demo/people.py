@@ -12,14 +12,18 @@ from lms_bridge.devtools.demo.samples import DOMAIN
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, availability
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.model import Centre, Flow, RegistrationType
+from lms_bridge.domain.model import Centre, Flow, Learner, RegistrationType
 from lms_bridge.domain.roles import Grant, Role
 from lms_bridge.learner.registration import Applicant, register_applicant
 from lms_bridge.reference import reference
 from lms_bridge.store import accounts, centres, learners, offerings
 from lms_bridge.store.accounts import UserAccount
+from lms_bridge.store.registration_forms import set_questions
 
 CENTRE, REGION = "AFRALTI", "africa"
+QUESTIONS = ("Why do you want to take part?", "What is your work?")
+ANSWERS = ("To use it in my work (sample).", "A regulator of a sample country.")
+APPLICANTS = 5
 MOST_ELSEWHERE = 3
 GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "learner": (),
@@ -45,6 +49,7 @@ def keep_people(bridge: Bridge, shown: DemoLaunch) -> dict[str, int]:
         found[role] = known.number
         if role == "learner":
             _be_learner(bridge, known, shown)
+    _keep_applicants(bridge)
     return found
 
 
@@ -77,3 +82,34 @@ def _register_elsewhere(bridge: Bridge, learner: Applicant, own: str) -> None:
             wanted.discard(found[0].registration)
             chosen.append(centre)
     bridge.run_all([bridge.request(each, (Flow.ENROLMENTS,), trigger="demo") for each in chosen])
+
+
+def _keep_applicants(bridge: Bridge) -> None:
+    """People whom the sample coordinator may choose from, with answers to the organiser's
+    questions. They are made once; the Academy's own registrations are decided there."""
+    now = utc_now()
+    with bridge.database.reading() as tx:
+        courses = offerings.offerings_of(tx, CENTRE)
+        made = learners.learners_by_academy_id(tx, ["sample-applicant-1"])
+    found = [
+        (number, each)
+        for number, each in courses.items()
+        if each.registration is RegistrationType.APPLICATION
+        and availability(each, now) in TAKES_REGISTRATIONS
+    ]
+    if made or not found:
+        return
+    number, course = found[0]
+    with bridge.database.writing() as tx:
+        set_questions(tx, number, QUESTIONS)
+    centre = bridge.centre(CENTRE)
+    for each in range(1, APPLICANTS + 1):
+        person = Learner(
+            f"sample-applicant-{each}",
+            "Sample",
+            f"Applicant {each}",
+            f"sample-applicant-{each}@{DOMAIN}",
+            country="KE",
+        )
+        answers = dict(zip(QUESTIONS, ANSWERS, strict=True))
+        register_applicant(bridge, centre, course.code, Applicant(person), answers, by_command())
