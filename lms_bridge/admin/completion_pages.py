@@ -18,12 +18,25 @@ from lms_bridge.sync.context import RunContext
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
 pages = Blueprint("completion", __name__)
-FIELDS = (
-    *("modality", "level", "starts_at", "ends_at", "hours", "registration_closes"),
-    *("languages", "topics", "location", "price", "currency", "payment_methods"),
-    *("description", "audience", "requirements", "objectives"),
-)
-"""What the page asks for; programs may fill every field."""
+FIELDS = {
+    "modality": "Modality",
+    "level": "Level",
+    "starts_at": "Starts",
+    "ends_at": "Ends",
+    "hours": "Effort in hours",
+    "registration_closes": "Registration closes",
+    "languages": "Languages",
+    "topics": "Topics",
+    "location": "Location",
+    "price": "Price",
+    "currency": "Currency",
+    "payment_methods": "Ways to pay",
+    "description": "Description",
+    "audience": "For whom",
+    "requirements": "Entry requirements",
+    "objectives": "Objectives",
+}
+"""What the page asks for, with its labels; programs may fill every field."""
 _LISTS = frozenset({"languages", "topics", "payment_methods"})
 _LONG = frozenset({"description", "audience", "requirements", "objectives"})
 
@@ -50,7 +63,7 @@ def fill(offering: str) -> ResponseReturnValue:
     try:
         the_bridge().act(centre, Flow.OFFERINGS, actor, act)
     except BridgeError as error:
-        return _page(record_id, record, f"{error.message} {error.remedy}".strip(), given), 422
+        return _page(record_id, record, error, given), 422
     return redirect(url_for("completion.show", offering=offering), 303)
 
 
@@ -75,7 +88,10 @@ def _value(name: str) -> Any:
 
 
 def _page(
-    record_id: int, record: Offering, problem: str = "", given: dict[str, Any] | None = None
+    record_id: int,
+    record: Offering,
+    problem: BridgeError | None = None,
+    given: dict[str, Any] | None = None,
 ) -> str:
     with the_bridge().database.reading() as tx:
         filled = completions.of_offerings(tx, [record_id]).get(record_id, {})
@@ -86,6 +102,7 @@ def _page(
         "completion.html",
         offering=record,
         by_source=by_source,
+        labels=FIELDS,
         fields=[name for name in FIELDS if name not in by_source],
         values={n: "; ".join(v) if isinstance(v, list) else v for n, v in shown.items()},
         long=_LONG,

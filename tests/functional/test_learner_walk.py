@@ -2,39 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
-
-from tests.functional.cli.test_demo import _start, _until
-from tests.integration.browser.chromium import found
-
-SECONDS = 60.0
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the demo's page."""
-    process = _start(tmp_path_factory.mktemp("demo"), "--port", "0")
-    try:
-        yield _until(process, "Open http").split()[1]
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=300)
-    finally:
-        process.kill()
-
-
-@pytest.fixture
-def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """A new browser; the parameter says how it differs from the usual one."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
-        made = browser.new_context(**getattr(request, "param", {}))
-        made.set_default_timeout(SECONDS * 1000)
-        yield made
-        browser.close()
+from playwright.sync_api import BrowserContext, Page, expect
 
 
 def learner_at(demo: str, context: BrowserContext) -> Page:

@@ -1,0 +1,54 @@
+"""One running demo for all walks of a process, and a browser for each."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+from playwright.sync_api import BrowserContext, sync_playwright
+from werkzeug.routing import Map
+
+from lms_bridge.bootstrap import assemble
+from lms_bridge.secrets import Vault
+from lms_bridge.server.app import create_app
+from lms_bridge.settings import load
+from lms_bridge.store.database import Database
+from tests.functional.cli.test_demo import _start, _until
+from tests.integration.browser.chromium import found
+
+SECONDS = 60.0
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the demo's page."""
+    process = _start(tmp_path_factory.mktemp("demo"), "--port", "0")
+    try:
+        yield _until(process, "Open http").split()[1]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=300)
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """A new browser; the parameter says how it differs from the usual one."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        made = browser.new_context(**getattr(request, "param", {}))
+        made.set_default_timeout(SECONDS * 1000)
+        yield made
+        browser.close()
+
+
+@pytest.fixture
+def route_map(sqlite_address: str) -> Iterator[Map]:
+    """All addresses of the bridge."""
+    settings = load({"LMS_BRIDGE_STORE__ADDRESS": sqlite_address})
+    database = Database(sqlite_address)
+    bridge = assemble(settings, database, Vault(Fernet.generate_key().decode()))
+    yield create_app(bridge).url_map
+    bridge.close()
