@@ -102,7 +102,7 @@ def _page(
         "completion.html",
         offering=record,
         by_source=by_source,
-        labels=FIELDS,
+        names=FIELDS,
         fields=[name for name in FIELDS if name not in by_source],
         values={n: "; ".join(v) if isinstance(v, list) else v for n, v in shown.items()},
         long=_LONG,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from playwright.sync_api import APIRequestContext, APIResponse
 from werkzeug.exceptions import HTTPException
@@ -16,26 +16,29 @@ _LINK = re.compile(r'href="([^"#]+)')
 _MACHINES = ("/api/v1", "/oeapi/", "/lti/services/", "/sitemaps/", "/static/")
 DOORS = ("lti_tool.", "lti_platform.", "sign_in.")
 """Steps of a launch or a sign-in: alone they refuse, and say so on a page."""
+FORMS = {"connections.show_offering": "code"}
+"""Pages that only a form leads to: {endpoint: its field, for the code of an offering}."""
 SECRETS = frozenset({"token", "secret"})
 """Parts of addresses that no page shows: a wrong one leads to the page that says so."""
 
 
 @dataclass
 class Routes:
-    """The pages that one person after another can open. ``found`` is {endpoint: path}."""
+    """The pages that one person after another can open. ``found`` is {endpoint: path}. ``things``
+    are those that addresses name, by the words before; only a form leads to the first one."""
 
     map: Map
     site: str
     found: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
-    values: dict[str, object] = field(default_factory=dict)
+    things: dict[str, object] = field(default_factory=lambda: {"/operations/where/": 1})
     others: set[str] = field(default_factory=set)
     _tried: set[str] = field(default_factory=set)
 
     def opened(self, client: APIRequestContext) -> dict[str, str]:
         """{endpoint: path} of the pages that this person opens and nobody before could."""
         before, known = set(self.found), -1
-        self._tried.clear()
+        self._tried.clear()  # whoever came before may not have been allowed to see it
         while known < len(self.found):  # a page may be linked only from another one
             known = len(self.found)
             for rule in self._left():
@@ -61,16 +64,18 @@ class Routes:
     def _paths(self, rule: Rule) -> set[str]:
         """Where the page may be: where a link leads, or about the things of other pages."""
         linked = {self.linked[rule.endpoint]} if rule.endpoint in self.linked else set()
-        values = {each: self._value(each) for each in rule.arguments}
-        if None in values.values() or (linked and values):
+        if rule.endpoint in FORMS:
+            code = self.things.get("/catalogue/")
+            return {f"{rule.rule}?{urlencode({FORMS[rule.endpoint]: code})}"} if code else set()
+        if linked and rule.arguments:
             return linked
-        try:
-            return linked | {self.map.bind("localhost").build(rule.endpoint, values)}
-        except ValueError:  # a thing of another kind has a part of this name
+        values = {
+            name: "unknown" if name in SECRETS else self.things.get(_before(rule, name))
+            for name in rule.arguments
+        }
+        if None in values.values():
             return linked
-
-    def _value(self, name: str) -> object:
-        return "unknown" if name in SECRETS else self.values.get(name)
+        return linked | {self.map.bind("localhost").build(rule.endpoint, values)}
 
     def _open(self, client: APIRequestContext, rule: Rule, path: str) -> None:
         if rule.endpoint in self.found:
@@ -81,7 +86,8 @@ class Routes:
                 self.others.add(rule.endpoint)  # a feed, a file, a picture
             return
         is_door = rule.endpoint.startswith(DOORS) or bool(SECRETS & set(rule.arguments))
-        if answer.status == 200 or (is_door and 400 <= answer.status < 500):
+        is_fault = answer.status >= 500  # what is wrong with its page is said then
+        if answer.status == 200 or is_fault or (is_door and 400 <= answer.status < 500):
             self.found[rule.endpoint] = path
             self._keep_links(answer, path)
 
@@ -92,10 +98,15 @@ class Routes:
             if not self.site.endswith(address.netloc):
                 continue
             try:
-                endpoint, values = adapter.match(address.path)
+                rule, values = adapter.match(address.path, return_rule=True)
             except HTTPException:
                 continue
             query = f"?{address.query}" if address.query else ""
-            self.linked.setdefault(endpoint, address.path + query)
+            self.linked.setdefault(rule.endpoint, address.path + query)
             for name, value in values.items():
-                self.values.setdefault(name, value)
+                self.things.setdefault(_before(rule, name), value)
+
+
+def _before(rule: Rule, name: str) -> str:
+    """What an address has before a part: parts after the same words are things of one kind."""
+    return re.split(rf"<[^<>]*\b{name}>", rule.rule)[0]

@@ -34,7 +34,10 @@ def in_language(address: str, language: str) -> str:
 def faults(page: Page, site: str, path: str, language: str) -> Iterator[str]:
     """What is wrong with one page in one language."""
     page.set_viewport_size(WIDE)
-    page.goto(in_language(site + path, language))
+    answer = page.goto(in_language(site + path, language))
+    if answer is None or answer.status >= 500:
+        yield "it cannot be shown"
+        return
     html = page.locator("html")
     shown = html.get_attribute("lang") or ""
     if shown not in (language, "en") or html.get_attribute("dir") != SIDES[shown]:

@@ -12,11 +12,17 @@ _EMPTY = frozenset({"area", "br", "col", "hr", "img", "input", "link", "meta", "
 _SPOKEN = ("aria-label", "title", "placeholder", "alt", "data-label")
 
 
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text))
+
+
 class _Words(HTMLParser):
     def __init__(self, language: str) -> None:
         super().__init__()
         self.language = language
         self.found: set[str] = set()
+        self.labels: set[str] = set()
+        self.foreign: set[str] = set()
         self._open: list[tuple[str, bool]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -25,7 +31,7 @@ class _Words(HTMLParser):
         named = tag in _OTHERS or given.get("class") == "zone" or given.get("dir") == "auto"
         skipped = self._skips or (tag != "html" and (foreign or named))
         if not skipped:
-            self._read(" ".join(given.get(name) or "" for name in _SPOKEN))
+            self.labels |= _words(" ".join(given.get(name) or "" for name in _SPOKEN))
         if tag not in _EMPTY:
             self._open.append((tag, skipped))
 
@@ -34,19 +40,17 @@ class _Words(HTMLParser):
             pass
 
     def handle_data(self, data: str) -> None:
-        if not self._skips:
-            self._read(data)
+        found = self.foreign if self._skips else self.found
+        found |= _words(data)
 
     @property
     def _skips(self) -> bool:
         return bool(self._open) and self._open[-1][1]
 
-    def _read(self, text: str) -> None:
-        self.found |= set(_WORD.findall(text))
-
 
 def english_words(page: str, language: str) -> set[str]:
-    """Latin words outside of names, codes and what is marked as another language."""
+    """Latin words outside of names, codes and what is marked as another language. A label may name
+    what the page shows so."""
     parser = _Words(language)
     parser.feed(page)
-    return parser.found
+    return parser.found | (parser.labels - parser.foreign)
