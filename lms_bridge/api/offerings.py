@@ -45,6 +45,7 @@ from lms_bridge.store import offerings as store
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering
 from lms_bridge.web.access import the_bridge
+from lms_bridge.web.environ import let_others_begin
 
 SCOPES = {
     OfferingAction.SUBMIT: Scope.WRITE_OFFERINGS,
@@ -95,6 +96,7 @@ def list_offerings(params: dict[str, Any]) -> Response:
     database = bridge.database
     params = {**params, "soon_after": bridge.settings.rules.soon}
     if params["view"] == "catalogue":
+        let_others_begin()
         found = queries.catalogue(database, params, after, most + 1)
     elif caller().may(Scope.READ_OFFERINGS):
         with database.reading() as tx:

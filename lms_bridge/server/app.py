@@ -65,7 +65,7 @@ from lms_bridge.review import feature as review
 from lms_bridge.server import errors
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
-from lms_bridge.settings import Settings, WebSettings, load
+from lms_bridge.settings import Settings, load
 from lms_bridge.web import access, filters, guard, headers, languages, navigation, visitors
 from lms_bridge.web.client_address import networks
 from lms_bridge.web.responses import WholeResponse
@@ -225,7 +225,7 @@ def serve_in_worker(
     app = application_with(settings)
     if extend is not None:
         extend(app)
-    server = HttpServer(app, listening, limits_of(settings.web))
+    server = HttpServer(app, listening, limits_of(settings))
     server.loop.add_signal_handler(signal.SIGTERM, server.stop)
     sys.setswitchinterval(0.001)  # long work lets short requests go before it more often
     gc.freeze()  # the garbage collector need not search what stays for good
@@ -233,9 +233,11 @@ def serve_in_worker(
     server.run()
 
 
-def limits_of(web: WebSettings) -> ServerLimits:
+def limits_of(settings: Settings) -> ServerLimits:
+    web = settings.web
     return ServerLimits(
         threads=web.threads,
+        in_turn=settings.store.address.startswith("sqlite:"),
         head=web.head_seconds,
         body=web.body_seconds,
         idle=web.idle_seconds,

@@ -26,9 +26,10 @@ class ServerLimits:
     """``head``, ``body`` and ``idle`` are seconds: for the headers, for a body of a form, and
     between two requests. ``rate`` is the least bytes in a second, in both directions, of all that
     is larger. ``large`` is how many large bodies are received at once, ``share`` how many of them
-    of one sender."""
+    of one sender. ``in_turn``: a short request is begun when the one before it is done."""
 
     threads: int = 8
+    in_turn: bool = False
     head: float = 10.0
     body: float = 15.0
     idle: float = 60.0

@@ -22,6 +22,7 @@ from lms_bridge.server.proxy_protocol import Peer
 from lms_bridge.server.received import ReceivedRequest
 from lms_bridge.server.threads import Job, Threads
 from lms_bridge.web.client_address import client_address, is_within
+from lms_bridge.web.environ import LET_OTHERS_BEGIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -48,7 +49,9 @@ class HttpServer:
         self._listening = listening
         self._most = min(limits.connections, _files_allowed() - _SPARE_FILES)
         half = max(1, limits.threads // 2)
-        self._requests = Threads(limits.threads, "requests", self.loop.call_later)
+        later = self.loop.call_later if limits.in_turn else None
+        self._requests = Threads(limits.threads, "requests", later)
+        self.environ[LET_OTHERS_BEGIN] = self._requests.let_others_begin
         self._large = Threads(half, "large bodies")
         self._streams = Threads(max(1, half // 2), "streams")  # they work without a pause
         self._connections: set[Connection] = set()

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lms_bridge.server import threads
+from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.threads import Threads
 from tests.integration.server.world import PATIENCE, served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+IN_TURN = ServerLimits(threads=2, in_turn=True)
 
 
 def test_requests_that_wait_for_each_other_are_all_answered() -> None:
@@ -25,7 +28,7 @@ def test_requests_that_wait_for_each_other_are_all_answered() -> None:
         start("200 OK", [("Content-Length", "3")])
         return [b"met"]
 
-    with served(instead=waits) as world, ThreadPoolExecutor(4) as clients:
+    with served(IN_TURN, waits) as world, ThreadPoolExecutor(4) as clients:
         asked = [clients.submit(world.hello) for _ in range(4)]
         assert all(each.result(PATIENCE).endswith(b"met") for each in asked)
 
@@ -54,6 +57,21 @@ def test_short_jobs_are_done_in_their_order_by_one_thread_at_a_time(
     assert whole.wait(PATIENCE)
     pool.end()
     assert (done, max(most)) == (list(range(50)), 1)
+
+
+def test_a_job_may_let_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "SHORT", 3600.0)
+    pool = Threads(2, "long", later=lambda _seconds, _job: None)
+    together = threading.Barrier(3)
+
+    def job() -> None:
+        pool.let_others_begin()
+        together.wait(PATIENCE)
+
+    pool.put(job)
+    pool.put(job)
+    together.wait(PATIENCE)
+    pool.end()
 
 
 def test_a_job_that_fails_costs_no_thread() -> None:
