@@ -80,8 +80,22 @@ def _pages(bridge: Bridge, number: int) -> dict[str, list[float]]:
             *("/operations", "/centres", "/centres/C01", f"/centres/C{SILENT}", "/runs"),
             *("/runs?status=failed", "/runs?status=held", "/runs?centre=C01"),
             *(f"/runs?centre=C{SILENT}", f"/runs?centre=C{CALM}&status=failed"),
-            *(f"/runs?before={number // 2}", "/holds", "/holds?page=60", "/quarantine"),
-            *("/quarantine?page=40", "/people", "/tokens", "/webhooks", "/connections"),
+            *(
+                f"/runs?before={number // 2}",
+                "/holds",
+                "/holds?decided=1&before=100",
+                "/holds/2990",
+            ),
+            *(
+                "/quarantine",
+                "/quarantine?before=60",
+                "/people",
+                "/people?after=250",
+                "/people.csv",
+            ),
+            *("/conflicts", "/conflicts?before=1000000", "/conflicts?centre=C01"),
+            *("/figures", "/figures?days=365", "/figures?days=365&centre=C01", "/figures/year"),
+            *("/audit", "/operations/where", "/tokens", "/webhooks", "/connections"),
             *("/accounts", "/health", "/"),
         )
     }
@@ -110,7 +124,8 @@ def _commands(bridge: Bridge, settings: Settings, number: int) -> dict[str, list
     commands = (
         *("status", "centre list", "centre list --json", "centre show C01", "run list"),
         *("run list --centre C01", f"run list --centre C{SILENT}", f"run show {number} --most 200"),
-        *("hold list", "person unmatched", "resend --centre C01 --list", "token list"),
+        *("hold list", "hold show 2990", "person unmatched", "person unmatched --csv /dev/null"),
+        *("resend --centre C01 --list", "token list"),
         *("webhook list", "lti list", "operator sessions"),
     )
     return {words: _seconds(partial(call, words)) for words in commands}

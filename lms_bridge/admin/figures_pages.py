@@ -25,6 +25,7 @@ from lms_bridge.web.paging import number_in
 
 pages = Blueprint("figures", __name__)
 SPANS = (30, 90, 365)
+"""Days that a page shows; the last of them by week."""
 
 FIGURES = {
     "planned": "Courses planned",
@@ -42,7 +43,7 @@ FIGURES = {
 @pages.get("/figures")
 @needs(Scope.READ_OPERATIONS)
 def show_days() -> str:
-    """Runs, durations, changes, failures and lag, day by day (UTC)."""
+    """Runs, durations, changes, failures and lag, by day (UTC) or week."""
     span = number_in(request.args.get("days", ""))
     span, now = span if span in SPANS else SPANS[0], utc_now()
     code = request.args.get("centre", "").replace("\x00", "")[:40]
@@ -56,6 +57,8 @@ def show_days() -> str:
     if since is not None:  # a centre that is silent has no run that would tell of it
         lag = max(days[-1].lag, int((now - since).total_seconds()))
         days[-1] = replace(days[-1], lag=lag)
+    if span == SPANS[-1]:
+        days = run_days.by_week(days)
     return render_template(
         "figures.html",
         days=days,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -64,8 +64,8 @@ def _added(new: Any) -> dict[str, ColumnElement[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """What ran on one day. Times in seconds; ``lag``: the most between two good runs of one
-    centre."""
+    """What ran on one day, or in the days from it on. Times in seconds; ``lag``: the most between
+    two good runs of one centre."""
 
     day: date
     runs: int = 0
@@ -103,6 +103,26 @@ def figures(
     }
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     return [found.get(day, DayFigures(day)) for day in days]
+
+
+def by_week(days: Sequence[DayFigures]) -> list[DayFigures]:
+    """Seven days added up to one each; the last seven days are the last one."""
+    first = len(days) % 7
+    parts = [days[:first]] if first else []
+    parts += [days[at : at + 7] for at in range(first, len(days), 7)]
+    return [
+        DayFigures(
+            part[0].day,
+            sum(each.runs for each in part),
+            sum(each.failed for each in part),
+            sum(each.seconds for each in part),
+            max(each.longest for each in part),
+            sum(each.changes for each in part),
+            sum(each.refused for each in part),
+            max(each.lag for each in part),
+        )
+        for part in parts
+    ]
 
 
 def _whole(column: ColumnElement[int]) -> ColumnElement[int]:

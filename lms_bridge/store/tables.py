@@ -430,6 +430,9 @@ run = Table(
     Index("ix_run_started_at", "started_at"),
 )
 
+IS_DECISION = "kind NOT IN ('offering', 'learner', 'enrolment', 'result')"
+"""The condition of an index of ``item``: what people decided, of `audit.Subject`."""
+
 item = Table(
     "item",
     metadata,
@@ -453,6 +456,13 @@ item = Table(
         *("run_id", "code", "id"),
         sqlite_where=text("code <> ''"),
         postgresql_where=text("code <> ''"),
+    ),
+    # Decisions, which are few among what flows did.
+    Index(
+        "ix_item_decision",
+        "id",
+        sqlite_where=text(IS_DECISION),
+        postgresql_where=text(IS_DECISION),
     ),
     Index(
         "ix_item_conflict",

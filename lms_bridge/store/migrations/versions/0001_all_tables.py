@@ -113,6 +113,7 @@ def upgrade() -> None:
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.create_index('ix_item_record', ['kind', 'record_id'], unique=False)
         batch_op.create_index('ix_item_conflict', ['id'], unique=False, sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
+        batch_op.create_index('ix_item_decision', ['id'], unique=False, sqlite_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"), postgresql_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"))
         batch_op.create_index('ix_item_failed', ['run_id', 'code', 'id'], unique=False, sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.create_index('ix_item_run', ['run_id', 'id', 'code'], unique=False)
 
@@ -1081,6 +1082,7 @@ def downgrade() -> None:
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.drop_index('ix_item_run')
         batch_op.drop_index('ix_item_conflict', sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
+        batch_op.drop_index('ix_item_decision', sqlite_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"), postgresql_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"))
         batch_op.drop_index('ix_item_failed', sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.drop_index('ix_item_record')
 
