@@ -27,6 +27,7 @@ from lms_bridge.web.access import (
     the_bridge,
 )
 from lms_bridge.web.csrf import check_csrf, check_form_token
+from lms_bridge.web.kept_forms import keep_of_ended_session
 from lms_bridge.web.languages import is_translated, set_language, use_readers_language
 from lms_bridge.web.sessions import PATH
 from lms_bridge.web.visitors import visitor
@@ -50,7 +51,8 @@ def _ask_to_sign_in(error: Exception) -> ResponseReturnValue:
     if session is not None and session.half:
         return redirect(f"{PATH}/code", 303)
     use_readers_language()
-    response = _page(401)
+    kept = keep_of_ended_session()
+    response = _page(401, kept=bool(kept))
     # Browsers ask for no password with this scheme (draft-broyer-http-cookie-auth).
     response.headers["WWW-Authenticate"] = (
         f'Cookie realm="pages", form-action="{PATH}", cookie-name="{cookie_name(_SESSION)}"'
@@ -58,7 +60,7 @@ def _ask_to_sign_in(error: Exception) -> ResponseReturnValue:
     path = quote(request.path, safe="/:@!$&'()*+,;=~")
     if request.query_string:
         path += f"?{request.query_string.decode('latin-1')}"
-    if request.method == "GET" and own_path(path) == path:
+    if (request.method == "GET" or kept) and own_path(path) == path:
         _set_cookie(response, _WANTED, path, _WANTED_SECONDS)
     return response
 

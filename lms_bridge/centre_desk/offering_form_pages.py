@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 
 import orjson
-from flask import redirect, render_template, request, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
@@ -35,6 +35,7 @@ from lms_bridge.centre_desk.offering_pages import (
     form_text,
     not_stored,
     revision_given,
+    sees_now,
     status_of,
     what_all_show,
 )
@@ -53,6 +54,7 @@ from lms_bridge.sync.context import FILES, RunContext
 from lms_bridge.sync.offering_actions import check_revision
 from lms_bridge.web.access import centre_for, current_actor, needs, takes_files, the_bridge
 from lms_bridge.web.filters import labels
+from lms_bridge.web.kept_forms import form_given, keeps_form
 
 NEW = "/<code>/offerings/new"
 _ID = re.compile(r"page-[0-9a-f]{12}")
@@ -65,16 +67,18 @@ _ID = re.compile(r"page-[0-9a-f]{12}")
 @needs(Scope.WRITE_OFFERINGS)
 def show_new(code: str) -> Response:
     centre = centre_for(Scope.WRITE_OFFERINGS, code)
-    return _new_page(centre, texts_of(_blank(centre)))
+    given = form_given()
+    return _new_page(centre, forms.texts_given(given.get) if given else texts_of(_blank(centre)))
 
 
 @pages.post(NEW)
+@keeps_form
 @takes_files(MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def make(code: str) -> ResponseReturnValue:
     """Puts a planned offering into the schedule. A form that is sent twice makes one."""
     centre = centre_for(Scope.WRITE_OFFERINGS, code)
-    mine = forms.texts_given(request.form.get)
+    mine = forms.texts_given(form_given().get)
     row, problems = row_of(mine, _blank(centre))
     named = form_text("id", 1000)
     try:
@@ -107,7 +111,7 @@ def _blank(centre: Centre) -> Offering:
 
 def _own_id() -> str:
     """The id of the offering that this form makes, however often it is sent."""
-    given = request.form.get("own_id", "")
+    given = form_given().get("own_id", "")
     return given if _ID.fullmatch(given) else f"page-{secrets.token_hex(6)}"
 
 
@@ -200,19 +204,19 @@ def _errors(problems: Sequence[Problem]) -> dict[str, str]:
 @needs(Scope.WRITE_OFFERINGS)
 def show_edit(code: str, offering: str) -> Response:
     found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)
-    return _edit_page(found, texts_of(found.record))
+    given = form_given()
+    return _edit_page(found, _written(found) if given else texts_of(found.record))
 
 
 @pages.post(f"{ONE}/edit")
+@keeps_form
 @takes_files(MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def edit(code: str, offering: str) -> ResponseReturnValue:
     """Keeps what was written, unless somebody else changed the offering meanwhile: then their text
     and this one are joined, and the writer decides."""
     found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)
-    mine = forms.texts_given(request.form.get)
-    if found.is_the_lms:  # the form has only what may be filled
-        mine = {**texts_of(found.record), **{n: mine[n] for n in _open_fields(found)}}
+    mine = _written(found)
     if mine == texts_of(found.record):
         return redirect(address_of(found, done="same"), 303)
     try:
@@ -227,6 +231,12 @@ def edit(code: str, offering: str) -> ResponseReturnValue:
     if problems:
         return _edit_page(found, mine, problems)
     return redirect(address_of(found, done="kept"), 303)
+
+
+def _written(found: DeskOffering) -> dict[str, str]:
+    """The texts of the form. It has only the fields that may be changed."""
+    mine = forms.texts_given(form_given().get)
+    return {**texts_of(found.record), **{name: mine[name] for name in _open_fields(found)}}
 
 
 def _problem(error: RecordRefused) -> Problem:
@@ -273,7 +283,7 @@ def _open_fields(found: DeskOffering) -> frozenset[str]:
 
 
 def _joined_page(found: DeskOffering, mine: Mapping[str, str], error: BridgeError) -> Response:
-    both = joined(mine, texts_of(found.record), request.form.get("shown", ""))
+    both = joined(mine, texts_of(found.record), form_given().get("shown", ""))
     return _edit_page(found, both.texts, error=error, both=both)
 
 
@@ -284,16 +294,17 @@ def _edit_page(
     error: BridgeError | None = None,
     both: Joined = NOTHING_JOINED,
 ) -> Response:
-    sent = request.form.get("shown", "")
-    # Until the writer sees the offering as it is now, theirs is the one that they saw.
-    sees_now = not sent or (error is not None and error.code == "changed-meanwhile")
     page = render_template(
         "centre_desk/offering_form.html",
         values=values,
         choices=_choices(),
         field_names=words.FIELDS,
-        shown=forms.fingerprints(texts_of(found.record)) if sees_now else sent,
-        revision=found.revision if sees_now else revision_given(),
+        shown=(
+            forms.fingerprints(texts_of(found.record))
+            if sees_now(error)
+            else form_given().get("shown", "")
+        ),
+        revision=found.revision if sees_now(error) else revision_given(),
         open_fields=_open_fields(found),
         errors=_errors(problems),
         problem=problem_of(error),

@@ -37,6 +37,7 @@ from lms_bridge.web.access import (
     signed_in,
     the_bridge,
 )
+from lms_bridge.web.kept_forms import form_given, keeps_form
 
 ONE = "/<code>/offerings/<path:offering>"
 REASONED = frozenset({OfferingAction.POSTPONE, OfferingAction.CANCEL})
@@ -97,14 +98,20 @@ def address_of(found: DeskOffering, done: str) -> str:
 
 def form_text(name: str, longest: int) -> str:
     """A text of the form. Browsers send a line's end as two characters."""
-    text = request.form.get(name, "").replace("\x00", "").replace("\r\n", "\n")
+    text = form_given().get(name, "").replace("\x00", "").replace("\r\n", "\n")
     return text.strip()[:longest]
 
 
 def revision_given() -> int:
     """The revision of the offering that the reader saw; -1 where the form says none."""
-    text = request.form.get("revision", "")
+    text = form_given().get("revision", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
+
+
+def sees_now(error: BridgeError | None) -> bool:
+    """Whether the writer sees the offering as it is now. Until then, theirs is the one of the form
+    that they sent."""
+    return not form_given() or (error is not None and error.code == "changed-meanwhile")
 
 
 def status_of(problem: BridgeError) -> int:
@@ -122,6 +129,7 @@ def show_act(code: str, offering: str) -> Response:
 
 
 @pages.post(f"{ONE}/act")
+@keeps_form
 @needs(Scope.WRITE_OFFERINGS)
 def act(code: str, offering: str) -> ResponseReturnValue:
     found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)

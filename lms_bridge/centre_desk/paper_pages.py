@@ -22,6 +22,7 @@ from lms_bridge.centre_desk.offering_pages import (
     is_done,
     not_stored,
     revision_given,
+    sees_now,
     status_of,
     what_all_show,
 )
@@ -44,6 +45,7 @@ from lms_bridge.sync.offering_actions import (
     state_outline,
 )
 from lms_bridge.web.access import current_actor, needs, takes_files, the_bridge
+from lms_bridge.web.kept_forms import form_given, keeps_form
 
 _LONGEST = 100_000
 _LINES = "instructors"
@@ -57,6 +59,7 @@ def show_outline(code: str, offering: str) -> Response:
 
 
 @pages.post(f"{ONE}/outline")
+@keeps_form
 @takes_files(MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def send_outline(code: str, offering: str) -> ResponseReturnValue:
@@ -117,8 +120,9 @@ def _outline_page(found: DeskOffering, error: BridgeError | None = None) -> Resp
         "centre_desk/outline.html",
         papers=papers,
         kept=kept,
-        values=kept if error is None else _posted(Outline),
-        seen=version_of(papers.outline),
+        values=_posted(Outline) if form_given() else kept,
+        seen=version_of(papers.outline) if sees_now(error) else form_given().get("seen", ""),
+        revision=found.revision if sees_now(error) else revision_given(),
         can_write=found.record.status is OfferingStatus.PLANNED,
         findings=[explained(each) for each in found.findings],
         changed=error is not None and error.code == "changed-meanwhile",
@@ -161,6 +165,7 @@ def show_report(code: str, offering: str) -> Response:
 
 
 @pages.post(f"{ONE}/report")
+@keeps_form
 @takes_files(MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def send_report(code: str, offering: str) -> ResponseReturnValue:
@@ -196,7 +201,8 @@ def _report_page(found: DeskOffering, error: BridgeError | None = None) -> Respo
         "centre_desk/report.html",
         papers=papers,
         figures=figures,
-        values=last if error is None else _posted(ReportFields),
+        values=_posted(ReportFields) if form_given() else last,
+        revision=found.revision if sees_now(error) else revision_given(),
         can_write=OfferingAction.REPORT in found.actions,
         **_told(error),
         **what_all_show(found),

@@ -25,6 +25,7 @@ from lms_bridge.learner.registration import (
 from lms_bridge.store.registration_forms import questions_of
 from lms_bridge.sync.enrolment_actions import places
 from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
+from lms_bridge.web.kept_forms import form_given, keeps_form
 from lms_bridge.web.languages import wanted_languages
 
 _PATH = "/offerings/<path:code>/register"
@@ -55,6 +56,7 @@ def register(code: str) -> ResponseReturnValue:
 
 
 @pages.post(_PATH)
+@keeps_form
 @needs(None)
 def do_register(code: str) -> ResponseReturnValue:
     """A form that is sent twice, or again from the browser's history, registers once."""
@@ -120,7 +122,7 @@ def _page(offering_id: int, record: Offering, problem: BridgeError | None = None
         problem=problem,
         problem_field=problem.field if isinstance(problem, FieldMissing) else "",
         after=problem.after if isinstance(problem, RetryLater) else None,
-        form=request.form if request.method == "POST" else {},
+        form=form_given(),
     )
     code = 200 if problem is None else 503 if isinstance(problem, RetryLater) else 422
     return make_response(page, code)

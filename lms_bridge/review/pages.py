@@ -34,6 +34,7 @@ from lms_bridge.web.access import (
     signed_in,
     the_bridge,
 )
+from lms_bridge.web.kept_forms import form_given, keeps_form
 from lms_bridge.web.paging import SIZE, Paging, number_in, page_param
 
 pages = Blueprint("reviews", __name__, url_prefix="/reviews", template_folder="templates")
@@ -84,10 +85,11 @@ def show_all() -> str:
 @pages.get(_ONE)
 @needs(Scope.REVIEW_OFFERINGS)
 def show(offering: str) -> ResponseReturnValue:
-    return _page(*_offering(offering))
+    return _page(*_offering(offering), form=form_given())
 
 
 @pages.post(_ONE)
+@keeps_form
 @needs(Scope.REVIEW_OFFERINGS)
 def decide(offering: str) -> ResponseReturnValue:
     centre, record_id, record = _offering(offering)

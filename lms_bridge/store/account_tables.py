@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     ForeignKey,
@@ -102,4 +103,19 @@ schedule_upload = Table(
     Column("expires_at", Utc, nullable=False, index=True),
     UniqueConstraint("session_id", "centre"),
     sqlite_autoincrement=True,  # a form names the file by its number, also after it is gone
+)
+
+kept_form = Table(
+    "kept_form",
+    metadata,
+    # What somebody had typed when their session had ended: for their next one.
+    row_id(),
+    # What the audit calls the person: "account 7" or "learner 9".
+    words("person", 40),
+    # The page of the form, with its query.
+    words("page", 1000),
+    # {name of a field: text}
+    Column("fields", JSON, nullable=False),
+    Column("expires_at", Utc, nullable=False, index=True),
+    UniqueConstraint("person", "page"),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask, redirect, request
+from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.errors import Refused
+from lms_bridge.web import kept_forms
 from lms_bridge.web.access import (
     NotAllowed,
     check_second_factor,
@@ -14,19 +16,20 @@ from lms_bridge.web.access import (
     need_of,
     signed_in,
 )
-from lms_bridge.web.csrf import check_csrf, check_form_token, csrf_field
+from lms_bridge.web.csrf import CsrfRefused, check_csrf, check_form_token, csrf_field
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def add_to(app: Flask) -> None:
     app.jinja_env.globals["csrf_field"] = csrf_field
+    kept_forms.add_to(app)
 
     @app.before_request
-    def _guard() -> None:
+    def _guard() -> ResponseReturnValue | None:
         endpoint = request.endpoint
         if endpoint is None or is_public(endpoint):
-            return
+            return None
         user, need = signed_in(), need_of(app, endpoint)
         if need is not None:
             check_second_factor(user)
@@ -35,7 +38,15 @@ def add_to(app: Flask) -> None:
         if request.method not in _SAFE:
             check_csrf()
             _allow_file(most_bytes_of(app, endpoint))
-            check_form_token()
+            try:
+                check_form_token()
+            except CsrfRefused:
+                again = kept_forms.keep_of_earlier_session()
+                if again:
+                    return redirect(again, 303)
+                raise
+            kept_forms.drop_sent()
+        return None
 
     @app.context_processor
     def _for_templates() -> dict[str, object]:

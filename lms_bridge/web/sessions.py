@@ -237,6 +237,14 @@ def find(
     return None if row is None else Session(*row)
 
 
+def find_ended(tx: Connection, secret: str) -> Session | None:
+    """The session of this secret, also where its time is over: it says whose form comes too late,
+    and lets nobody in."""
+    mine = (web_session.c.digest == digest_of(secret), ~_IS_LINK, ~web_session.c.half)
+    row = tx.execute(select(*_COLUMNS).where(*mine)).first()
+    return None if row is None else _session(row)
+
+
 def use_link(
     database: Database,
     secret: str,

@@ -22,6 +22,7 @@ from lms_bridge.store import offerings, reviews, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.review_tables import status_change
 from lms_bridge.store.tables import enrolment, item, offering, run
+from tests import databases
 from tests.integration.accounts.browser import account, hidden, send, signed_in
 from tests.integration.centre_desk.conftest import Browser
 from tests.integration.web.test_languages import english_words
@@ -80,6 +81,7 @@ def reviewer(desk_app: Flask, database: Database) -> FlaskClient:
     return signed_in(desk_app, database, person)
 
 
+@databases.BOTH
 def test_a_new_course_is_planned_with_all_its_fields(browser: Browser, database: Database) -> None:
     coordinator = browser()
     code = made(coordinator)
@@ -201,6 +203,7 @@ def test_two_people_at_one_course_lose_nothing(browser: Browser, database: Datab
     assert send(one, path, form).headers["Location"].endswith("done=same")
 
 
+@databases.BOTH
 def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
     browser: Browser, database: Database
 ) -> None:
@@ -227,6 +230,7 @@ def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
     assert (record.requirements, record.title != "Stolen") == ("A first degree", True)
 
 
+@databases.BOTH
 def test_an_outline_is_kept_as_a_draft_then_sent_and_sent_anew_after_an_objection(
     browser: Browser, reviewer: FlaskClient, database: Database
 ) -> None:
