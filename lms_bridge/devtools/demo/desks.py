@@ -1,4 +1,5 @@
-"""What waits on the desks of the demo's people: outlines to review, and a plan that is held."""
+"""What waits on the desks of the demo's people: outlines to review, one that was sent back, a
+report to be written, and a plan that is held."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import print_line
 from lms_bridge.console.session import by_command
+from lms_bridge.devtools.demo.people import CENTRE
 from lms_bridge.devtools.demo.samples import SampleCentre
 from lms_bridge.devtools.demo.sites import MoodleSites
 from lms_bridge.domain.clock import utc_now
@@ -25,10 +27,15 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     RegistrationType,
 )
-from lms_bridge.domain.reviews import Outline
+from lms_bridge.domain.reviews import Outline, ReviewPoint
 from lms_bridge.store import offerings
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.offering_actions import OfferingChange, change_offering, state_outline
+from lms_bridge.sync.offering_actions import (
+    OfferingChange,
+    change_offering,
+    comment_on,
+    state_outline,
+)
 
 OUTLINES = 3
 """So many centres have an outline under review, and one more that is planned."""
@@ -41,6 +48,9 @@ def leave_work(bridge: Bridge, samples: list[SampleCentre], sites: MoodleSites) 
     for sample in samples[:OUTLINES]:
         _outline(bridge, sample, submitted=True)
     _outline(bridge, samples[OUTLINES], submitted=False)
+    own = next(each for each in samples if each.centre.code == CENTRE)
+    _outline(bridge, own, course=1, submitted=True, objection="Please say who teaches.")
+    _without_report(bridge, own)
     _held_plan(bridge, samples[HELD_AT], sites)
     print_line(
         f"{OUTLINES} sample outlines wait for a review, and the plan of "
@@ -48,11 +58,19 @@ def leave_work(bridge: Bridge, samples: list[SampleCentre], sites: MoodleSites) 
     )
 
 
-def _outline(bridge: Bridge, sample: SampleCentre, *, submitted: bool) -> None:
+def _outline(
+    bridge: Bridge,
+    sample: SampleCentre,
+    *,
+    course: int = 0,
+    submitted: bool,
+    objection: str = "",
+) -> None:
+    """The outline of the centre's next edition of a course; with an objection, it comes back."""
     centre, by = sample.centre, by_command()
 
     def do(tx: Connection, context: RunContext) -> None:
-        record = _planned(sample)
+        record = _planned(sample, course)
         offerings.add_offerings(tx, [record])
         stated = Outline(
             mandate=f"{sample.word}: it serves the priority area {record.topics[0]}.",
@@ -64,13 +82,40 @@ def _outline(bridge: Bridge, sample: SampleCentre, *, submitted: bool) -> None:
         if submitted:
             change = OfferingChange(record.code, OfferingAction.SUBMIT, by=by.name)
             change_offering(tx, context, change, bridge.settings.rules)
+        if objection:
+            text = "The second week needs another example."
+            comment_on(tx, context, record.code, ReviewPoint.DESCRIPTION, text, by.name)
+            sent_back = OfferingChange(
+                record.code, OfferingAction.OBJECT, objection, by=by.name, point="accuracy"
+            )
+            change_offering(tx, context, sent_back, bridge.settings.rules)
 
     bridge.act(centre, Flow.OFFERINGS, Actor(by.name, "demo", by.at), do)
 
 
-def _planned(sample: SampleCentre) -> Offering:
-    """The next edition of the centre's first course, half a year from now."""
-    course, centre = sample.courses[0], sample.centre
+def _without_report(bridge: Bridge, sample: SampleCentre) -> None:
+    """A course that ended lately. It began before the bridge came: no catalogue ever had it."""
+    by = by_command()
+    planned = _planned(sample, 2)
+    end = utc_now().replace(microsecond=0) - timedelta(days=5)
+    record = replace(
+        planned,
+        code=planned.code.replace("-NEXT", "-LAST"),
+        status=OfferingStatus.DELIVERED,
+        starts_at=end - timedelta(days=11),
+        ends_at=end,
+        registration_closes=end - timedelta(days=20),
+    )
+
+    def do(tx: Connection, context: RunContext) -> None:
+        offerings.add_offerings(tx, [record])
+
+    bridge.act(sample.centre, Flow.OFFERINGS, Actor(by.name, "demo", by.at), do)
+
+
+def _planned(sample: SampleCentre, number: int = 0) -> Offering:
+    """The next edition of a course of the centre, half a year from now."""
+    course, centre = sample.courses[number], sample.centre
     start = (utc_now() + timedelta(days=180)).replace(hour=8, minute=0, second=0, microsecond=0)
     record = Offering(
         f"{centre.code}/{course.code}-NEXT",

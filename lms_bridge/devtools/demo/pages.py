@@ -31,7 +31,7 @@ ROLES = {
     ),
     "coordinator": (
         "Coordinator",
-        "sees what waits at one centre and its schedule, and changes it by a file",
+        "plans the courses of one centre, writes outlines and reports, and chooses applicants",
         "/my-centre",
     ),
     "reviewer": (
