@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from flask import (
     Flask,
     Response,
     current_app,
+    g,
     jsonify,
     render_template,
     request,
@@ -37,7 +38,7 @@ from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import flow_states
 from lms_bridge.store import memberships as stored_memberships
 from lms_bridge.store import runs as stored_runs
-from lms_bridge.store.attention import AttentionCounts, findings
+from lms_bridge.store.attention import AttentionCounts, Matter, findings
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
 from lms_bridge.store.probe import WriteProbe
@@ -124,13 +125,42 @@ def operations() -> str:
 def attention_count() -> int:
     """How many matters need the reader's attention, for the menu: one query of each kind, every
     ten seconds at most. 0 where the database does not answer: the menu is on its page, too."""
-    try:
-        with the_bridge().database.reading() as tx:
-            codes = centres_for(tx, Scope.READ_OPERATIONS)
-        kept: AttentionCounts = current_app.extensions[_ATTENTION]
-        return sum(1 for number in kept.counts(utc_now(), codes).values() if number)
-    except SQLAlchemyError:
-        return 0
+    return sum(1 for number in _counts().values() if number)
+
+
+COUNTED = {
+    "holds.show_all": Matter.HOLDS,
+    "people.show_all": Matter.PEOPLE_UNMATCHED,
+    "quarantine.show_quarantine": Matter.QUARANTINED,
+    "connections.show": Matter.CONNECTIONS_WAITING,
+    "webhooks.show": Matter.WEBHOOKS_OFF,
+}
+"""The pages beside which the menu shows how much waits on them."""
+
+
+def counts_of_menu() -> dict[str, Callable[[], int]]:
+    """{endpoint: how much waits there, of what the reader may see}"""
+
+    def count_of(matter: Matter) -> Callable[[], int]:
+        return lambda: _counts().get(matter, 0)
+
+    counts = {endpoint: count_of(matter) for endpoint, matter in COUNTED.items()}
+    return {"admin.operations": attention_count} | counts
+
+
+def _counts() -> Mapping[str, int]:
+    """Looked up once for a request."""
+    if "attention_counts" not in g:
+        g.attention_counts = {}
+        try:
+            with the_bridge().database.reading() as tx:
+                codes = centres_for(tx, Scope.READ_OPERATIONS)
+            kept: AttentionCounts = current_app.extensions[_ATTENTION]
+            g.attention_counts = kept.counts(utc_now(), codes)
+        except SQLAlchemyError:
+            pass
+    found: Mapping[str, int] = g.attention_counts
+    return found
 
 
 def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -> list[NextJob]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.store.database import Database
@@ -103,6 +103,17 @@ class RefusalLog:
             table.c.registration_id == connection, table.c.at >= self._oldest()
         )
         return tx.execute(query.order_by(table.c.at.desc(), table.c.id.desc()).limit(most)).all()
+
+    def by_connection(self, tx: Connection) -> Sequence[Row[Any]]:
+        """(number of a connection, how many refusals, the latest), the most first; without those
+        that named none."""
+        query: Select[Any] = (
+            select(table.c.registration_id, func.sum(table.c.times), func.max(table.c.at))
+            .where(table.c.registration_id != NOBODY, table.c.at >= self._oldest())
+            .group_by(table.c.registration_id)
+            .order_by(func.sum(table.c.times).desc(), table.c.registration_id)
+        )
+        return tx.execute(query).all()
 
     def close(self) -> None:
         self._ended.set()

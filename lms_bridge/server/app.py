@@ -182,7 +182,8 @@ def create_app(bridge: Bridge) -> Flask:
     feed_requests.limit_feeds(app, bridge)
     admin_pages.add_probe_to(app, bridge)
     check_pages.add_to(app, bridge)
-    navigation.count_for(app, "admin.operations", admin_pages.attention_count)
+    for endpoint, count in admin_pages.counts_of_menu().items():
+        navigation.count_for(app, endpoint, count)
     registration_pages.add_to(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

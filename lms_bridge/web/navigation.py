@@ -74,9 +74,11 @@ GROUPS = (
         "Administration",
         (
             Entry("connections.show", "Connections", Scope.ADMINISTER),
+            Entry("connections.show_refused", "Refused launches", Scope.ADMINISTER),
             Entry("tokens.show", "Tokens", Scope.ADMINISTER),
             Entry("webhooks.show", "Webhooks", Scope.ADMINISTER),
             Entry("accounts.show", "Accounts", Scope.ADMINISTER),
+            Entry("audit.show", "Audit", Scope.ADMINISTER),
         ),
     ),
 )

@@ -228,12 +228,18 @@ def show_one(number: int) -> str:
 @pages.get("/refused")
 @needs(Scope.ADMINISTER)
 def show_refused() -> str:
-    """What was refused and named no connection that exists."""
+    """How much was refused of each connection, and what named none that exists."""
     lti = lti_of(the_bridge()).context
     with the_bridge().database.reading() as tx:
         refused = lti.refusals.of(tx, NOBODY)
+        counts = lti.refusals.by_connection(tx)
+        names = {each.id: each.name for each in registrations.all_registrations(tx)}
     return render_template(
-        "connections/refused_lately.html", refused=refused, days=lti.settings.refusal_days
+        "connections/refused_lately.html",
+        refused=refused,
+        counts=counts,
+        names=names,
+        days=lti.settings.refusal_days,
     )
 
 

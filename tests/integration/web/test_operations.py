@@ -9,8 +9,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
 
 from lms_bridge.domain.access import DataScope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.roles import Role
+from lms_bridge.lti import registrations
+from lms_bridge.lti.refusals import Refusal, RefusalLog
+from lms_bridge.lti.registrations import LtiRegistration, Side
 from lms_bridge.store import attention, links, runs
 from lms_bridge.store.api_tables import run_request, webhook
 from lms_bridge.store.database import Database
@@ -196,3 +200,26 @@ def test_who_fails_is_found_retried_and_fine_again(
         number = runs.start_run(tx, "AFR", "offerings,enrolments,results", "request", NOW)
         runs.finish_run(tx, number, "done", {}, NOW)
     assert "more than 3 hours" not in client.get("/operations").text
+
+
+def test_one_menu_leads_to_all_work_and_counts_what_waits(
+    either: FlaskClient, database: Database
+) -> None:
+    page = either.get("/holds").text
+    menu = page.partition("<header>")[2].partition("</header>")[0]
+    entries = dict(re.findall(r'href="(/[^"]*)"[^>]*>([^<]+)', menu))
+    for path in (
+        *("/operations", "/centres", "/runs", "/holds", "/people", "/quarantine", "/conflicts"),
+        *("/figures", "/connections", "/connections/refused", "/tokens", "/webhooks", "/accounts"),
+        "/audit",
+    ):
+        assert path in entries
+        assert either.get(path).status_code == 200, path
+    for path in ("/holds", "/people", "/quarantine"):
+        assert re.search(rf'href="{path}"[^>]*>\w+ <span class="count">1</span>', menu)
+    with database.writing() as tx:
+        number = registrations.add(tx, LtiRegistration(Side.TOOL, "Sample tool", "AFR")).id
+    refused = RefusalLog(database, days=30, kept=5, now=utc_now)
+    refused.add(Refusal(number, "launch", "nonce-used", "r1", NOW, times=3))
+    refused.close()
+    assert ">Sample tool</bdi></a>: 3, " in either.get("/connections/refused").text
