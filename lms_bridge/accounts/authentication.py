@@ -86,16 +86,16 @@ def sign_in_by_password(
     key = email_key(email)
     with database.reading() as tx:
         found = find_account(tx, email=key) if key else None
-        credentials = accounts.credentials_of(tx, found.number) if found else None
-    if credentials is not None:
-        _check_wait(credentials.failures, credentials.failed_at, now)
-    else:
+        # What an account costs, a stranger costs as well: the time must not tell them apart.
+        credentials = accounts.credentials_of(tx, found.number if found else 0)
+    _check_wait(credentials.failures, credentials.failed_at, now)
+    if found is None:
         _strangers.check(key, now)
-    right = passwords.is_right(password, credentials.password if credentials else "")
+    right = passwords.is_right(password, credentials.password)
     if found is None or not right or found.disabled_at is not None:
+        with database.writing() as tx:
+            accounts.note_failure(tx, found.number if found else 0, now)
         if found is not None:
-            with database.writing() as tx:
-                accounts.note_failure(tx, found.number, now)
             _log.warning("wrong password", account=found.number)
         else:
             _strangers.note(key, now)

@@ -116,6 +116,10 @@ class Line(fields.Field[str]):
         return text
 
 
+_OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*:(?!\d)", re.IGNORECASE)
+"""``javascript:`` and others; what has a port instead is a host without a scheme."""
+
+
 class WebAddress(Line):
     """The address of a page that people are led to."""
 
@@ -123,6 +127,8 @@ class WebAddress(Line):
         address = super()._deserialize(value, *args, **options)
         if has_user(address):
             raise complaint("has a user name or a password in it", "address-with-user")
+        if _OTHER_SCHEME.match(address):
+            raise complaint("is not the address of a page: it begins with https://", "not-a-page")
         return address
 
 
@@ -289,18 +295,27 @@ def zone(name: str) -> ZoneInfo:
         ValidationError: there is none.
     """
     try:
-        return ZoneInfo(name)
+        found = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         known = _zones().get(name.casefold())
+    else:
+        if not _NO_ZONES.match(name):
+            return found
+        known = None
     if known is None:
         message = codes.refusal(name, "not a time zone such as Africa/Nairobi")
         raise complaint(message, "no-such-zone")
     return ZoneInfo(known)
 
 
+_NO_ZONES = re.compile(r"(?:localtime|Factory|posixrules)\Z|(?:posix|right)/")
+"""Names that systems add: the zone of this very machine, and zones that count leap seconds."""
+
+
 @cache
 def _zones() -> dict[str, str]:
-    return {name.casefold(): name for name in available_timezones()}
+    names = available_timezones()
+    return {name.casefold(): name for name in names if not _NO_ZONES.match(name)}
 
 
 class Moment(_Plain, fields.Field[datetime]):

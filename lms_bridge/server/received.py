@@ -137,7 +137,8 @@ class RequestParser:
         coding = request.header(b"transfer-encoding").strip().lower()
         self._limit(coding in (b"", b"chunked"), 501)
         hosts = [value.strip() for name, value in request.headers if name.lower() == b"host"]
-        self._limit(len(hosts) < 2 and all(map(_HOST.fullmatch, hosts)), 400)
+        named = len(hosts) == 1 or (not hosts and request.version == "1.0")
+        self._limit(named and all(map(_HOST.fullmatch, hosts)), 400)
         self._limit(request.method != "CONNECT", 405)
         length = request.header(b"content-length").strip()
         request.length = None if coding else int(length or b"0")

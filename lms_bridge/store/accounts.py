@@ -149,19 +149,20 @@ def set_learner(tx: Connection, number: int, learner_id: int) -> bool:
 class Credentials:
     """What an account proves itself with. ``failures`` counts wrong tries in a row."""
 
-    password: str = field(repr=False)
-    totp_secret: bytes = field(repr=False)
-    totp_period: int
-    failures: int
-    failed_at: datetime | None
+    password: str = field(default="", repr=False)
+    totp_secret: bytes = field(default=b"", repr=False)
+    totp_period: int = 0
+    failures: int = 0
+    failed_at: datetime | None = None
 
 
 _CREDENTIALS = tuple(account.c[each.name] for each in fields(Credentials))
 
 
 def credentials_of(tx: Connection, number: int) -> Credentials:
-    row = tx.execute(select(*_CREDENTIALS).where(account.c.id == number)).one()
-    return Credentials(*row)
+    """Empty ones where there is no such account."""
+    row = tx.execute(select(*_CREDENTIALS).where(account.c.id == number)).first()
+    return Credentials() if row is None else Credentials(*row)
 
 
 def note_failure(tx: Connection, number: int, at: datetime) -> None:

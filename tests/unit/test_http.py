@@ -400,6 +400,14 @@ def test_an_answer_that_refuses_does_not_open_the_breaker(
             NotUnderstood,
             "too-large",
         ),
+        (
+            answer(
+                body=gzip.compress(gzip.compress(b"x" * 300_000_000)),
+                Content_Encoding="gzip, gzip",
+            ),
+            NotUnderstood,
+            "too-large",
+        ),
         (answer(body=b"no gzip", Content_Encoding="gzip"), Unreachable, "answer-lost"),
     ],
 )

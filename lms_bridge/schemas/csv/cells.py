@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from lms_bridge.schemas import codes
 from lms_bridge.schemas.csv.tables import Shape
 
-# What spreadsheet programs take for the start of a formula (OWASP, "CSV Injection"). Apostrophes
-# before it are counted in, so that a text which already begins with '= survives the way there and
-# back.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-_NEUTRALISED = re.compile(r"'+[=+\-@\t\r\n]")
+# What spreadsheet programs take for the start of a formula (OWASP, "CSV Injection"), in either
+# width. Where they separate cells by semicolons or tabs, as in much of Europe, a text has such
+# starts inside it, too: after a separator and in each line. Apostrophes before it are counted in,
+# so that a text which already begins with '= survives the way there and back.
+_SIGNS = "[=+\\-@\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf"(\A|[;\t\r\n] *)('*{_SIGNS})")
+_NEUTRALISED = re.compile(rf"(\A|[;\t\r\n] *)'('*{_SIGNS})")
+_BLANK = re.compile(r"'*[\t\r\n]")
+_NEUTRALISED_BLANK = re.compile(r"'+[\t\r\n]")
 
 _DATE_TIME = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
 _MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DOTALL)
@@ -27,17 +31,20 @@ _LINES = re.compile(r"\r\n|\r|\n")
 
 
 def neutralised(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    """The text with an apostrophe wherever a spreadsheet would take it for a formula."""
+    text = _FORMULA.sub(r"\1'\2", text)
+    return f"'{text}" if _BLANK.match(text) else text
 
 
 def restored(text: str) -> str:
     """The inverse of ``neutralised``; and the text of ``="00123"``, a spreadsheet's way to keep
     the zeros of a number."""
-    if _NEUTRALISED.match(text):
-        return text[1:]
     formula = _TEXT_FORMULA.fullmatch(text.strip())
-    return formula[1].replace('""', '"') if formula else text
+    if formula:
+        return formula[1].replace('""', '"')
+    if _NEUTRALISED_BLANK.match(text):
+        text = text[1:]
+    return _NEUTRALISED.sub(r"\1\2", text)
 
 
 class CellUnclear(Exception):

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import Engine, event, select, update
 
 from lms_bridge.accounts import authentication, passwords, service
 from lms_bridge.audit import Actor
@@ -92,6 +92,28 @@ def test_the_refusal_does_not_tell_whether_there_is_an_account(
         page = answer.text.replace(f'value="{email}"', "")
         pages.add(page.rpartition("Reference")[0])
     assert len(pages) == 1
+
+
+def test_a_wrong_password_costs_the_same_writes_where_there_is_no_account(
+    app: Flask, sqlite_database: Database
+) -> None:
+    """Else the time would tell: a writer may have to wait for others."""
+    with_password(app, sqlite_database)
+    done: list[str] = []
+
+    def note(*given: object) -> None:
+        done.append(str(given[2]).partition(" ")[0])
+
+    costs = []
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for email in ("amina@example.org", "nobody-at-all@example.org"):
+            done.clear()
+            assert by_password(app.test_client(), "another password", email) == 403
+            costs.append([each for each in done if each != "SELECT"])
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert costs == [["UPDATE"], ["UPDATE"]]
 
 
 def test_wrong_passwords_make_the_next_one_wait_and_a_link_still_works(

@@ -82,6 +82,9 @@ def test_good_rows_beside_a_bad_one_are_applied(world: World) -> None:
         ({"ends_at": "2060-02-01"}, "ends_at", "wrong-order"),
         ({"topics": 5}, "topics", "not-a-list"),
         ({"time_zone": "Africa/Nairobbi"}, "time_zone", "no-such-zone"),
+        ({"time_zone": "right/UTC"}, "time_zone", "no-such-zone"),
+        ({"time_zone": "localtime"}, "time_zone", "no-such-zone"),
+        ({"address": "JavaScript:alert(1)"}, "address", "not-a-page"),
         (
             {"time_zone": "Europe/Paris", "starts_at": "2026-03-29T02:30"},
             "starts_at",

@@ -68,6 +68,7 @@ def test_a_host_that_is_none_is_refused(host: bytes) -> None:
     with served() as world:
         answer = world.ask(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
+        assert world.ask(b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
         for good in (b"localhost:8000", b"[::1]:80", b"bridge_1.example", b""):
             ending = b"\r\nConnection: close\r\n\r\n"
             assert world.ask(b"GET / HTTP/1.1\r\nHost: " + good + ending).endswith(b"hello")

@@ -1,5 +1,7 @@
 """Cells: formulas are neutralised and come back, lists and meetings keep their items."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from lms_bridge.schemas.csv.cells import CellUnclear, cell_of, neutralised, restored, value_of
 from lms_bridge.schemas.csv.tables import Shape
 
-FORMULAS = "=+-@\t\r\n"
+FORMULAS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1).filter(
     lambda text: text == text.strip() and text
 )
@@ -17,16 +19,21 @@ LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1).
 @example("'=1+1")
 @example("''@")
 @example("'plain")
+@example("'\t'=;\n =")
 def test_neutralising_is_undone_by_restoring(text: str) -> None:
     assert restored(neutralised(text)) == text
 
 
-@given(st.text())
-def test_no_cell_begins_like_a_formula(text: str) -> None:
+@given(st.text(st.one_of(st.sampled_from("=+-@;\t\r\n '\uff1d"), st.characters())))
+@example("x;=HYPERLINK(A1)")
+@example("x\n @SUM(A1)\ny")
+def test_no_cell_begins_like_a_formula_wherever_a_spreadsheet_separates(text: str) -> None:
     assert neutralised(text)[:1] not in tuple(FORMULAS)
+    for part in re.split("[;\t\r\n]", neutralised(text)):
+        assert part.lstrip(" ")[:1] not in tuple(FORMULAS)
 
 
-@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\uff1d1+1", "\ta"])
 def test_formulas_get_an_apostrophe(text: str) -> None:
     assert neutralised(text) == f"'{text}"
 
