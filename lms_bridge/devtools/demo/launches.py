@@ -82,9 +82,11 @@ class LaunchSites:
         with bridge.database.writing() as tx:
             for registration in (self._academy_registration(), self._tool_registration()):
                 _keep_registration(tx, registration)
-            there = offerings.offerings_of(tx, self._sample.centre.code).values()
-        self._fill({each.course_code: each for each in there})
-        offering = next(each for each in there if each.course_code == self._place.course)
+            there = list(offerings.offerings_of(tx, self._sample.centre.code).values())
+        # Of several editions of a course, the one of the centre's Moodle: it came first.
+        by_course = {each.course_code: each for each in reversed(there)}
+        self._fill(by_course)
+        offering = by_course[self._place.course]
         link = self.academy.links_of(offering.code)[0]
         self._restore()
         return DemoLaunch(self.academy.people[self._place.learner.academy_id], link, offering)
