@@ -64,7 +64,10 @@ def language() -> str:
     launch = known(g.get("reader_language", ""))
     if launch or request.blueprint in ENGLISH:
         return launch or "en"
-    return next(filter(None, map(known, wanted_languages())), "en")
+    if "best_language" not in g:
+        g.best_language = next(filter(None, map(known, wanted_languages())), "en")
+    best: str = g.best_language
+    return best
 
 
 def wanted_languages() -> list[str]:
@@ -159,7 +162,7 @@ def word(text: str) -> str:
 def translated(text: str, otherwise: str = "") -> str:
     """A sentence of the code in the reader's language. One that has no translation there is shown
     in English, or ``otherwise`` is shown in its place."""
-    found = str(gettext(text)) if text else ""
+    found = word(text)
     if otherwise and found == text and text and language() != "en":
         return str(gettext(otherwise))
     return found
