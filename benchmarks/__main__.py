@@ -20,6 +20,7 @@ from benchmarks import (
     pushes,
     quiet,
     rates,
+    search,
     waits,
     year,
 )
@@ -35,6 +36,7 @@ _APART: dict[str, Callable[..., list[Row]]] = {
     "operations": operations.operations,
     "publishing": publishing.publishing,
     "push": pushes.pushes,
+    "search": search.search,
     "waits": waits.waits,
     "year": year.year,
 }

@@ -191,10 +191,26 @@ def one_listed(tx: Connection, code: str) -> ListedOffering | None:
     return next(iter(_listings(tx, tx.execute(query.where(offering.c.code == code)).all())), None)
 
 
-def centres_with_offerings(tx: Connection) -> dict[str, str]:
-    """{code: name} of the centres that the catalogue holds anything of."""
-    query = _found(tx, select(centre.c.code, centre.c.name).distinct(), PageFilters())
-    return {row.code: row.name for row in tx.execute(query.order_by(centre.c.name))}
+def listed_by_number(tx: Connection, numbers: Sequence[int]) -> dict[int, ListedOffering]:
+    """{number: offering} of those that the catalogue holds, of at most a page."""
+    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    rows = tx.execute(query.where(offering.c.id.in_(numbers))).all()
+    return {row.id: each for row, each in zip(rows, _listings(tx, rows), strict=True)}
+
+
+MOST_EDITIONS = 20
+
+
+def editions(tx: Connection, one: ListedOffering) -> list[ListedOffering]:
+    """Other editions of an offering's course, as the course's code says: what is to come first."""
+    course_code = one.offering.course_code
+    if not course_code or course_code == one.code:
+        return []
+    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    same = (offering.c.course_code == course_code, offering.c.code != one.code)
+    query = query.where(offering.c.centre == one.centre, *same)
+    newest = (offering.c.starts_at.is_(None), offering.c.starts_at.desc(), offering.c.id)
+    return _listings(tx, tx.execute(query.order_by(*newest).limit(MOST_EDITIONS)).all())
 
 
 def _found(

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import calendar
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
-
-from babel.dates import format_date, get_day_names
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 
 from lms_bridge.centre_desk import queries
 from lms_bridge.centre_desk.desk import pages
 from lms_bridge.centre_desk.queries import ScheduleFilter
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.dates import last_day, zone_of
-from lms_bridge.domain.model import Centre, OfferingStatus
+from lms_bridge.domain.dates import zone_of
+from lms_bridge.domain.model import OfferingStatus
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.web.access import centre_for, centres_for, needs, signed_in, the_bridge
 from lms_bridge.web.filters import OFFERING_STATUSES
-from lms_bridge.web.languages import language
+from lms_bridge.web.month import midnight, month_after, month_of, month_param, span_of
 from lms_bridge.web.paging import SIZE, Paging, page_param
 
 MOST = 10
@@ -102,66 +94,15 @@ def _filter() -> ScheduleFilter:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarDay:
-    """One day of the calendar: its courses, each with whether it begins that day."""
-
-    day: date
-    courses: Sequence[tuple[Row[Any], bool]]
-
-
 @pages.get("/<code>/calendar")
 @needs(Scope.READ_OFFERINGS)
 def month(code: str) -> str:
     """A month of the schedule, in days of the centre's time zone."""
     centre = centre_for(Scope.READ_OFFERINGS, code)
-    first = _month(centre)
-    after = (first + timedelta(days=31)).replace(day=1)
-    weeks = [
-        [day if day.month == first.month else None for day in week]
-        for week in calendar.Calendar().monthdatescalendar(first.year, first.month)
-    ]
-    with the_bridge().database.reading() as tx:
-        rows = queries.between(tx, code, _midnight(first, centre), _midnight(after, centre))
-    locale = language()
-    names = get_day_names("abbreviated", locale=locale)
-    return render_template(
-        "centre_desk/calendar.html",
-        centre=centre,
-        title=format_date(first, "LLLL y", locale=locale),
-        days=[names[number] for number in range(7)],
-        weeks=[[day and _day(day, rows, centre) for day in week] for week in weeks],
-        before=(first - timedelta(days=1)).strftime("%Y-%m") if first.year > _FIRST else "",
-        after=after.strftime("%Y-%m") if after.year < _LAST else "",
-        any=bool(rows),
-    )
-
-
-_FIRST, _LAST = 1990, 2200
-
-
-def _month(centre: Centre) -> date:
-    """The first day of the month that the address names; else of this month."""
-    try:
-        named = datetime.strptime(request.args.get("month", "")[:7], "%Y-%m").date()
-    except ValueError:
-        named = date.min
-    if _FIRST <= named.year < _LAST:
-        return named
-    return utc_now().astimezone(zone_of(centre.time_zone)).date().replace(day=1)
-
-
-def _midnight(day: date, centre: Centre) -> datetime:
-    local = datetime(day.year, day.month, day.day, tzinfo=zone_of(centre.time_zone))
-    return local.astimezone(UTC)
-
-
-def _day(day: date, rows: Sequence[Row[Any]], centre: Centre) -> CalendarDay:
     zone = zone_of(centre.time_zone)
-    found = []
-    for row in rows:
-        start = row.starts_at.astimezone(zone).date()
-        end = last_day(row.ends_at, zone) if row.ends_at else start
-        if start <= day <= max(start, end):
-            found.append((row, start == day))
-    return CalendarDay(day, found)
+    first = month_param(utc_now().astimezone(zone).date())
+    with the_bridge().database.reading() as tx:
+        until = midnight(month_after(first), zone)
+        rows = queries.between(tx, code, midnight(first, zone), until)
+    spans = [span_of(row, row.starts_at, row.ends_at, zone) for row in rows]
+    return render_template("centre_desk/calendar.html", centre=centre, month=month_of(first, spans))

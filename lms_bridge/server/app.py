@@ -68,6 +68,7 @@ from lms_bridge.server.listener import HttpServer
 from lms_bridge.settings import Settings, load
 from lms_bridge.web import access, filters, guard, headers, languages, navigation, visitors
 from lms_bridge.web.client_address import networks
+from lms_bridge.web.paging import address_with
 from lms_bridge.web.responses import WholeResponse
 from lms_bridge.webhooks import pages as webhook_pages
 from lms_bridge.webhooks import routes as webhook_routes
@@ -173,6 +174,7 @@ def create_app(bridge: Bridge) -> Flask:
     visitors.add_limits_to(app, bridge)
     languages.add_to(app, access.account_language)
     filters.add_to(app)
+    app.jinja_env.globals["address_with"] = address_with
     navigation.add_to(app)
     headers.add_to(app)
     guard.add_to(app)

@@ -29,11 +29,7 @@ class Paging:
 
     def address(self, page: int) -> str:
         """The address of another page of the same list, filters and all."""
-        values = {name: text for name, text in request.args.items() if name != "page" and text}
-        if page > 1:
-            values["page"] = str(page)
-        path = quote(request.script_root + request.path)
-        return f"{path}?{urlencode(values)}" if values else path
+        return address_with(page=str(page) if page > 1 else "")
 
     @property
     def previous(self) -> str | None:
@@ -42,6 +38,13 @@ class Paging:
     @property
     def next(self) -> str | None:
         return self.address(self.page + 1) if self.page < self.pages else None
+
+
+def address_with(**changed: str) -> str:
+    """The address of this page with other parameters; those that are empty are left out."""
+    values = {name: text for name, text in {**request.args, **changed}.items() if text}
+    path = quote(request.script_root + request.path)
+    return f"{path}?{urlencode(values)}" if values else path
 
 
 def number_param(name: str) -> int:

@@ -51,7 +51,10 @@ def in_code() -> set[str]:
 def in_reference() -> set[str]:
     """The words of the reference data that the pages show."""
     kinds = ("regions", "modalities", "levels", "registration_types")
-    return {text for kind in kinds for text in getattr(reference(), kind).values()}
+    areas = {
+        area for each in reference().cycles.values() if not each.ends_on for area in each.areas
+    }
+    return areas | {text for kind in kinds for text in getattr(reference(), kind).values()}
 
 
 @cache
@@ -115,7 +118,10 @@ PUBLIC = (
     "/training-centres",
     "/training-centres/ARB",
     "/catalogue",
+    "/catalogue?view=map",
+    "/catalogue?view=calendar&month=2040-03",
     "/catalogue/ARB-1",
+    "/catalogue/EUR-OVER",
     "/catalogue/nothing",
     "/sign-in",
     "/runs",
