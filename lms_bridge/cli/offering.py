@@ -92,8 +92,24 @@ def show(bridge: Bridge, code: str, in_json: bool) -> None:
         print_line(f"  report of {each['at']}: {each['state']}. {clean(each['summary'])}")
 
 
-def _show_act(record: Offering, found: list[RuleFinding]) -> None:
-    print_line(f"{record.code} is {record.status}.")
+_SAID = {
+    OfferingAction.OBJECT: "{code} goes back to its centre. It is {status} again.",
+    OfferingAction.REPORT: "The report of {code} waits for validation. The offering is {status}.",
+    OfferingAction.CLOSE: "The report of {code} is validated: certificates may be released. "
+    "The offering is {status}.",
+}
+
+
+def _show_act(
+    bridge: Bridge, change: OfferingChange, record: Offering, found: list[RuleFinding]
+) -> None:
+    said = _SAID.get(change.action, "{code} is {status}.")
+    print_line(said.format(code=record.code, status=record.status))
+    if change.action is OfferingAction.SUBMIT:
+        with bridge.database.reading() as tx:
+            deadline = review_document(tx, record.code)["deadline"]
+        if deadline:
+            print_line(f"Without a comment or an objection until {deadline} it is reviewed.")
     for each in found:
         print_line(f"  warning {each.code}: {each.message}")
 
@@ -103,7 +119,7 @@ def _do(bridge: Bridge, change: OfferingChange) -> None:
         return change_offering(tx, context, change, bridge.settings.rules)
 
     _, record, found = _under_lease(bridge, change.code, Flow.OFFERINGS, change.by, act)
-    _show_act(record, found)
+    _show_act(bridge, change, record, found)
 
 
 def _action(action: OfferingAction, meaning: str) -> click.Command:
@@ -234,6 +250,7 @@ def certify(bridge: Bridge, code: str, learners: tuple[str, ...], by: str, in_js
         print_json([{name: getattr(row, name) for name in names} for row in rows])
         return
     for row in rows:
-        print_line(f"{clean(row.learner)}: {row.outcome} {row.message}".rstrip())
+        outcome = str(row.outcome).replace("_", " ")
+        print_line(f"{clean(row.learner)}: {outcome} {row.message}".rstrip())
     released = sum(row.outcome is CertificateOutcome.CERTIFIED for row in rows)
     print_line(f"{released} certificate(s) released.")

@@ -73,7 +73,7 @@ def _show(found: Cycle, in_json: bool) -> None:
         return
     print_line(f"{found.name}: {found.programme or '-'}, {found.period}")
     most = f"at most {found.most_per_centre}" if found.most_per_centre else "no known limit"
-    whole = "the whole list" if found.complete else "the list is known in part only"
+    whole = "these are all" if found.complete else "there may be others than these"
     print_line(f"Priority areas of a centre: {most}; {whole}")
     for each in found.areas:
         before = [old for old, now in found.former.items() if now == each]

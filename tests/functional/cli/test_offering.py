@@ -16,11 +16,14 @@ def test_an_offering_passes_through_its_life_by_commands(alpha: Cli) -> None:
     pushed = alpha.json("schedule", "push", path, "--centre", "ALPHA")
     planned, over = (row["code"] for row in pushed["rows"])
     alpha("offering", "outline", planned, "--mandate", "It is", "--instructor", "A sample")
-    alpha("offering", "submit", planned, "--by", "Coordinator")
+    submitted = alpha("offering", "submit", planned, "--by", "Coordinator").stdout
+    assert "Without a comment or an objection until 20" in submitted
     alpha("offering", "comment", planned, "Check it", "--point", "accuracy", "--by", "Expert")
     refused = alpha("offering", "publish", planned, code=2).output
     assert "cannot be taken through" in refused
-    alpha("offering", "object", planned, "--reason", "Too long", "--point", "description")
+    point = ("--point", "description")
+    back = alpha("offering", "object", planned, "--reason", "Too long", *point).stdout
+    assert "goes back to its centre. It is planned again." in back
     alpha("offering", "submit", planned)
     alpha("offering", "review", planned)
     alpha("offering", "publish", planned)
@@ -36,8 +39,13 @@ def test_an_offering_passes_through_its_life_by_commands(alpha: Cli) -> None:
     assert "object by" in text
     assert "(description: Too long)" in text
 
-    alpha("offering", "report", over, "--summary", "Well done")
-    alpha("offering", "close", over)
+    reported = alpha("offering", "report", over, "--summary", "Well done").stdout
+    assert f"The report of {over} waits for validation." in reported
+    back = alpha("offering", "object", over, "--reason", "What was difficult?").stdout
+    assert "It is delivered again." in back
+    assert "What was difficult?" in alpha("offering", "show", over).stdout
+    alpha("offering", "report", over, "--summary", "Well done", "--difficulties", "Slow lines")
+    assert "is validated" in alpha("offering", "close", over).stdout
     assert "report of" in alpha("offering", "show", over).stdout
     assert "0 certificate(s) released" in alpha("offering", "certify", over).stdout
     (row,) = alpha.json("offering", "certify", over, "NOBODY")
