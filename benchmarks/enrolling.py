@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,23 +58,29 @@ class Moodle:
     endpoint: str
     token: str
 
-    def tell(self, action: str) -> Any:
-        answer = requests.post(self.control, data=orjson.dumps({"action": action}), timeout=60)
+    def tell(self, action: str, **given: Any) -> Any:
+        body = orjson.dumps({"action": action, **given})
+        answer = requests.post(self.control, data=body, timeout=60)
         return answer.json()["result"]
+
+    def academy_ids(self) -> dict[int, str]:
+        """{account: the Academy's id} of the learners there."""
+        users = self.tell("users")
+        return {u["id"]: u["idnumber"] for u in users if u["idnumber"].startswith("acad-")}
 
     def places(self) -> list[Place]:
         """Every learner in every course, course by course in turn."""
-        people = [each["id"] for each in self.tell("users") if each["idnumber"].startswith("acad-")]
+        people = list(self.academy_ids())
         courses = [each["id"] for each in self.tell("courses") if each["idnumber"]]
         parts = [people[start : start + BATCH] for start in range(0, len(people), BATCH)]
         return [(course, person) for part in parts for course in courses for person in part]
 
 
 @contextmanager
-def moodle(pace: float) -> Iterator[Moodle]:
+def moodle(pace: float, courses: int = COURSES, people: int = PEOPLE) -> Iterator[Moodle]:
     """A fresh site with courses and people, in which nobody is enrolled."""
     command = [sys.executable, "-m", "lms_bridge.devtools.moodle", "--with-parent"]
-    size = {"courses": COURSES, "people": PEOPLE, "enrolments": 0, "pace": pace, "at-once": 8}
+    size = {"courses": courses, "people": people, "enrolments": 0, "pace": pace, "at-once": 8}
     command += [f"--{name}={value}" for name, value in size.items()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:
@@ -121,6 +127,17 @@ class Sent:
 
 def bridge_rate(site: Moodle, places: Sequence[Place], folder: Path) -> Sent:
     """The same by a run of the bridge: from opening the connector to the finished report."""
+    bridge, centre = prepared(site, places, folder)
+    sent = _timed(bridge, centre, len(places))
+    bridge.close()
+    return sent
+
+
+def prepared(
+    site: Moodle, places: Sequence[Place], folder: Path, ids: Mapping[int, str] | None = None
+) -> tuple[Bridge, Centre]:
+    """A bridge that is to make these enrolments, and the centre. ``ids`` are learners' Academy ids
+    if the bridge is to look their accounts up."""
     settings = Settings(
         store=StoreSettings(f"sqlite:///{folder / 'bridge.db'}"),
         secrets=SecretsSettings(key_file=str(folder / "key")),
@@ -133,10 +150,8 @@ def bridge_rate(site: Moodle, places: Sequence[Place], folder: Path) -> Sent:
     centre = Centre("SAMPLE", "Sample", "europe", "moodle", address=site.url, sample=True)
     with bridge.database.writing() as tx:
         centres.add(tx, centre, bridge.vault.lock(site.token))
-        _fill(tx, centre, places)
-    sent = _timed(bridge, centre, len(places))
-    bridge.close()
-    return sent
+        _fill(tx, centre, places, ids)
+    return bridge, centre
 
 
 def _timed(bridge: Bridge, centre: Centre, expected: int) -> Sent:
@@ -149,8 +164,11 @@ def _timed(bridge: Bridge, centre: Centre, expected: int) -> Sent:
     return Sent(done / seconds, cpu / done, peak_memory())
 
 
-def _fill(tx: Connection, centre: Centre, places: Sequence[Place]) -> None:
-    """The bridge's records: offerings and people that are linked, enrolments yet to be sent."""
+def _fill(
+    tx: Connection, centre: Centre, places: Sequence[Place], ids: Mapping[int, str] | None
+) -> None:
+    """The bridge's records: offerings that are linked, enrolments yet to be sent, and their people,
+    who are linked unless their accounts are to be looked up."""
     courses = sorted({course for course, _ in places})
     people = sorted({person for _, person in places})
     taught = [
@@ -158,7 +176,12 @@ def _fill(tx: Connection, centre: Centre, places: Sequence[Place]) -> None:
         for each in courses
     ]
     known = [
-        Learner(f"acad-{each}", "Sample", f"Learner {each}", f"sample{each}@example.org")
+        Learner(
+            f"acad-{each}" if ids is None else ids[each],
+            "Sample",
+            f"Learner {each}",
+            f"sample{each}@example.org",
+        )
         for each in people
     ]
     offering_ids = offerings.add_offerings(tx, taught)
@@ -177,7 +200,8 @@ def _fill(tx: Connection, centre: Centre, places: Sequence[Place]) -> None:
         row = {**common, "kind": Kind.LEARNER, "record_id": id_, "external_id": str(each)}
         hashed = digest(document)
         rows.append({**row, "desired": hashed, "acknowledged": hashed, "held_document": document})
-    links.insert_links(tx, rows)
+    if ids is None:
+        links.insert_links(tx, rows)
     by_course = dict(zip(courses, zip(offering_ids, taught, strict=True), strict=True))
     by_person = dict(zip(people, zip(learner_ids, known, strict=True), strict=True))
     ids = enrolments.add_enrolments(

@@ -17,7 +17,7 @@ from lms_bridge.connectors.moodle.courses import CourseRef
 from lms_bridge.connectors.moodle.deleted_courses import course_gone
 from lms_bridge.connectors.moodle.options import ACADEMY
 from lms_bridge.connectors.moodle.probe import probe_academy
-from lms_bridge.connectors.moodle.refusals import refusal
+from lms_bridge.connectors.moodle.refusals import LATER_CODES, refusal
 from lms_bridge.connectors.moodle.site import MoodleSite, open_site
 from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.ports import (
@@ -133,7 +133,8 @@ def _update(site: MoodleSite, requests: Sequence[WriteRequest]) -> list[Outcome]
     refused: dict[str, str] = {}
     if rows:
         for warning in site.client.rows(UPDATE, {"courses": [*rows]}, "warnings"):
-            refused[str(warning.get("itemid"))] = str(warning.get("warningcode"))
+            code = str(warning.get("warningcode"))
+            refused[str(warning.get("itemid"))] = LATER_CODES.get(code, code)
     return [_updated(request, refused.get(request.external_id)) for request in requests]
 
 

@@ -50,8 +50,8 @@ DROP_ROLE = "core_role_unassign_roles"
 GONE = "gone with the course"
 _REACTIVATED = "reactivated"
 _NO_ACCOUNT = frozenset({"userdeleted", "invaliduser"})
-_MAYBE_NO_ACCOUNT = frozenset({"codingerror", "invalidparameter"})
-"""What Moodle 4.1 and 4.2 say of an unknown or deleted account, among other things."""
+_MAYBE_NO_ACCOUNT = frozenset({"codingerror", "invalidparameter", "invalidrecord"})
+"""What Moodle 4.1, 4.2 and 5.1 say of an unknown account, among other things."""
 
 
 @dataclass(frozen=True, slots=True)

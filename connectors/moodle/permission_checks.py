@@ -318,8 +318,10 @@ def _update_user(site: MoodleSite) -> str:
     return ""
 
 
-_NO_SUCH_ACCOUNT = ("invaliduser", "wsnoinstance", "codingerror", "invalidparameter")
-"""How Moodle refuses an unknown account. The last two are those of Moodle 4.1 and 4.2."""
+_NO_SUCH_ACCOUNT = (
+    "invaliduser", "wsnoinstance", "codingerror", "invalidparameter", "invalidrecord",
+)  # fmt: skip
+"""How Moodle refuses an unknown account: the last is 5.1's, the two before are 4.1's and 4.2's."""
 
 
 def _enrol(site: MoodleSite) -> str:

@@ -147,6 +147,9 @@ RECORDS: dict[str, tuple[str, str]] = {
 NO_ENTRY = frozenset({"errorcoursecontextnotvalid", "requireloginerror"})
 """The account cannot enter the course, so its other permissions there are unknown."""
 
+LATER_CODES = {"invalidrecordunknown": "invalidrecord"}
+"""Moodle 5.1 does not say any more which record is missing: a course, an account or another."""
+
 MAINTENANCE = "Moodle is in maintenance mode, or is being upgraded."
 END_MAINTENANCE = "The bridge goes on when it ends: Site administration, Server, Maintenance mode."
 _LATER = frozenset({"sitemaintenance", "upgraderunning", "cronerror"})
@@ -221,6 +224,7 @@ def _code(answer: Mapping[str, object]) -> str:
         return "moodle-crashed"
     if code == "invalidrecord" and "external_functions" in str(answer.get("message")):
         return "unknown-function"
+    code = LATER_CODES.get(code, code)
     # Some error codes are sentences in HTML, such as those about weak passwords.
     return code if _CODE.fullmatch(code) else "refused"
 

@@ -108,7 +108,8 @@ def _batch(call: Call, params: Params) -> FunctionAnswer:
         try:
             done = _one_of_batch(call, request)
         except MoodleError as error:
-            responses.append({"error": True, "exception": as_php_json(_explained(call, error))})
+            told = _explained(call, call.site.told(error))
+            responses.append({"error": True, "exception": as_php_json(told)})
             break
         rows += done.rows
         responses.append({"error": False, "data": as_php_json(done.answer)})
@@ -222,6 +223,7 @@ def _reply(site: MoodleState, question: RestRequest) -> WireReply:
         rows = done.rows
         body = as_json(done.answer) if question.json else answer_as_xml(done.answer)
     except MoodleError as error:
-        body = as_json(error.body()) if question.json else error_as_xml(error)
+        told = site.told(error)
+        body = as_json(told.body()) if question.json else error_as_xml(told)
     site.pace.hold(question.function, rows)
     return WireReply(200, body, JSON_TYPE if question.json else XML_TYPE)

@@ -109,6 +109,9 @@ COURSE_FILTERS: Final = (
 )
 
 
+MISSING_RECORD: Final = "dml_missing_record_exception"
+
+
 class MoodleError(Exception):
     """An error answer; ``errorcode`` is None when PHP itself broke."""
 
@@ -124,6 +127,13 @@ class MoodleError(Exception):
         if self.errorcode is not None:
             answer["errorcode"] = self.errorcode
         return answer | {"message": self.message}
+
+    def without_table(self) -> MoodleError:
+        """The same as Moodle 5.1 words it, which does not say what is missing."""
+        if self.exception != MISSING_RECORD:
+            return self
+        message = "Can't find data record in database."
+        return MoodleError(MISSING_RECORD, "invalidrecordunknown", message)
 
 
 def moodle_exception(errorcode: str, message: str) -> MoodleError:
@@ -143,7 +153,7 @@ def invalid_parameter() -> MoodleError:
 def missing_record(table: str) -> MoodleError:
     """A row that isn't there."""
     return MoodleError(
-        "dml_missing_record_exception",
+        MISSING_RECORD,
         "invalidrecord",
         f"Can't find data record in database table {table}.",
     )
@@ -151,7 +161,7 @@ def missing_record(table: str) -> MoodleError:
 
 def invalid_user() -> MoodleError:
     """An unknown person in an enrolment, a group or a report."""
-    return MoodleError("dml_missing_record_exception", "invaliduser", "Invalid user")
+    return MoodleError(MISSING_RECORD, "invaliduser", "Invalid user")
 
 
 def no_permission(capability: str) -> MoodleError:

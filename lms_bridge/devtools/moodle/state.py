@@ -17,7 +17,11 @@ from lms_bridge.devtools.moodle.classroom import (
     MoodleEnrolments,
     MoodleGroups,
 )
-from lms_bridge.devtools.moodle.facts import AUTHORING_CAPABILITIES, ENROLMENT_CAPABILITIES
+from lms_bridge.devtools.moodle.facts import (
+    AUTHORING_CAPABILITIES,
+    ENROLMENT_CAPABILITIES,
+    MoodleError,
+)
 from lms_bridge.devtools.moodle.pace import Pace
 from lms_bridge.devtools.moodle.records import MoodleUser
 from lms_bridge.devtools.moodle.users import MoodleUsers
@@ -115,6 +119,8 @@ class MoodleState:
         #: How an enrolment of an unknown account is refused. Before Moodle 4.3 it was
         #: ``codingerror`` or ``invalidparameter``.
         self.unknown_account = "invaliduser"
+        #: Whether an error names what is missing. Since Moodle 5.1 none does.
+        self.names_tables = True
         #: The names that everybody sees. The others need moodle/site:viewfullnames.
         self.public_names: tuple[str, ...] = ("firstname", "lastname")
         #: Whether "Hide user fields" holds the last access, which few may then see.
@@ -174,6 +180,10 @@ class MoodleState:
     def service(self) -> CallerAccount:
         """The service account. Raises KeyError on a site that has none."""
         return self.access.accounts[self.service_user_id]
+
+    def told(self, error: MoodleError) -> MoodleError:
+        """The error as this release of Moodle words it."""
+        return error if self.names_tables else error.without_table()
 
     def revoke(self, *capabilities: str) -> None:
         with self.lock:

@@ -58,7 +58,9 @@ def test_a_course_that_cannot_be_read_stops_no_other(academy: AcademyNights, del
     }
 
 
-def test_a_deleted_course_is_made_again(academy: AcademyNights) -> None:
+@pytest.mark.parametrize("names_tables", [True, False], ids=["4.5", "5.1"])
+def test_a_deleted_course_is_made_again(academy: AcademyNights, names_tables: bool) -> None:
+    academy.site.names_tables = names_tables
     first, _ = codes(academy)
     old = academy.course(first).id
     academy.site.catalogue.remove(old)

@@ -129,6 +129,16 @@ def test_an_enrolment_of_an_unknown_or_deleted_account_is_reported_on_every_rele
     assert isinstance(found[3], Written)
 
 
+def test_a_release_that_does_not_name_what_is_missing_tells_an_unknown_account(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    site.names_tables = False
+    requests = [enrol(1, 99_999), enrol(2, person(2))]
+    found = by_key(centre_of().write_enrolments(requests, Removal.SUSPEND))
+    assert found[1].error.code == "account-gone"
+    assert isinstance(found[2], Written)
+
+
 def test_writes_to_a_deleted_account_report_it(
     site: MoodleState, centre_of: Open, person: Person
 ) -> None:

@@ -109,7 +109,11 @@ def test_a_hidden_course_is_not_taken_for_a_deleted_one(
 
 
 @pytest.mark.parametrize("offering", ["999", "999#E-1"])
-def test_every_call_shows_a_deleted_course(offering: str, centre_of: Open) -> None:
+@pytest.mark.parametrize("names_tables", [True, False], ids=["4.5", "5.1"])
+def test_every_call_shows_a_deleted_course(
+    offering: str, names_tables: bool, site: MoodleState, centre_of: Open
+) -> None:
+    site.names_tables = names_tables
     centre = centre_of()
     for (answer,) in (centre.show_enrolments([offering]), centre.read_results([offering])):
         assert isinstance(answer, PageError)

@@ -127,7 +127,7 @@ def update_courses(call: Call, params: Params) -> dict[str, Any]:
         try:
             _update(call, row)
         except MoodleError as error:
-            warnings.append(as_warning("course", row["id"], error))
+            warnings.append(as_warning("course", row["id"], call.site.told(error)))
     return {"warnings": warnings}
 
 

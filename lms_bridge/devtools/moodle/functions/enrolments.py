@@ -280,7 +280,7 @@ def _checked_role(call: Call, row: Params) -> MoodleEnrolment | None:
     course = _role_course(call, row)
     call.enter_context(course)
     call.require("moodle/role:assign")
-    if not may_assign(call, row["roleid"]) or call.site.people.get(row["userid"]) is None:
+    if not may_assign(call, row["roleid"]):
         raise invalid_parameter()
     return call.site.enrolments.get(course.id, row["userid"])
 
