@@ -56,6 +56,7 @@ def test_a_complete_moodle_has_no_findings_and_is_not_changed(
     names_tables: bool, filled: MoodleState, centre_of: Open
 ) -> None:
     filled.names_tables = names_tables
+
     def everything() -> tuple[object, ...]:
         times = [course.timemodified for course in filled.catalogue]
         return len(filled.people), len(list(filled.enrolments)), times
