@@ -165,7 +165,10 @@ def _timed(bridge: Bridge, centre: Centre, expected: int) -> Sent:
 
 
 def _fill(
-    tx: Connection, centre: Centre, places: Sequence[Place], ids: Mapping[int, str] | None
+    tx: Connection,
+    centre: Centre,
+    places: Sequence[Place],
+    academy_ids: Mapping[int, str] | None,
 ) -> None:
     """The bridge's records: offerings that are linked, enrolments yet to be sent, and their people,
     who are linked unless their accounts are to be looked up."""
@@ -177,7 +180,7 @@ def _fill(
     ]
     known = [
         Learner(
-            f"acad-{each}" if ids is None else ids[each],
+            f"acad-{each}" if academy_ids is None else academy_ids[each],
             "Sample",
             f"Learner {each}",
             f"sample{each}@example.org",
@@ -200,7 +203,7 @@ def _fill(
         row = {**common, "kind": Kind.LEARNER, "record_id": id_, "external_id": str(each)}
         hashed = digest(document)
         rows.append({**row, "desired": hashed, "acknowledged": hashed, "held_document": document})
-    if ids is None:
+    if academy_ids is None:
         links.insert_links(tx, rows)
     by_course = dict(zip(courses, zip(offering_ids, taught, strict=True), strict=True))
     by_person = dict(zip(people, zip(learner_ids, known, strict=True), strict=True))

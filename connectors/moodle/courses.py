@@ -22,6 +22,11 @@ from lms_bridge.domain.translations import TRANSLATED
 
 WHOLE_SITE = "site"
 CATEGORIES = "core_course_get_categories"
+COURSES_UNSEEN = (
+    "Allow moodle/course:viewhiddencourses and moodle/course:view to its role, in the system "
+    "context. If it has both, Moodle's count is stale: move a course into that category and back, "
+    "and it counts anew."
+)
 _EMBEDDED_FILE = re.compile(
     r"<(?:img|source|video|audio)\b[^>]*@@PLUGINFILE@@[^>]*>", re.IGNORECASE
 )
@@ -147,9 +152,7 @@ def _require_all(rows: Rows, counts: Mapping[int, _Category]) -> None:
             "courses-missing",
             f"Moodle counts {missing} more course(s) than it shows to the service account "
             f"({_named(counts, seen)}).",
-            "Allow moodle/course:viewhiddencourses and moodle/course:view to its role, in the "
-            "system context. If it has both, Moodle's count is stale: move a course into that "
-            "category and back, and it counts anew.",
+            COURSES_UNSEEN,
         )
 
 

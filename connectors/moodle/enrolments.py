@@ -201,8 +201,9 @@ def _named(ref: CourseRef, outcome: Outcome) -> Outcome:
 
 
 def _in_course(ref: CourseRef, error: BridgeError) -> BridgeError:
-    """The error of a missing permission or method, with the course."""
-    if error.code not in IN_PLACE:
+    """The error of a missing permission or method, with the course. A capability that is named is
+    missing in every course."""
+    if error.code not in IN_PLACE or error.code == "nopermissions":
         return error
     return AccessDenied(error.code, f"Course {ref.course}: {error.message}", error.remedy)
 

@@ -15,7 +15,7 @@ from lms_bridge.connectors.moodle.accounts import BY_FIELD as USERS
 from lms_bridge.connectors.moodle.accounts import CREATE as CREATE_USERS
 from lms_bridge.connectors.moodle.accounts import UPDATE as UPDATE_USERS
 from lms_bridge.connectors.moodle.client import Parameter, Parameters, Rows
-from lms_bridge.connectors.moodle.courses import CATEGORIES, custom_fields
+from lms_bridge.connectors.moodle.courses import CATEGORIES, COURSES_UNSEEN, custom_fields
 from lms_bridge.connectors.moodle.enrolments import DROP_ROLE, ENROL, UNENROL
 from lms_bridge.connectors.moodle.grades import STATUS, course_total
 from lms_bridge.connectors.moodle.refusals import NO_ENTRY
@@ -107,8 +107,8 @@ def centre_checks() -> Iterator[PermissionCheck]:
     yield _capability("moodle/category:viewhiddencategories", CATEGORIES, _hidden_categories,
                       OFFERINGS)  # fmt: skip
     yield _capability("moodle/course:view", COURSES, _course_view, OFFERINGS, ENROLMENTS, RESULTS)
-    yield _capability("moodle/course:viewhiddencourses", CATEGORIES, _hidden_courses, OFFERINGS,
-                      ENROLMENTS, RESULTS)  # fmt: skip
+    yield PermissionCheck("moodle/course:viewhiddencourses", CATEGORIES, _hidden_courses,
+                          COURSES_UNSEEN, (OFFERINGS, ENROLMENTS, RESULTS))  # fmt: skip
     yield PermissionCheck("course ID numbers (moodle/course:update)", COURSES, _course_update,
                           "Without it, short names stand for course codes.", (),
                           Verdict.WARNING)  # fmt: skip

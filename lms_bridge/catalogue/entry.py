@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum, StrEnum
@@ -23,7 +23,7 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     RegistrationType,
 )
-from lms_bridge.domain.translations import usable
+from lms_bridge.domain.translations import matching, usable
 from lms_bridge.schemas.fields import has_user
 
 
@@ -143,6 +143,13 @@ class CatalogueEntry:
     def zone(self) -> ZoneInfo:
         """The time zone that the offering's days are meant in."""
         return zone_of(self.offering.time_zone)
+
+    def in_language(self, wanted: Sequence[str]) -> CatalogueEntry:
+        """The same with the texts of the first of these languages that the offering has."""
+        translations = self.offering.translations
+        found = matching(translations, wanted)
+        texts = translations[found] if found else {}
+        return replace(self, offering=replace(self.offering, **texts)) if texts else self
 
 
 def public_offering(code: str, centre: str, fields: Mapping[str, Json]) -> Offering:

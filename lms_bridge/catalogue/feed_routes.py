@@ -17,6 +17,7 @@ from lms_bridge.catalogue.requests import (
     addresses,
     cacheable_response,
     feed_address,
+    feed_languages,
     feed_name,
     feed_params,
 )
@@ -33,15 +34,19 @@ def calendar() -> Response:
     database = the_bridge().database
     with database.reading() as tx:
         centres = queries.providers(tx)
-        filters = feed_params(centres)
+        filters = feed_params(centres, "lang")
         state = queries.state(tx, centres, filters)
         known = not filters.code or queries.numbers(tx, centres, filters, most=1, cancelled=True)
     if not known:
         raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
     here, name, source = addresses(), feed_name(filters, centres), feed_address()
+    wanted = feed_languages()
     return cacheable_response(
         lambda: ical.calendar(
-            all_entries(database, centres, filters, cancelled=True),
+            (
+                each.in_language(wanted)
+                for each in all_entries(database, centres, filters, cancelled=True)
+            ),
             here,
             name=name,
             source=source,
@@ -49,6 +54,7 @@ def calendar() -> Response:
         ),
         ical.MEDIA_TYPE,
         state,
+        languages=wanted,
     )
 
 
@@ -96,7 +102,7 @@ def _file(
 def news() -> Response:
     with the_bridge().database.reading() as tx:
         centres = queries.providers(tx)
-        filters = feed_params(centres, "before")
+        filters = feed_params(centres, "before", "lang")
         if not filters.availability:  # whoever follows changes learns also of what is over
             filters = replace(filters, at=None)
         state = queries.state(tx, centres, filters)
@@ -108,12 +114,14 @@ def news() -> Response:
     if len(page) > PAGE:
         last = _place_text(page[PAGE - 1][0])
         links.append(("next", here.under(request.path, **params, before=last)))
-    changed = [each for _, each in page[:PAGE]]
+    wanted = feed_languages()
+    changed = [each.in_language(wanted) for _, each in page[:PAGE]]
     at = max((each.changed_at for each in changed if each.changed_at), default=None)
     return cacheable_response(
         lambda: atom.feed(changed, here, name=name, at=at, links=links),
         atom.MEDIA_TYPE,
         state,
+        languages=wanted,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from threading import Lock
@@ -23,6 +23,7 @@ from lms_bridge.domain.errors import Refused
 from lms_bridge.reference import reference
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.environ import CLIENT_LEFT
+from lms_bridge.web.languages import LONGEST, LONGEST_HEADER
 from lms_bridge.web.visitors import FEEDS, visitor
 
 AVAILABILITIES = (*(each for each in Availability if each != Availability.NOT_ON_OFFER), EVERYTHING)
@@ -87,6 +88,15 @@ def moments() -> Moments:
     return Moments(now, now + the_bridge().settings.rules.soon)
 
 
+def feed_languages() -> list[str]:
+    """The languages in which the reader wants texts, the best first: that of the address (``lang``),
+    then those of the request. A cookie has no effect, so that caches may keep feeds."""
+    is_short = len(request.headers.get("Accept-Language", "")) <= LONGEST_HEADER
+    accepted = request.accept_languages.values() if is_short else ()
+    tags = [request.args.get("lang", ""), *accepted]
+    return [tag for tag in tags if tag and tag != "*" and len(tag) <= LONGEST]
+
+
 def feed_name(filters: CatalogueFilters, centres: Mapping[str, Provider]) -> str:
     """The title of a feed, as a feed reader lists it."""
     parts = [
@@ -108,14 +118,18 @@ def cacheable_response(
     state: CatalogueState,
     *,
     file_name: str = "",
+    languages: Sequence[str] | None = None,
 ) -> Response:
     """The response with these pieces, which are made only if they are sent.
 
     The ETag is that of the whole catalogue: it costs little, and changes with every change. Without
     a public address the links lead to this machine, so no shared cache may keep the response.
+    ``languages`` are the reader's, where the response depends on them.
     """
     response = Response(content_type=media_type)
-    response.set_etag(_etag(state), weak=True)
+    response.set_etag(_etag(state, languages or ()), weak=True)
+    if languages is not None:
+        response.vary.add("Accept-Language")
     if state.at is not None:
         response.last_modified = state.at
     if the_bridge().settings.lti.address:
@@ -136,8 +150,8 @@ def cacheable_response(
     return _with_body(response, in_blocks(pieces()))
 
 
-def _etag(state: CatalogueState) -> str:
-    parts = [state.mark, addresses().base, request.full_path, __version__]
+def _etag(state: CatalogueState, languages: Sequence[str]) -> str:
+    parts = [state.mark, addresses().base, request.full_path, __version__, *languages]
     return digest(parts).hex()
 
 

@@ -101,7 +101,7 @@ def main(ctx: click.Context) -> None:
     centres' LMSs.
 
     Exit codes: 0 done, 1 something failed, 2 wrong usage or settings, 3 only an approval is
-    missing (see `lms-bridge hold list`).
+    missing (see `lms-bridge hold list`), 4 something else waits (see `lms-bridge status`).
     """
     if ctx.obj is None:
         ctx.obj = CommandSession(open_bridge=_open_bridge)

@@ -163,12 +163,12 @@ def show_errors(report: RunReport) -> None:
 def alike(
     errors: Iterable[tuple[str, BridgeError]],
 ) -> list[tuple[str, BridgeError, int]]:
-    """(step, first error, how many more of it): one lost right is one line, not one for each
-    course."""
-    groups: dict[tuple[str, str, str], list[BridgeError]] = {}
+    """(first step, first error, how many more of it): one lost right is one line, not one for each
+    course, and a token that ended is one line, not one for each step."""
+    groups: dict[tuple[str, str], list[tuple[str, BridgeError]]] = {}
     for stage, error in errors:
-        groups.setdefault((stage, error.code, error.remedy), []).append(error)
-    return [(stage, same[0], len(same) - 1) for (stage, _, _), same in groups.items()]
+        groups.setdefault((error.code, error.remedy), []).append((stage, error))
+    return [(*same[0], len(same) - 1) for same in groups.values()]
 
 
 def reports_as_json(report: RunReport) -> dict[str, Any]:

@@ -111,6 +111,17 @@ def _example(tx: Connection, link_id: int, number: int) -> str:
 _WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."
 
 
+_WHY_UNMATCHED = {
+    "bad-email": "The centre's LMS does not take their e-mail address",
+    "email-taken": "Another account at the centre has their e-mail address",
+    "same-email": "An account at the centre has their e-mail address",
+    "shared-email": "Several accounts at the centre have their e-mail address",
+    "other-stable-id": "The account with their e-mail address has another ID number",
+    "shared-stable-id": "Several accounts at the centre have their ID number",
+    "user-name-taken": "Another account at the centre has the user name for them",
+}
+
+
 def _unmatched(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
     if Kind.LEARNER not in kinds:
         return []
@@ -120,7 +131,7 @@ def _unmatched(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wai
         )
     ).one()
     command = f"lms-bridge person unmatched --centre {centre}"
-    why = f"Their account is not certain ({why})."
+    why = f"{_WHY_UNMATCHED.get(why, 'Their account is not certain')} ({why})."
     return [Wait("unmatched", Kind.LEARNER, number, since, why, command)] if number else []
 
 

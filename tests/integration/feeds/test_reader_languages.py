@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from tests.integration.feeds.test_linked_data import check
 from tests.integration.feeds.world import World, plain
@@ -50,6 +53,24 @@ def test_an_offering_in_one_language_has_no_notes(lite: World) -> None:
     assert "Нет текста" not in found
     assert "Тексты на" not in found
     assert '<h1 dir="auto">Spectrum management 1</h1>' in found
+
+
+@pytest.mark.parametrize("path", ["/catalogue.atom", "/catalogue.ics"])
+def test_calendars_and_news_have_the_readers_language(lite: World, path: str) -> None:
+    published(lite, starts_at=datetime(2040, 3, 1, tzinfo=UTC), ends_at=None)
+    french = lite.get(path, headers={"Accept-Language": "fr-CA,en;q=0.5"})
+    assert "Spectre" in french.text
+    assert ("Pourquoi" in french.text, "Why" in french.text) == (True, False)
+    assert french.headers["Vary"] == "Accept-Language"
+    chosen = lite.get(f"{path}?lang=ar", headers={"Accept-Language": "fr"})
+    assert "الطيف" in chosen.text
+    other = lite.get(path, headers={"Accept-Language": "es"})
+    assert "Why" in other.text
+    # A copy in one language is not current for a reader of another one.
+    headers = {"Accept-Language": "fr-CA,en;q=0.5", "If-None-Match": other.headers["ETag"]}
+    lite.get(path, headers=headers)
+    lite.get(path, 304, headers={**headers, "If-None-Match": french.headers["ETag"]})
+    lite.get("/catalogue.csv?lang=fr", 400)
 
 
 def test_programs_get_every_language(lite: World) -> None:
