@@ -89,8 +89,8 @@ def moments() -> Moments:
 
 
 def feed_languages() -> list[str]:
-    """The languages in which the reader wants texts, the best first: that of the address (``lang``),
-    then those of the request. A cookie has no effect, so that caches may keep feeds."""
+    """The languages in which the reader wants texts, the best first: that of the address
+    (``lang``), then those of the request. A cookie has no effect, so that caches may keep feeds."""
     is_short = len(request.headers.get("Accept-Language", "")) <= LONGEST_HEADER
     accepted = request.accept_languages.values() if is_short else ()
     tags = [request.args.get("lang", ""), *accepted]
