@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -148,7 +148,7 @@ class CatalogueEntry:
         """The same with the texts of the first of these languages that the offering has."""
         translations = self.offering.translations
         found = matching(translations, wanted)
-        texts = translations[found] if found else {}
+        texts: dict[str, Any] = dict(translations[found]) if found else {}
         return replace(self, offering=replace(self.offering, **texts)) if texts else self
 
 
