@@ -27,7 +27,6 @@ from lms_bridge.accounts.feature import add_accounts_to
 from lms_bridge.admin import (
     audit_pages,
     check_pages,
-    completion_pages,
     decision_pages,
     figures_pages,
     held_pages,
@@ -105,7 +104,6 @@ BLUEPRINTS = (
     oeapi_routes.routes,
     own_page.pages,
     account_pages.pages,
-    completion_pages.pages,
     token_pages.pages,
     webhook_pages.pages,
     learner_pages.pages,

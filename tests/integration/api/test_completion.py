@@ -108,15 +108,19 @@ def test_the_source_wins_when_it_is_read_again(world: World) -> None:
 
 def test_a_page_completes_a_resource(world: World) -> None:
     one, _ = sync(world)
-    path = f"/offerings/{one}/complete"
-    assert world.client.get(path).status_code in (302, 303, 401, 403)  # nobody is signed in
-    assert "Only a title" in world.operator.get(path).text
-    form = {**own_field(world.operator), **FILLED, "topics": "Cybersecurity; Policy"}
+    path = f"/my-centre/TOOL/offerings/{one}/edit"
+    page = world.operator.get(path).text
+    assert "What the learning system gives" in page
+    assert 'name="title"' not in page
+    revision = page.partition('name="revision" value="')[2].partition('"')[0]
+    form = {**own_field(world.operator), **FILLED, "topics": "Cybersecurity\nPolicy"}
+    form |= {"registration": "direct", "time_zone": "UTC", "revision": revision}
     kept = world.operator.post(path, data=form, headers=OWN)
     assert kept.status_code == 303, kept.text
     shown = world.get(f"/offerings/{one}", world.token()).get_json()
     assert (shown["modality"], shown["topics"]) == ("blended", ["Cybersecurity", "Policy"])
-    wrong = world.operator.post(path, data={**form, "starts_at": "soon"}, headers=OWN)
+    revision = world.operator.get(path).text.partition('name="revision" value="')[2]
+    late = {**form, "starts_at": "soon", "revision": revision.partition('"')[0]}
+    wrong = world.operator.post(path, data=late, headers=OWN)
     assert wrong.status_code == 422
-    assert "starts_at" in wrong.text
-    assert world.operator.get("/offerings/NONE/complete").status_code == 404
+    assert "#field-starts_at" in wrong.text
