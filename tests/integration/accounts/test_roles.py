@@ -130,6 +130,22 @@ def test_another_centres_things_look_as_if_they_did_not_exist(
     assert f'data-label="Centre">{FOREIGN}<' not in shown
 
 
+def test_a_form_about_another_centre_finds_nothing(lenient: Flask, database: Database) -> None:
+    role, foreign = Role.COORDINATOR, values_of(database, FOREIGN)
+    browser = signed_in(lenient, database, account(database, role=role, reach=GRANTS[role]))
+    mixed = {**foreign, "code": OWN}  # the own centre, with a course of another's
+    tried = 0
+    for rule in closed_rules(lenient):
+        is_form = "POST" in (rule.methods or ()) and rule.arguments & {"code", "offering"}
+        need = need_of(lenient, rule.endpoint)
+        if not is_form or need not in ROLE_SCOPES[role]:
+            continue
+        for values in (foreign, mixed) if "offering" in rule.arguments else (foreign,):
+            assert send(browser, paths(lenient, rule, values)).status_code == 404, rule
+            tried += 1
+    assert tried > 8
+
+
 def test_a_role_that_is_taken_away_closes_its_pages_at_once(
     lenient: Flask, database: Database
 ) -> None:
