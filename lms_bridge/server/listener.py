@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import selectors
 import socket
 import sys
 from collections import Counter
+from collections.abc import Callable
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,19 @@ _SPARE_FILES = 256
 """Open files that are not connections: the database's, and bodies of large requests."""
 
 
+class _Selector(selectors.DefaultSelector):
+    """Looks at the connections after ``before``, which is told how long it may take."""
+
+    before: Callable[[float | None], None] | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.before is not None and (timeout is None or timeout > 0):
+            began = now()
+            self.before(timeout)
+            timeout = None if timeout is None else max(0.0, timeout - (now() - began))
+        return super().select(timeout)
+
+
 class HttpServer:
     """Serves a WSGI application on a bound socket until ``stop`` is called."""
 
@@ -42,7 +57,8 @@ class HttpServer:
     ) -> None:
         self.application = application
         self.limits = limits
-        self.loop = asyncio.new_event_loop()
+        selector = _Selector()
+        self.loop = asyncio.SelectorEventLoop(selector)
         self.soon = self._soon
         self.stopping = False
         self.environ = _environ(listening)
@@ -51,6 +67,8 @@ class HttpServer:
         half = max(1, limits.threads // 2)
         later = self.loop.call_later if limits.in_turn else None
         self._requests = Threads(limits.threads, "requests", later)
+        if limits.in_turn:
+            selector.before = self._requests.wait_for_short
         self.environ[LET_OTHERS_BEGIN] = self._requests.let_others_begin
         self._large = Threads(half, "large bodies")
         self._streams = Threads(max(1, half // 2), "streams")  # they work without a pause

@@ -2,8 +2,9 @@
 
 Python lets one thread run at a time. Where several answer side by side, each short wait (a
 statement, a signature) hands Python's lock to another thread and back. So a job begins when the one
-before it is done, or is not short. Launches are a quarter quicker that way (docs/performance.md).
-Where another process has the database, the waits are longer, and all threads work at once.
+before it is done, or is not short, and the loop looks at the connections between short jobs.
+Launches are a third quicker that way (docs/performance.md). Where another process has the database,
+the waits are longer, and all threads work at once.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ class Threads:
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
         self._changing = threading.Lock()
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._awaited = False
         self._looking = False
         self._ended = False
         for _ in range(number):
@@ -73,6 +77,20 @@ class Threads:
                 if worker.thread == me:
                     worker.began = -math.inf
             self._begin()
+
+    def wait_for_short(self, most: float | None) -> None:
+        """Waits until no short job is at work, so many seconds and ``SHORT`` at most."""
+        with self._changing:
+            if self._may_begin():
+                return
+            self._awaited = True
+        seconds = SHORT if most is None else min(SHORT, most)
+        came = self._done.acquire(timeout=seconds)
+        with self._changing:
+            if self._awaited:
+                self._awaited = False
+            elif not came:  # it was released at this very moment
+                self._done.acquire()
 
     def end(self) -> None:
         """Has each thread end, after the jobs that wait already."""
@@ -99,6 +117,9 @@ class Threads:
             worker.job, worker.began = self._jobs.popleft(), time.monotonic()
             self._busy.append(worker)
             worker.turn.release()
+        if self._awaited and self._may_begin():
+            self._awaited = False
+            self._done.release()
         if self._ended and not self._jobs:
             for worker in self._idle:
                 worker.turn.release()

@@ -74,6 +74,32 @@ def test_a_job_may_let_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     pool.end()
 
 
+def test_whoever_waits_for_short_jobs_goes_on_when_they_are_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "SHORT", 3600.0)
+    pool = Threads(2, "short", later=lambda _seconds, _job: None)
+    may_end, ended, went_on = threading.Event(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        may_end.wait(PATIENCE)
+
+    def waits() -> None:
+        pool.wait_for_short(None)
+        went_on.set()
+
+    pool.wait_for_short(None)  # there is none
+    pool.put(job)
+    pool.put(ended.set)
+    pool.wait_for_short(0.001)  # whoever has other things to do in time waits no longer
+    assert not ended.is_set()
+    threading.Thread(target=waits, daemon=True).start()
+    may_end.set()
+    assert went_on.wait(PATIENCE)
+    assert ended.wait(PATIENCE)
+    pool.end()
+
+
 def test_a_job_that_fails_costs_no_thread() -> None:
     pool = Threads(1, "failing")
     after = threading.Event()
