@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -22,9 +23,15 @@ SECONDS = 60.0
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo keeps its data."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def demo(demo_folder: Path) -> Iterator[str]:
     """The address of the demo's page."""
-    process = _start(tmp_path_factory.mktemp("demo"), "--port", "0")
+    process = _start(demo_folder, "--port", "0")
     try:
         yield _until(process, "Open http").split()[1]
         process.send_signal(signal.SIGTERM)
