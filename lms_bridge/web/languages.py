@@ -41,8 +41,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
 
 ENGLISH = frozenset(
     {
-        *("admin", "decisions", "connections", "tokens", "webhooks", "accounts"),
-        *("whereabouts", "audit"),
+        *("admin", "decisions", "connections"),
         *("lti_connect", "api", "api_docs", "demo"),
     }
 )
