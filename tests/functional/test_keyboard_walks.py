@@ -30,7 +30,8 @@ def tab_to(page: Page, wanted: Locator) -> None:
     for _ in range(MOST_STOPS):
         page.keyboard.press("Tab")
         focus = page.evaluate(FOCUS)
-        assert focus["outlined"] and focus["seen"], f"the focus is not visible: {focus['name']}"
+        assert focus["outlined"], f"the focus is not visible: {focus['name']}"
+        assert focus["seen"], f"the focus is beside the page: {focus['name']}"
         assert not focus["moves"], f"it moves all the same: {focus['name']}"
         if wanted.evaluate("each => each === document.activeElement"):
             return
@@ -39,7 +40,8 @@ def tab_to(page: Page, wanted: Locator) -> None:
 
 def press(page: Page, wanted: Locator) -> None:
     tab_to(page, wanted)
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
 
 
 def skip_to_the_content(page: Page) -> None:
@@ -80,12 +82,12 @@ def test_a_coordinator_sends_a_file_with_the_keyboard(
     skip_to_the_content(page)
     tab_to(page, page.locator("input[type=file]"))
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(file)
     press(page, page.get_by_role("button", name="Compare"))
     expect(page.locator("main")).to_contain_text("Sample course by keyboard")
     press(page, page.get_by_role("button", name="Apply these changes"))
-    expect(page.get_by_role("status")).to_be_visible()
+    expect(page.get_by_text("The file is applied.")).to_be_visible()
 
 
 def test_an_operator_decides_a_hold_with_the_keyboard(demo: str, context: BrowserContext) -> None:
