@@ -255,7 +255,8 @@ def availability_label(word: str) -> str:
 
 
 def status(word: str) -> str:
-    return STATUSES.get(word, word)
+    """The status of a run, in words."""
+    return translated_word(STATUSES.get(word, word))
 
 
 def value(of: object) -> str:
