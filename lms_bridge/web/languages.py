@@ -41,7 +41,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
 
 ENGLISH = frozenset(
     {
-        *("admin", "decisions", "connections"),
+        *("connections",),
         *("lti_connect", "api", "api_docs", "demo"),
     }
 )

@@ -62,7 +62,7 @@ def test_a_learner_is_found_by_address_and_waits_for_an_account(
     either: FlaskClient, database: Database
 ) -> None:
     page = page_of(either, "Person1@Example.org")
-    assert "Where is <bdi>L1</bdi>" in page
+    assert "Where is a learner? <bdi>L1</bdi>" in page
     assert "It is not certain which account is theirs (same-email)." in station(
         page, "Account at the centre"
     )

@@ -125,7 +125,7 @@ def test_a_token_that_ends_switches_its_webhooks_off(post: Post, end: Any) -> No
     assert (act.action, act.fields["reason"][1]) == ("disable", reason)
     shown = post.world.get(f"/webhooks/{mine}", text).get_json()
     assert (shown["active"], shown["reason"]) == (False, reason)
-    assert f"Webhook {mine} is switched off: {reason}" in page(post)
+    assert f"because it is switched off: {mine}. {reason}" in page(post)
     # Whoever switches it on again answers for it.
     assert post.world.post(f"/webhooks/{mine}/enable", text).status_code == 200
     post.turn()
