@@ -140,7 +140,8 @@ def _page(
         actions=ACTIONS[asked.group] if may_act else (),
         seats=record.seats,
         free=None if record.seats is None else max(0, record.seats - place.taken),
-        ticked=bool(number_param("all")),
+        ticked=_ticked(rows, problem),
+        all_ticked=bool(number_param("all")),
         outcomes=[
             NamedOutcome(
                 each,
@@ -157,6 +158,14 @@ def _page(
         },
         problem=said(problem) if problem else (),
     )
+
+
+def _ticked(rows: queries.Rows, problem: BridgeError | None) -> set[int]:
+    """Whose boxes are ticked: everybody's by the button, or those of a form that was refused."""
+    if number_param("all"):
+        return {row.id for row in rows}
+    given = request.form.getlist("chosen") if problem else ()
+    return {number_in(value.partition(".")[0], digits=18) for value in given}
 
 
 def _table(number: int, record: Offering) -> Response:

@@ -50,7 +50,7 @@ GROUPS = (
         "My work",
         (
             Entry("my.show", "My courses"),
-            Entry("centre_desk.show_all", "My centre", Scope.WRITE_OFFERINGS),
+            Entry("centre_desk.show_all", "My centre", Scope.WRITE_RESULTS),
             Entry("reviews.show_all", "Reviews", Scope.REVIEW_OFFERINGS),
         ),
     ),

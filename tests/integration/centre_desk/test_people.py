@@ -10,12 +10,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Learner
 from lms_bridge.domain.roles import Role
-from lms_bridge.store import enrolments, learners, offerings
+from lms_bridge.store import enrolments, learners, leases, offerings
 from lms_bridge.store.database import Database
 from lms_bridge.store.registration_forms import keep_answers
 from lms_bridge.store.tables import enrolment, item, run
+from lms_bridge.sync.run import RUN_LEASE
 from tests.databases import BOTH
 from tests.integration.accounts.browser import ORIGIN
 from tests.integration.centre_desk.conftest import Browser
@@ -139,6 +141,17 @@ def test_a_form_that_names_nobody_of_the_course_changes_nothing(
     assert statuses(database, [number]) == [A]
 
 
+def test_while_the_centre_is_synced_nothing_is_lost(browser: Browser, database: Database) -> None:
+    numbers = register(database, A, 2)
+    with database.writing() as tx:
+        leases.take(tx, f"{RUN_LEASE}AFR", "another process", utc_now(), 60)
+    answer = act(browser(), "select", [f"{numbers[1]}.1"], "applicants")
+    assert answer.status_code == 503
+    assert "being synced" in answer.text
+    assert re.findall(r'value="(\d+).1" checked', answer.text) == [str(numbers[1])]
+    assert statuses(database, numbers) == [A, A]
+
+
 def test_an_instructor_reads_the_roster_and_decides_nothing(
     browser: Browser, database: Database
 ) -> None:
@@ -146,6 +159,7 @@ def test_an_instructor_reads_the_roster_and_decides_nothing(
     instructor = browser(role=Role.INSTRUCTOR)
     page = instructor.get(PEOPLE, query_string={"group": "applicants"})
     assert "Applicant" in page.text
+    assert 'href="/my-centre"' in page.text
     assert boxes(page) == []
     assert act(instructor, "select", [f"{number}.1"], "applicants").status_code == 403
     foreign = browser("ARB")
