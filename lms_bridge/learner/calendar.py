@@ -9,12 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import datetime
 
 from flask import Blueprint, Response
 from flask_babel import gettext
 from sqlalchemy import Connection, select
 
+from lms_bridge import audit
+from lms_bridge.audit import Actor, Change, Fields, Subject
 from lms_bridge.catalogue import ical
 from lms_bridge.catalogue.entry import CatalogueEntry, Provider
 from lms_bridge.catalogue.requests import addresses, feed_address
@@ -37,17 +38,26 @@ SHOWN = IN_COURSE | {_E.REGISTERED, _E.SELECTED, _E.INVOICED}
 _OFFERING = [offering.c[each.name] for each in fields(Offering)]
 
 
-def make(database: Database, learner_id: int, now: datetime) -> str:
+def make(database: Database, learner_id: int, by: Actor) -> str:
     """Makes the secret of the learner's address. An earlier one no longer works."""
     secret = secrets.token_urlsafe(32)
     with database.writing() as tx:
-        learner_calendars.keep(tx, learner_id, digest_of(secret), now)
+        learner_calendars.keep(tx, learner_id, digest_of(secret), by.at)
+        _record(tx, by, learner_id, "calendar")
     return secret
 
 
-def end(database: Database, learner_id: int) -> None:
+def end(database: Database, learner_id: int, by: Actor) -> None:
     with database.writing() as tx:
-        learner_calendars.end(tx, learner_id)
+        if since(tx, learner_id) is not None:
+            learner_calendars.end(tx, learner_id)
+            _record(tx, by, learner_id, "end calendar")
+
+
+def _record(tx: Connection, by: Actor, learner_id: int, action: str) -> None:
+    fields: Fields = {"calendar": None}
+    name = f"learner {learner_id}"
+    audit.record(tx, by, Change(Subject.ACCOUNT, action, None, name, fields))
 
 
 @routes.get("/calendar/<secret>.ics")

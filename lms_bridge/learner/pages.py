@@ -152,7 +152,7 @@ def show_calendar() -> ResponseReturnValue:
 def make_calendar() -> ResponseReturnValue:
     """The address is shown once: the bridge keeps its hash alone."""
     bridge, learner = the_bridge(), the_learner()
-    secret = calendar.make(bridge.database, learner.number, utc_now())
+    secret = calendar.make(bridge.database, learner.number, current_actor())
     address = f"{bridge.settings.public_address}{url_for('calendars.show', secret=secret)}"
     return _calendar_page(address)
 
@@ -160,7 +160,7 @@ def make_calendar() -> ResponseReturnValue:
 @pages.post("/my/calendar/end")
 @needs(None)
 def end_calendar() -> ResponseReturnValue:
-    calendar.end(the_bridge().database, the_learner().number)
+    calendar.end(the_bridge().database, the_learner().number, current_actor())
     return redirect(url_for("my.show_calendar"), 303)
 
 

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
+from lms_bridge.audit import Subject
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import EnrolmentStatus
 from lms_bridge.store.database import Database
@@ -19,6 +20,7 @@ from lms_bridge.store.tables import enrolment, learner, offering
 from lms_bridge.web.access import is_public, need_of
 from lms_bridge.web.languages import LANGUAGES
 from tests.integration.accounts.browser import account, send, signed_in
+from tests.integration.audited import acts, all_that_is_kept
 from tests.integration.learner.conftest import Browser
 from tests.integration.web.test_languages import english_words
 
@@ -246,9 +248,13 @@ def test_a_calendar_has_an_address_that_can_be_ended(
     assert found[1] not in browser.get("/my/calendar").text
     send(browser, "/my/calendar")
     assert stranger.get(found[1]).status_code == 404
-    assert send(browser, "/my/calendar/end").status_code == 303
+    for _ in range(2):  # the second click ends nothing more
+        assert send(browser, "/my/calendar/end").status_code == 303
     assert "There is no address yet." in browser.get("/my/calendar").text
     assert stranger.get("/calendar/guess.ics").status_code == 404
+    done = [act.action for act in acts(database, Subject.ACCOUNT) if "calendar" in act.action]
+    assert done == ["calendar", "calendar", "end calendar"]
+    assert "/calendar/" not in all_that_is_kept(database)
 
 
 def test_times_are_in_the_zone_that_the_account_names(app: Flask, database: Database) -> None:

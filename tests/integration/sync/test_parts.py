@@ -263,6 +263,38 @@ def test_a_large_removal_waits_for_a_person_and_then_goes_in_parts(night: Nights
     assert statuses(night) == {"enrolled": 2, "withdrawn": MANY - 2}
 
 
+@pytest.mark.parametrize("steps", [4, 7, 10, 13, 16])
+def test_changes_of_known_people_appear_person_by_person_and_go_on_after_a_kill(
+    night: Nights, steps: int
+) -> None:
+    """They are shown part by part: each person as before or as after, never half, and what a kill
+    left undone follows with the next run."""
+    prepared(night)
+    other = night.lms.add_course("Security")
+    night.good_night()
+    for number in range(MANY):
+        code = night.codes()[other]
+        night.academy.register("SAMPLE", code, sample_person(number), key=f"s{number}")
+    night.good_night()
+    for number in range(MANY):
+        night.academy.change(f"r{number}", "withdrawn")
+        night.academy.change(f"s{number}", "withdrawn")
+    switch = KillSwitch()
+    switch.watch(night.database)
+    switch.arm(steps)
+    with pytest.raises(Killed):
+        night.run((Flow.ENROLMENTS,))
+    night.crash(switch)
+    by_person: dict[int, set[str]] = {}
+    with night.database.reading() as tx:
+        for person, status in tx.execute(select(enrolment.c.learner_id, enrolment.c.status)):
+            by_person.setdefault(person, set()).add(str(status))
+    assert all(len(each) == 1 for each in by_person.values())
+    night.good_night()
+    assert statuses(night) == {"withdrawn": 2 * MANY}
+    assert {place.state for place in night.lms.roster.values()} == {"suspended"}
+
+
 def statuses(night: Nights) -> dict[str, int]:
     found: dict[str, int] = {}
     with night.database.reading() as tx:
