@@ -73,6 +73,34 @@ def test_every_marked_text_is_translated_and_no_translation_is_left_over(languag
     assert texts == {str(each.id) for each in catalog("fr") if each.id}
 
 
+ENGLISH_ROOMS = ("api", "devtools", "lti/pages", "lti/platform/templates/lti/chosen.html")
+"""Folders, and a page, that are English alone."""
+NAMES_IN_PAGES = frozenset({"LMS bridge", "lms_bridge", "LMS", "UTC", "ms", "CSV", "LTI", "OK"})
+
+
+def literal_texts(page: str) -> set[str]:
+    """Texts of a template that nobody can translate, because they are not marked."""
+    page = re.sub(r"{#.*?#}|<code>[^<]*</code>|<!doctype[^>]*>", "", page, flags=re.DOTALL)
+    page = re.sub(r"<script.*?</script>|{% set \w+ %}.*?{% endset %}", "", page, flags=re.DOTALL)
+    page = re.sub(r"{{.*?}}|{%.*?%}", "{}", page, flags=re.DOTALL)
+    marked = re.sub(r"""<[^>]*lang="en"[^>]*>[^<]*""", "", page)
+    lines = re.sub(r"<[^>]*>|{}", "\n", marked).splitlines()
+    labels = re.findall(r"(?:aria-label|placeholder|title|alt|data-label)=\"([^\"]*)\"", page)
+    words = {each.strip(" ·:,.()—") for each in (*lines, *labels)}
+    texts = {each for each in words if re.search("[A-Za-z]{2,}", each) and '="' not in each}
+    return texts - NAMES_IN_PAGES
+
+
+def test_no_template_has_text_that_cannot_be_translated() -> None:
+    found = {
+        str(path.relative_to(CODE)): texts
+        for path in CODE.rglob("*.html")
+        if not str(path.relative_to(CODE)).startswith(ENGLISH_ROOMS)
+        and (texts := literal_texts(path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_the_compiled_translations_are_up_to_date(language: str) -> None:
     with (FOLDER / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:
@@ -168,10 +196,16 @@ def test_a_link_chooses_the_language_and_the_next_pages_keep_it(stranger: FlaskC
     assert '<html lang="ru"' in stranger.get("/?lang=" + "x" * 500).text
 
 
-def test_operators_pages_are_english_as_a_whole(client: FlaskClient) -> None:
-    page = client.get("/runs?lang=ar")
+def test_a_page_without_translations_is_english_as_a_whole(client: FlaskClient) -> None:
+    page = client.get("/connections?lang=ar")
     assert '<html lang="en" dir="ltr">' in page.text
     assert not re.search("[\u0600-\u06ff]", page.text.replace("مركز العينة", ""))
+
+
+def test_what_the_engine_wrote_is_marked_as_english(client: FlaskClient) -> None:
+    page = client.get("/operations?lang=ar").text
+    assert '<html lang="ar" dir="rtl">' in page
+    assert '<span lang="en" dir="ltr">' in page
 
 
 def test_amounts_and_days_follow_the_language(stranger: FlaskClient) -> None:
