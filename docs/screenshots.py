@@ -13,16 +13,33 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-ENGLISH = {"demo", "reviews", "operations", "centre", "runs"}
+ENGLISH = {"demo", "connections"}
 """Pages that are English alone."""
 FOLDER = Path(__file__).parent / "screenshots"
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 PAGES = {
     "": {"front": "/", "catalogue": "/catalogue", "centres": "/training-centres", "demo": "/demo"},
-    "learner": {"my-courses": "/my"},
-    "coordinator": {"desk": "/my-centre/AFRALTI", "upload": "/my-centre/AFRALTI/upload"},
-    "reviewer": {"reviews": "/reviews"},
-    "operator": {"operations": "/operations", "centre": "/centres/AFRALTI", "runs": "/runs"},
+    "learner": {"my-courses": "/my", "my-calendar": "/my/calendar"},
+    "coordinator": {
+        "desk": "/my-centre/AFRALTI",
+        "schedule": "/my-centre/AFRALTI/schedule",
+        "month": "/my-centre/AFRALTI/calendar",
+        "upload": "/my-centre/AFRALTI/upload",
+    },
+    "focal-point": {
+        "reviews": "/reviews",
+        "outline": "/reviews/of/AFRALTI/AFR-SPM-26-NEXT",
+        "region": "/reviews/regions",
+    },
+    "operator": {
+        "operations": "/operations",
+        "centre": "/centres/AFRALTI",
+        "runs": "/runs",
+        "hold": "/holds/1",
+        "people": "/people",
+        "accounts": "/accounts",
+        "connections": "/connections",
+    },
 }
 """{who the demo signs in: {name of the picture: path}}; nobody for the first ones."""
 
