@@ -16,12 +16,13 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from lms_bridge.domain.access import DataScope
-from lms_bridge.domain.model import Kind, Offering, OfferingStatus
+from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.domain.roles import Role
-from lms_bridge.store import offerings, reviews, source_links
+from lms_bridge.store import offerings, reviews
 from lms_bridge.store.database import Database
 from lms_bridge.store.review_tables import status_change
-from lms_bridge.store.tables import enrolment, item, offering, run
+from lms_bridge.store.tables import enrolment, item, link, offering, run
+from lms_bridge.sync.context import FILES
 from tests import databases
 from tests.integration.accounts.browser import account, hidden, send, signed_in
 from tests.integration.centre_desk.conftest import Browser
@@ -208,26 +209,18 @@ def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
     browser: Browser, database: Database
 ) -> None:
     coordinator = browser()
+    code = made(coordinator)
     with database.writing() as tx:
-        found = offerings.offerings_by_code(tx, ["AFR-1"])["AFR-1"][0]
-        row = {
-            "system": "centre:AFR",
-            "kind": Kind.OFFERING,
-            "centre": "AFR",
-            "record_id": found,
-            "external_id": "17",
-            "scope": "x",
-            "source_hash": b"1" * 16,
-        }
-        source_links.showed(tx, [row])
-    page = coordinator.get(f"{ONE}/edit")
+        tx.execute(link.update().where(link.c.system == FILES).values(system="centre:AFR"))
+    path = f"{HOME}/{code}/edit"
+    page = coordinator.get(path)
     assert "What it gives is changed there" in page.text
     assert 'name="title"' not in page.text
     assert 'name="requirements"' in page.text
+    before = stored(database, code)
     form = {**filled(page), "requirements": "A first degree", "title": "Stolen"}
-    assert send(coordinator, f"{ONE}/edit", form).status_code == 303
-    record = stored(database)
-    assert (record.requirements, record.title != "Stolen") == ("A first degree", True)
+    assert send(coordinator, path, form).status_code == 303
+    assert stored(database, code) == replace(before, requirements="A first degree")
 
 
 @databases.BOTH
