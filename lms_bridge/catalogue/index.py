@@ -10,8 +10,8 @@ full-text index, and stay here until an offering changes.
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -45,7 +45,8 @@ _ROWS: Select[Any] = (
     .join(link, link.c.record_id == offering.c.id)
     .where(link.c.system == ACADEMY, link.c.kind == Kind.OFFERING, HELD)
 )
-_FEW, _MOST_SINGLE, _MOST_WORDS = 1_500, 2_000, 500
+_MOST_WORDS, _MOST_MOVED = 500, 2_000
+"""Sets of words that are kept; offerings out of order, before all are read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,10 @@ class CatalogueIndex:
         self._keys: list[tuple[Key, ...]] = []
         self._starts: list[float] = []
         self._ends: list[float] = []
-        self._order: list[tuple[float, int]] = []
+        # At the last whole reading places were in the order of starts; those that moved since, or
+        # are new, are looked at one by one.
+        self._settled: list[float] = []
+        self._moved = 0
         self._due: list[tuple[float, int]] = []
         self._stamps: dict[int, int] = {}
         self._forget()
@@ -94,7 +98,6 @@ class CatalogueIndex:
     def _forget(self) -> None:
         """Forgets what was computed of the sets."""
         self._words: dict[tuple[SearchWord, bool], int] = {}
-        self._days: dict[tuple[float, float], int] = {}
         self._regions: dict[str, int] = {}
 
     # ---- keeping current ---------------------------------------------------------------------
@@ -116,7 +119,8 @@ class CatalogueIndex:
             self._mark, self._soon = changes_since(tx, NOTHING_YET)[0], soon
             self._clear()
             self._read_centres(tx, now)
-            self._add(tx.execute(_ROWS.order_by(offering.c.id)).all(), now)
+            self._add(sorted(tx.execute(_ROWS).all(), key=_start_of_row), now)
+            self._settled, self._moved = list(self._starts), 0
             return
         self._mark, changed = changes_since(tx, self._mark)
         new = {id_: stamp for id_, stamp in changed.items() if self._stamps.get(id_) != stamp}
@@ -128,6 +132,10 @@ class CatalogueIndex:
         if numbers:
             self._forget()
             self._remove(numbers)
+            if self._moved.bit_count() > max(_MOST_MOVED, len(self.numbers) // 10):
+                self._mark = -1
+                self._refresh(tx, now, soon)
+                return
             for chunk in chunks(sorted(numbers)):
                 self._add(tx.execute(_ROWS.where(offering.c.id.in_(chunk))).all(), now)
 
@@ -163,14 +171,16 @@ class CatalogueIndex:
 
     def _add(self, rows: Sequence[Any], now: datetime) -> None:
         added: dict[Key, list[int]] = {}
-        before, kept = len(self.numbers), {}
+        there, moved = [], []
         for row in rows:
             place = self._place_of(row.id)
             record = Offering(
                 "", row.centre, "", "", **dict(zip(_COLUMNS[1:], row[2:], strict=True))
             )
             start = record.starts_at.timestamp() if record.starts_at else inf
-            kept[place] = self._starts[place]
+            there.append(place)
+            if place >= len(self._settled) or self._starts[place] != start:
+                moved.append(place)
             self._starts[place] = start
             ends = record.ends_at or record.starts_at
             self._ends[place] = ends.timestamp() if ends else inf
@@ -182,8 +192,8 @@ class CatalogueIndex:
                 heapq.heappush(self._due, (turn, place))
         for key, of_key in added.items():
             self._sets[key] = self._sets.get(key, 0) | bits_of(of_key)
-        self._everything |= bits_of(kept)
-        self._sort(kept, before)
+        self._everything |= bits_of(there)
+        self._moved |= bits_of(moved)
 
     def _place_of(self, number: int) -> int:
         place = self._places.get(number)
@@ -194,17 +204,6 @@ class CatalogueIndex:
             self._starts.append(inf)
             self._ends.append(inf)
         return place
-
-    def _sort(self, kept: Mapping[int, float], before: int) -> None:
-        """Keeps the order of starts. ``kept`` are the starts of before."""
-        if len(kept) > _MOST_SINGLE // 10:
-            self._order = sorted((start, place) for place, start in enumerate(self._starts))
-            return
-        for place, was in kept.items():
-            if place < before and self._starts[place] != was:
-                del self._order[bisect_left(self._order, (was, place))]
-            if place >= before or self._starts[place] != was:
-                insort(self._order, (self._starts[place], place))
 
     # ---- asking ------------------------------------------------------------------------------
 
@@ -239,13 +238,8 @@ class CatalogueIndex:
 
     def under_way(self, whole: int, start: float, end: float, most: int) -> tuple[int, list[int]]:
         """(how many, places of the first) of a set that take place between two moments."""
-        marks = bin(whole)[:1:-1]
-        until = bisect_left(self._order, (end, -1))
-        found = [
-            place
-            for _, place in self._order[:until]
-            if place < len(marks) and marks[place] == "1" and self._ends[place] > start
-        ]
+        before = whole & self._in_range(-inf, end) & ~self._in_range(end, end)
+        found = [place for _, place in self._by_start(before) if self._ends[place] > start]
         return len(found), found[:most]
 
     def count(self, whole: int, name: str, value: str) -> int:
@@ -287,16 +281,15 @@ class CatalogueIndex:
     def _between(self, first: datetime | None, last: datetime | None) -> int:
         if first is None and last is None:
             return self._everything
-        key = (first.timestamp() if first else -inf, last.timestamp() if last else inf)
-        if key not in self._days:
-            if len(self._days) >= _MOST_WORDS:
-                self._days.clear()
-            begin = bisect_left(self._order, (key[0], -1))
-            end = bisect_right(self._order, (key[1], len(self.numbers)))
-            whenever = bisect_left(self._order, (inf, -1))
-            chosen = [*self._order[begin:end], *self._order[max(end, whenever) :]]
-            self._days[key] = bits_of([place for _, place in chosen])
-        return self._days[key]
+        begin, end = first.timestamp() if first else -inf, last.timestamp() if last else inf
+        return self._in_range(begin, end) | self._in_range(inf, inf)
+
+    def _in_range(self, first: float, last: float) -> int:
+        """Those that begin between two moments, both included; ``inf``: at any time."""
+        low, high = bisect_left(self._settled, first), bisect_right(self._settled, last)
+        settled = ((1 << high) - 1) & ~((1 << low) - 1) if high > low else 0
+        moved = [each for each in places_of(self._moved) if first <= self._starts[each] <= last]
+        return settled & ~self._moved | bits_of(moved)
 
     def _chosen(self, name: str, value: str) -> int:
         if name == "region":
@@ -355,13 +348,18 @@ class CatalogueIndex:
 
     def _in_order(self, bits: int, skip: int, most: int, *, newest: bool) -> list[int]:
         """Places of a set by their starts."""
-        if bits.bit_count() <= _FEW:
-            order = sorted(((self._starts[each], each) for each in places_of(bits)), reverse=newest)
-            return [place for _, place in order[skip : skip + most]]
-        marks = bin(bits)[:1:-1]
-        last, by_start = len(marks), reversed(self._order) if newest else iter(self._order)
-        chosen = (place for _, place in by_start if place < last and marks[place] == "1")
-        return list(islice(chosen, skip, skip + most))
+        return [place for _, place in islice(self._by_start(bits, newest), skip, skip + most)]
+
+    def _by_start(self, bits: int, newest: bool = False) -> Iterator[tuple[float, int]]:
+        """(start, place) of a set, in order."""
+        settled = each_place(bits & ~self._moved, newest)
+        begun = ((self._starts[place], place) for place in settled)
+        moved = ((self._starts[place], place) for place in places_of(bits & self._moved))
+        return heapq.merge(begun, sorted(moved, reverse=newest), reverse=newest)
+
+
+def _start_of_row(row: Any) -> tuple[float, int]:
+    return (row.starts_at.timestamp() if row.starts_at else inf, row.id)
 
 
 def _keys(record: Offering, state: Availability) -> Iterable[Key]:
@@ -391,17 +389,25 @@ def bits_of(places: Iterable[int]) -> int:
     places = list(places)
     if not places:
         return 0
-    marks = bytearray(max(places) // 8 + 1)
+    # Digits of a number to the base 2: the quickest way to set many bits.
+    digits = bytearray(b"0") * (max(places) + 1)
     for place in places:
-        marks[place >> 3] |= 1 << (place & 7)
-    return int.from_bytes(marks, "little")
+        digits[place] = 49
+    digits.reverse()
+    return int(digits, 2)
 
 
 def places_of(bits: int) -> list[int]:
     """The places of a set, in order."""
-    marks, found = bin(bits)[:1:-1], []
-    place = marks.find("1")
+    return list(each_place(bits))
+
+
+def each_place(bits: int, backwards: bool = False) -> Iterator[int]:
+    """The places of a set, one by one."""
+    if not bits:
+        return
+    marks = bin(bits)[:1:-1]
+    place = marks.rfind("1") if backwards else marks.find("1")
     while place >= 0:
-        found.append(place)
-        place = marks.find("1", place + 1)
-    return found
+        yield place
+        place = marks.rfind("1", 0, place) if backwards else marks.find("1", place + 1)

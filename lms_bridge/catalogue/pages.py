@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, Flask, current_app, render_template, request
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.catalogue import feed_queries
 from lms_bridge.catalogue.cards import Cards
@@ -38,6 +40,15 @@ def the_index() -> CatalogueIndex:
     """The sets of this application."""
     index: CatalogueIndex = current_app.extensions.setdefault(_INDEX, CatalogueIndex())
     return index
+
+
+def fill_index(app: Flask) -> None:
+    """Reads the whole catalogue before anybody asks: with 100,000 offerings this takes seconds. A
+    database that is away is asked again by the first reader."""
+    with app.app_context(), suppress(SQLAlchemyError):
+        index, bridge = the_index(), the_bridge()
+        with bridge.database.reading() as tx, index.lock:
+            index.refresh(tx, utc_now(), bridge.settings.rules.soon)
 
 
 @pages.get("/catalogue")

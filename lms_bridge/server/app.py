@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from multiprocessing.connection import wait
 from multiprocessing.synchronize import Event
@@ -226,6 +227,8 @@ def serve_in_worker(
     app = application_with(settings)
     if extend is not None:
         extend(app)
+    warm = partial(catalogue_pages.fill_index, app)
+    threading.Thread(target=warm, name="catalogue", daemon=True).start()
     server = HttpServer(app, listening, limits_of(settings))
     server.loop.add_signal_handler(signal.SIGTERM, server.stop)
     sys.setswitchinterval(0.001)  # long work lets short requests go before it more often
