@@ -12,6 +12,7 @@ from lms_bridge.connectors.moodle import (
     probe,
     roster,
     shown_accounts,
+    teachers,
     visits,
 )
 from lms_bridge.connectors.moodle.options import CENTRE
@@ -65,6 +66,19 @@ class MoodleCentre:
 
     def write_enrolments(self, requests: Sequence[WriteRequest], removal: Removal) -> WriteResults:
         return enrolments.write_enrolments(self._site, requests, removal)
+
+    @property
+    def gives_teachers(self) -> bool:
+        return bool(self._site.settings["teacher_role"])
+
+    def is_in_course(self, course: str, account: str) -> bool:
+        return teachers.is_in_course(self._site, course, account)
+
+    def give_teacher(self, course: str, account: str) -> None:
+        teachers.give_teacher(self._site, course, account)
+
+    def take_teacher(self, course: str, account: str, removal: Removal) -> None:
+        teachers.take_teacher(self._site, course, account, removal)
 
     def probe(self) -> Iterator[ProbeFinding]:
         return probe.probe_centre(self._site)

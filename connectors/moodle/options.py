@@ -36,6 +36,8 @@ CENTRE = (
            "status) or skip (no offering)."),
     *_SHARED,
     Option("role_id", "number", 5, "Id of the learners' role, as enrolling needs it.", _ID),
+    Option("teacher_role", "number", 0, "Id of the role of the people who teach an offering. 0: "
+           "the bridge gives them none.", Bounds(0, 2**53)),
     Option("batch", "number", 100, "Enrolments sent in one call.", Bounds(1, 1000)),
     Option("people_batch", "number", 50, "Accounts created or changed in one call.",
            Bounds(1, 500)),

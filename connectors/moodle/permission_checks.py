@@ -339,18 +339,19 @@ def _unenrol(site: MoodleSite) -> str:
 
 
 def _assign_role(site: MoodleSite) -> str:
-    """Removes the role from the guest, who never has it. Only an account that may assign the role
+    """Removes the roles from the guest, who never has them. Only an account that may assign a role
     may also remove it."""
-    row: Parameter = {
-        "roleid": site.settings["role_id"],
-        "userid": GUEST,
-        "contextlevel": "course",
-        "instanceid": _sample_course(site),
-    }
-    try:
-        site.client.call(DROP_ROLE, {"unassignments": [row]})
-    except RecordRefused:
-        return f"the role {site.settings['role_id']} may not be assigned."
+    for role in filter(None, (site.settings["role_id"], site.settings["teacher_role"])):
+        row: Parameter = {
+            "roleid": role,
+            "userid": GUEST,
+            "contextlevel": "course",
+            "instanceid": _sample_course(site),
+        }
+        try:
+            site.client.call(DROP_ROLE, {"unassignments": [row]})
+        except RecordRefused:
+            return f"the role {role} may not be assigned."
     return ""
 
 

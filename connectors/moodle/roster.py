@@ -147,9 +147,9 @@ def _read_and_check(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRost
     return roster
 
 
-def roster_before_writes(site: MoodleSite, course: int) -> MoodleRoster:
-    """The ids on a course's roster before the bridge writes there. Its check needs fewer calls."""
-    roster = _read(site, course, 0, "id")
+def roster_before_writes(site: MoodleSite, course: int, fields: str = "id") -> MoodleRoster:
+    """A course's roster before the bridge writes there. Its check needs fewer calls."""
+    roster = _read(site, course, 0, fields)
     if roster.rows:
         compare_with_count(site, course, len(roster.rows), roster.active())
     else:

@@ -289,6 +289,14 @@ offering = LazyGroup(
             "Shows an offering: status, possible actions, review, reports, history.",
         ),
         "submit": ("lms_bridge.cli.offering:submit", "Submits an outline for review."),
+        "teach": (
+            "lms_bridge.cli.teachers:teach",
+            "Gives the person with that Academy id the teacher's role in the offering's course.",
+        ),
+        "teachers": (
+            "lms_bridge.cli.teachers:teachers",
+            "Lists who teaches an offering, and whether they have the role in its course.",
+        ),
     },
 )
 

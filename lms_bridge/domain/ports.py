@@ -269,6 +269,25 @@ class WritesEnrolments(Protocol):
 
 
 @runtime_checkable
+class GivesTeachers(Protocol):
+    gives_teachers: bool
+    """Whether the centre's settings want it."""
+
+    def is_in_course(self, course: str, account: str) -> bool:
+        """Whether an account is in a course, in whatever role."""
+        ...
+
+    def give_teacher(self, course: str, account: str) -> None:
+        """Gives an account that was not in the course the teacher's role there. To do it twice has
+        no effect."""
+        ...
+
+    def take_teacher(self, course: str, account: str, removal: Removal) -> None:
+        """Takes the role back, and the place in the course unless the account has another role."""
+        ...
+
+
+@runtime_checkable
 class WritesOfferings(Protocol):
     def write_offerings(self, requests: Sequence[WriteRequest]) -> WriteResults:
         """Documents: those of ``desired_state.offering_document`` together with ``CENTRE_NAME`` and

@@ -223,6 +223,23 @@ registration_question = Table(
     Column("questions", Texts, nullable=False),
 )
 
+offering_teacher = Table(
+    "offering_teacher",
+    metadata,
+    row_id(),
+    Column("offering_id", Id, ForeignKey(offering.c.id), nullable=False),
+    # Whose account at the LMS has this ID number.
+    words("academy_id", 100),
+    # What became of it there: `store.teachers.TeacherState`.
+    words("state", 12),
+    # Where the bridge gave the role: a course and an account there.
+    words("course"),
+    words("account"),
+    # Whether the role is to be taken back.
+    Column("leaves", Boolean, nullable=False, default=False),
+    UniqueConstraint("offering_id", "academy_id"),
+)
+
 registration_answer = Table(
     "registration_answer",
     metadata,

@@ -64,6 +64,7 @@ from lms_bridge.sync.push import plan_push, push
 from lms_bridge.sync.results import apply_results
 from lms_bridge.sync.resumption import catalogue_reading
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget, Target
+from lms_bridge.sync.teachers import give_teachers
 from lms_bridge.sync.visits import UnvisitedCourses
 
 Apply = Callable[[Connection, RunContext, Snapshot], None]
@@ -361,6 +362,7 @@ def enrolment_steps(context: RunContext, peers: Peers) -> list[Step]:
         steps.append(Step("people sent", target=LearnerTarget(peers.centre, context)))
         target = EnrolmentTarget(peers.centre, context)
         steps.append(Step("enrolments sent", target=target))
+    steps.append(Step("teachers", compare=lambda context: give_teachers(context, peers.centre)))
     return steps
 
 

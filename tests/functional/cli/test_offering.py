@@ -54,3 +54,19 @@ def test_an_offering_passes_through_its_life_by_commands(alpha: Cli) -> None:
     alpha("offering", "show", "NOTHING", code=2)
     trail = alpha("run", "list", "--centre", "ALPHA").stdout
     assert "command" in trail
+
+
+def test_who_teaches_an_offering_is_named_and_dismissed(alpha: Cli) -> None:
+    path = alpha.file("schedule.csv", _SCHEDULE)
+    code = alpha.json("schedule", "push", path, "--centre", "ALPHA")["rows"][0]["code"]
+    assert f"Nobody is named as a teacher of {code}" in alpha("offering", "teachers", code).stdout
+    assert "teaches" in alpha("offering", "teach", code, "T-1").stdout
+    alpha("offering", "teach", code, "T-1")
+    listed = alpha("offering", "teachers", code).stdout
+    assert listed.count("T-1") == 1
+    assert "waits for the next run" in listed
+    alpha("offering", "teach", code, "T-1", "--end")
+    assert "leaves with the next run" in alpha("offering", "teachers", code).stdout
+    alpha("offering", "teach", code, "T-2", "--end", code=2)
+    alpha("offering", "teach", code, "T 2", code=2)
+    alpha("offering", "teach", "NOTHING", "T-1", code=2)

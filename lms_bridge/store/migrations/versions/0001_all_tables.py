@@ -922,6 +922,18 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['offering_id'], ['offering.id'], name=op.f('fk_registration_question_offering_id')),
     sa.PrimaryKeyConstraint('offering_id', name=op.f('pk_registration_question'))
     )
+    op.create_table('offering_teacher',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('offering_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('academy_id', sa.String(length=100), nullable=False),
+    sa.Column('state', sa.String(length=12), nullable=False),
+    sa.Column('course', sa.String(length=255), nullable=False),
+    sa.Column('account', sa.String(length=255), nullable=False),
+    sa.Column('leaves', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['offering_id'], ['offering.id'], name=op.f('fk_offering_teacher_offering_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_offering_teacher')),
+    sa.UniqueConstraint('offering_id', 'academy_id', name=op.f('uq_offering_teacher_offering_id_academy_id'))
+    )
     op.create_table('registration_answer',
     sa.Column('enrolment_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
     sa.Column('answers', sa.JSON(), nullable=False),
@@ -946,6 +958,7 @@ def downgrade() -> None:
     op.drop_table('roll_over')
     op.drop_table('cycle')
     op.drop_table('registration_answer')
+    op.drop_table('offering_teacher')
     op.drop_table('registration_question')
     op.drop_table('learner_calendar')
     with op.batch_alter_table('web_session', schema=None) as batch_op:

@@ -1,0 +1,114 @@
+"""The people who teach an offering get the teacher's role in its course, if the centre wants it.
+
+Only the Academy's id decides whose account it is. No account is made for a teacher, none is found
+by its e-mail address, and whoever is in the course already is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from lms_bridge.domain.errors import AccessDenied, RecordRefused
+from lms_bridge.domain.model import Kind
+from lms_bridge.domain.ports import Account, FindsAccounts, GivesTeachers
+from lms_bridge.store import teachers
+from lms_bridge.store.teachers import Teacher, TeacherState
+from lms_bridge.sync.context import RunContext
+
+_OURS = (TeacherState.GIVEN, TeacherState.SENDING)
+
+
+def give_teachers(context: RunContext, peer: object) -> None:
+    """Gives the role to whom it is due, and takes it back from those who leave. Who has no account
+    there is told.
+
+    Raises:
+        StopRun, RetryLater: the LMS cannot be written to now. A later run does the rest.
+    """
+    if context.dry or not (isinstance(peer, GivesTeachers) and isinstance(peer, FindsAccounts)):
+        return
+    with context.database.reading() as tx:
+        everybody = teachers.teachers(tx, context.centre.code, context.centre.system)
+    due = [each for each in everybody if not each.is_settled]
+    if not (due and peer.gives_teachers):
+        return
+    for each in due:
+        if each.leaves or (each.course and each.course != each.wanted):
+            with _told(context, each):
+                _take(context, peer, each, everybody)
+    # Whose account was not found is looked for again in the runs that try everything.
+    tried = {each.id for each in due if each.course == each.wanted and not each.account}
+    coming = [each for each in due if each.wanted and not each.leaves]
+    coming = [each for each in coming if context.tries_all or each.id not in tried]
+    accounts = peer.accounts_by_stable_id([each.academy_id for each in coming]) if coming else {}
+    for each in coming:
+        with _told(context, each):
+            _give(context, peer, each, accounts.get(each.academy_id, ()))
+
+
+@contextmanager
+def _told(context: RunContext, teacher: Teacher) -> Iterator[None]:
+    """What concerns one teacher stops no other."""
+    try:
+        yield
+    except (RecordRefused, AccessDenied) as error:
+        about = error.about(f"{teacher.academy_id} in {teacher.code}")
+        system, record = context.centre.system, teacher.offering_id
+        with context.writing() as tx:
+            if teacher.state is TeacherState.NEW and not teacher.leaves:
+                teachers.keep(tx, teacher, TeacherState.NEW, teacher.wanted)
+            context.note(Kind.OFFERING, system, "teach", "failed", record_id=record, error=about)
+
+
+def _give(
+    context: RunContext, peer: GivesTeachers, teacher: Teacher, found: Sequence[Account]
+) -> None:
+    if len(found) != 1:
+        raise RecordRefused(
+            "teacher-not-found",
+            f"{len(found)} accounts there have the Academy's id of this teacher as their ID number.",
+            "Give the teacher's account that ID number, in the LMS.",
+        )
+    place = teacher.wanted, found[0].external_id
+    begun = teacher.state is TeacherState.SENDING and (teacher.course, teacher.account) == place
+    if not begun and peer.is_in_course(*place):
+        with context.writing() as tx:
+            teachers.keep(tx, teacher, TeacherState.THERE, *place)
+            _note(context, teacher, "teacher was there", place)
+        return
+    # From here on the place in the course is the bridge's own, also after a crash.
+    with context.writing() as tx:
+        teachers.keep(tx, teacher, TeacherState.SENDING, *place)
+    peer.give_teacher(*place)
+    with context.writing() as tx:
+        teachers.keep(tx, teacher, TeacherState.GIVEN, *place)
+        _note(context, teacher, "teacher given", place)
+
+
+def _take(
+    context: RunContext, peer: GivesTeachers, teacher: Teacher, everybody: Sequence[Teacher]
+) -> None:
+    """Takes the role back where the bridge gave it, unless another edition needs it there."""
+    place = teacher.course.partition("#")[0], teacher.account
+    stays = any(
+        (each.course.partition("#")[0], each.account) == place and not each.leaves
+        for each in everybody
+        if each.id != teacher.id
+    )
+    taken = teacher.state in _OURS and not stays
+    if taken:
+        peer.take_teacher(teacher.course, teacher.account, context.policy.removal)
+    with context.writing() as tx:
+        if teacher.leaves:
+            teachers.forget(tx, teacher)
+        else:
+            teachers.keep(tx, teacher, TeacherState.NEW)
+        if taken:
+            _note(context, teacher, "teacher taken out", (teacher.course, teacher.account))
+
+
+def _note(context: RunContext, teacher: Teacher, state: str, place: tuple[str, str]) -> None:
+    system, record = context.centre.system, teacher.offering_id
+    where = "/".join(place)
+    context.note(Kind.OFFERING, system, "teach", state, record_id=record, external_id=where)
