@@ -67,8 +67,8 @@ def _give(
     if len(found) != 1:
         raise RecordRefused(
             "teacher-not-found",
-            f"{len(found)} accounts there have the Academy's id of this teacher as their ID number.",
-            "Give the teacher's account that ID number, in the LMS.",
+            f"{len(found)} accounts there have this Academy id as their ID number.",
+            "Give the teacher's account, and no other, that ID number in the LMS.",
         )
     place = teacher.wanted, found[0].external_id
     begun = teacher.state is TeacherState.SENDING and (teacher.course, teacher.account) == place
