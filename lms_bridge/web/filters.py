@@ -52,6 +52,8 @@ HTMX = (
     "sha384-2OatzQy1H+Zd/IIrjr1TcuDGqLXeHhbooAyJY1KdQMKnr4LZ22k31GBLdYKHmVjg",
 )
 """The script of pages that renew a part of themselves, and its hash (docs/design.md)."""
+_COMMAS = {"ar": "، ", "zh": " "}
+"""Between a day and a time, where it is not the Latin one."""
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|&[a-zA-Z#]\w*;")
 _TAGS = {
     *("p", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "strong", "b", "em", "i", "u", "a"),
@@ -135,7 +137,7 @@ def day_and_time(value: object, zone: str = "UTC") -> Markup:
     if at is None:
         return Markup("")
     local = at.astimezone(_zone(zone))
-    text = f"{date_alone(local)}, {local:%H:%M}"
+    text = f"{date_alone(local)}{_COMMAS.get(reader_language(), ', ')}{local:%H:%M}"
     return _time(at, f"{text} UTC" if zone == "UTC" else text)
 
 

@@ -6,7 +6,7 @@ use it. A count beside it says that something waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import Flask, current_app, request, url_for
@@ -110,6 +110,12 @@ def navigation() -> list[tuple[str, list[Shown]]]:
     return [(title, entries) for title, entries in groups if entries]
 
 
+def navigation_count(groups: Sequence[tuple[str, list[Shown]]]) -> int:
+    """How much waits, for the folded menu. The first page of the operators counts what the pages
+    beside it count, too, so the largest number of a group is the group's."""
+    return sum(max(entry.count for entry in entries) for _, entries in groups)
+
+
 def _shown(group: Group, user: User | None) -> Iterator[Shown]:
     counts = current_app.extensions.get(_COUNTS, {})
     for entry in group.entries:
@@ -137,4 +143,4 @@ def _current(endpoint: str, address: str) -> str:
 
 
 def add_to(app: Flask) -> None:
-    app.jinja_env.globals.update(navigation=navigation)
+    app.jinja_env.globals.update(navigation=navigation, navigation_count=navigation_count)

@@ -44,7 +44,7 @@ def test_operations_says_what_is_wrong_as_status_does(
     assert "Something is wrong: 1 centre never ran, 1 record waits after a failure" in page
     assert "lms-bridge resend --centre AFR --list" in page
     assert '<a href="/quarantine">1 record is in quarantine</a>' in page
-    assert '<a href="/centres/AFR">AFR</a>' in page
+    assert '<a href="/centres/AFR"><bdi>AFR</bdi></a>' in page
     with database.writing() as tx:
         tx.execute(update(lease).values(expires_at=NOW - timedelta(hours=1)))
     assert "no clock is running" in either.get("/operations").text
