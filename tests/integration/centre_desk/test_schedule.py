@@ -21,7 +21,7 @@ def test_who_works_for_one_centre_comes_to_its_desk(browser: Browser) -> None:
 def test_the_desk_shows_what_waits_and_the_next_courses(browser: Browser) -> None:
     page = browser().get("/my-centre/AFR").text
     assert "Applicants to choose from" in page
-    assert "Records in quarantine</dt><dd>1<" in page
+    assert "Records in quarantine</a></dt><dd>1<" in page
     assert "People to be matched</dt><dd>1<" in page
     assert "AFR-1" in page
     assert "ARB-1" not in page
