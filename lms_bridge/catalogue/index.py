@@ -97,7 +97,7 @@ class CatalogueIndex:
 
     def _forget(self) -> None:
         """Forgets what was computed of the sets."""
-        self._words: dict[tuple[SearchWord, bool], int] = {}
+        self._words: dict[SearchWord, tuple[int, int]] = {}
         self._regions: dict[str, int] = {}
 
     # ---- keeping current ---------------------------------------------------------------------
@@ -261,22 +261,27 @@ class CatalogueIndex:
             return found, found
         titles = texts = self._everything
         for word in words:
-            titles &= self._with_word(tx, word, in_title=True)
-            texts &= self._with_word(tx, word, in_title=False)
+            title, body = self._with_word(tx, word)
+            titles &= title
+            texts &= title | body
         return titles, texts
 
-    def _with_word(self, tx: Connection, word: SearchWord, *, in_title: bool) -> int:
-        key = (word, in_title)
-        if key not in self._words:
+    def _with_word(self, tx: Connection, word: SearchWord) -> tuple[int, int]:
+        """(those with the word in the title, those with it in other texts or in the centre's
+        name)"""
+        if word not in self._words:
             if len(self._words) >= _MOST_WORDS:
                 self._words.clear()
-            there, places = matching_ids(tx, word, in_title=in_title), self._places
-            found = bits_of([places[number] for number in there if number in places])
-            for code, words in self._named.items() if not in_title else ():
+            title, body = (self._with_word_in(tx, word, part) for part in ("title", "body"))
+            for code, words in self._named.items():
                 if has_word(words, word):
-                    found |= self._sets.get(("centre", code), 0)
-            self._words[key] = found
-        return self._words[key]
+                    body |= self._sets.get(("centre", code), 0)
+            self._words[word] = title, body
+        return self._words[word]
+
+    def _with_word_in(self, tx: Connection, word: SearchWord, part: str) -> int:
+        there, places = matching_ids(tx, word, part), self._places
+        return bits_of([places[number] for number in there if number in places])
 
     def _between(self, first: datetime | None, last: datetime | None) -> int:
         if first is None and last is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -49,6 +50,7 @@ def fill_index(app: Flask) -> None:
         index, bridge = the_index(), the_bridge()
         with bridge.database.reading() as tx, index.lock:
             index.refresh(tx, utc_now(), bridge.settings.rules.soon)
+    gc.freeze()  # the garbage collector need not search a million small objects again and again
 
 
 @pages.get("/catalogue")

@@ -96,17 +96,19 @@ _UPSERT = text(
 
 
 def _vector(title: Iterable[str], body: Iterable[str]) -> str:
-    """Each word with a place, which carries its weight: A in the title, D elsewhere. A word has
-    neither quotes nor backslashes."""
-    return " ".join([*(f"'{word}':1A" for word in title), *(f"'{word}':1" for word in body)])
+    """The words, those of the title with a mark. A weight would do the same, but PostgreSQL's index
+    knows no weights: it would read each row. A word has neither marks, quotes nor backslashes."""
+    return " ".join([*(f"'={word}'" for word in title), *(f"'{word}'" for word in body)])
 
 
-def match_text(word: SearchWord, dialect: str, *, in_title: bool = False) -> str:
-    """The word as the database's search wants it."""
+def match_text(word: SearchWord, dialect: str, part: str = "") -> str:
+    """The word as the database's search wants it, in the part ``title`` or ``body`` alone, or in
+    either. A word of the title is not in the body again."""
     if dialect == "sqlite":
-        return f'{"title : " if in_title else ""}"{word.text}"{" *" if word.begins else ""}'
-    marks = f"{'*' if word.begins else ''}{'A' if in_title else ''}"
-    return f"'{word.text}'{':' if marks else ''}{marks}"
+        return f'{f"{part} : " if part else ""}"{word.text}"{" *" if word.begins else ""}'
+    longer = ":*" if word.begins else ""
+    texts = {"title": f"'={word.text}'{longer}", "body": f"'{word.text}'{longer}"}
+    return texts[part] if part else " | ".join(texts.values())
 
 
 def has_match(match: BindParameter[str], dialect: str) -> ColumnElement[bool]:
@@ -167,11 +169,11 @@ def holds_words(tx: Connection, question: str) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def matching_ids(tx: Connection, word: SearchWord, *, in_title: bool) -> list[int]:
-    """Numbers of the offerings whose texts have a word. They come as one text: a row of each would
-    take several times as long."""
+def matching_ids(tx: Connection, word: SearchWord, part: str) -> list[int]:
+    """Numbers of the offerings whose ``title`` or ``body`` has a word. They come as one text:
+    a row of each would take several times as long."""
     dialect = tx.dialect.name
-    match = bindparam(None, match_text(word, dialect, in_title=in_title), type_=String)
+    match = bindparam(None, match_text(word, dialect, part), type_=String)
     found = _matching(match, dialect).subquery()
     (number,) = found.c
     joined: Any = func.group_concat if dialect == "sqlite" else func.string_agg
