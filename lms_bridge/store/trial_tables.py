@@ -9,25 +9,27 @@ from __future__ import annotations
 from typing import Any
 
 from psycopg import sql
-from sqlalchemy import Table
-
-from lms_bridge.store import api_tables, lti_tables
-from lms_bridge.store.tables import item, metadata, run
 
 _EMPTY = frozenset(
     {
-        item,
-        run,
-        api_tables.kept_response,
-        api_tables.outbox_entry,
-        api_tables.outbox_notice,
-        api_tables.webhook_attempt,
-        api_tables.webhook_delivery,
-        lti_tables.nonce,
-        lti_tables.refusal,
+        *("item", "run", "kept_response", "outbox_entry", "outbox_notice"),
+        *("webhook_attempt", "webhook_delivery", "nonce", "lti_refusal"),
     }
 )
 """Logs and queues: a trial may add to them, and needs nothing of what they hold."""
+
+
+_TABLES = """
+    SELECT relname, EXISTS (
+        SELECT FROM pg_attribute JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE attrelid = pg_class.oid AND attname = 'id'
+    )
+    FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+    AND relname NOT LIKE 'procrastinate%' AND relname <> 'alembic_version'
+    ORDER BY relname
+"""
+"""All tables of the bridge, also those that only PostgreSQL has; and whether they number rows."""
 
 
 def copy_tables(connection: Any) -> None:
@@ -36,8 +38,9 @@ def copy_tables(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("SET temp_buffers = '64MB'")
     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    for table in metadata.sorted_tables:
-        _copy(cursor, table)
+    cursor.execute(_TABLES)
+    for name, is_numbered in cursor.fetchall():
+        _copy(cursor, name, is_numbered)
     cursor.execute("SET default_transaction_read_only = on")
     connection.commit()
     cursor.close()
@@ -50,22 +53,19 @@ _COPY = (
     "ANALYZE {table}",
 )
 _OWN_NUMBERS = (  # those of the real table are not to be used up
-    "CREATE TEMPORARY SEQUENCE {numbers} OWNED BY {table}.{column}",
-    "SELECT setval({name}, (SELECT coalesce(max({column}), 0) + 1 FROM {table}), false)",
-    "ALTER TABLE {table} ALTER {column} SET DEFAULT nextval({name})",
+    "CREATE TEMPORARY SEQUENCE {numbers} OWNED BY {table}.id",
+    "SELECT setval({name}, (SELECT coalesce(max(id), 0) + 1 FROM {table}), false)",
+    "ALTER TABLE {table} ALTER id SET DEFAULT nextval({name})",
 )
 
 
-def _copy(cursor: Any, table: Table) -> None:
-    counter = table.autoincrement_column
-    numbers = f"trial_{table.name}"
+def _copy(cursor: Any, table: str, is_numbered: bool) -> None:
     names = {
-        "table": sql.Identifier(table.name),
-        "column": sql.Identifier(counter.name if counter is not None else ""),
-        "numbers": sql.Identifier(numbers),
-        "name": sql.Literal(numbers),
+        "table": sql.Identifier(table),
+        "numbers": sql.Identifier(f"trial_{table}"),
+        "name": sql.Literal(f"trial_{table}"),
     }
-    for statement in _COPY + (_OWN_NUMBERS if counter is not None else ()):
+    for statement in _COPY + (_OWN_NUMBERS if is_numbered else ()):
         if table not in _EMPTY or not statement.startswith("INSERT"):
             cursor.execute(sql.SQL(statement).format(**names))
 
