@@ -13,11 +13,11 @@ from lms_bridge.web.filters import labels
 WIDTH, HEIGHT = 320, 210
 _BOXES = {
     "americas": (4, 34, 78, 132),
-    "europe": (90, 4, 72, 62),
-    "cis": (170, 4, 146, 62),
-    "arab_states": (90, 74, 106, 54),
-    "africa": (90, 136, 106, 70),
-    "asia_pacific": (204, 74, 112, 132),
+    "europe": (90, 4, 72, 54),
+    "cis": (170, 4, 146, 54),
+    "arab_states": (90, 66, 106, 66),
+    "africa": (90, 140, 106, 66),
+    "asia_pacific": (204, 66, 112, 140),
 }
 """{region: x, y, width, height}; a region that is not here is only in the list beside the map."""
 _LETTERS_PER_LINE = 13
@@ -29,15 +29,12 @@ class RegionOfMap:
     {country's code: (centres, courses)}; ``box`` is None without a place on the map."""
 
     key: str
+    label: str
     lines: list[str]
     box: tuple[int, int, int, int] | None
     courses: int
     centres: int
     countries: Mapping[str, tuple[int, int]]
-
-    @property
-    def label(self) -> str:
-        return " ".join(self.lines)
 
 
 def regions_of_map(
@@ -59,7 +56,7 @@ def _region(
     for each in of_it:
         centres, found = countries.get(each.country, (0, 0))
         countries[each.country] = (centres + 1, found + by_centre.get(each.code, 0))
-    return RegionOfMap(key, _lines(label), _BOXES.get(key), courses, len(of_it), countries)
+    return RegionOfMap(key, label, _lines(label), _BOXES.get(key), courses, len(of_it), countries)
 
 
 def _lines(label: str) -> list[str]:
