@@ -30,7 +30,9 @@ def amina(desk_app: Flask, database: Database) -> UserAccount:
 
 
 def typed(browser: FlaskClient) -> dict[str, str]:
-    return {**filled(browser.get(EDIT)), "title": "Typed <too> late"}
+    """The form with other texts; the sample's own address is a hostile one."""
+    more = {"title": "Typed <too> late", "address": "https://example.org/"}
+    return {**filled(browser.get(EDIT)), **more}
 
 
 def end_all(database: Database) -> None:
