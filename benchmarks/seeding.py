@@ -33,9 +33,10 @@ from lms_bridge.store import (
 )
 from lms_bridge.store.database import Database
 from lms_bridge.sync.context import Lease, RunContext
-from lms_bridge.sync.flows import Step, enrolment_steps
+from lms_bridge.sync.flows import enrolment_steps
 from lms_bridge.sync.pull import Snapshot, pull
 from lms_bridge.sync.spool import ChangedRecord
+from lms_bridge.sync.steps import Step
 
 
 @dataclass(frozen=True, slots=True)

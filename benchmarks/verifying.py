@@ -14,7 +14,8 @@ from benchmarks.seeding import seed
 from benchmarks.world import World, centre_of
 from lms_bridge.store import centres, migrate
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item, lease, metadata, run
+from lms_bridge.store.run_tables import item, lease, run
+from lms_bridge.store.tables import metadata
 
 Contents = dict[str, list[Any]]
 _OF_RUNS = (run.name, item.name, lease.name)

@@ -21,7 +21,7 @@ from benchmarks.report import Row
 from benchmarks.world import World
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import schedule_state
+from lms_bridge.store.run_tables import schedule_state
 
 ENROLMENTS = 20_000
 EACH, COURSES_OF_ONE = 50, 4

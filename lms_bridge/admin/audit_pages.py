@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, literal_column, select
 
 from lms_bridge.audit import Subject
 from lms_bridge.domain.access import Scope
-from lms_bridge.store.tables import IS_DECISION, item, run
+from lms_bridge.store.run_tables import IS_DECISION, item, run
 from lms_bridge.web.access import needs, the_bridge
 from lms_bridge.web.paging import SIZE, number_param
 

@@ -24,18 +24,8 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.holds import CONFLICT, PENDING, REMOVALS
 from lms_bridge.store.record_names import record_names
-from lms_bridge.store.tables import (
-    EMPTY,
-    HELD,
-    enrolment,
-    hold,
-    item,
-    link,
-    offering,
-    quarantine,
-    result,
-    run,
-)
+from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import EMPTY, HELD, enrolment, hold, link, offering, quarantine, result
 
 NAMED = 20
 """Records and offerings that are named for one hold."""

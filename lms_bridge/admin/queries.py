@@ -14,17 +14,15 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.jobs.leader import NAME
 from lms_bridge.store.holds import PENDING as WAITING
 from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.run_tables import item, lease, run
 from lms_bridge.store.tables import (
     centre,
     enrolment,
     hold,
-    item,
-    lease,
     link,
     offering,
     quarantine,
     result,
-    run,
     unmatched,
 )
 from lms_bridge.store.target_links import PENDING

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.store import enrolments, learners, offerings, results
 from lms_bridge.store.record_names import record_names
-from lms_bridge.store.tables import item, run
+from lms_bridge.store.run_tables import item, run
 
 STATES = ("failed", "partial", "held", "waiting", "running", "cut off", "done")
 NAMES = ("centre", "flow", "status", "course", "learner")

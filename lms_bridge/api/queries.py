@@ -41,6 +41,7 @@ from lms_bridge.store.availability import availability
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import Tag, tag_key
 from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.run_tables import item, run
 from lms_bridge.store.search import centre_words, holds_word, named_type, word_values
 from lms_bridge.store.tables import (
     IN_CATALOGUE,
@@ -49,12 +50,10 @@ from lms_bridge.store.tables import (
     course,
     enrolment,
     hold,
-    item,
     learner,
     offering,
     offering_tag,
     result,
-    run,
     unmatched,
 )
 from lms_bridge.store.types import Texts, Utc

@@ -18,7 +18,8 @@ from lms_bridge.domain.document import digest, document
 from lms_bridge.domain.model import ACADEMY, Kind, Offering, OfferingStatus
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings
-from lms_bridge.store.tables import EMPTY, HELD, centre, course, item, link, offering
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import EMPTY, HELD, centre, course, link, offering
 from lms_bridge.store.target_links import PENDING
 
 PAGE = 500

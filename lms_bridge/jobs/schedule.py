@@ -21,7 +21,7 @@ from lms_bridge.schemas.parts import read_part
 from lms_bridge.settings import ClockSettings
 from lms_bridge.store import runs
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import lease, run, schedule_state
+from lms_bridge.store.run_tables import lease, run, schedule_state
 
 _log = structlog.get_logger(__name__)
 

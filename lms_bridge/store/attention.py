@@ -17,7 +17,8 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.lti_tables import registration
-from lms_bridge.store.tables import centre, flow_state, hold, link, quarantine, unmatched
+from lms_bridge.store.run_tables import flow_state
+from lms_bridge.store.tables import centre, hold, link, quarantine, unmatched
 from lms_bridge.store.waits import FAILING
 
 FAILING_HOURS = 3

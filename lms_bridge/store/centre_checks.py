@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from lms_bridge.store import centres
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import centre_check as table
+from lms_bridge.store.run_tables import centre_check as table
 
 GIVEN_UP = timedelta(minutes=10)
 """A check that says nothing for so long has lost its process."""

@@ -13,8 +13,8 @@ from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Flow
 from lms_bridge.store.outbox import add_notice
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import flow_state
-from lms_bridge.store.tables import run as run_table
+from lms_bridge.store.run_tables import flow_state
+from lms_bridge.store.run_tables import run as run_table
 
 BAD = ("failed", "cut off")
 READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")

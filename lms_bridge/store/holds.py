@@ -24,7 +24,8 @@ from lms_bridge.domain.matching import agrees
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.outbox import add_notice
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import hold, item, learner, unmatched
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import hold, learner, unmatched
 
 PENDING, APPROVED, REJECTED = "pending", "approved", "rejected"
 REMOVALS, CONFLICT = "removals", "conflict"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.store.rows import upsert
-from lms_bridge.store.tables import lease
+from lms_bridge.store.run_tables import lease
 
 
 def _machine() -> str:

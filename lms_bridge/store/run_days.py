@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, f
 from lms_bridge.domain.model import Flow
 from lms_bridge.store.flow_states import BAD, READ_A_CENTRE
 from lms_bridge.store.rows import upsert
+from lms_bridge.store.run_tables import run_day as table
 from lms_bridge.store.tables import centre
-from lms_bridge.store.tables import run_day as table
 
 _CHANGED = (".applied", ".acknowledged")
 _REFUSED = (".failed", ".quarantined")

@@ -25,7 +25,8 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_days import add_to_day
-from lms_bridge.store.tables import item, quarantine, run
+from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import quarantine
 from lms_bridge.store.waits import Wait
 
 RUNNING: ColumnElement[bool] = literal_column("(run.status = 'running')")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,13 +11,12 @@ from sqlalchemy import Connection
 
 from lms_bridge import schemas
 from lms_bridge.domain.document import digest, plain
-from lms_bridge.domain.errors import BridgeError, RecordRefused, RetryLater, StopRun
+from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.ports import (
     FindsOfferings,
     FollowsRegistrations,
     KnowsOfferingsByCode,
-    PageError,
     Pages,
     ReadsOfferings,
     ReadsRegistrations,
@@ -33,8 +31,6 @@ from lms_bridge.domain.ports import (
     WritesResults,
 )
 from lms_bridge.store import enrolments, holds, offering_links, source_digests, source_links
-from lms_bridge.store.record_names import course_name
-from lms_bridge.store.waits import Wait
 from lms_bridge.sync.accounts import (
     compare_accounts,
     decide_about_unneeded,
@@ -43,7 +39,6 @@ from lms_bridge.sync.accounts import (
 )
 from lms_bridge.sync.approvals import approved_removals, remove_approved
 from lms_bridge.sync.context import FILES, RunContext
-from lms_bridge.sync.course_ends import decide_about_gone, end_courses
 from lms_bridge.sync.desired_state import desire_in_gradebooks
 from lms_bridge.sync.drift import (
     find_offering_drift,
@@ -51,7 +46,6 @@ from lms_bridge.sync.drift import (
     find_roster_drift_in_parts,
 )
 from lms_bridge.sync.enrolments import apply_registrations
-from lms_bridge.sync.holds import closed_by_source, hold_conflicts
 from lms_bridge.sync.learners import LearnerTarget
 from lms_bridge.sync.offerings import apply_offerings_snapshot
 from lms_bridge.sync.parts import (
@@ -59,16 +53,13 @@ from lms_bridge.sync.parts import (
     apply_registrations_in_parts,
     apply_results_in_parts,
 )
-from lms_bridge.sync.pull import Snapshot, SourceFeed, pull
-from lms_bridge.sync.push import plan_push, push
+from lms_bridge.sync.pull import SourceFeed
 from lms_bridge.sync.results import apply_results
 from lms_bridge.sync.resumption import catalogue_reading
+from lms_bridge.sync.steps import Act, Step
 from lms_bridge.sync.targets import EnrolmentTarget, OfferingTarget, ResultTarget, Target
 from lms_bridge.sync.teachers import give_teachers
 from lms_bridge.sync.visits import UnvisitedCourses
-
-Apply = Callable[[Connection, RunContext, Snapshot], None]
-Act = Callable[[Connection, RunContext], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,173 +74,6 @@ class Peers:
     academy: object
     gradebooks: Mapping[str, Target] = field(default_factory=dict)
     apply_scores: Act | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a flow: it reads and applies a feed, pushes to a target, or acts in one
-    transaction. ``compare`` reads, and returns the act that keeps what it found, if
-    anything. ``apply_in_parts`` applies snapshots of many changed records. ``applied`` is called
-    when a feed was read and applied."""
-
-    name: str
-    feed: SourceFeed | None = None
-    read: Callable[[], Pages] | None = None
-    apply: Apply | None = None
-    target: Target | None = None
-    act: Act | None = None
-    compare: Callable[[RunContext], Act | None] | None = None
-    apply_in_parts: Callable[[RunContext, Snapshot], None] | None = None
-    applied: Callable[[], None] | None = None
-
-
-def run_step(context: RunContext, step: Step) -> None:
-    """Carries out one step.
-
-    Raises:
-        StopRun, RetryLater: the other side failed. What was done before stays done.
-        LeaseLost: this run is over.
-    """
-    context.progress(context.centre.code, step.name, 0, 0)
-    if step.target is not None:
-        push(context, step.target)
-        if isinstance(step.target, EnrolmentTarget) and step.target.moved:
-            push(context, step.target)
-        return
-    act = step.compare(context) if step.compare is not None else step.act
-    if act is None and step.compare is not None:
-        return
-    if act is not None:
-        with context.writing() as tx:
-            act(tx, context)
-            hold_conflicts(tx, context)
-        return
-    snapshot = read_step(context, step)
-    if snapshot is None or step.apply is None:
-        return
-    _apply(context, step, step.apply, snapshot)
-    if step.applied is not None:
-        step.applied()
-
-
-def _apply(context: RunContext, step: Step, apply: Apply, snapshot: Snapshot) -> None:
-    if snapshot.is_large and step.apply_in_parts is not None:
-        with snapshot:
-            step.apply_in_parts(context, snapshot)
-        return
-    if snapshot.has_changes:
-        with context.writing() as tx:
-            apply(tx, context, snapshot)
-            hold_conflicts(tx, context)
-        return
-    # A source that shows exactly what was applied last took all its removals back.
-    with context.database.reading() as tx:
-        closed = closed_by_source(tx, context, snapshot)
-    if closed:
-        with context.writing() as tx:
-            holds.close(tx, closed)
-
-
-def read_step(context: RunContext, step: Step) -> Snapshot | None:
-    """Reads the step's feed, without changing anything."""
-    if step.feed is None or step.read is None:
-        return None
-    spills = step.apply_in_parts is not None and step.feed.tracked and not context.dry
-    try:
-        snapshot = pull(step.feed, step.read(), context.database, spills=spills)
-    except (RetryLater, StopRun) as failure:
-        context.heard(step.feed.system, failure)
-        raise
-    if snapshot.pages:
-        context.heard(step.feed.system, None)
-    for each in snapshot.unread:
-        context.heard(step.feed.system, each.error)
-    gone = {each.scope for each in snapshot.unread if each.gone}
-    ended = _end_courses(context, step.feed.system, gone)
-    snapshot.unread = [each for each in snapshot.unread if each.scope not in ended]
-    context.counts["pages.read"] += snapshot.pages
-    context.counts["pages.changed"] += snapshot.parsed
-    context.waits += _waits_of(snapshot, known={each.why for each in context.waits})
-    for unread in snapshot.unread:
-        if unread.helps:
-            continue
-        error = _named(context, step.feed, unread)
-        context.counts["pages.unread"] += 1
-        context.errors.append((step.name, error))
-        context.note(
-            step.feed.kind,
-            step.feed.system,
-            "read",
-            "failed",
-            external_id=unread.scope,
-            error=error,
-        )
-    return snapshot
-
-
-def _waits_of(snapshot: Snapshot, known: Collection[str]) -> list[Wait]:
-    """What was not read because a person has to do something first: once for each reason."""
-    reasons = Counter((each.error.message, each.helps) for each in snapshot.unread if each.helps)
-    if snapshot.missed:
-        command = "lms-bridge settings show"
-        return [Wait("missed", Kind.OFFERING, snapshot.missed, None, _MISSED, command)]
-    return [
-        Wait("unread", Kind.OFFERING, number, None, why, helps)
-        for (why, helps), number in reasons.items()
-        if why not in known
-    ]
-
-
-_MISSED = (
-    "The catalogue took more than one run to read and does not show them where they were. Nothing "
-    "is removed for that. Raise sync.run_minutes."
-)
-
-
-def _named(context: RunContext, feed: SourceFeed, unread: PageError) -> BridgeError:
-    """Why a page is unread, with the course that it is about."""
-    scope = unread.scope.removeprefix(feed.scope_prefix)
-    with context.database.reading() as tx:
-        name = course_name(tx, feed.system, scope) if scope else ""
-    return unread.error.about(name) if name else unread.error
-
-
-def _end_courses(context: RunContext, system: str, courses: Collection[str]) -> frozenset[str]:
-    """Decides about courses that are gone. Returns those of which there is no more to say."""
-    if not courses or context.dry:
-        return frozenset()
-    end = end_courses if system == context.centre.system else decide_about_gone
-    with context.writing() as tx:
-        ended = end(tx, context, courses)
-        hold_conflicts(tx, context)
-    return ended
-
-
-def dry_run_steps(context: RunContext, steps: list[Step]) -> None:
-    """A dry run: reads everything first, then applies it in a transaction that is undone."""
-    snapshots: list[tuple[Step, Snapshot]] = []
-    acts = [step.act for step in steps if step.act is not None]
-    for step in steps:
-        try:
-            if step.compare is not None and (act := step.compare(context)) is not None:
-                acts.append(act)
-            snapshot = read_step(context, step)
-        except (StopRun, RetryLater) as error:
-            context.errors.append((step.name, error))
-            continue
-        if snapshot is not None and snapshot.has_changes:
-            snapshots.append((step, snapshot))
-    with context.database.apart() as database, database.trying() as tx:
-        for step, snapshot in snapshots:
-            if step.apply is not None:
-                step.apply(tx, context, snapshot)
-        for act in acts:
-            act(tx, context)
-        hold_conflicts(tx, context)
-        for step in steps:
-            if step.target is not None:
-                plan_push(tx, context, step.target)
-        context.keep_audit(tx)
 
 
 def _feed(

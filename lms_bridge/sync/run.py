@@ -29,19 +29,17 @@ from lms_bridge.store.waits import Wait, waits_of
 from lms_bridge.sync.context import Lease, Progress, RunContext, kept_text, silent
 from lms_bridge.sync.flows import (
     Peers,
-    Step,
     approval_steps,
-    dry_run_steps,
     enrolment_steps,
     find_courses,
     offering_steps,
     result_steps,
-    run_step,
 )
 from lms_bridge.sync.memberships import postpone_uncovered
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.parts import announce_imports
 from lms_bridge.sync.run_state import BUSY, state_of
+from lms_bridge.sync.steps import Step, dry_run_steps, run_step
 
 _STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
     Flow.OFFERINGS: offering_steps,

@@ -15,7 +15,8 @@ from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.store import holds, links, runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import flow_state, item, lease, link, metadata, run
+from lms_bridge.store.run_tables import flow_state, item, lease, run
+from lms_bridge.store.tables import link, metadata
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.holds import decide_hold, match_person, resend
 from lms_bridge.sync.run import Runner, RunReport, RunRequest

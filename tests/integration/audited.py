@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from lms_bridge.audit import FLOWS, Subject
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item, run
+from lms_bridge.store.run_tables import item, run
 
 
 class Act(NamedTuple):

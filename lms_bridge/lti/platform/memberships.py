@@ -40,7 +40,8 @@ from lms_bridge.lti.platform.storage import Rows
 from lms_bridge.lti.platform.subjects import subjects
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.store import learners
-from lms_bridge.store.tables import IS_SHOWN, enrolment, item
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import IS_SHOWN, enrolment
 
 OVERLAP = timedelta(minutes=10)
 """A change carries the time before its commit, so it can become visible late. The next request for

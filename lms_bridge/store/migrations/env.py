@@ -11,11 +11,12 @@ from lms_bridge.store import (
     lti_tables,
     network_tables,
     review_tables,
+    run_tables,
 )
 from lms_bridge.store.search import is_search_index
 from lms_bridge.store.tables import metadata
 
-TABLES = (account_tables, api_tables, lti_tables, network_tables, review_tables)
+TABLES = (account_tables, api_tables, lti_tables, network_tables, review_tables, run_tables)
 """Importing these modules adds their tables to the metadata."""
 
 connection = context.config.attributes["connection"]

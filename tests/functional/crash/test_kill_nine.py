@@ -15,7 +15,7 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Page
 from lms_bridge.store import runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import lease
+from lms_bridge.store.run_tables import lease
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED, Place
 from tests.fakes.nights import Nights

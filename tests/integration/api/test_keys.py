@@ -19,7 +19,8 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import EnrolmentStatus
 from lms_bridge.store import leases
 from lms_bridge.store.api_tables import kept_response
-from lms_bridge.store.tables import enrolment, run
+from lms_bridge.store.run_tables import run
+from lms_bridge.store.tables import enrolment
 from tests.integration.api.test_registrations import group, person
 from tests.integration.api.world import World, enrol, open_world
 

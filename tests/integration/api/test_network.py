@@ -12,7 +12,7 @@ from sqlalchemy import select
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import EnrolmentStatus, Modality
-from lms_bridge.store.tables import item
+from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import offering as table
 from tests.integration.api.world import NOW, World, enrol, offering
 

@@ -8,7 +8,8 @@ from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.store import holds, learners, runs, target_links
 from lms_bridge.store.api_tables import run_request
-from lms_bridge.store.tables import item, link
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import link
 from tests.integration.api.test_tenancy import things
 from tests.integration.api.world import DAY, NOW, World
 

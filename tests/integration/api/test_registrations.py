@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.model import ACADEMY, EnrolmentStatus, Kind, OfferingStatus, RegistrationType
 from lms_bridge.store import links, source_links, target_links
-from lms_bridge.store.tables import enrolment, item, learner
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import enrolment, learner
 from tests.integration.api.world import World, enrol, offering
 
 APPLY = RegistrationType.APPLICATION

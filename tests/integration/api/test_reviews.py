@@ -23,7 +23,7 @@ from lms_bridge.domain.model import (
 )
 from lms_bridge.store import offerings, results, source_links
 from lms_bridge.store.api_tables import outbox_notice, webhook
-from lms_bridge.store.tables import item
+from lms_bridge.store.run_tables import item
 from lms_bridge.sync import certificates, enrolment_actions
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.run import RunRequest

@@ -10,7 +10,7 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.jobs.centre_checks import CHECKS
 from lms_bridge.store import centre_checks
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item
+from lms_bridge.store.run_tables import item
 from tests.integration.accounts.browser import send
 from tests.integration.centre_desk.conftest import Browser
 

@@ -21,7 +21,8 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.store import offerings, reviews
 from lms_bridge.store.database import Database
 from lms_bridge.store.review_tables import status_change
-from lms_bridge.store.tables import enrolment, item, link, offering, run
+from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import enrolment, link, offering
 from lms_bridge.sync.context import FILES
 from tests import databases
 from tests.integration.accounts.browser import account, hidden, send, signed_in

@@ -16,7 +16,8 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.store import enrolments, learners, leases, offerings
 from lms_bridge.store.database import Database
 from lms_bridge.store.registration_forms import keep_answers
-from lms_bridge.store.tables import enrolment, item, run
+from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import enrolment
 from lms_bridge.sync.run import RUN_LEASE
 from tests.databases import BOTH
 from tests.integration.accounts.browser import ORIGIN

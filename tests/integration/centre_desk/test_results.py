@@ -18,7 +18,7 @@ from lms_bridge.store import enrolments, learners, offerings, source_links
 from lms_bridge.store import results as stored
 from lms_bridge.store.database import Database
 from lms_bridge.store.registration_forms import questions_of
-from lms_bridge.store.tables import item
+from lms_bridge.store.run_tables import item
 from tests.databases import BOTH
 from tests.integration.accounts.browser import ORIGIN, hidden, send
 from tests.integration.centre_desk.conftest import Browser

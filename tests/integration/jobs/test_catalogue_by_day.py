@@ -15,7 +15,7 @@ from lms_bridge.jobs.scheduler import hand_over_requests
 from lms_bridge.jobs.workers import ThreadEngine
 from lms_bridge.settings import ClockSettings
 from lms_bridge.store import run_requests
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from lms_bridge.sync.context import RunContext
 from tests.integration.api.world import World, open_world
 from tests.integration.jobs.playing import PATIENCE

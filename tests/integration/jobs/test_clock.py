@@ -17,7 +17,7 @@ from lms_bridge.jobs import scheduler as clock_module
 from lms_bridge.jobs.schedule import Job
 from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.store import leases, runs
-from lms_bridge.store.tables import lease, run
+from lms_bridge.store.run_tables import lease, run
 from tests.integration.jobs.playing import (
     PATIENCE,
     START,

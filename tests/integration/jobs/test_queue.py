@@ -19,7 +19,7 @@ from lms_bridge.jobs.workers import Execution
 from lms_bridge.server.serve import engine_for
 from lms_bridge.settings import EngineKind
 from lms_bridge.store import leases
-from lms_bridge.store.tables import lease, run
+from lms_bridge.store.run_tables import lease, run
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, add_centre
 
 ALL = tuple(Flow)

@@ -14,7 +14,7 @@ from lms_bridge.jobs.scheduler import STALE, hand_over_requests
 from lms_bridge.jobs.workers import ThreadEngine
 from lms_bridge.store import leases, run_requests
 from lms_bridge.store.api_tables import run_request
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, add_centre
 
 FLOWS = (Flow.OFFERINGS,)

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from lms_bridge.jobs.scheduler import Scheduler
-from lms_bridge.store.tables import lease
+from lms_bridge.store.run_tables import lease
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder
 
 _CHILD = """

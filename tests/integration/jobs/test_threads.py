@@ -16,7 +16,7 @@ from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.jobs.workers import ThreadEngine
 from lms_bridge.server.serve import engine_for
 from lms_bridge.store import leases, run_requests
-from lms_bridge.store.tables import lease, run
+from lms_bridge.store.run_tables import lease, run
 from lms_bridge.worker_pool import MOST, WorkerPool
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, add_centre
 

@@ -14,7 +14,7 @@ from lms_bridge.lti.context import LtiContext, open_lti
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.store import runs
 from lms_bridge.store.lti_tables import nonce
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from tests.integration.audited import Act, acts
 from tests.integration.jobs.playing import FakeBridge, Recorder, Time
 

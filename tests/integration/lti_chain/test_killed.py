@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from lms_bridge.lti import vocabulary as lti
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from tests.integration.lti_chain.chain import Chain
 from tests.integration.lti_platform.test_services import stored_result_of
 from tests.integration.lti_platform.waiting import until

@@ -20,7 +20,8 @@ from lms_bridge.lti.platform.launch import start_deep_linking, start_launch
 from lms_bridge.lti.registrations import LtiRegistration, Status
 from lms_bridge.store import centres
 from lms_bridge.store.offerings import add_offerings, offerings_by_code
-from lms_bridge.store.tables import enrolment, learner, lease, result
+from lms_bridge.store.run_tables import lease
+from lms_bridge.store.tables import enrolment, learner, result
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.integration.lti_connector.world import LtiNights

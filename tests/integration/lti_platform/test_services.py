@@ -15,7 +15,8 @@ from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.registrations import Privacy, Status
 from lms_bridge.store import enrolments, results
-from lms_bridge.store.tables import enrolment, item, link
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import enrolment, link
 from tests.integration.lti_platform.waiting import until
 from tests.integration.lti_platform.world import World, add_tool, code_of
 

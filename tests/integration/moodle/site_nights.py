@@ -13,7 +13,7 @@ from lms_bridge.devtools.moodle.records import MoodleUser
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Limits, SystemAccess
-from lms_bridge.store.tables import item
+from lms_bridge.store.run_tables import item
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.run import Runner, RunReport
 from tests.fakes.academy import sample_person

@@ -14,10 +14,10 @@ from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Page, RawRecord, Removal
 from lms_bridge.sync.context import FILES
-from lms_bridge.sync.flows import Step, run_step
 from lms_bridge.sync.offerings import apply_offerings_snapshot, offering_code
 from lms_bridge.sync.pull import SourceFeed
 from lms_bridge.sync.run import RunRequest
+from lms_bridge.sync.steps import Step, run_step
 from tests.fakes.academy import sample_person
 from tests.integration.moodle.site_nights import MoodleNights
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.store import source_links
-from lms_bridge.store.tables import item, run
+from lms_bridge.store.run_tables import item, run
 from lms_bridge.sync.offerings import offering_code
 from tests.integration.api.world import World, offering
 from tests.integration.schedule.pushing import CSV, ICS, Centre, outcomes, problems, row

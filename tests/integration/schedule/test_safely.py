@@ -20,7 +20,8 @@ from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.intake.formats import MOST_BYTES, MOST_ROWS
 from lms_bridge.store import leases
-from lms_bridge.store.tables import offering, run
+from lms_bridge.store.run_tables import run
+from lms_bridge.store.tables import offering
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import CSV, ICS, JSON, Centre, outcomes, row
 from tests.peers.serving import free_socket, serving

@@ -18,7 +18,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.store import database as store
 from lms_bridge.store.database import Database
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.tables import schedule_state
+from lms_bridge.store.run_tables import schedule_state
 from lms_bridge.store.types import Utc
 
 _ROW = {"job": "sample", "last_at": utc_now()}

@@ -24,7 +24,8 @@ from lms_bridge.settings import Settings
 from lms_bridge.store import leases
 from lms_bridge.store import runs as store_runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import lease, offering
+from lms_bridge.store.run_tables import lease
+from lms_bridge.store.tables import offering
 from lms_bridge.sync.context import Lease, RunContext
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.lease_renewer import LeaseRenewer

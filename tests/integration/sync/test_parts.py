@@ -16,9 +16,9 @@ from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.store import enrolments
 from lms_bridge.store.database import Database
+from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import (
     enrolment,
-    item,
     learner,
     link,
     offering,

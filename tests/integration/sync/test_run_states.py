@@ -10,7 +10,7 @@ from sqlalchemy import select
 from lms_bridge.domain.errors import AccessDenied, BridgeError, RecordRefused, StopRun, Unreachable
 from lms_bridge.domain.model import Flow
 from lms_bridge.store import flow_states, runs
-from lms_bridge.store.tables import flow_state
+from lms_bridge.store.run_tables import flow_state
 from lms_bridge.store.waits import Wait, wait_of
 from lms_bridge.sync.run_state import state_in_words, state_of
 from tests.databases import BOTH

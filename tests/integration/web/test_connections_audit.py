@@ -17,7 +17,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.lti import approval, connect_links, registrations
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.registrations import LtiRegistration, Status
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from tests.integration.audited import Act, acts
 from tests.integration.lti_platform.test_commands import ADD, Cli
 from tests.integration.lti_platform.waiting import until, waits

@@ -11,7 +11,8 @@ from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.roles import Role
 from lms_bridge.store.api_tables import run_request
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import centre, hold, item, unmatched
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import centre, hold, unmatched
 from tests.integration.accounts.browser import account, send, signed_in
 
 

@@ -18,7 +18,8 @@ from lms_bridge.lti.registrations import LtiRegistration, Side
 from lms_bridge.store import attention, links, runs
 from lms_bridge.store.api_tables import run_request, webhook
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import enrolment, flow_state, lease, link
+from lms_bridge.store.run_tables import flow_state, lease
+from lms_bridge.store.tables import enrolment, link
 from tests.integration.accounts.browser import account, send, signed_in
 from tests.integration.web.filling import NOW
 

@@ -15,7 +15,7 @@ from lms_bridge.audit import FLOWS
 from lms_bridge.domain.model import Centre
 from lms_bridge.store import centres, runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item, run
+from lms_bridge.store.run_tables import item, run
 from tests.databases import BOTH
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)

@@ -18,7 +18,8 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.store import holds, learners, links
 from lms_bridge.store.api_tables import run_request
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import item, link, unmatched
+from lms_bridge.store.run_tables import item
+from lms_bridge.store.tables import link, unmatched
 from tests.databases import BOTH
 from tests.integration.accounts.browser import ORIGIN, account, send, signed_in
 from tests.operators import own_field

@@ -20,7 +20,7 @@ from sqlalchemy import delete, select
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.server.serve import address_of, listen
 from lms_bridge.store.database import Database
-from lms_bridge.store.tables import lease
+from lms_bridge.store.run_tables import lease
 from tests.integration.web.filling import fill
 from tests.operators import COOKIE, signed_in
 

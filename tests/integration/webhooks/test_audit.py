@@ -14,7 +14,7 @@ from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.events import Event
 from lms_bridge.store.api_tables import webhook
-from lms_bridge.store.tables import run
+from lms_bridge.store.run_tables import run
 from lms_bridge.webhooks import storage
 from lms_bridge.webhooks.service import (
     enable_webhook,
