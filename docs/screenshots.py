@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-ENGLISH = {"demo", "connections"}
+ENGLISH = {"demo"}
 """Pages that are English alone."""
 FOLDER = Path(__file__).parent / "screenshots"
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}

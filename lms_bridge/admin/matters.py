@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from lms_bridge.domain.access import Scope
 from lms_bridge.store.attention import DECISIONS, FAILING_HOURS, Finding, Matter
 
 _WORDS: dict[Matter, tuple[str, str]] = {
     Matter.CENTRES_FAILING: (
-        f"centre fails for more than {FAILING_HOURS} hours",
-        f"centres fail for more than {FAILING_HOURS} hours",
+        "%(number)s centre fails for more than %(hours)s hours",
+        "%(number)s centres fail for more than %(hours)s hours",
     ),
-    Matter.CENTRES_NEVER_RAN: ("centre never ran", "centres never ran"),
-    Matter.RECORDS_FAILING: ("record waits after a failure", "records wait after failures"),
-    Matter.QUARANTINED: ("record is in quarantine", "records are in quarantine"),
-    Matter.WEBHOOKS_OFF: ("webhook is switched off", "webhooks are switched off"),
-    Matter.HOLDS: ("hold waits for a decision", "holds wait for a decision"),
-    Matter.PEOPLE_UNMATCHED: ("person waits to be matched", "people wait to be matched"),
+    Matter.CENTRES_NEVER_RAN: ("%(number)s centre never ran", "%(number)s centres never ran"),
+    Matter.RECORDS_FAILING: (
+        "%(number)s record waits after a failure",
+        "%(number)s records wait after failures",
+    ),
+    Matter.QUARANTINED: (
+        "%(number)s record is in quarantine",
+        "%(number)s records are in quarantine",
+    ),
+    Matter.WEBHOOKS_OFF: (
+        "%(number)s webhook is switched off",
+        "%(number)s webhooks are switched off",
+    ),
+    Matter.HOLDS: ("%(number)s hold waits for a decision", "%(number)s holds wait for a decision"),
+    Matter.PEOPLE_UNMATCHED: (
+        "%(number)s person waits to be matched",
+        "%(number)s people wait to be matched",
+    ),
     Matter.CONNECTIONS_WAITING: (
-        "LTI connection waits for approval",
-        "LTI connections wait for approval",
+        "%(number)s LTI connection waits for approval",
+        "%(number)s LTI connections wait for approval",
     ),
 }
 _COMMANDS: dict[Matter, str] = {
@@ -44,6 +57,21 @@ PAGES: dict[Matter, tuple[str, Scope]] = {
 STOPPED = "no clock is running"
 
 
+class Counted(Protocol):
+    """Gives the text for one thing, or that for many, with the number in it."""
+
+    def __call__(self, one: str, many: str, number: int, **values: object) -> str: ...
+
+
+def in_english(one: str, many: str, number: int, **values: object) -> str:
+    return (one if number == 1 else many) % {"number": number, **values}
+
+
+def is_wrong(found: Sequence[Finding], *, stopped: bool) -> bool:
+    """Whether something failed; else people have to decide at most."""
+    return stopped or any(each.matter not in DECISIONS for each in found)
+
+
 def message_of(found: Sequence[Finding], *, stopped: bool, failure: str = "") -> str:
     """One sentence. ``failure`` is the code of why the database stores nothing."""
     parts = [f"nothing can be stored ({failure})"] if failure else []
@@ -51,14 +79,15 @@ def message_of(found: Sequence[Finding], *, stopped: bool, failure: str = "") ->
     parts += [in_words(each) for each in found]
     if not parts:
         return "Nothing is wrong."
-    wrong = failure or stopped or any(each.matter not in DECISIONS for each in found)
+    wrong = failure or is_wrong(found, stopped=stopped)
     lead = "Something is wrong" if wrong else "Nothing failed, but people have to decide"
     return f"{lead}: {', '.join(parts)}."
 
 
-def in_words(found: Finding) -> str:
+def in_words(found: Finding, counted: Counted = in_english) -> str:
+    """How many there are of one kind; ``counted`` is of the reader's language."""
     one, many = _WORDS[found.matter]
-    return f"{found.count} {one if found.count == 1 else many}"
+    return counted(one, many, found.count, hours=FAILING_HOURS)
 
 
 def command_for(found: Finding) -> str:

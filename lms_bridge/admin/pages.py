@@ -17,11 +17,12 @@ from flask import (
     request,
 )
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge import __version__
 from lms_bridge.admin import queries, run_filters
-from lms_bridge.admin.matters import PAGES, command_for, in_words, message_of
+from lms_bridge.admin.matters import PAGES, STOPPED, command_for, in_words, is_wrong
 from lms_bridge.admin.run_filters import NAMES, STATES, RunFilter
 from lms_bridge.api.documents import SHOWN_VALUES
 from lms_bridge.audit import FLOWS
@@ -49,7 +50,7 @@ from lms_bridge.web.access import (
     needs,
     the_bridge,
 )
-from lms_bridge.web.languages import wanted_languages
+from lms_bridge.web.languages import counted, wanted_languages
 from lms_bridge.web.paging import SIZE, Paging, number_param, page_param
 
 public_pages = Blueprint("public", __name__)
@@ -109,13 +110,18 @@ def operations() -> str:
         found = findings(tx, now, codes)
         last = queries.runs_before(tx, most=8, within=codes, without=FLOWS)
         clock = queries.clock_state(tx, now, enabled=bridge.settings.clock.enabled)
+    stopped = clock == "stopped"
+    matters = [in_words(each, counted) for each in found]
     return render_template(
         "operations.html",
         waiting=waiting,
         last=last,
         clock=clock,
-        found=[(each, in_words(each), command_for(each)) for each in found],
-        message=message_of(found, stopped=clock == "stopped"),
+        found=[
+            (each, words, command_for(each)) for each, words in zip(found, matters, strict=True)
+        ],
+        matters=[*([gettext(STOPPED)] if stopped else []), *matters],
+        wrong=is_wrong(found, stopped=stopped),
         pages=PAGES,
         due=next_of_each_kind(bridge, active, now),
         names={centre.code: centre for centre in active},

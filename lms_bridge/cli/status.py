@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lms_bridge.admin.matters import STOPPED, command_for, in_words, message_of
+from lms_bridge.admin.matters import STOPPED, command_for, in_words, is_wrong, message_of
 from lms_bridge.admin.queries import clock_state
 from lms_bridge.bridge import Bridge
 from lms_bridge.console import session
@@ -15,7 +15,7 @@ from lms_bridge.console.output import print_json, print_line, table, when
 from lms_bridge.console.session import json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
-from lms_bridge.store.attention import DECISIONS, Finding, findings
+from lms_bridge.store.attention import Finding, findings
 from lms_bridge.store.probe import WriteProbe
 
 _SHOWN_CENTRES = 5
@@ -36,7 +36,7 @@ def status(bridge: Bridge, ctx: click.Context, in_json: bool) -> None:
         clock = clock_state(tx, now, enabled=bridge.settings.clock.enabled)
     failure = WriteProbe(bridge.database).failure()
     stopped = clock == "stopped"
-    wrong = bool(failure) or stopped or any(each.matter not in DECISIONS for each in found)
+    wrong = bool(failure) or is_wrong(found, stopped=stopped)
     message = message_of(found, stopped=stopped, failure=failure.code if failure else "")
     if in_json:
         state = "wrong" if wrong else "waiting" if found else "ok"

@@ -118,6 +118,10 @@ def _known(tx: Connection, registration: LtiRegistration) -> LtiRegistration | N
     return registrations.find_by(tx, registration.issuer, registration.client_id)
 
 
+ISSUER, CLIENT, DEPLOYMENT_ID = "Platform ID (issuer)", "Client ID", "Deployment ID"
+KEYS_URL, TOKEN_URL = "Public keyset URL", "Access token URL"
+AUTHENTICATION_URL = "Authentication request URL"
+"""What LMSs call these values."""
 Values = list[tuple[str, str]]
 """(label, value), in the order of the form."""
 
@@ -125,12 +129,12 @@ Values = list[tuple[str, str]]
 def values_for_tool(address: str, client_id: str, deployment_ids: Sequence[str]) -> Values:
     """What a tool has to know of the bridge, its platform at this public address."""
     return [
-        ("Platform ID (issuer)", address),
-        ("Client ID", client_id),
-        ("Deployment ID", ", ".join(deployment_ids)),
-        ("Public keyset URL", address + endpoints.KEYS),
-        ("Access token URL", address + endpoints.TOKEN),
-        ("Authentication request URL", address + endpoints.AUTHENTICATION),
+        (ISSUER, address),
+        (CLIENT, client_id),
+        (DEPLOYMENT_ID, ", ".join(deployment_ids)),
+        (KEYS_URL, address + endpoints.KEYS),
+        (TOKEN_URL, address + endpoints.TOKEN),
+        (AUTHENTICATION_URL, address + endpoints.AUTHENTICATION),
     ]
 
 
@@ -140,6 +144,6 @@ def values_for_platform(address: str) -> Values:
         ("Tool URL", address + LAUNCH_PATH),
         ("Initiate login URL", address + LOGIN_PATH),
         ("Redirection URI", address + LAUNCH_PATH),
-        ("Public keyset URL", address + JWKS_PATH),
+        (KEYS_URL, address + JWKS_PATH),
         ("Content selection URL (deep linking)", address + LAUNCH_PATH),
     ]

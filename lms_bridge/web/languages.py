@@ -13,8 +13,9 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import format_decimal
 from flask import Flask, Response, current_app, g, request
-from flask_babel import Babel, force_locale, get_locale, gettext
+from flask_babel import Babel, force_locale, get_locale, gettext, ngettext
 from markupsafe import Markup
 
 _EXTENSION = "lms_bridge_languages"
@@ -42,12 +43,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
     app.jinja_env.filters.update(translated=translated, said=said)
 
 
-ENGLISH = frozenset(
-    {
-        *("connections",),
-        *("lti_connect", "api", "api_docs", "demo"),
-    }
-)
+ENGLISH = frozenset({"api", "api_docs", "demo"})
 """Blueprints whose pages are English alone."""
 NAMES = {
     "ar": "العربية",
@@ -142,6 +138,13 @@ def direction() -> str:
     """``rtl`` where the reader's language is written from right to left."""
     locale = get_locale()
     return "rtl" if locale is not None and locale.text_direction == "rtl" else "ltr"
+
+
+def counted(one: str, many: str, number: int, **values: object) -> str:
+    """A text about so many things in the reader's language, with its form of the plural. The number
+    is ``%(number)s`` in it."""
+    shown = format_decimal(number, locale=language())
+    return str(ngettext(one, many, number, number=shown, **values))
 
 
 def is_translated(*texts: str) -> bool:

@@ -12,8 +12,8 @@ from werkzeug.routing import Map
 
 from lms_bridge.web.languages import ENGLISH
 from tests.functional.routes import Routes
-from tests.functional.words import english_words
 from tests.peers.installing import ROOT, installed
+from tests.words import english_words
 
 PEOPLE = ("", "learner", "operator")
 """Each opens what those before could not; the first one is nobody."""

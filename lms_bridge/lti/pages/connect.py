@@ -9,11 +9,21 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from lms_bridge.audit import PAGE, Actor
 from lms_bridge.domain.model import Centre
 from lms_bridge.lti import approval, connect_links, registrations
-from lms_bridge.lti.connect_links import DEPLOYMENT, PATH
+from lms_bridge.lti.connect_links import (
+    AUTHENTICATION_URL,
+    CLIENT,
+    DEPLOYMENT,
+    DEPLOYMENT_ID,
+    ISSUER,
+    KEYS_URL,
+    PATH,
+    TOKEN_URL,
+)
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.pages.forms import (
@@ -44,46 +54,50 @@ REGISTRATION = (
     FormField(
         "registration",
         "Registration address of your LMS",
-        "Moodle shows it under Publish as LTI tool, Tool registration.",
+        names="Moodle: Publish as LTI tool, Tool registration",
     ),
 )
 TOOL = (
     _NAME,
-    FormField("initiate_login_uri", "Login address", "Initiate login URL"),
+    FormField("initiate_login_uri", "Login address", names="Initiate login URL"),
     FormField(
         "redirect_uris",
         "Redirect addresses, one a line",
-        "Where launches may go: Tool URL, Redirection URI",
+        "Where launches may go",
         FieldKind.ADDRESSES,
+        names="Tool URL, Redirection URI",
     ),
-    FormField("jwks_uri", "Address of the key set", "JWKS URL, Public keyset URL"),
+    FormField("jwks_uri", "Address of the key set", names="JWKS URL, Public keyset URL"),
     FormField(
         "target_link_uri",
         "What a launch opens",
-        "Target link. Without one: the first redirect address.",
+        "Without one: the first redirect address.",
         required=False,
+        names="Target link",
     ),
     FormField(
         "deep_link_uri",
         "Where resources are chosen",
-        "Deep linking URL, if your LMS has one. Launches may go there, too.",
+        "If your LMS has one. Launches may go there, too.",
         required=False,
+        names="Deep linking URL",
     ),
 )
 PLATFORM = (
     _NAME,
-    FormField("issuer", "Platform ID (issuer)", longest=LONGEST_TEXT),
-    FormField("client_id", "Client ID", kind=FieldKind.TEXT, longest=LONGEST_TEXT),
+    FormField("issuer", ISSUER, longest=LONGEST_TEXT, names=ISSUER),
+    FormField("client_id", CLIENT, kind=FieldKind.TEXT, longest=LONGEST_TEXT, names=CLIENT),
     FormField(
         "deployment_id",
-        "Deployment ID",
+        DEPLOYMENT_ID,
         "Leave it empty if your LMS does not tell it yet, and send it to the operator later.",
         FieldKind.TEXT,
         required=False,
         longest=LONGEST_TEXT,
+        names=DEPLOYMENT_ID,
     ),
-    FormField("authorization_endpoint", "Authentication request URL"),
-    FormField("token_endpoint", "Access token URL"),
+    FormField("authorization_endpoint", AUTHENTICATION_URL, names=AUTHENTICATION_URL),
+    FormField("token_endpoint", TOKEN_URL, names=TOKEN_URL),
     FormField(
         "token_audience",
         "Access token audience",
@@ -91,7 +105,7 @@ PLATFORM = (
         FieldKind.TEXT,
         required=False,
     ),
-    FormField("jwks_uri", "Public keyset URL"),
+    FormField("jwks_uri", KEYS_URL, names=KEYS_URL),
 )
 
 
@@ -189,7 +203,7 @@ def register(token: str) -> Response:
         lti, centre.code, private_addresses=_private(centre)
     )
     _log.info("tool invited", centre=centre.code)
-    return onward(invitation.address(form.values["registration"]), "To your LMS")
+    return onward(invitation.address(form.values["registration"]), gettext("To your LMS"))
 
 
 @pages.post("/<token>/address")
@@ -256,7 +270,7 @@ def _send_in(
         with the_bridge().database.writing() as tx:
             registration = connect_links.send_in(tx, registration, _by_link())
     except LtiRefused as error:
-        form.problem = f"{error.message} {error.remedy}".strip()
+        form.problem, form.remedy = error.message, error.remedy
         return _page(token, centre, {name: form})
     _log.info(
         "connection sent in", connection=registration.id, side=registration.side, centre=centre.code

@@ -8,12 +8,16 @@ from enum import StrEnum
 
 from flask import Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from markupsafe import Markup
 
 from lms_bridge.domain.errors import AddressRefused
 from lms_bridge.http.address_guard import check_address
 from lms_bridge.http.origins import is_address
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform.responses import log_refusal
+from lms_bridge.web.filters import number
+from lms_bridge.web.languages import said
 
 LONGEST_ADDRESS = 2_000
 LONGEST_TEXT = 255
@@ -28,7 +32,8 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One question. ``longest`` is in characters, of each line."""
+    """One question. ``longest`` is in characters, of each line. ``names`` is what LMSs call it,
+    in English."""
 
     name: str
     label: str
@@ -36,17 +41,19 @@ class FormField:
     kind: FieldKind = FieldKind.ADDRESS
     required: bool = True
     longest: int = LONGEST_ADDRESS
+    names: str = ""
 
 
 @dataclass(slots=True)
 class PageForm:
-    """``values`` are as typed, ``problems`` by the fields' names; ``problem`` is that of the whole
-    form."""
+    """``values`` are as typed, ``problems`` by the fields' names, in the reader's language;
+    ``problem`` and ``remedy`` are those of the whole form, in English."""
 
     fields: Sequence[FormField]
     values: Mapping[str, str] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     problem: str = ""
+    remedy: str = ""
 
     @property
     def wrong(self) -> bool:
@@ -73,13 +80,13 @@ def read_form(
 def _problem(of: FormField, form: PageForm, private_addresses: bool) -> str:
     lines = form.lines(of.name) if of.kind is FieldKind.ADDRESSES else (form.values[of.name],)
     if not any(lines):
-        return "Please fill this in." if of.required else ""
+        return str(gettext("Please fill this in.")) if of.required else ""
     if len(lines) > MOST_ADDRESSES:
-        return f"At most {MOST_ADDRESSES} addresses, please."
+        return str(gettext("At most %(number)s addresses, please.", number=number(MOST_ADDRESSES)))
     if any(len(line) > of.longest for line in lines):
-        return f"At most {of.longest:,} characters, please."
+        return str(gettext("At most %(number)s characters, please.", number=number(of.longest)))
     if not all(line.isprintable() for line in lines):
-        return "This has characters that cannot be shown."
+        return str(gettext("This has characters that cannot be shown."))
     if of.kind is FieldKind.TEXT:
         return ""
     problems = (_problem_of_address(line, private_addresses) for line in lines)
@@ -90,9 +97,9 @@ def _problem_of_address(address: str, private_addresses: bool) -> str:
     try:
         check_address(address, private_addresses=private_addresses)
     except AddressRefused as error:
-        return f"{error.message} {error.remedy}".strip()
+        return Markup("{} {}").format(said(error.message), said(error.remedy)).strip()
     if not is_address(address) or "#" in address:
-        return "This is not an address that a system can be called at."
+        return str(gettext("This is not an address that a system can be called at."))
     return ""
 
 

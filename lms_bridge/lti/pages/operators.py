@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import Connection, case, func, select
 
 from lms_bridge.domain.access import Scope
@@ -140,7 +141,7 @@ def choose() -> Response:
         centre=centre,
         by=current_actor().name,
     )
-    return onward(address, "To the choice of resources")
+    return onward(address, gettext("To the choice of resources"))
 
 
 pages = Blueprint("connections", __name__, url_prefix="/connections", template_folder="templates")

@@ -205,7 +205,7 @@ def test_the_page_shows_what_would_change_before_it_changes_it(
     headers = {"Origin": chain.world.address}
     sent = {"to": str(new.id), **own_field(browser)}
     shown = browser.post(f"{address}/replacement", sent, headers=headers, timeout=120)
-    assert "1 launch origin(s)" in shown.text
+    assert "launch origin(s): 1" in shown.text
     assert status_of(chain, old.id) is Status.ACTIVE
     browser.post(f"{address}/replacement", {**sent, "sure": "1"}, headers=headers, timeout=120)
     assert status_of(chain, old.id) is Status.DISABLED

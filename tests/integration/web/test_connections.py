@@ -50,6 +50,7 @@ from tests.integration.web.visiting import (
 )
 from tests.operators import COOKIE, own_field, signed_in
 from tests.peers.node_tools import ltijs
+from tests.words import english_words
 
 HOSTILE = "<script>alert('x')</script>\" onfocus=\"alert(1)"
 LMS = "https://lms.example.org"
@@ -146,6 +147,30 @@ def test_foreign_texts_are_escaped(world: World) -> None:
         assert "<script>" not in page
         assert 'onfocus="' not in page
         assert "alert(&#39;x&#39;)" in page
+
+
+@pytest.mark.parametrize("language", ["ar", "ru", "zh"])
+def test_connections_are_shown_in_the_readers_language(world: World, language: str) -> None:
+    tool, platform = world.registration, add(world)
+    with world.bridge.database.writing() as tx:
+        resources.add(tx, tool, world.ids["OFF-1"], title="Unit", now=utc_now())
+    operator, administrator = Operator(world), visitor(world)
+    paths = (f"/{tool.id}", f"/{platform.id}", "/refused", "/offering?code=OFF-1", "?page=1")
+    pages = [operator.look(f"{each}{'&' if '?' in each else '?'}lang={language}") for each in paths]
+    pages.append(requests.get(f"{administrator.link}?lang={language}", timeout=120))
+    pages.append(
+        requests.post(
+            f"{administrator.link}/tool?lang={language}",
+            data={"redirect_uris": "1" * 3000, "jwks_uri": "https://lms.example.org"},
+            headers={"Origin": "null", **OWN_FORM},
+            timeout=120,
+        )
+    )
+    pages.append(requests.get(f"{administrator.link}gone?lang={language}", timeout=120))
+    for page in pages:
+        assert f'<html lang="{language}"' in page.text
+        assert english_words(page.text, language) <= {"bridge", "lms_bridge", "Brightspace"}
+    assert [page.status_code for page in pages[-3:]] == [200, 422, 404]
 
 
 # ---- approval --------------------------------------------------------------------------------
@@ -341,7 +366,7 @@ def test_a_tool_registers_is_approved_and_used_by_pages_alone(world: World, peer
     assert requests.get(way, timeout=120).status_code == 200
     registration = newest(world)
     assert (registration.centre, registration.status) == ("TWO", Status.PENDING)
-    assert "Waits for approval since" in requested.look().text
+    assert "waits for approval since" in requested.look().text
     operator.send(f"/{registration.id}", "/approval", {"email": "on"})
     assert "None is attached yet" in operator.look("/offering?code=OFF-3").text
     answer = enter(world, start_launch(world.lti, "acad-1", "OFF-3", browser=BROWSER))

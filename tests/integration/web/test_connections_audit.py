@@ -103,7 +103,7 @@ def test_commands_are_audited_with_their_user(world: World) -> None:
     assert "status: active -> disabled" in shown
     page = world.operator.get(f"{world.address}/runs/{last}", timeout=120)
     assert page.status_code == 200
-    assert f"command, {acts[0][1][1]}" in page.text
+    assert f"command, <bdi>{acts[0][1][1]}</bdi>" in page.text
     assert "<del><bdi>active</bdi></del> <ins><bdi>disabled</bdi></ins>" in page.text
 
 

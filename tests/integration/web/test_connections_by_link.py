@@ -94,7 +94,7 @@ def test_a_tool_is_sent_in_by_hand(either_world: World) -> None:
     assert page.status_code == 200
     registration = newest(world)
     assert page.url == f"{browser.link}#connection-{registration.id}"
-    assert "Waits for approval since" in page.text
+    assert "waits for approval since" in page.text
     assert (registration.side, registration.centre, registration.status) == (
         Side.TOOL,
         "TWO",
@@ -139,7 +139,7 @@ def test_a_platform_registers_by_one_address(world: World) -> None:
         done = requests.get(address[1], given, timeout=120)
         assert done.status_code == 200, done.text
         assert (newest(world).centre, newest(world).status) == ("TWO", Status.PENDING)
-        assert "Waits for approval since" in browser.look().text
+        assert "waits for approval since" in browser.look().text
         _launch_from(world, platform)
 
 

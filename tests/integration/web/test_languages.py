@@ -9,7 +9,7 @@ from gettext import GNUTranslations
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
@@ -27,6 +27,16 @@ CODE = Path(lms_bridge.__file__).parent
 def catalog(language: str) -> Catalog:
     with (FOLDER / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return read_po(file, locale=language)
+
+
+def all_ids(language: str) -> set[str]:
+    """The English texts that have a translation, of a plural both forms."""
+    translated = (each for each in catalog(language) if each.id and each.string)
+    return {text for each in translated for text in ids(each)}
+
+
+def ids(message: Message) -> tuple[str, ...]:
+    return message.id if isinstance(message.id, tuple) else (str(message.id),)
 
 
 @cache
@@ -65,16 +75,16 @@ def in_navigation() -> set[str]:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_marked_text_is_translated_and_no_translation_is_left_over(language: str) -> None:
-    texts = {str(each.id) for each in catalog(language) if each.id and each.string}
+    texts = all_ids(language)
     shown = in_templates() | in_reference() | set(OFFERING_STATUSES.values())
     shown |= set(AVAILABILITIES.values()) | set(ENROLMENT_STATUSES.values()) | in_navigation()
     assert shown - texts == set()
     assert texts - shown - in_code() == set()
-    assert texts == {str(each.id) for each in catalog("fr") if each.id}
+    assert texts == all_ids("fr")
 
 
-ENGLISH_ROOMS = ("api", "devtools", "lti/pages", "lti/platform/templates/lti/chosen.html")
-"""Folders, and a page, that are English alone."""
+ENGLISH_ROOMS = ("api", "devtools")
+"""Folders whose pages are English alone."""
 NAMES_IN_PAGES = frozenset({"LMS bridge", "lms_bridge", "LMS", "UTC", "ms", "CSV", "LTI", "OK"})
 
 
@@ -106,7 +116,11 @@ def test_the_compiled_translations_are_up_to_date(language: str) -> None:
     with (FOLDER / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:
         served = GNUTranslations(file)
     for each in catalog(language):
-        if each.id:
+        if isinstance(each.id, tuple):
+            one, many = each.id
+            forms = {served.ngettext(one, many, number) for number in range(200)}
+            assert forms == set(each.string or ()), "make translations"
+        elif each.id:
             assert served.gettext(str(each.id)) == each.string, "make translations"
 
 
@@ -197,13 +211,13 @@ def test_a_link_chooses_the_language_and_the_next_pages_keep_it(stranger: FlaskC
 
 
 def test_a_page_without_translations_is_english_as_a_whole(client: FlaskClient) -> None:
-    page = client.get("/connections?lang=ar")
+    page = client.get("/api/docs?lang=ar")
     assert '<html lang="en" dir="ltr">' in page.text
     assert not re.search("[\u0600-\u06ff]", page.text.replace("مركز العينة", ""))
 
 
 def test_what_the_engine_wrote_is_marked_as_english(client: FlaskClient) -> None:
-    page = client.get("/operations?lang=ar").text
+    page = client.get("/quarantine?lang=ar").text
     assert '<html lang="ar" dir="rtl">' in page
     assert '<span lang="en" dir="ltr">' in page
 
@@ -212,3 +226,10 @@ def test_amounts_and_days_follow_the_language(stranger: FlaskClient) -> None:
     page = stranger.get("/catalogue/AFR-1", headers={"Accept-Language": "fr"}).text
     assert "Gratuit" in page or "USD" in page
     assert re.search(r"\d{1,2} (janv|févr|mars|avr|mai|juin|juil|août|sept|oct|nov|déc)", page)
+
+
+def test_what_is_wrong_is_said_with_the_plural_of_the_language(client: FlaskClient) -> None:
+    page = client.get("/operations?lang=ru").text
+    (sentence,) = re.findall(r'<p class="note[^"]*" id="wrong">([^<]*)</p>', page)
+    assert sentence.startswith("Есть неполадки: ")
+    assert re.search(r"\b1 запись в карантине|\b[2-4] записи в карантине", sentence), sentence

@@ -8,16 +8,17 @@ async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
   try {
     await navigator.clipboard.writeText(source.textContent);
-    say(button, "Copied");
+    say(button, button.dataset.copied);
   } catch {
     getSelection().selectAllChildren(source);
-    say(button, "Selected: press Ctrl+C");
+    say(button, button.dataset.selected);
   }
 }
 
 function say(button, text) {
+  const before = button.dataset.before ??= button.textContent;
   button.textContent = text;
-  setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MILLISECONDS);
+  setTimeout(() => { button.textContent = before; }, SHOWN_MILLISECONDS);
 }
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
