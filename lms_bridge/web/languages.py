@@ -58,14 +58,18 @@ COOKIE, COOKIE_SECONDS = "lms_bridge_language", 31_536_000
 
 
 def language() -> str:
-    """The best of our languages for the reader of this response."""
+    """The best of our languages for the reader of this response. A page asks some hundred times."""
+    found: str | None = g.get("language")
+    if found is None:
+        found = g.language = _language()
+    return found
+
+
+def _language() -> str:
     launch = known(g.get("reader_language", ""))
     if launch or request.blueprint in ENGLISH:
         return launch or "en"
-    if "best_language" not in g:
-        g.best_language = next(filter(None, map(known, wanted_languages())), "en")
-    best: str = g.best_language
-    return best
+    return next(filter(None, map(known, wanted_languages())), "en")
 
 
 def wanted_languages() -> list[str]:
@@ -114,12 +118,13 @@ def _keep_choice(response: Response) -> Response:
 
 def use_readers_language() -> None:
     """Shows this page in the reader's language, although others of its blueprint are English."""
-    g.reader_language = next(filter(None, map(known, wanted_languages())), "en")
+    set_language(next(filter(None, map(known, wanted_languages())), "en"))
 
 
 def set_language(locale: str) -> None:
     """Sets the reader's language to that of the launch, if we have it (``fr-CA``, ``zh_CN``)."""
     g.reader_language = locale
+    g.pop("language", None)
 
 
 @lru_cache(256)
