@@ -401,6 +401,6 @@ def test_the_page_of_an_account_is_in_the_persons_language(
     assert "Votre nom, votre langue et votre fuseau horaire sont enregistrés." in page
     refused = send(browser, "/account/password", {"new": "short"})
     assert "Un mot de passe compte de 12 à 200 caractères." in refused.text
-    assert '<html lang="en"' in browser.get("/runs").text
+    assert '<html lang="fr"' in browser.get("/runs").text
     for wrong in ("xx", "fr-FR", "x" * 50):
         assert send(browser, "/account", {**form, "language": wrong}).status_code == 400
