@@ -15,7 +15,7 @@ from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.store import holds, links, runs
 from lms_bridge.store.database import Database
-from lms_bridge.store.run_tables import flow_state, item, lease, run
+from lms_bridge.store.run_tables import flow_state, item, lease, run, run_day
 from lms_bridge.store.tables import link, metadata
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.holds import decide_hold, match_person, resend
@@ -28,7 +28,7 @@ START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 ALL = tuple(Flow)
 NEVER_HOLD = Policy(hold_records=1_000_000, hold_percent=100.0)
 """A policy for tests that are not about holds."""
-OF_RUNS = frozenset({run.name, lease.name, flow_state.name})
+OF_RUNS = frozenset({run.name, run_day.name, lease.name, flow_state.name})
 
 
 def sample_centre(code: str = "SAMPLE", **fields: Any) -> Centre:

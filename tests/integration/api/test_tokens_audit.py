@@ -59,7 +59,7 @@ def test_the_audit_keeps_a_token_created_and_revoked_on_the_page(either: World) 
     assert secret not in everything
     assert "sample@" not in everything
     page = either.operator.get("/runs/1").get_data(as_text=True)
-    assert f"page, {NAME}" in page
+    assert f"page, <bdi>{NAME}</bdi>" in page
     assert "offerings:read" in page
 
 

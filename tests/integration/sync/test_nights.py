@@ -84,7 +84,7 @@ def test_a_quiet_night_writes_no_row_but_its_own(night: Nights) -> None:
     before, runs = night.contents(), night.count("run")
     with written_to(night.database) as tables:
         report = night.good_night()
-    assert tables == {"run", "lease"}
+    assert tables == {"run", "run_day", "lease"}
     assert night.contents() == before
     assert night.count("run") == runs + 1
     assert report.counts["pages.changed"] == 0

@@ -100,7 +100,7 @@ def test_changes_by_a_command_and_by_the_page_are_audited(post: Post) -> None:
     with database.reading() as tx:
         numbers = list(tx.scalars(select(run.c.id).where(run.c.flows == "webhooks")))
     pages = [client.get(f"/runs/{number}").get_data(as_text=True) for number in numbers]
-    assert "<dt>secret</dt><dd>changed</dd>" in pages[3]
+    assert "<dt><code>secret</code></dt><dd>changed</dd>" in pages[3]
     assert "127.0.0.1" in pages[0]
     assert "whsec_" not in "".join(pages)
 

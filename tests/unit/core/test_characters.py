@@ -105,9 +105,15 @@ def test_no_linked_address_holds_a_users_name(address: str) -> None:
 @pytest.mark.parametrize(
     "address", ["https://lms.example.org/@user?a=b@c#d@e", "mailto:ann@example.org"]
 )
-def test_other_addresses_with_an_at_sign_stay(address: str) -> None:
+def test_other_addresses_with_an_at_sign_stay_in_a_text(address: str) -> None:
     assert f'href="{address}"' in RichText().deserialize(f'<a href="{address}">here</a>')
+
+
+def test_the_address_of_a_page_may_have_an_at_sign() -> None:
+    address = "https://lms.example.org/@user?a=b@c#d@e"
     assert WebAddress().deserialize(address) == address
+    with pytest.raises(ValidationError):
+        WebAddress().deserialize("mailto:ann@example.org")
 
 
 def test_a_very_long_text_of_marks_takes_no_time() -> None:
