@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -24,6 +25,7 @@ from sqlalchemy import Connection, Select, select
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, Availability, availability
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.dates import registration_end
+from lms_bridge.domain.errors import Overloaded
 from lms_bridge.domain.model import ACADEMY, Kind, Offering
 from lms_bridge.domain.network import area_key
 from lms_bridge.domain.search_words import SearchWord, search_words
@@ -45,6 +47,8 @@ _ROWS: Select[Any] = (
     .join(link, link.c.record_id == offering.c.id)
     .where(link.c.system == ACADEMY, link.c.kind == Kind.OFFERING, HELD)
 )
+_WAIT_SECONDS = 0.5
+"""How long a reader waits while the whole catalogue is read."""
 _MOST_WORDS, _MOST_MOVED = 500, 2_000
 """Sets of words that are kept; offerings out of order, before all are read anew."""
 
@@ -74,7 +78,8 @@ class CatalogueIndex:
     """The sets of one process. Each use is one at a time, within the caller's transaction."""
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self._lock = Lock()
+        self._filled = False
         self._mark, self._soon, self.generation = -1, timedelta(), 0
         self._clear()
 
@@ -102,25 +107,37 @@ class CatalogueIndex:
 
     # ---- keeping current ---------------------------------------------------------------------
 
-    def refresh(self, tx: Connection, now: datetime, soon: timedelta) -> None:
-        """Reads what changed, and what time alone changed.
+    @contextmanager
+    def current(self, tx: Connection, now: datetime, soon: timedelta) -> Iterator[None]:
+        """One use of the index, after reading what changed, and what time alone changed.
 
         Raises:
+            Overloaded: the whole catalogue is being read, which takes seconds for 100,000
+                offerings. Whoever waited for it would hold a thread that answers.
             OperationalError: the database failed. The next time everything is read anew.
         """
+        if not self._lock.acquire(timeout=-1 if self._filled else _WAIT_SECONDS):
+            message = "The catalogue is being read."
+            raise Overloaded("catalogue-busy", message, "Try again in some seconds.", after=5)
         try:
-            self._refresh(tx, now, soon)
-        except BaseException:
-            self._mark = -1
-            raise
+            try:
+                self._refresh(tx, now, soon)
+            except BaseException:
+                self._mark = -1
+                raise
+            yield
+        finally:
+            self._lock.release()
 
     def _refresh(self, tx: Connection, now: datetime, soon: timedelta) -> None:
         if self._mark < 0 or soon != self._soon:
+            self._filled = False
             self._mark, self._soon = changes_since(tx, NOTHING_YET)[0], soon
             self._clear()
             self._read_centres(tx, now)
             self._add(sorted(tx.execute(_ROWS).all(), key=_start_of_row), now)
             self._settled, self._moved = list(self._starts), 0
+            self._filled = True
             return
         self._mark, changed = changes_since(tx, self._mark)
         new = {id_: stamp for id_, stamp in changed.items() if self._stamps.get(id_) != stamp}

@@ -48,8 +48,9 @@ def fill_index(app: Flask) -> None:
     database that is away is asked again by the first reader."""
     with app.app_context(), suppress(SQLAlchemyError):
         index, bridge = the_index(), the_bridge()
-        with bridge.database.reading() as tx, index.lock:
-            index.refresh(tx, utc_now(), bridge.settings.rules.soon)
+        soon = bridge.settings.rules.soon
+        with bridge.database.reading() as tx, index.current(tx, utc_now(), soon):
+            pass
     gc.freeze()  # the garbage collector need not search a million small objects again and again
 
 
@@ -59,8 +60,8 @@ def show() -> str:
     view, now, what = (view if view in VIEWS else "list"), utc_now(), asked()
     index, page = the_index(), page_param()
     shown: dict[str, Any] = {}
-    with the_bridge().database.reading() as tx, index.lock:
-        index.refresh(tx, now, the_bridge().settings.rules.soon)
+    soon = the_bridge().settings.rules.soon
+    with the_bridge().database.reading() as tx, index.current(tx, now, soon):
         skip = (page - 1) * SIZE if view == "list" else 0
         found = index.search(tx, what.question, skip=skip, most=SIZE if view == "list" else 0)
         if view == "list":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import structlog
 from flask import request
 from werkzeug.exceptions import HTTPException
 
-from lms_bridge.domain.errors import BridgeError, NotFound, Refused
+from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused
 from lms_bridge.store.failures import RETRY_SECONDS, storage_failure
 from lms_bridge.web.csrf import CsrfRefused
 
@@ -83,6 +84,10 @@ def _expected(error: Exception, reference: str) -> ErrorPage | None:
     for kind, status, title in _KINDS:
         if isinstance(error, kind):
             return ErrorPage(status, title, error.message, error.remedy, reference)
+    if isinstance(error, Overloaded):
+        after = math.ceil(error.after or RETRY_SECONDS)
+        texts = ("Please wait a moment", error.message, error.remedy)
+        return ErrorPage(503, *texts, reference, code=error.code, after=after)
     return None
 
 

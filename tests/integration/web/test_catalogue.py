@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
+from lms_bridge.catalogue import index as catalogue_index
 from lms_bridge.catalogue.index import FILTERS, CatalogueIndex, CatalogueQuestion
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, Availability, availability
 from lms_bridge.domain.desired_state import offering_document
@@ -29,6 +32,7 @@ from lms_bridge.domain.model import (
 from lms_bridge.domain.search_words import words_of
 from lms_bridge.reference import reference
 from lms_bridge.store import centres, offerings, target_links
+from lms_bridge.store.catalogue_changes import NOTHING_YET
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import link
 from tests.integration.web.filling import NOW, publish
@@ -126,8 +130,7 @@ def counted(of: Mapping[int, Offering], question: CatalogueQuestion) -> dict[str
 
 def check(index: CatalogueIndex, database: Database, of: Mapping[int, Offering]) -> None:
     for question in QUESTIONS:
-        with database.reading() as tx:
-            index.refresh(tx, NOW, SOON)
+        with database.reading() as tx, index.current(tx, NOW, SOON):
             found = index.search(tx, question, skip=0, most=1000)
         expected = {id_ for id_, record in of.items() if fits(record, question)}
         assert {index.numbers[place] for place in found.places} == expected, question
@@ -171,16 +174,14 @@ def test_an_index_that_runs_follows_every_change(database: Database) -> None:
         centres.change(tx, replace(home, name="Sample Lomé"))
     of = {**of, numbers[1]: moved, numbers[2]: gone, added: new}
     del of[numbers[3]]
-    with database.reading() as tx:
-        index.refresh(tx, NOW, SOON)
+    with database.reading() as tx, index.current(tx, NOW, SOON):
         lome = index.search(tx, CatalogueQuestion("lome", {"availability": "all"}), skip=0, most=99)
     assert {of[index.numbers[place]].centre for place in lome.places} == {"C4"}
     with database.writing() as tx:
         centres.change(tx, replace(home, name="Sample Nairobi 4"))
     check(index, database, of)
     later = NOW + timedelta(days=365)
-    with database.reading() as tx:  # time alone
-        index.refresh(tx, later, SOON)
+    with database.reading() as tx, index.current(tx, later, SOON):  # time alone
         counts = index.search(tx, CatalogueQuestion(), skip=0, most=0).counts["availability"]
     states = [availability(each, later, SOON) for each in of.values()]
     assert counts["over"] == states.count(Availability.OVER)
@@ -275,3 +276,27 @@ def test_the_first_view_has_at_most_sixty_kilobytes(stranger: FlaskClient, langu
         sizes = [len(gzip.compress(each)) for each in (html, style.get_data())]
     assert sum(sizes) < 60_000
     assert not re.findall(rb"<script|<img", html)
+
+
+def test_nobody_waits_while_the_whole_catalogue_is_read(
+    client: FlaskClient, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waited would hold a thread, and launches would wait for it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> tuple[int, dict[int, int]]:
+        begun.set()
+        assert go_on.wait(60)
+        return NOTHING_YET, {}
+
+    monkeypatch.setattr(catalogue_index, "changes_since", slow)
+    with ThreadPoolExecutor(1) as reader:
+        first = reader.submit(lambda: client.get("/catalogue").status_code)
+        assert begun.wait(60)
+        second = client.application.test_client().get(
+            "/catalogue", headers={"Accept-Language": "fr"}
+        )
+        go_on.set()
+        assert first.result(60) == 200
+    assert (second.status_code, second.headers["Retry-After"]) == (503, "5")
+    assert "Le catalogue est en cours de lecture." in second.text
