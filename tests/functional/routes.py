@@ -22,16 +22,20 @@ SECRETS = frozenset({"token", "secret"})
 """Parts of addresses that no page shows: a wrong one leads to the page that says so."""
 
 
+FIRST = {"/operations/where/": 1, "/holds/": 1}
+"""Things to which only a form leads, or no link once somebody decided about them."""
+
+
 @dataclass
 class Routes:
     """The pages that one person after another can open. ``found`` is {endpoint: path}. ``things``
-    are those that addresses name, by the words before; only a form leads to the first one."""
+    are those that addresses name, by the words before."""
 
     map: Map
     site: str
     found: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
-    things: dict[str, object] = field(default_factory=lambda: {"/operations/where/": 1})
+    things: dict[str, object] = field(default_factory=lambda: dict(FIRST))
     others: set[str] = field(default_factory=set)
     _tried: set[str] = field(default_factory=set)
 

@@ -64,8 +64,10 @@ def test_a_launch_in_a_frame_sends_the_score_up(tab: Page, sites: World) -> None
 
 
 def test_two_launches_at_once_both_reach_the_tool(tab: Page, sites: World) -> None:
-    """Both wait for the Academy's answer, and go on together."""
+    """Both wait for the Academy's answer, and go on together. Its keys are known from a launch
+    before: only one launch of a platform may wait for them (docs/security.md)."""
     sign_in(tab, sites, LEARNER)
+    _landed(launched(tab), sites)
     with held_answers(tab, sites):
         pages = [launched(tab), launched(tab)]
         for page in pages:
