@@ -16,7 +16,7 @@ from lms_bridge.catalogue.cards import Cards
 from lms_bridge.catalogue.choices import Asked, asked, choices
 from lms_bridge.catalogue.index import OPEN_NOW, CatalogueIndex
 from lms_bridge.catalogue.jsonld import in_page
-from lms_bridge.catalogue.queries import editions, listed_by_number, one_listed
+from lms_bridge.catalogue.queries import listed_by_number, one_listed, other_dates
 from lms_bridge.catalogue.region_map import HEIGHT, WIDTH, regions_of_map
 from lms_bridge.catalogue.requests import addresses
 from lms_bridge.domain.availability import availability
@@ -115,7 +115,7 @@ def show_one(code: str) -> str:
     with the_bridge().database.reading() as tx:
         offering = one_listed(tx, code)
         entry = feed_queries.entry(tx, feed_queries.providers(tx), code)
-        others = editions(tx, offering) if offering is not None else []
+        others = other_dates(tx, offering) if offering is not None else []
     if offering is None or entry is None:
         raise NotFound("no-such-offering", "The catalogue has no such offering, or no longer.")
     wanted = wanted_languages()
@@ -127,7 +127,7 @@ def show_one(code: str) -> str:
         lacks=texts.lacks(wanted),
         fields=texts.fields,
         availability=availability(offering.offering, now, soon),
-        editions=[
+        other_dates=[
             (each, reader_texts(each.fields, wanted), availability(each.offering, now, soon))
             for each in others
         ],

@@ -201,8 +201,8 @@ def listed_by_number(tx: Connection, numbers: Sequence[int]) -> dict[int, Listed
 MOST_EDITIONS = 20
 
 
-def editions(tx: Connection, one: ListedOffering) -> list[ListedOffering]:
-    """Other editions of an offering's course, as the course's code says: what is to come first."""
+def other_dates(tx: Connection, one: ListedOffering) -> list[ListedOffering]:
+    """Other offerings of an offering's course, as the course's code says: what is to come first."""
     course_code = one.offering.course_code
     if not course_code or course_code == one.code:
         return []

@@ -26,7 +26,7 @@ from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import learners
 from lms_bridge.store.registration_forms import answers_of
 from lms_bridge.sync.enrolment_actions import kept_by_academy, places
-from lms_bridge.web.access import centre_for, current_actor, needs, signed_in, the_bridge
+from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
 from lms_bridge.web.paging import SIZE, number_in, number_param
 
 _PATH = "/<code>/people/<path:offering>"
@@ -43,8 +43,7 @@ MOST_ROWS = 100_000
 @pages.get(_PATH)
 @needs(Scope.READ_ENROLMENTS)
 def people(code: str, offering: str) -> ResponseReturnValue:
-    centre = centre_for(Scope.READ_ENROLMENTS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.READ_ENROLMENTS, code, offering)
     if request.args.get("format") == "csv":
         return _table(number, record)
     return _page(centre, number, record)
@@ -54,8 +53,7 @@ def people(code: str, offering: str) -> ResponseReturnValue:
 @needs(Scope.WRITE_ENROLMENTS)
 def act_on(code: str, offering: str) -> ResponseReturnValue:
     """Does one act with everybody who is ticked, and shows what became of each."""
-    centre = centre_for(Scope.WRITE_ENROLMENTS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.WRITE_ENROLMENTS, code, offering)
     try:
         action = _action()
         chosen = _chosen()

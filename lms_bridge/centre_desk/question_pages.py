@@ -22,7 +22,7 @@ from lms_bridge.store.registration_forms import (
 )
 from lms_bridge.sync.context import API, RunContext
 from lms_bridge.sync.offering_actions import changed_meanwhile
-from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
+from lms_bridge.web.access import current_actor, needs, the_bridge
 
 _PATH = "/<code>/questions/<path:offering>"
 
@@ -30,8 +30,7 @@ _PATH = "/<code>/questions/<path:offering>"
 @pages.get(_PATH)
 @needs(Scope.READ_OFFERINGS)
 def questions(code: str, offering: str) -> ResponseReturnValue:
-    centre = centre_for(Scope.READ_OFFERINGS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.READ_OFFERINGS, code, offering)
     return _page(centre, number, record)
 
 
@@ -39,8 +38,7 @@ def questions(code: str, offering: str) -> ResponseReturnValue:
 @needs(Scope.WRITE_OFFERINGS)
 def set_all_questions(code: str, offering: str) -> ResponseReturnValue:
     """Replaces the questions. The same form sent twice changes nothing."""
-    centre = centre_for(Scope.WRITE_OFFERINGS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.WRITE_OFFERINGS, code, offering)
     text = request.form.get("questions", "")
     try:
         given = _questions_in(text)

@@ -40,7 +40,6 @@ from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import results as stored_results
 from lms_bridge.sync.enrolment_actions import EnteredResult
 from lms_bridge.web.access import (
-    centre_for,
     current_actor,
     needs,
     signed_in,
@@ -62,8 +61,7 @@ Entered = Mapping[int, EnteredResult | BridgeError]
 @pages.get(_PATH)
 @needs(Scope.READ_RESULTS)
 def results(code: str, offering: str) -> ResponseReturnValue:
-    centre = centre_for(Scope.READ_RESULTS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.READ_RESULTS, code, offering)
     if request.args.get("format") == "csv":
         return _table(number, record)
     return _page(centre, number, record)
@@ -73,8 +71,7 @@ def results(code: str, offering: str) -> ResponseReturnValue:
 @needs(Scope.WRITE_RESULTS)
 def enter_all(code: str, offering: str) -> ResponseReturnValue:
     """Enters the rows that say something new. Each row has an outcome of its own."""
-    centre = centre_for(Scope.WRITE_RESULTS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.WRITE_RESULTS, code, offering)
     with the_bridge().database.reading() as tx:
         rows = queries.people(tx, number, _filter(), SIZE, tuple(IN_COURSE))
         known = known_results(tx, centre, rows)
@@ -205,8 +202,7 @@ def _table(number: int, record: Offering) -> Response:
 def send_results(code: str, offering: str) -> ResponseReturnValue:
     """Shows what a file would change. The second form carries the same bytes, and applies them
     while the results are still those that the reader compared them with."""
-    centre = centre_for(Scope.WRITE_RESULTS, code)
-    number, record = course_at(centre, offering)
+    centre, number, record = course_at(Scope.WRITE_RESULTS, code, offering)
     try:
         octets = _octets()
         with the_bridge().database.reading() as tx:

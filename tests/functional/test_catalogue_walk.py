@@ -27,7 +27,7 @@ MANY = 10_000
 
 
 def sample(number: int) -> Offering:
-    """Twelve editions of each course, a month apart; the centres are samples."""
+    """Twelve dates of each course, a month apart; the centres are samples."""
     starts = utc_now().replace(microsecond=0) + timedelta(days=10 + 30 * (number % 12))
     course = number // 12
     title = f"Gestão do espectro {course}" if course % 4 == 0 else f"Redes {course}"
@@ -90,7 +90,7 @@ def test_a_learner_searches_and_opens_another_edition(
     tab.get_by_role("link", name="Next month").click()
     tab.get_by_role("region").get_by_role("link", name="Gestão do espectro").first.click()
     title = tab.locator("h1").inner_text()
-    others = tab.locator("#editions li")
+    others = tab.locator("#other-dates li")
     expect(others).to_have_count(11)
     others.last.get_by_role("link").click()
     expect(tab.locator("h1")).to_have_text(title)

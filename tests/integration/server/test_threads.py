@@ -53,7 +53,7 @@ def test_short_jobs_are_done_in_their_order_by_one_thread_at_a_time(
             whole.set()
 
     for number in range(50):
-        pool.put(lambda number=number: job(number))  # type: ignore[misc]
+        pool.put(lambda number=number: job(number))  # type: ignore[misc]  # the default is the number of this turn
     assert whole.wait(PATIENCE)
     pool.end()
     assert (done, max(most)) == (list(range(50)), 1)

@@ -232,10 +232,12 @@ def test_a_page_shows_a_change_at_once(either: FlaskClient, database: Database) 
 def test_every_course_has_a_state_and_a_next_step(client: FlaskClient) -> None:
     html = look(client, "/catalogue?availability=all")
     assert html.count('<p class="next">') == html.count("<li>\n    <h2") == 20
-    assert 'href="/catalogue/EUR-OVER#editions"' in look(client, "/catalogue?availability=over")
+    assert 'href="/catalogue/EUR-OVER#other-dates"' in look(client, "/catalogue?availability=over")
 
 
-def test_the_page_of_a_course_lists_its_editions(client: FlaskClient, sqlite_database: Any) -> None:
+def test_the_page_of_a_course_lists_its_other_dates(
+    client: FlaskClient, sqlite_database: Any
+) -> None:
     assert "no other dates" in look(client, "/catalogue/EUR-1")
     with sqlite_database.writing() as tx:
         record = replace(

@@ -99,7 +99,7 @@ def test_ticked_people_are_accepted_each_with_an_outcome_of_their_own(
     chosen = ticks(either.get("/people").text)
     assert len(chosen) == 4
     chosen[2] = chosen[2].replace(":9005", ":4711")  # the suggestion was another one
-    answer = send(either, "/people/accept", {"person": chosen})  # type: ignore[dict-item]
+    answer = send(either, "/people/accept", {"person": chosen})  # type: ignore[dict-item]  # several of one name
     assert answer.status_code == 200
     page = answer.text
     assert "<dt>Matched with an account</dt><dd>2</dd>" in page
@@ -111,7 +111,7 @@ def test_ticked_people_are_accepted_each_with_an_outcome_of_their_own(
         assert [each["account"] for each in found] == [[None, "9003"], [None, "9007"]]
         assert tx.scalars(select(run_request.c.centre)).all() == ["AFR"]
     # Sent twice: those who wait no more are told, and nothing happens again.
-    again = send(either, "/people/accept", {"person": chosen}).text  # type: ignore[dict-item]
+    again = send(either, "/people/accept", {"person": chosen}).text  # type: ignore[dict-item]  # several of one name
     assert "<dt>Matched with an account</dt><dd>0</dd>" in again
     assert again.count("waits at this centre any more") == 2
     assert send(either, "/people/accept").status_code == 400
