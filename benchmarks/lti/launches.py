@@ -18,7 +18,7 @@ from benchmarks.lti.tools import BRIDGE, CORE, GUNICORN, PLAIN, README, TOOLS, T
 from benchmarks.report import Row
 
 LAUNCHES, ROUNDS, WARM_UP = 200, 15, 100
-LEAST_OF_PLAIN, LEAST_OF_CORE = 4.0, 1.0
+LEAST_OF_PLAIN, LEAST_OF_CORE = 2.5, 1.3
 
 
 @dataclass
