@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge import __version__
 from lms_bridge.admin import queries, run_filters
+from lms_bridge.admin.held_pages import WORDS
 from lms_bridge.admin.matters import PAGES, STOPPED, command_for, in_words, is_wrong
 from lms_bridge.admin.run_filters import NAMES, STATES, RunFilter
 from lms_bridge.api.documents import SHOWN_VALUES
@@ -32,7 +33,7 @@ from lms_bridge.console.summary import in_words as in_words_of
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.domain.model import Centre, Flow
+from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.translations import reader_texts
 from lms_bridge.jobs.schedule import jobs_of
 from lms_bridge.store import centres as stored_centres
@@ -43,6 +44,7 @@ from lms_bridge.store.attention import AttentionCounts, Matter, findings
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
 from lms_bridge.store.probe import WriteProbe
+from lms_bridge.store.run_items import ItemFilter, items_page
 from lms_bridge.sync.run_state import state_in_words, worst
 from lms_bridge.web.access import (
     centre_for,
@@ -51,7 +53,7 @@ from lms_bridge.web.access import (
     the_bridge,
 )
 from lms_bridge.web.languages import counted, wanted_languages
-from lms_bridge.web.paging import SIZE, Paging, number_param, page_param
+from lms_bridge.web.paging import SIZE, number_param
 
 public_pages = Blueprint("public", __name__)
 operator_pages = Blueprint("admin", __name__)
@@ -259,7 +261,7 @@ def centre(code: str) -> str:
 @needs(Scope.READ_OPERATIONS)
 def runs() -> str:
     """Runs, the newest first. With ``live`` the page loads itself anew, without a script."""
-    params = {name: request.args.get(name, "").replace("\x00", "")[:100] for name in NAMES}
+    params = {name: _text_param(name) for name in NAMES}
     before = number_param("before")
     with the_bridge().database.reading() as tx:
         within = centres_for(tx, Scope.READ_OPERATIONS)
@@ -285,27 +287,39 @@ def runs() -> str:
 @operator_pages.get("/runs/<int(max=999999999999999999):run_id>")
 @needs(Scope.READ_OPERATIONS)
 def run(run_id: int) -> str:
+    params = {name: _text_param(name) for name in ItemFilter.__slots__}
+    after, before = number_param("after"), number_param("before")
     with the_bridge().database.reading() as tx:
         found = stored_runs.run_row(tx, run_id)
         codes = centres_for(tx, Scope.READ_OPERATIONS)
         if found is None or (codes is not None and found.centre not in codes):
             raise NotFound("no-such-run", f"There is no run {run_id}.")
-        paging = Paging(page_param(), stored_runs.count_items(tx, run_id), ITEMS)
-        items = queries.items_of(tx, run_id, limit=ITEMS, offset=paging.offset)
-        names = queries.offering_names(tx, items)
-        labels = run_filters.item_names(tx, items)
+        page = items_page(tx, run_id, ItemFilter(**params), after=after, before=before, most=ITEMS)
+        names = queries.offering_names(tx, page.rows)
+        labels = run_filters.item_names(tx, page.rows)
+    counts = split_counts(found.counts)
+    of_records = [row for row in counts if row[0] in set(Kind)]
+    goes_on = found.status == "running" and not (after or before)
     return render_template(
         "run.html",
         run=found,
-        counts=split_counts(found.counts),
-        items=items,
+        counts=counts,
+        items=page,
         names=names,
         labels=labels,
         words=in_words_of(found.counts),
-        live=found.status == "running" and "still" not in request.args,
-        paging=paging,
+        live=goes_on and "still" not in request.args,
+        params=params,
+        wanted={name: text for name, text in params.items() if text},
+        kinds=sorted({params["kind"], *(kind for kind, *_ in of_records)} - {""}),
+        states=sorted({params["state"], *(state for *_, state, _ in of_records)} - {""}),
+        kind_words=WORDS,
         shown_values=SHOWN_VALUES,
     )
+
+
+def _text_param(name: str) -> str:
+    return request.args.get(name, "").replace("\x00", "")[:100]
 
 
 def split_counts(counts: Mapping[str, int]) -> list[tuple[str, str, str, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.batches import chunks
@@ -14,7 +14,7 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.jobs.leader import NAME
 from lms_bridge.store.holds import PENDING as WAITING
 from lms_bridge.store.holds import UNDECIDED
-from lms_bridge.store.run_tables import item, lease, run
+from lms_bridge.store.run_tables import lease, run
 from lms_bridge.store.tables import (
     centre,
     enrolment,
@@ -107,31 +107,6 @@ def runs_before(
     if status:
         query = query.where(run.c.status == status)
     return tx.execute(query).all()
-
-
-_FAILED: ColumnElement[bool] = literal_column("(item.code <> '')")
-"""The partial index's condition, written out: with a parameter in it the index is not used."""
-
-
-def items_of(tx: Connection, run_id: int, *, limit: int, offset: int) -> Sequence[Row[Any]]:
-    """A page of a run's items, those that failed first, each kind of failure together."""
-    failed = (item.c.run_id == run_id, _FAILED)
-    ids = _ids(tx, (item.c.code, item.c.id), *failed, limit=limit, offset=offset)
-    if len(ids) < limit:
-        clean = (item.c.run_id == run_id, item.c.code == "")
-        past = max(0, offset - _count(tx, item, *failed))
-        ids += _ids(tx, (item.c.id,), *clean, limit=limit - len(ids), offset=past)
-    found = {row.id: row for row in tx.execute(select(item).where(item.c.id.in_(ids)))}
-    return [found[id_] for id_ in ids]
-
-
-def _ids(
-    tx: Connection, order: Sequence[ColumnElement[Any]], *where: Any, limit: int, offset: int
-) -> list[int]:
-    """Numbers alone, which an index has: whole rows that are passed over take long."""
-    column = order[-1]
-    query = select(column).where(*where).order_by(*order).limit(limit).offset(offset)
-    return list(tx.scalars(query))
 
 
 def offering_names(tx: Connection, items: Iterable[Any]) -> dict[int, tuple[str, str]]:

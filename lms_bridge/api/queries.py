@@ -41,7 +41,7 @@ from lms_bridge.store.availability import availability
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import Tag, tag_key
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.run_tables import run
 from lms_bridge.store.search import centre_words, holds_word, named_type, word_values
 from lms_bridge.store.tables import (
     IN_CATALOGUE,
@@ -186,11 +186,6 @@ def _newest(
     if params.get("centre"):
         query = query.where(table.c.centre == params["centre"])
     return tx.execute(_within(query, table.c.centre, reach)).all()
-
-
-def items(tx: Connection, run_id: int, after: int, most: int) -> Rows:
-    query = select(item).where(item.c.run_id == run_id, item.c.id > after)
-    return tx.execute(query.order_by(item.c.id).limit(most)).all()
 
 
 _UNMATCHED: Select[Any] = select(unmatched, learner.c.academy_id).join(

@@ -19,7 +19,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Flow
-from lms_bridge.schemas.params import OfCentreParams, PageParams, RunFlowsSchema
+from lms_bridge.schemas.params import ItemsParams, OfCentreParams, RunFlowsSchema
 from lms_bridge.schemas.responses import (
     CentreStateResponse,
     DoneResponse,
@@ -28,6 +28,7 @@ from lms_bridge.schemas.responses import (
     page_of,
 )
 from lms_bridge.store import flow_states, run_requests, runs
+from lms_bridge.store.run_items import ItemFilter, items_by_number
 from lms_bridge.sync.run_state import worst
 from lms_bridge.web.access import the_bridge
 
@@ -116,15 +117,17 @@ def _run_in_scope(tx: Connection, number: int) -> Row[Any]:
     f"/runs/{NUMBER}/items",
     scope=Scope.READ_OPERATIONS,
     response=page_of(ItemResponse),
-    query=PageParams,
+    query=ItemsParams,
     tag="operations",
 )
 def list_items(params: dict[str, Any], number: int) -> Response:
     """The items of a run: each record, before and after."""
+    named = (params.get(name, "") for name in ("kind", "state", "offering", "learner"))
+    wanted = ItemFilter(*map(str, named))
     with the_bridge().database.reading() as tx:
         _run_in_scope(tx, number)
     return paged_response(
         params,
-        lambda tx, after, most, _: queries.items(tx, number, after, most),
+        lambda tx, after, most, _: items_by_number(tx, number, wanted, after=after, most=most),
         lambda _, rows: [item_document(row) for row in rows],
     )

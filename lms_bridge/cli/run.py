@@ -13,7 +13,9 @@ from lms_bridge.console.output import print_json, print_line, table, when
 from lms_bridge.console.session import NUMBER, json_option, with_bridge
 from lms_bridge.console.summary import item_labels, outcome_words, show_items, show_waits
 from lms_bridge.domain.errors import NotFound
+from lms_bridge.domain.model import Kind
 from lms_bridge.store import runs
+from lms_bridge.store.run_items import ItemFilter, count_items, items_by_number
 from lms_bridge.store.waits import wait_of
 
 
@@ -54,20 +56,36 @@ def _words(row: Row[Any]) -> str:
 
 @click.command()
 @click.argument("number", type=NUMBER)
+@click.option("--kind", type=click.Choice([kind.value for kind in Kind]), help="Only this kind.")
+@click.option("--state", default="", help="Only what came to this, such as failed.")
+@click.option("--course", default="", help="Only the offering of this code, and what is in it.")
+@click.option("--learner", default="", help="Only the learner of this Academy id.")
+@click.option("--after", default=0, type=click.IntRange(min=0), help="Only items after this one.")
 @click.option("--most", default=1000, show_default=True, type=click.IntRange(min=1))
 @json_option
 @with_bridge
-def show(bridge: Bridge, number: int, most: int, in_json: bool) -> None:
+def show(
+    bridge: Bridge,
+    /,
+    number: int,
+    kind: str | None,
+    after: int,
+    most: int,
+    in_json: bool,
+    **texts: str,
+) -> None:
     """Shows one run, item by item, field by field."""
+    wanted = ItemFilter(kind or "", **texts)
     with bridge.database.reading() as tx:
         row = runs.run_row(tx, number)
         if row is None:
             raise NotFound(
                 "no-such-run", f"There is no run {number}.", "See `lms-bridge run list`."
             )
-        found = runs.items_of(tx, number, most=most)
+        found = items_by_number(tx, number, wanted, after=after, most=most)
         items = [dict(item._mapping) for item in found]
-        total = runs.count_items(tx, number)
+        last = found[-1].id if found else after
+        total, left = (count_items(tx, number, wanted, after=each) for each in (0, last))
         names = item_labels(tx, items)
     if in_json:
         documents = [item_document(item, all_values=True) for item in found]
@@ -75,8 +93,8 @@ def show(bridge: Bridge, number: int, most: int, in_json: bool) -> None:
         return
     _show_head(row)
     show_items(items, names)
-    if total > len(items):
-        print_line(f"{total - len(items)} more: --most {total}")
+    if left:
+        print_line(f"{left} more: --after {last}")
 
 
 def _show_head(row: Row[Any]) -> None:

@@ -29,7 +29,7 @@ from lms_bridge.domain.ports import RawRecord
 from lms_bridge.intake.exports import Records, offering_rows, registration_rows, result_rows
 from lms_bridge.intake.imports import CentreRows, FileRows, ImportReport, import_rows, rows_of
 from lms_bridge.schemas.csv.writer import write_offerings, write_registrations, write_results
-from lms_bridge.store import centres, runs
+from lms_bridge.store import centres, run_items
 from lms_bridge.sync.run import RunReport
 
 
@@ -94,7 +94,7 @@ def _refused(bridge: Bridge, rows: FileRows, reports: Sequence[RunReport]) -> li
     for report in reports:
         if report.run_id:
             with bridge.database.reading() as tx:
-                found = runs.items_of(tx, report.run_id, most=1_000_000)
+                found = run_items.items_by_number(tx, report.run_id, most=1_000_000)
             items.extend(dict(item._mapping) for item in found)
         items.extend(report.changes)
     return [

@@ -106,6 +106,19 @@ class HoldsParams(OfCentreParams):
     )
 
 
+class ItemsParams(PageParams):
+    kind = Choice(Kind)
+    state = Line(longest=14, metadata={"description": "What it came to, as `failed`."})
+    offering = Line(
+        longest=80,
+        metadata={"description": "The offering of this code, or an enrolment or result in it."},
+    )
+    learner = Line(
+        longest=100,
+        metadata={"description": "The learner of this Academy id, or their enrolment or result."},
+    )
+
+
 class ReasonSchema(Schema):
     """Why something is done; kept with the offering, for whoever looks at it next."""
 

@@ -153,16 +153,6 @@ def run_row(tx: Connection, run_id: int) -> Row[Any] | None:
     return tx.execute(select(run).where(run.c.id == run_id)).first()
 
 
-def items_of(tx: Connection, run_id: int, *, most: int = 1000) -> Sequence[Row[Any]]:
-    return tx.execute(
-        select(item).where(item.c.run_id == run_id).order_by(item.c.id).limit(most)
-    ).all()
-
-
-def count_items(tx: Connection, run_id: int) -> int:
-    return tx.scalar(select(func.count()).select_from(item).where(item.c.run_id == run_id)) or 0
-
-
 _QUARANTINED = select(quarantine.c.external_id, quarantine.c.source_hash).where(
     quarantine.c.system == bindparam("in_system"),
     quarantine.c.kind == bindparam("of_kind"),

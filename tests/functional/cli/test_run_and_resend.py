@@ -33,7 +33,18 @@ def test_a_run_is_shown_item_by_item_without_names(enrolled: Cli) -> None:
     assert document["items_in_all"] == len(document["items"])
     for name in ("Given-", "Family-", "@example.org"):
         assert name not in enrolled.everything_said()
-    assert "--most" in enrolled("run", "show", number, "--most", "1").stdout
+    first = enrolled.json("run", "show", number, "--most", "1")["items"][0]["number"]
+    assert f"more: --after {first}\n" in enrolled("run", "show", number, "--most", "1").stdout
+    rest = enrolled.json("run", "show", number, "--after", str(first))["items"]
+    assert [first, *(each["number"] for each in rest)] == [
+        each["number"] for each in document["items"]
+    ]
+    (place,) = enrolled.json("run", "show", number, "--kind", "enrolment")["items"]
+    assert place["kind"] == "enrolment"
+    course, state = codes_of(enrolled)[0], ("--state", "acknowledged")
+    mine = enrolled.json("run", "show", number, "--course", course, *state, "--learner", "acad-1")
+    assert [each["kind"] for each in mine["items"]] == ["enrolment"]
+    assert mine["items_in_all"] == 1
     assert "There is no run 99" in enrolled("run", "show", "99", code=2).stderr
 
 

@@ -106,6 +106,10 @@ def test_a_run_shows_no_personal_values(world: World) -> None:
     newest = world.get("/runs?limit=1", token).get_json()["items"][0]["number"]
     (reported,) = world.get(f"/runs/{newest}/items", token).get_json()["items"]
     assert reported["fields"] == {"score": None}
+    items = f"/runs/{newest}/items"
+    for query, many in {"kind=result&state=applied": 1, "kind=offering": 0, "learner=x": 0}.items():
+        assert len(world.get(f"{items}?{query}", token).get_json()["items"]) == many, query
+    assert world.get(f"{items}?kind=x", token).status_code == 422
     pages = world.get("/runs?limit=1", token).get_json()
     older = world.get(f"/runs?limit=1&cursor={pages['next']}", token).get_json()["items"]
     assert older[0]["number"] < newest

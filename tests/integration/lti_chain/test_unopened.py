@@ -11,7 +11,7 @@ from lms_bridge.cli import main
 from lms_bridge.console.session import CommandSession
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.lti.registrations import PersonId
-from lms_bridge.store import runs
+from lms_bridge.store import run_items
 from lms_bridge.store.enrolments import enrolment_ids
 from lms_bridge.store.links import insert_links
 from tests.integration.lti_chain.chain import Chain, no_line_item
@@ -72,7 +72,7 @@ def test_a_score_that_waits_is_listed_with_its_reason(either_chain: Chain) -> No
     report = bridge.runner().run(bridge.request(bridge.centre("ONE"), (Flow.RESULTS,)))
     assert chain.scores() == []
     with bridge.database.reading() as tx:
-        items = runs.items_of(tx, report.run_id)
+        items = run_items.items_by_number(tx, report.run_id, most=100)
     (waits,) = [each for each in items if each.state == "waits"]
     assert (waits.external_id, waits.code) == ("OFF-1/acad-2", "learner-not-opened")
     done = CliRunner().invoke(

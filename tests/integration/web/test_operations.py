@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select, update
@@ -144,6 +145,41 @@ def test_a_run_is_shown_in_words_and_live_while_it_goes_on(client: FlaskClient) 
     assert "htmx" not in client.get("/runs/62?still=1").text
     assert 'hx-get="/runs?live=1" hx-trigger="every 10s"' in client.get("/runs?live=1").text
     assert "htmx" not in client.get("/runs").text
+
+
+def test_the_items_of_a_run_are_paged_and_filtered_and_links_keep_the_filters(
+    either: FlaskClient, database: Database
+) -> None:
+    with database.writing() as tx:
+        number = runs.start_run(tx, "AFR", "enrolments", "clock", NOW)
+        same: dict[str, Any] = {
+            "system": "academy",
+            "record_id": None,
+            "action": "create",
+            "fields": None,
+        }
+        same |= {"kind": Kind.LEARNER, "at": NOW, "run_id": number, "message": ""}
+        rows = [
+            same | {"external_id": f"who-{n:03}", "state": "failed" if n > 300 else "done"}
+            for n in range(600)
+        ]
+        runs.add_items(tx, [row | {"code": "x" * (row["state"] == "failed")} for row in rows])
+        runs.finish_run(tx, number, "done", {"learner.create.failed": 299}, NOW)
+
+    def opened(path: str) -> tuple[list[str], dict[str, str]]:
+        page = either.get(path.replace("&amp;", "&")).text
+        links = dict(re.findall(r'rel="(prev|next)" href="([^"]+)"', page))
+        return re.findall(r"who-(\d+)", page), links
+
+    first, links = opened(f"/runs/{number}?state=failed&kind=learner")
+    assert (first[0], first[-1], set(links)) == ("301", "500", {"next"})
+    last, links = opened(links["next"])
+    assert (last[0], last[-1], set(links)) == ("501", "599", {"prev"})
+    assert "state=failed" in links["prev"]
+    assert opened(links["prev"])[0] == first
+    assert len(opened(f"/runs/{number}")[0]) == 200
+    for nothing in ("course=nothing", "learner=who-", "state=%00x", "kind=%3Cb%3E"):
+        assert opened(f"/runs/{number}?{nothing}") == ([], {}), nothing
 
 
 def test_the_audit_is_filtered_and_paged_by_number(either: FlaskClient, database: Database) -> None:

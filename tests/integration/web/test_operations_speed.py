@@ -10,11 +10,19 @@ import pytest
 from sqlalchemy import Connection, event, insert, select
 
 from lms_bridge.admin import queries
-from lms_bridge.api import queries as api_queries
 from lms_bridge.audit import FLOWS
-from lms_bridge.domain.model import Centre
-from lms_bridge.store import centres, runs
+from lms_bridge.domain.model import (
+    Centre,
+    Enrolment,
+    EnrolmentStatus,
+    Kind,
+    Learner,
+    Offering,
+    Result,
+)
+from lms_bridge.store import centres, enrolments, learners, offerings, results, runs
 from lms_bridge.store.database import Database
+from lms_bridge.store.run_items import ItemFilter, count_items, items_by_number, items_page
 from lms_bridge.store.run_tables import item, run
 from tests.databases import BOTH
 
@@ -28,9 +36,9 @@ def add_run(tx: Connection, centre: str, flows: str = "results", *, days: int = 
     return number
 
 
-def add_item(tx: Connection, run_id: int, key: str, code: str = "") -> None:
+def add_item(tx: Connection, run_id: int, key: str, code: str = "", **more: Any) -> None:
     row = {"run_id": run_id, "kind": "enrolment", "external_id": key, "code": code, "at": NOW}
-    tx.execute(insert(item).values(row))
+    tx.execute(insert(item).values(row | more))
 
 
 @BOTH
@@ -50,19 +58,84 @@ def test_the_last_run_of_each_centre_is_no_decision_and_of_no_other_centre(
 
 
 @BOTH
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 10])
-def test_pages_of_items_show_each_once_and_failures_first(database: Database, limit: int) -> None:
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5, 10])
+def test_pages_of_items_show_each_once_and_failures_first_in_both_directions(
+    database: Database, most: int
+) -> None:
     with database.writing() as tx:
         number, other = add_run(tx, "A"), add_run(tx, "A")
         for key, code in (("1", ""), ("2", "late"), ("3", ""), ("4", "absent"), ("5", "late")):
             add_item(tx, number, key, code)
             add_item(tx, other, "other", code)
-        shown = [
-            row.external_id
-            for offset in range(0, 10, limit)
-            for row in queries.items_of(tx, number, limit=limit, offset=offset)
-        ]
+        page = items_page(tx, number, most=most)
+        pages = [page]
+        while page.next:
+            page = items_page(tx, number, after=page.rows[-1].id, most=most)
+            pages.append(page)
+            assert page.previous
+        back = [page]
+        while page.previous:
+            page = items_page(tx, number, before=page.rows[0].id, most=most)
+            back.insert(0, page)
+            assert page.next
+    shown = [row.external_id for page in pages for row in page.rows]
     assert shown == ["4", "2", "5", "1", "3"]
+    assert [page.rows for page in back[-2:]] == [page.rows for page in pages[-2:]]
+    assert back[0].rows == pages[0].rows
+
+
+def test_a_page_of_items_after_none_of_the_run_is_the_first(sqlite_database: Database) -> None:
+    with sqlite_database.writing() as tx:
+        number, other = add_run(tx, "A"), add_run(tx, "A")
+        for key in ("1", "2", "3"):
+            add_item(tx, number, key)
+            add_item(tx, other, key)
+        foreign = items_page(tx, other, most=1).rows[0].id
+        for where in ({"after": foreign}, {"before": foreign}, {"after": 10**17}):
+            page = items_page(tx, number, most=2, **where)
+            assert ([row.external_id for row in page.rows], page.previous) == (["1", "2"], False)
+
+
+@BOTH
+def test_items_are_filtered_by_kind_state_course_and_learner(database: Database) -> None:
+    with database.writing() as tx:
+        centres.add(tx, Centre("A", "A", "africa", "files"), b"")
+        courses = offerings.add_offerings(tx, [Offering(f"O{n}", "A", f"O{n}", "x") for n in "12"])
+        people = learners.add_learners(tx, [Learner(f"P{n}", "x", "y", "") for n in "12"])
+        pairs = [(person, course) for course in courses for person in people]
+        places = enrolments.add_enrolments(
+            tx, [(*pair, Enrolment("", "", EnrolmentStatus.ENROLLED)) for pair in pairs]
+        )
+        (score,) = results.add_results(tx, [(places[3], Result("", ""))])
+        number = add_run(tx, "A")
+        for record in courses:
+            add_item(tx, number, f"offering {record}", kind=Kind.OFFERING, record_id=record)
+        for record in people:
+            add_item(tx, number, f"learner {record}", kind=Kind.LEARNER, record_id=record)
+        for record in places:
+            add_item(tx, number, f"place {record}", "x", record_id=record, state="failed")
+        add_item(tx, number, "score", kind=Kind.RESULT, record_id=score)
+
+        def found(**wanted: str) -> set[str]:
+            asked = ItemFilter(**wanted)
+            by_page = {row.external_id for row in items_page(tx, number, asked, most=50).rows}
+            assert by_page == {
+                row.external_id for row in items_by_number(tx, number, asked, most=50)
+            }
+            assert count_items(tx, number, asked) == len(by_page)
+            return by_page
+
+        assert len(found()) == 9
+        assert found(kind="learner") == {f"learner {record}" for record in people}
+        assert found(state="failed") == {f"place {record}" for record in places}
+        of_course = {f"offering {courses[1]}", "score", *(f"place {each}" for each in places[2:])}
+        assert found(course="O2") == of_course
+        of_person = {f"learner {people[1]}", "score", f"place {places[1]}", f"place {places[3]}"}
+        assert found(learner="P2") == of_person
+        assert found(learner="P2", course="O2") == {f"place {places[3]}", "score"}
+        assert found(learner="P2", course="O2", state="failed") == {f"place {places[3]}"}
+        assert found(kind="offering", learner="P2") == set()
+        assert found(course="nothing") == found(learner="nobody", kind="result") == set()
 
 
 QUESTIONS: dict[str, Callable[[Connection], Any]] = {
@@ -73,9 +146,12 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
         tx, centre_code="A", status="failed", before=7, most=50
     ),
     "last runs of a centre": lambda tx: runs.last_runs(tx, centre="A"),
-    "a page of items": lambda tx: queries.items_of(tx, 1, limit=200, offset=400),
-    "items of the interface": lambda tx: api_queries.items(tx, 1, 5, 50),
-    "number of items": lambda tx: runs.count_items(tx, 1),
+    "the first page of items": lambda tx: items_page(tx, 1, most=200),
+    "a page of items": lambda tx: items_page(tx, 1, after=1, most=200),
+    "the page before": lambda tx: items_page(tx, 1, before=2, most=200),
+    "items of a kind": lambda tx: items_page(tx, 1, ItemFilter("enrolment", "done"), most=200),
+    "items of the interface": lambda tx: items_by_number(tx, 1, after=5, most=50),
+    "number of items": lambda tx: count_items(tx, 1),
     "quiet runs": lambda tx: runs.forget_quiet_runs(tx, NOW),
 }
 
@@ -93,6 +169,8 @@ def test_no_question_reads_all_runs_or_items_or_sorts_them(
 
     with sqlite_database.writing() as tx:
         add_run(tx, "A")
+        add_item(tx, 1, "1")
+        add_item(tx, 1, "2", "late")
         event.listen(tx, "before_cursor_execute", explain)
         QUESTIONS[question](tx)
     assert plans
