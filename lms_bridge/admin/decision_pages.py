@@ -6,8 +6,9 @@ import structlog
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from lms_bridge.admin.matches import MatchDecision, record_match
+from lms_bridge.admin.matches import MatchDecision, earlier_match, record_match
 from lms_bridge.admin.pauses import set_active
+from lms_bridge.admin.people_pages import list_page
 from lms_bridge.api.queries import person
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound, Refused
@@ -29,7 +30,7 @@ def match(number: int) -> ResponseReturnValue:
     with database.reading() as tx:
         row = person(tx, number)
     if row is None:
-        raise NotFound("not-waiting", "This person does not wait any more.", "See the list.")
+        return _decided_already()
     centre = centre_for(Scope.WRITE_OPERATIONS, row.centre)
     if account and account not in [suggested for suggested, _ in row.suggestions]:
         raise Refused(
@@ -37,12 +38,26 @@ def match(number: int) -> ResponseReturnValue:
             "The account is none of those that were suggested.",
             "`lms-bridge person match` takes any account.",
         )
-    with database.writing() as tx:
-        match_person(tx, centre.code, row.academy_id, account or None)
-        request_run(tx, centre.code, [Kind.ENROLMENT], by.at, by.name)
-        record_match(tx, by, MatchDecision(centre.code, row.academy_id, account))
+    try:
+        with database.writing() as tx:
+            match_person(tx, centre.code, row.academy_id, account or None)
+            request_run(tx, centre.code, [Kind.ENROLMENT], by.at, by.name)
+            record_match(tx, by, MatchDecision(centre.code, row.academy_id, account))
+    except NotFound:  # at the same moment
+        return _decided_already()
     _log.info("person matched", centre=centre.code, by=by.name)
     return redirect(url_for("people.show_all", done="person"), 303)
+
+
+def _decided_already() -> ResponseReturnValue:
+    """The list, with what somebody else decided about the person of the form."""
+    code, learner = request.form.get("centre", "")[:40], request.form.get("learner", "")[:100]
+    if not code or not learner:
+        raise NotFound("not-waiting", "This person does not wait any more.", "See the list.")
+    centre = centre_for(Scope.WRITE_OPERATIONS, code)
+    with the_bridge().database.reading() as tx:
+        earlier = earlier_match(tx, centre.code, learner)
+    return list_page(late=(learner, earlier)), 409
 
 
 @pages.post("/centres/<code>/run")

@@ -1,5 +1,5 @@
-"""What waits because of a hold, what is in conflict, and what is in quarantine: the lists of pages
-and commands. Each page of a list begins after the last row of the one before it."""
+"""What waits because of a hold, and what is in quarantine: the lists of pages and commands.
+Each page of a list begins after the last row of the one before it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Row,
     Select,
     func,
-    literal_column,
     select,
     tuple_,
 )
@@ -24,7 +23,7 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.holds import CONFLICT, PENDING, REMOVALS
 from lms_bridge.store.record_names import record_names
-from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import EMPTY, HELD, enrolment, hold, link, offering, quarantine, result
 
 NAMED = 20
@@ -43,7 +42,9 @@ class ListParams:
     most: int = 50
 
 
-def _page(query: Select[Any], table: Any, code: ColumnElement[str], of: ListParams) -> Select[Any]:
+def page_of(
+    query: Select[Any], table: Any, code: ColumnElement[str], of: ListParams
+) -> Select[Any]:
     if of.before:
         query = query.where(table.c.id < of.before)
     if of.centre:
@@ -61,11 +62,13 @@ def holds_page(tx: Connection, of: ListParams, *, decided: bool = False) -> Sequ
     ids, which may be many thousands, are not read."""
     length = func.json_array_length(hold.c.record_ids).label("records")
     which = hold.c.status != PENDING if decided else hold.c.status == PENDING
-    return tx.execute(_page(select(*_SHORT, length).where(which), hold, hold.c.centre, of)).all()
+    return tx.execute(page_of(select(*_SHORT, length).where(which), hold, hold.c.centre, of)).all()
 
 
-def count_pending(tx: Connection, within: Within) -> int:
+def count_pending(tx: Connection, within: Within, centre: str = "") -> int:
     query = select(func.count()).select_from(hold).where(hold.c.status == PENDING)
+    if centre:
+        query = query.where(hold.c.centre == centre)
     if within is not None:
         query = query.where(hold.c.centre.in_(within))
     return tx.scalar(query) or 0
@@ -151,10 +154,7 @@ def _titles(tx: Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in tx.execute(query.where(offering.c.id.in_(ids)))}
 
 
-# ---- conflicts ---------------------------------------------------------------------------------
-
-_IS_CONFLICT: ColumnElement[bool] = literal_column("(item.action = 'conflict')")
-"""The partial index's condition, written out: with a parameter in it the index is not used."""
+# ---- a held conflict ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +168,6 @@ class FieldInConflict:
     ours: object
     theirs: object
     since: datetime
-
-
-def conflicts_page(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
-    """What targets changed by themselves, the newest first. Rows: those of ``item``, and the
-    centre of the run that found it."""
-    query = select(item, run.c.centre).join(run, run.c.id == item.c.run_id).where(_IS_CONFLICT)
-    return tx.execute(_page(query, item, run.c.centre, of)).all()
 
 
 def fields_held(tx: Connection, row: Row[Any]) -> list[FieldInConflict]:
@@ -212,7 +205,7 @@ def fields_held(tx: Connection, row: Row[Any]) -> list[FieldInConflict]:
 
 
 def quarantine_page(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
-    return tx.execute(_page(select(quarantine), quarantine, quarantine.c.centre, of)).all()
+    return tx.execute(page_of(select(quarantine), quarantine, quarantine.c.centre, of)).all()
 
 
 def count_quarantined(tx: Connection, within: Within, centre: str = "") -> int:

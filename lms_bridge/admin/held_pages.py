@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -9,24 +11,32 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from lms_bridge.admin import held
+from lms_bridge.admin import conflicts, held
 from lms_bridge.admin.held import ListParams
 from lms_bridge.admin.run_filters import item_names
 from lms_bridge.api.documents import SHOWN_VALUES
-from lms_bridge.domain.access import Scope
+from lms_bridge.domain.access import VALUES_NEED, Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind, centre_system
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import holds
 from lms_bridge.sync.context import FILES
 from lms_bridge.sync.holds import decide_hold
-from lms_bridge.web.access import centre_for, centres_for, current_actor, needs, the_bridge
-from lms_bridge.web.paging import SIZE, number_param
+from lms_bridge.web.access import (
+    centre_for,
+    centres_for,
+    current_actor,
+    needs,
+    signed_in,
+    the_bridge,
+)
+from lms_bridge.web.paging import SIZE, number_in, number_param
 
 hold_pages = Blueprint("holds", __name__)
 conflict_pages = Blueprint("conflicts", __name__)
 quarantine_pages = Blueprint("quarantine", __name__)
 BLUEPRINTS = (hold_pages, conflict_pages, quarantine_pages)
+MOST_AT_ONCE = 500
 _NUMBER = "<int(max=999999999999999999):number>"
 _log = structlog.get_logger(__name__)
 
@@ -51,19 +61,79 @@ POLICIES = {
     "suspended there": "The bridge leaves it so: only the centre can lift the suspension.",
 }
 """What a centre's policy does about a conflict, by the state of its item."""
+VERDICTS = {
+    holds.APPROVED: POLICIES["source wins"],
+    holds.REJECTED: POLICIES["kept"],
+    holds.OUTDATED: "The hold is outdated.",
+    holds.SETTLED: "The hold is settled.",
+}
+"""What a person decided about a conflict, by the status of its hold."""
 
 
 @hold_pages.get("/holds")
 @needs(Scope.READ_OPERATIONS)
 def show_all() -> str:
+    return _holds_page()
+
+
+def _holds_page(outcomes: Sequence[HoldOutcome] = ()) -> str:
+    """The list. With ``all`` the newest that wait are on one page, and are ticked."""
     decided = request.args.get("decided") == "1"
+    ticked = request.args.get("all") == "1" and not decided
+    size = MOST_AT_ONCE if ticked else SIZE
     with the_bridge().database.reading() as tx:
-        of, codes = _asked(tx)
+        of, codes = _asked(tx, size)
         rows = held.holds_page(tx, of, decided=decided)
-        waiting = held.count_pending(tx, of.within)
+        waiting = held.count_pending(tx, of.within, of.centre)
     return render_template(
-        "holds.html", **_list(rows, of, codes), decided=decided, waiting=waiting, done=_done()
+        "holds.html",
+        **_list(rows, of, codes, size),
+        decided=decided,
+        ticked=ticked,
+        most=MOST_AT_ONCE,
+        waiting=waiting,
+        outcomes=outcomes,
+        done=_done(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOutcome:
+    """What became of one hold that was ticked: ``row`` as it is now; ``late``: somebody else
+    had decided before."""
+
+    row: Row[Any]
+    late: bool
+
+
+@hold_pages.post("/holds/decisions")
+@needs(Scope.WRITE_OPERATIONS)
+def decide_many() -> ResponseReturnValue:
+    """Decides about each hold that is ticked. One that was decided already stops no other."""
+    approve, by = _decision(), current_actor()
+    numbers = {number_in(each, digits=18) for each in request.form.getlist("hold")[:MOST_AT_ONCE]}
+    chosen = [_hold(number, Scope.WRITE_OPERATIONS) for number in sorted(numbers - {0})]
+    if not chosen:
+        raise Refused("nobody-chosen", "No hold was chosen.", "Tick the holds, and press it again.")
+    outcomes = []
+    with the_bridge().database.writing() as tx:
+        for each in chosen:
+            try:
+                decide_hold(tx, each.id, approve=approve, by=by.name, at=by.at)
+                late = False
+            except Refused:
+                late = True
+            outcomes.append(HoldOutcome(holds.hold_row(tx, each.id) or each, late))
+    _log.info("holds decided", holds=len(chosen), approved=approve, by=by.name)
+    return _holds_page(outcomes)
+
+
+def _decision() -> bool:
+    """Whether a form says to carry out; else it says to keep."""
+    chosen = {"carry out": True, "keep": False}.get(request.form.get("decision", ""))
+    if chosen is None:
+        raise Refused("no-decision", "Choose one of the two buttons.")
+    return chosen
 
 
 @hold_pages.get(f"/holds/{_NUMBER}")
@@ -76,10 +146,7 @@ def show(number: int) -> str:
 @needs(Scope.WRITE_OPERATIONS)
 def decide(number: int) -> ResponseReturnValue:
     """Carries a hold out (``carry out``), or keeps what is there (``keep``)."""
-    decisions = {"carry out": True, "keep": False}
-    chosen = decisions.get(request.form.get("decision", ""))
-    if chosen is None:
-        raise Refused("no-decision", "Choose one of the two buttons.")
+    chosen = _decision()
     _hold(number, Scope.WRITE_OPERATIONS)
     by = current_actor()
     try:
@@ -120,14 +187,28 @@ def _hold_page(row: Row[Any], *, late: bool = False) -> str:
 @conflict_pages.get("/conflicts")
 @needs(Scope.READ_OPERATIONS)
 def show_conflicts() -> str:
-    """What other systems changed by themselves, and what the bridge does about each."""
+    """What other systems changed by themselves: first what waits for a person, then what is
+    settled, by whom and when."""
+    asked = request.args.get("state", "")
+    state = asked if asked in ("open", "settled") else ""
     with the_bridge().database.reading() as tx:
         of, codes = _asked(tx)
-        rows = held.conflicts_page(tx, of)
-        names = item_names(tx, rows[:SIZE])
-    page = _list(rows, of, codes)
+        first_page = state or not of.before
+        waiting = conflicts.open_conflicts(tx, of) if state != "settled" and first_page else []
+        settled = conflicts.settled_conflicts(tx, of) if state != "open" else []
+        number = conflicts.count_open(tx, of.within, of.centre)
+        names = item_names(tx, [*waiting[:SIZE], *settled[:SIZE]])
     return render_template(
-        "conflicts.html", **page, names=names, shown_values=SHOWN_VALUES, policies=POLICIES
+        "conflicts.html",
+        **_list(waiting if state == "open" else settled, of, codes),
+        state_asked=state,
+        waiting=waiting[:SIZE],
+        settled=settled[:SIZE],
+        number=number,
+        names=names,
+        shown_values=SHOWN_VALUES,
+        policies=POLICIES,
+        verdicts=VERDICTS,
     )
 
 
@@ -139,22 +220,31 @@ def show_quarantine() -> str:
         rows = held.quarantine_page(tx, of)
         known = held.courses_known(tx, rows[:SIZE])
         total = held.count_quarantined(tx, of.within, of.centre)
-    return render_template("quarantine.html", **_list(rows, of, codes), known=known, total=total)
+        centres = {each.code: each for each in stored_centres.all_centres(tx)}
+    user = signed_in()
+
+    def sees(code: str) -> set[Kind]:
+        """The kinds of records of a centre whose values the reader may see."""
+        centre = centres.get(code)
+        return {kind for kind, scope in VALUES_NEED.items() if user.may(scope, centre)}
+
+    page = _list(rows, of, codes)
+    return render_template("quarantine.html", **page, known=known, total=total, sees=sees)
 
 
-def _asked(tx: Connection) -> tuple[ListParams, list[str]]:
+def _asked(tx: Connection, size: int = SIZE) -> tuple[ListParams, list[str]]:
     """What the address asks for, and the codes of the centres that the reader may ask for."""
     within = centres_for(tx, Scope.READ_OPERATIONS)
     codes = [each.code for each in stored_centres.all_centres(tx)]
     centre = request.args.get("centre", "").replace("\x00", "")[:40]
-    of = ListParams(within, centre, number_param("before"), SIZE + 1)
+    of = ListParams(within, centre, number_param("before"), size + 1)
     return of, codes if within is None else [each for each in codes if each in within]
 
 
-def _list(rows: Any, of: ListParams, codes: list[str]) -> dict[str, Any]:
+def _list(rows: Any, of: ListParams, codes: list[str], size: int = SIZE) -> dict[str, Any]:
     return {
-        "rows": rows[:SIZE],
-        "last": rows[SIZE - 1].id if len(rows) > SIZE else 0,
+        "rows": rows[:size],
+        "last": rows[size - 1].id if len(rows) > size else 0,
         "before": of.before,
         "centre": of.centre,
         "codes": codes,

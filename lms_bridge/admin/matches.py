@@ -10,9 +10,10 @@ import csv
 import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, select
 
 from lms_bridge.audit import Actor, Change, Subject, changed_fields, record
 from lms_bridge.domain.document import plain
@@ -21,11 +22,14 @@ from lms_bridge.domain.model import Kind, centre_system
 from lms_bridge.schemas.csv.cells import neutralised, restored
 from lms_bridge.schemas.csv.reader import opened
 from lms_bridge.store import holds, links
+from lms_bridge.store.run_tables import IN_AUDIT, item, run
 from lms_bridge.sync.holds import match_person, request_run
 
 COLUMNS = ("centre", "learner", "reason", "since", "suggested", "account")
 _NEEDED = ("centre", "learner", "account")
 NEW = "new"
+MATCH = "match"
+"""The action of a decision, in the audit."""
 MOST_ROWS = 5_000
 MOST_BYTES = 1024 * 1024
 LONGEST_ACCOUNT = 255
@@ -83,7 +87,35 @@ def record_match(tx: Connection, by: Actor, decision: MatchDecision) -> None:
     """The line of the audit about one decision."""
     values = {"learner": decision.learner, "account": decision.account or NEW}
     fields = changed_fields(None, values)
-    record(tx, by, Change(Subject.CENTRE, "match", None, decision.centre, fields, decision.centre))
+    record(tx, by, Change(Subject.CENTRE, MATCH, None, decision.centre, fields, decision.centre))
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierMatch:
+    """What somebody decided about a person before; ``account`` "new" is a new one."""
+
+    who: str
+    account: str
+    at: datetime
+
+
+MOST_READ = 500
+"""Decisions of a centre, the newest first, among which an earlier match is looked for."""
+
+
+def earlier_match(tx: Connection, centre: str, learner: str) -> EarlierMatch | None:
+    """Who decided last about a person, from the audit; None where it is not known (any more)."""
+    query = (
+        select(item.c.fields, item.c.at, run.c.requested_by)
+        .join(run, run.c.id == item.c.run_id)
+        .where(IN_AUDIT, item.c.external_id == centre, item.c.action == MATCH)
+        .order_by(item.c.id.desc())
+        .limit(MOST_READ)
+    )
+    for row in tx.execute(query):
+        if row.fields["learner"][1] == learner:
+            return EarlierMatch(row.requested_by, row.fields["account"][1], row.at)
+    return None
 
 
 # ---- the file ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from lms_bridge.admin.matches import (
     MOST_BYTES,
     WHY,
+    EarlierMatch,
     MatchDecision,
     as_csv,
     carry_out,
@@ -65,20 +66,31 @@ def in_words(reason: str) -> str:
 @pages.get("/people")
 @needs(Scope.READ_OPERATIONS)
 def show_all() -> str:
-    """Those who wait, in the order in which they came."""
-    centre = request.args.get("centre", "")[:40]
-    agreeing, after = request.args.get("agreeing") == "1", number_param("after")
+    return list_page()
+
+
+def list_page(late: tuple[str, EarlierMatch | None] | None = None) -> str:
+    """Those who wait, in the order in which they came. With ``all`` everybody with whom an account
+    agrees is on one page, and is ticked. ``late`` is a person about whom somebody else decided
+    before the reader, with what is known of it."""
+    centre = request.args.get("centre", "").replace("\x00", "")[:40]
+    ticked = request.args.get("all") == "1"
+    agreeing, after = ticked or request.args.get("agreeing") == "1", number_param("after")
+    size = MOST_AT_ONCE if ticked else SIZE
     with the_bridge().database.reading() as tx:
         within = centres_for(tx, Scope.READ_OPERATIONS)
         known = [each.code for each in stored_centres.all_centres(tx)]
         total, agree = holds.count_waiting_people(tx, centre, within=within)
         rows = holds.waiting_people(
-            tx, centre, within=within, agreeing=agreeing, after=after, most=SIZE + 1
+            tx, centre, within=within, agreeing=agreeing, after=after, most=size + 1
         )
     return render_template(
         "people.html",
-        rows=rows[:SIZE],
-        last=rows[SIZE - 1].id if len(rows) > SIZE else 0,
+        rows=rows[:size],
+        last=rows[size - 1].id if len(rows) > size else 0,
+        ticked=ticked,
+        most=MOST_AT_ONCE,
+        late=late,
         after=after,
         total=total,
         agree=agree,
@@ -93,7 +105,7 @@ def show_all() -> str:
 @pages.post("/people/accept")
 @needs(Scope.WRITE_OPERATIONS)
 def accept() -> ResponseReturnValue:
-    """Accepts the one suggested account of the chosen people, or of all with whom it agrees."""
+    """Accepts the one suggested account of the chosen people, as the page showed it."""
     bridge, by = the_bridge(), current_actor()
     with bridge.database.writing() as tx:
         decisions = _chosen(tx)
@@ -105,17 +117,16 @@ def _chosen(tx: Connection) -> list[MatchDecision]:
     within = centres_for(tx, Scope.WRITE_OPERATIONS)
     centre = request.form.get("centre", "")[:40]
     wanted = _wanted(request.form.getlist("person"))
-    everybody = bool(request.form.get("all"))
     rows = holds.waiting_people(tx, centre, within=within, agreeing=True)
-    chosen = rows if everybody else [row for row in rows if row.id in wanted]
-    found = [_as_shown(row, None if everybody else wanted[row.id]) for row in chosen]
-    if not everybody:
-        there = {row.id for row in rows}
-        gone = MatchDecision("", "", "").refused("learner", "not-waiting")
-        found += [gone for number in wanted if number not in there]
+    found = [_as_shown(row, wanted[row.id]) for row in rows if row.id in wanted]
+    there = {row.id for row in rows}
+    gone = {number: account for number, account in wanted.items() if number not in there}
+    found += [
+        MatchDecision("", "", each).refused("learner", "not-waiting") for each in gone.values()
+    ]
     if not found:
         raise Refused("nobody-chosen", "Nobody was chosen.", "Tick the people, and press it again.")
-    return found[:MOST_AT_ONCE]
+    return found
 
 
 def _wanted(values: Sequence[str]) -> dict[int, str]:
@@ -124,10 +135,10 @@ def _wanted(values: Sequence[str]) -> dict[int, str]:
     return {number_in(number, digits=18): account for number, _, account in pairs}
 
 
-def _as_shown(row: Row[Any], shown: str | None) -> MatchDecision:
+def _as_shown(row: Row[Any], shown: str) -> MatchDecision:
     account = str(row.suggestions[0][0])
     decision = MatchDecision(row.centre, row.academy_id, account)
-    if shown is not None and shown != account:
+    if shown != account:
         return decision.refused("account", "changed-meanwhile")
     return decision
 

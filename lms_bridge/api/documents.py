@@ -126,6 +126,26 @@ def _conflicts(tx: Connection, row: Row[Any], codes: Mapping[int, str]) -> list[
     ]
 
 
+def quarantine_document(row: Row[Any], *, shows_values: bool) -> dict[str, Any]:
+    """A record in quarantine; ``fields`` is null for whoever may not read such records."""
+    shown: Mapping[str, Any] = (row.shown or {}) if shows_values else {}
+    values = shown.get("fields") or {}
+    return {
+        "number": row.id,
+        **{name: getattr(row, name) for name in ("centre", "system", "kind", "code")},
+        "external_id": redacted_text(row.external_id),
+        "title": shown.get("title", ""),
+        "address": redacted_text(shown.get("address", "")),
+        "fields": [{"field": name, "value": value} for name, value in values.items()]
+        if shows_values
+        else None,
+        "reason": redacted_text(row.reason),
+        "remedy": row.remedy,
+        "since": plain(row.since),
+        "run": row.run_id,
+    }
+
+
 def unmatched_document(row: Row[Any]) -> dict[str, Any]:
     return {
         "number": row.id,

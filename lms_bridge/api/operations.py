@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
@@ -11,11 +12,11 @@ from lms_bridge.api import queries
 from lms_bridge.api.auth import caller
 from lms_bridge.api.centres import no_such_centre
 from lms_bridge.api.changes import change
-from lms_bridge.api.documents import hold_document, unmatched_document
+from lms_bridge.api.documents import hold_document, quarantine_document, unmatched_document
 from lms_bridge.api.pagination import paged_response
 from lms_bridge.api.responses import ApiResponse, json_response
 from lms_bridge.api.route import NUMBER, route
-from lms_bridge.domain.access import Scope
+from lms_bridge.domain.access import VALUES_NEED, Scope
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
 from lms_bridge.schemas.params import (
@@ -25,8 +26,14 @@ from lms_bridge.schemas.params import (
     OfCentreParams,
     ResendSchema,
 )
-from lms_bridge.schemas.responses import DoneResponse, HoldResponse, UnmatchedResponse, page_of
-from lms_bridge.store import holds, retries
+from lms_bridge.schemas.responses import (
+    DoneResponse,
+    HoldResponse,
+    QuarantineResponse,
+    UnmatchedResponse,
+    page_of,
+)
+from lms_bridge.store import centres, holds, retries
 from lms_bridge.sync.context import API, RunContext
 from lms_bridge.sync.holds import decide_hold, match_person, request_run, resend
 from lms_bridge.web.access import the_bridge
@@ -103,6 +110,34 @@ _add_decision("reject", False, "Keeps the records, or the values at the target, 
 
 def _no_such_person() -> NotFound:
     return NotFound("no-such-person", "Nobody of that number waits to be matched.")
+
+
+@route(
+    "/quarantine",
+    scope=Scope.READ_OPERATIONS,
+    response=page_of(QuarantineResponse),
+    query=OfCentreParams,
+    tag="operations",
+)
+def list_quarantine(params: dict[str, Any]) -> Response:
+    """Records that cannot be used, the newest first; the values at fault need the right to read
+    such records."""
+
+    def documents(tx: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+        known = {each.code: each for each in centres.all_centres(tx)}
+        return [
+            quarantine_document(
+                row,
+                shows_values=caller().may(VALUES_NEED[Kind(row.kind)], known.get(row.centre)),
+            )
+            for row in rows
+        ]
+
+    return paged_response(
+        params,
+        lambda tx, before, most, reach: queries.quarantined(tx, params, before, most, reach),
+        documents,
+    )
 
 
 @route(

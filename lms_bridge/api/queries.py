@@ -53,6 +53,7 @@ from lms_bridge.store.tables import (
     learner,
     offering,
     offering_tag,
+    quarantine,
     result,
     unmatched,
 )
@@ -186,6 +187,10 @@ def _newest(
     if params.get("centre"):
         query = query.where(table.c.centre == params["centre"])
     return tx.execute(_within(query, table.c.centre, reach)).all()
+
+
+def quarantined(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:
+    return _newest(tx, quarantine, params, before, most, reach)
 
 
 _UNMATCHED: Select[Any] = select(unmatched, learner.c.academy_id).join(

@@ -27,7 +27,7 @@ from lms_bridge.store import learners
 from lms_bridge.store.registration_forms import answers_of
 from lms_bridge.sync.enrolment_actions import kept_by_academy, places
 from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
-from lms_bridge.web.paging import SIZE, number_in, number_param
+from lms_bridge.web.paging import SIZE, number_in
 
 _PATH = "/<code>/people/<path:offering>"
 ACTIONS: dict[str, tuple[EnrolmentAction, ...]] = {
@@ -36,6 +36,7 @@ ACTIONS: dict[str, tuple[EnrolmentAction, ...]] = {
     EVERYONE: (),
 }
 """{group of people: what its page does with them}"""
+MOST_AT_ONCE = 500
 MOST_ROWS = 100_000
 """Rows of a table that is downloaded."""
 
@@ -75,7 +76,7 @@ def _action() -> EnrolmentAction:
 def _chosen() -> dict[int, int]:
     """{number: revision} of the boxes that are ticked."""
     found = {}
-    for value in request.form.getlist("chosen"):
+    for value in request.form.getlist("chosen")[:MOST_AT_ONCE]:
         number, _, revision = value.partition(".")
         if number_in(number, digits=18):
             found[number_in(number, digits=18)] = number_in(revision, digits=9)
@@ -112,12 +113,13 @@ def _page(
     outcomes: Sequence[PersonOutcome] = (),
     problem: BridgeError | None = None,
 ) -> str:
-    bridge, asked = the_bridge(), _filter()
+    bridge, asked, size = the_bridge(), _filter(), _size()
     may_act = signed_in().may(Scope.WRITE_ENROLMENTS, centre)
     with bridge.database.reading() as tx:
         counts = queries.count_groups(tx, number)
-        found = queries.people(tx, number, asked, SIZE + 1)
-        rows = found[:SIZE]
+        found = queries.people(tx, number, asked, size + 1)
+        rows = found[:size]
+        matching = queries.count_matching(tx, number, asked) if len(found) > size else 0
         ids = [row.id for row in rows]
         waits = queries.waits_of(tx, centre, rows)
         answers = answers_of(tx, ids)
@@ -131,7 +133,9 @@ def _page(
         asked=asked,
         counts=counts,
         rows=rows,
-        next_after=rows[-1].id if len(found) > SIZE else 0,
+        next_after=rows[-1].id if len(found) > size else 0,
+        matching=matching,
+        most=MOST_AT_ONCE,
         waits=waits,
         answers=answers,
         elsewhere=elsewhere,
@@ -139,7 +143,7 @@ def _page(
         seats=record.seats,
         free=None if record.seats is None else max(0, record.seats - place.taken),
         ticked=_ticked(rows, problem),
-        all_ticked=bool(number_param("all")),
+        all_ticked=bool(request.args.get("all")),
         outcomes=[
             NamedOutcome(
                 each,
@@ -158,9 +162,14 @@ def _page(
     )
 
 
+def _size() -> int:
+    """How many people are on one page: with ``all=many`` as many as one act takes."""
+    return MOST_AT_ONCE if request.args.get("all") == "many" else SIZE
+
+
 def _ticked(rows: queries.Rows, problem: BridgeError | None) -> set[int]:
     """Whose boxes are ticked: everybody's by the button, or those of a form that was refused."""
-    if number_param("all"):
+    if request.args.get("all"):
         return {row.id for row in rows}
     given = request.form.getlist("chosen") if problem else ()
     return {number_in(value.partition(".")[0], digits=18) for value in given}

@@ -46,20 +46,38 @@ def people(
     statuses: Sequence[EnrolmentStatus] = (),
 ) -> Rows:
     """People of an offering in the order in which they registered, ``most`` of them."""
+    columns = (
+        *(enrolment.c[name] for name in _ENROLMENT),
+        *(learner.c[name] for name in _LEARNER),
+    )
+    query = _matching(select(*columns), offering_id, asked, statuses)
+    query = query.where(enrolment.c.id > asked.after).order_by(enrolment.c.id).limit(most)
+    return tx.execute(query).all()
+
+
+def count_matching(tx: Connection, offering_id: int, asked: PeopleFilter) -> int:
+    """How many people of an offering fit, on whatever page they are."""
+    return tx.scalar(_matching(select(func.count()), offering_id, asked)) or 0
+
+
+def _matching(
+    query: Select[Any],
+    offering_id: int,
+    asked: PeopleFilter,
+    statuses: Sequence[EnrolmentStatus] = (),
+) -> Select[Any]:
     wanted = statuses or GROUPS[asked.group]
-    query: Select[Any] = (
-        select(*(enrolment.c[name] for name in _ENROLMENT), *(learner.c[name] for name in _LEARNER))
+    query = (
+        query.select_from(enrolment)
         .join(learner, learner.c.id == enrolment.c.learner_id)
-        .where(enrolment.c.offering_id == offering_id, enrolment.c.id > asked.after, IS_SHOWN)
-        .order_by(enrolment.c.id)
-        .limit(most)
+        .where(enrolment.c.offering_id == offering_id, IS_SHOWN)
     )
     if wanted:
         query = query.where(enrolment.c.status.in_(wanted))
     for word in asked.text.split():
         names = (learner.c.given_name, learner.c.family_name, learner.c.email, learner.c.academy_id)
         query = query.where(or_(*(name.icontains(word, autoescape=True) for name in names)))
-    return tx.execute(query).all()
+    return query
 
 
 def count_groups(tx: Connection, offering_id: int) -> dict[str, int]:

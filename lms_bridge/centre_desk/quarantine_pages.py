@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from lms_bridge.centre_desk.desk import pages
 from lms_bridge.centre_desk.words import field_name
-from lms_bridge.domain.access import Scope
+from lms_bridge.domain.access import VALUES_NEED, Scope
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.logs import redacted_text
 from lms_bridge.store import links, offerings
@@ -26,13 +26,6 @@ KINDS: Mapping[str, str] = {
     Kind.LEARNER: "Person",
     Kind.RESULT: "Result",
 }
-_NEEDS = {
-    Kind.OFFERING: Scope.READ_OFFERINGS,
-    Kind.ENROLMENT: Scope.READ_ENROLMENTS,
-    Kind.LEARNER: Scope.READ_ENROLMENTS,
-    Kind.RESULT: Scope.READ_RESULTS,
-}
-"""{kind: the scope without which its values are not shown}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ def bad_records(code: str) -> str:
         number_param("before"),
         signed_in(),
     )
-    may = {kind for kind, scope in _NEEDS.items() if user.may(scope, centre)}
+    may = {kind for kind, scope in VALUES_NEED.items() if user.may(scope, centre)}
     query = select(quarantine).where(quarantine.c.centre == code)
     if before:
         query = query.where(quarantine.c.id < before)

@@ -329,6 +329,17 @@ person = LazyGroup(
     },
 )
 
+quarantine = LazyGroup(
+    "quarantine",
+    help="Records that cannot be used.",
+    later={
+        "list": (
+            "lms_bridge.cli.quarantine:list_",
+            "Lists what is in quarantine, with the reason, the values at fault, and what helps.",
+        ),
+    },
+)
+
 report = LazyGroup(
     "report",
     help="What the network did.",
@@ -450,6 +461,6 @@ def settings(ctx: click.Context, in_json: bool) -> None:
 
 GROUPS = (
     *(account, area, centre, cycle, db, hold, keys, lti, membership, offering, operator, person),
-    *(report, roll_over),
+    *(quarantine, report, roll_over),
     *(run, schedule, settings, token, webhook),
 )

@@ -6,13 +6,13 @@ token.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.model import Centre
+from lms_bridge.domain.model import Centre, Kind
 
 
 class Scope(StrEnum):
@@ -52,6 +52,13 @@ MEANINGS: dict[Scope, str] = {
     "regional focal points",
 }
 """Of the scopes that a token may have."""
+VALUES_NEED: Mapping[Kind, Scope] = {
+    Kind.OFFERING: Scope.READ_OFFERINGS,
+    Kind.LEARNER: Scope.READ_ENROLMENTS,
+    Kind.ENROLMENT: Scope.READ_ENROLMENTS,
+    Kind.RESULT: Scope.READ_RESULTS,
+}
+"""{kind of records: the scope without which nobody sees the values of a bad one}"""
 PEOPLE_ONLY = frozenset({Scope.ADMINISTER})
 """Connections, tokens, webhooks, accounts: no program changes who has access."""
 TOKEN_SCOPES = tuple(scope for scope in Scope if scope not in PEOPLE_ONLY)

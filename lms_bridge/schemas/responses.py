@@ -321,6 +321,29 @@ class AccountResponse(Schema):
     why = fields.String()
 
 
+class BadFieldResponse(Schema):
+    field = fields.String()
+    value = fields.String()
+
+
+class QuarantineResponse(Schema):
+    number = fields.Integer()
+    centre = fields.String()
+    system = fields.String()
+    kind = fields.String()
+    external_id = fields.String()
+    title = fields.String()
+    address = fields.String()
+    fields_at_fault = fields.List(
+        fields.Nested(BadFieldResponse), allow_none=True, data_key="fields"
+    )
+    code = fields.String()
+    reason = fields.String()
+    remedy = fields.String()
+    since = Moment()
+    run = fields.Integer()
+
+
 class UnmatchedResponse(Schema):
     number = fields.Integer()
     centre = fields.String()

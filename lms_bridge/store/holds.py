@@ -103,6 +103,22 @@ def ask(
     return new_id, True
 
 
+def name_hold(tx: Connection, run_id: int, system: str, kind: Kind, number: int) -> None:
+    """Gives the held conflicts of a run that have no hold yet the number of theirs."""
+    tx.execute(
+        update(item)
+        .where(
+            item.c.run_id == run_id,
+            item.c.system == system,
+            item.c.kind == kind,
+            item.c.action == CONFLICT,
+            item.c.state == "held",
+            item.c.hold_id.is_(None),
+        )
+        .values(hold_id=number)
+    )
+
+
 _ABOUT_REMOVALS = select(hold).where(
     hold.c.centre == bindparam("of_centre"),
     hold.c.system == bindparam("in_system"),

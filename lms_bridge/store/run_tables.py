@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, Index, Integer, String, Table, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    literal_column,
+    text,
+)
 
 from lms_bridge.store.tables import Id, metadata, row_id, words
 from lms_bridge.store.types import Utc
@@ -49,7 +61,15 @@ item = Table(
     words("code", 60),
     words("message", 1000),
     Column("at", Utc, nullable=False),
+    # Of a conflict: the hold that asks a person about it.
+    Column("hold_id", Id),
     Index("ix_item_record", "kind", "record_id"),
+    Index(
+        "ix_item_hold",
+        *("hold_id", "id"),
+        sqlite_where=text("hold_id IS NOT NULL"),
+        postgresql_where=text("hold_id IS NOT NULL"),
+    ),
     # Those that failed have a code, and are shown first.
     Index("ix_item_run", "run_id", "id", "code"),
     Index(
@@ -72,6 +92,9 @@ item = Table(
         postgresql_where=text("action = 'conflict'"),
     ),
 )
+
+IN_AUDIT: ColumnElement[bool] = literal_column(f"(item.{IS_DECISION})")
+"""That condition, written out: with parameters in it the index is not used."""
 
 flow_state = Table(
     "flow_state",

@@ -180,7 +180,7 @@ def scopes_in_quarantine(tx: Connection, system: str, kind: Kind) -> frozenset[s
 
 def put_in_quarantine(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each row: system, kind, centre, external_id, scope, source_hash, code, reason, since,
-    run_id; and of an offering also ``shown`` and ``remedy``."""
+    run_id, ``shown`` and ``remedy``."""
     upsert(
         tx,
         quarantine,

@@ -379,7 +379,7 @@ quarantine = Table(
     Column("since", Utc, nullable=False),
     Column("run_id", Id, nullable=False),
     # In files and pushes, each centre has ids of its own.
-    # What the source showed of an offering (`sync.quarantine.shown_of`): no one else's fields.
+    # What the source showed of it (`sync.diff.shown_of`), for those who may read such records.
     Column("shown", JSON, nullable=False, default=dict),
     words("remedy", 1000),
     UniqueConstraint("system", "kind", "centre", "external_id"),

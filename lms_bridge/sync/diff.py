@@ -173,7 +173,7 @@ def quarantine(tx: Connection, context: RunContext, snapshot: Snapshot, refused:
                 "source_hash": b"" if error.code in WAITS else source_hash,
                 "code": error.code[:60],
                 "reason": kept_text(error),
-                "shown": shown_of(raw, error) if feed.kind is Kind.OFFERING else {},
+                "shown": shown_of(feed.kind, raw, error),
                 "remedy": error.remedy.replace("\x00", "")[:1000],
                 "since": context.now(),
                 "run_id": context.run_id,
@@ -186,13 +186,15 @@ LONGEST_SHOWN, MOST_SHOWN = 200, 5
 _OF_PEOPLE = frozenset({"coordinators", "organisers"})
 
 
-def shown_of(raw: RawRecord, error: RecordRefused) -> dict[str, Any]:
-    """What helps a person to find and mend a bad offering: ``title`` and ``address`` as the source
-    showed them, and ``fields``: {each field at fault: its value}, cut to some length. Fields that
-    name people are left out."""
+def shown_of(kind: Kind, raw: RawRecord, error: RecordRefused) -> dict[str, Any]:
+    """What helps a person to find and mend a bad record: ``fields``, {each field at fault: its
+    value}, cut to some length; and of an offering ``title`` and ``address`` as the source showed
+    them. Only those may read it who may read such records (`domain.access.VALUES_NEED`)."""
     if not isinstance(raw.fields, Mapping):
         return {}
-    names = [each.field for each in error.problems] or [error.field]
+    names = dict.fromkeys([each.field for each in error.problems] or [error.field])
+    if kind is not Kind.OFFERING:
+        return {"fields": _of_person(raw.fields, names)}
     at_fault = dict.fromkeys(name.partition(".")[0] for name in names)
     fields = {
         name: _short(raw.fields[name])
@@ -204,6 +206,19 @@ def shown_of(raw: RawRecord, error: RecordRefused) -> dict[str, Any]:
         "address": _short(raw.fields.get("address")),
         "fields": dict(list(fields.items())[:MOST_SHOWN]),
     }
+
+
+def _of_person(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """The values at fault of a registration or a result; ``learner.email`` is one in another. What
+    is personal in them is what has to be mended: it is whole, and goes with the record."""
+    found: dict[str, str] = {}
+    for name in names:
+        value: object = given
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None and not isinstance(value, Mapping):
+            found[name] = str(value).replace("\x00", "")[:LONGEST_SHOWN]
+    return dict(list(found.items())[:MOST_SHOWN])
 
 
 def _short(value: object) -> str:

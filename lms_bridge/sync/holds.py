@@ -45,9 +45,13 @@ def hold_removals(
 def hold_conflicts(tx: Connection, context: RunContext) -> None:
     """Makes one hold of all conflicts of a kind. Until a person decides, the target keeps its own
     version."""
+    if context.conflicts:
+        context.keep_audit(tx)  # so that the lines about these conflicts can name their hold
     for (system, kind), record_ids in context.conflicts.items():
         total = target_links.count_held(tx, system, kind, context.centre.code)
         _hold(tx, context, system, kind, holds.CONFLICT, record_ids, total)
+        if not context.dry:
+            holds.name_hold(tx, context.run_id, system, kind, context.held[-1])
     context.conflicts.clear()
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from lms_bridge import __version__
 from lms_bridge.domain import dates
-from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus, system_label
+from lms_bridge.domain.model import EnrolmentStatus, Kind, OfferingStatus, system_label
 from lms_bridge.logs import redacted_text
 from lms_bridge.reference import reference
 from lms_bridge.schemas.fields import clean_html
@@ -271,6 +271,12 @@ def value(of: object) -> str:
     return redacted_text(text if len(text) <= 300 else text[:300] + " …")
 
 
+def given(of: object, kind: str) -> str:
+    """A value of a record in quarantine, on one line. What is personal in a value of somebody's
+    record is what has to be mended: it is whole, for those who may read such records."""
+    return value(of) if kind == Kind.OFFERING else str(of) or "—"
+
+
 def add_to(app: Flask) -> None:
     app.jinja_env.filters.update(
         rich=rich,
@@ -285,6 +291,7 @@ def add_to(app: Flask) -> None:
         availability=availability_label,
         enrolment_status=enrolment_status,
         value=value,
+        given=given,
         redacted=redacted_text,
         system=system_label,
         number=number,

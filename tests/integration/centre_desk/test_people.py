@@ -118,6 +118,9 @@ def test_many_people_are_found_by_words_and_read_page_by_page(
     register(database, A, 120)
     coordinator = browser()
     page = coordinator.get(PEOPLE, query_string={"group": "applicants"})
+    assert "Tick all that match: 120" in page.text
+    everybody = coordinator.get(PEOPLE, query_string={"group": "applicants", "all": "many"})
+    assert everybody.text.count(" checked") == len(boxes(everybody)) == 120
     seen = boxes(page)
     while more := re.search(r'<a rel="next" href="([^"]+)"', page.text):
         page = coordinator.get(more[1].replace("&amp;", "&"))

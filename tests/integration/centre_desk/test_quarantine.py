@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+from flask import Flask
 from sqlalchemy import update
 
+from lms_bridge.api.tokens import NewToken, create_token
+from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.roles import Role
@@ -11,6 +17,7 @@ from lms_bridge.store import runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import quarantine
 from tests.databases import BOTH
+from tests.integration.accounts.browser import BY, REGIONS, account, signed_in
 from tests.integration.centre_desk.conftest import Browser
 
 PAGE = "/my-centre/AFR/quarantine"
@@ -59,6 +66,27 @@ def test_a_record_shows_title_field_value_reason_remedy_and_its_course(
     assert "javascript:" not in page
     assert "Of another" not in page
     assert "wstoken=0123" not in page
+
+
+@pytest.mark.parametrize("kind", [Kind.ENROLMENT, Kind.RESULT])
+def test_the_value_of_a_persons_record_is_shown_to_those_who_may_read_such_records(
+    browser: Browser, desk_app: Flask, database: Database, kind: Kind
+) -> None:
+    put(database, kind, "reg 5", {"fields": {"learner.email": "ann@@example.org"}}, "AFR")
+    assert "ann@@example.org" in browser().get(PAGE).text
+    focal = account(database, "focal@example.org", Role.FOCAL_POINT, DataScope(region="africa"))
+    operator = signed_in(desk_app, database, focal)
+    assert "ann@@example.org" in operator.get("/quarantine").text
+    read = {"operations:read", "enrolments:read", "results:read"}
+    for scopes, shows in ((read, True), ({"operations:read"}, False)):
+        new = NewToken("Sample", [Scope(each) for each in sorted(scopes)], DataScope(centre="AFR"))
+        secret = create_token(database, new, REGIONS, by=BY)[1]
+        headers = {"Authorization": f"Bearer {secret}"}
+        answer = desk_app.test_client().get("/api/v1/quarantine", headers=headers)
+        listed = json.loads(answer.text)["items"]
+        (found,) = [each for each in listed if each["external_id"] == "reg 5"]
+        assert ("ann@@example.org" in answer.text) is shows
+        assert (found["fields"] is not None) is shows
 
 
 def test_many_records_are_read_page_by_page_and_by_the_right_people(

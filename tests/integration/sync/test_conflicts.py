@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict
+from lms_bridge.store.run_tables import item
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.centre import ACTIVE, SUSPENDED
@@ -74,6 +76,10 @@ def test_a_person_decides_for_the_bridges_record(night: Nights) -> None:
     assert shown(night, place) == SUSPENDED
     assert night.night().status == "held"  # left alone, and not asked again
     (row,) = night.holds()
+    with night.database.reading() as tx:
+        assert tx.scalars(select(item.c.hold_id).where(item.c.action == "conflict")).all() == [
+            row.id
+        ]
     assert (row.reason, row.status, row.kind, len(row.record_ids)) == (
         "conflict",
         "pending",

@@ -55,6 +55,12 @@ def test_a_person_is_matched_with_a_suggested_account_alone(
     assert answer.status_code == 303
     assert "Your decision is kept" in either.get(answer.headers["Location"]).text
     assert send(either, action, {"account": "4711"}).status_code == 404
+    # The second of two people reads what the first one decided.
+    late = send(either, action, {"account": "", "centre": "AFR", "learner": "L1"})
+    assert late.status_code == 409
+    assert re.search(r"decided this before you.*L1.*4711.*Sample Operator", late.text)
+    unknown = send(either, action, {"account": "", "centre": "NONE", "learner": "L1"})
+    assert unknown.status_code == 404
     with database.reading() as tx:
         assert tx.execute(select(unmatched)).all() == []
         assert tx.scalars(select(run_request.c.centre)).all() == ["AFR"]

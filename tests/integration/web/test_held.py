@@ -16,6 +16,7 @@ from lms_bridge.store import enrolments, holds, learners, links, offerings, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import hold
 from tests.databases import BOTH
+from tests.integration.accounts.browser import send
 from tests.integration.web.filling import HOSTILE, NOW
 
 
@@ -125,6 +126,69 @@ def test_a_conflict_shows_both_sides_and_what_the_policy_does(
     assert "EUR-1" in either.get("/conflicts?centre=EUR").text
     assert "There is no conflict" in either.get("/conflicts?centre=AFR").text
     assert "There is no conflict" in either.get("/conflicts?before=1").text
+
+
+@BOTH
+def test_open_conflicts_stand_first_and_settled_ones_say_who_decided_what(
+    either: FlaskClient, database: Database
+) -> None:
+    first, second = numbers(database, "EUR-1", "EUR-2")
+    of: dict[str, Any] = {"system": ACADEMY, "external_id": "", "code": "", "message": ""}
+    of |= {"kind": "offering", "action": "conflict", "run_id": 1}
+    found = []
+    with database.writing() as tx:
+        for title, state, at in (("First", "held", 5), ("Second", "held", 4), ("Third", "kept", 3)):
+            record = second if title == "Second" else first
+            line = {"record_id": record, "state": state, "fields": {"title": ["Ours", title]}}
+            runs.add_items(tx, [{**of, **line, "at": NOW - timedelta(hours=at)}])
+            if state == "held":
+                about = {"system": ACADEMY, "kind": Kind.OFFERING, "reason": holds.CONFLICT}
+                ids = {"record_ids": [record], "out_of": 9, "run_id": 1}
+                number, _ = holds.ask(tx, centre="EUR", at=NOW, **about, **ids)  # type: ignore[arg-type]
+                holds.name_hold(tx, 1, ACADEMY, Kind.OFFERING, number)
+                found.append(number)
+    send(either, f"/holds/{found[1]}/decision", {"decision": "keep"})
+    page = either.get("/conflicts").text
+    assert "Open: 1" in page
+    assert page.index("First") < page.index("Third") < page.index("Second")
+    settled = either.get("/conflicts?state=settled").text
+    assert "First" not in settled
+    assert re.search(r"Second.*until the source changes.*Sample Operator", settled, re.DOTALL)
+    assert "By the policy of the centre" in settled
+    waits = either.get("/conflicts?state=open&centre=EUR").text
+    assert ("First" in waits, "Second" in waits) == (True, False)
+    assert f'href="/holds/{found[0]}"' in waits
+    assert "No conflict waits" in either.get("/conflicts?state=open&centre=AFR").text
+
+
+def test_many_holds_are_decided_at_once_and_each_says_what_became_of_it(
+    either: FlaskClient, database: Database
+) -> None:
+    row: dict[str, Any] = {"centre": "EUR", "system": ACADEMY, "kind": "enrolment"}
+    row |= {"reason": "removals", "record_ids": [1], "out_of": 9, "run_id": 1, "created_at": NOW}
+    with database.writing() as tx:
+        tx.execute(insert(hold), [{**row, "status": "pending"} for _ in range(70)])
+    page = either.get("/holds?centre=EUR").text
+    assert "Tick all that match: 71" in page
+    assert "checked" not in page
+    page = either.get("/holds?centre=EUR&all=1").text
+    chosen = re.findall(r'name="hold" value="(\d+)" checked', page)
+    assert len(chosen) == 71
+    send(either, f"/holds/{chosen[5]}/decision", {"decision": "carry out"})
+    form: Any = {"decision": "keep", "hold": chosen}
+    answer = send(either, "/holds/decisions", form).text
+    assert "Done: 70" in answer
+    assert "Not done: 1" in answer
+    assert answer.count("Somebody else decided this before you") == 1
+    again = send(either, "/holds/decisions", form).text  # sent twice: nothing is doubled
+    assert "Done: 0" in again
+    with database.reading() as tx:
+        found = tx.scalars(select(hold.c.status).where(hold.c.id.in_(map(int, chosen)))).all()
+    assert sorted(found) == ["approved"] + ["rejected"] * 70
+    assert send(either, "/holds/decisions", {"decision": "keep"}).status_code == 400
+    assert (
+        send(either, "/holds/decisions", {"decision": "keep", "hold": "99999"}).status_code == 404
+    )
 
 
 @BOTH

@@ -1,0 +1,46 @@
+"""What other systems changed by themselves: what waits for a person, and what is
+settled by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, or_, select
+
+from lms_bridge.admin.held import ListParams, Within, page_of
+from lms_bridge.store.holds import PENDING
+from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import hold
+
+_IS_CONFLICT: ColumnElement[bool] = literal_column("(item.action = 'conflict')")
+"""The partial index's condition, written out: with a parameter in it the index is not used."""
+_DECISION = (hold.c.status.label("hold_status"), hold.c.decided_by, hold.c.decided_at)
+
+
+def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
+    """Those that a person has to decide about, the newest first. Rows: those of ``item``, the
+    centre of the run that found it, and what became of its hold."""
+    query = select(item, run.c.centre, *_DECISION).join(run, run.c.id == item.c.run_id)
+    query = query.join(hold, hold.c.id == item.c.hold_id)
+    query = query.where(_IS_CONFLICT, hold.c.status == PENDING)
+    return tx.execute(page_of(query, item, run.c.centre, of)).all()
+
+
+def settled_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
+    """Those that a person decided about, or the centre's policy. Rows: as above; without a hold
+    the policy decided."""
+    query = select(item, run.c.centre, *_DECISION).join(run, run.c.id == item.c.run_id)
+    query = query.outerjoin(hold, hold.c.id == item.c.hold_id)
+    query = query.where(_IS_CONFLICT, or_(item.c.hold_id.is_(None), hold.c.status != PENDING))
+    return tx.execute(page_of(query, item, run.c.centre, of)).all()
+
+
+def count_open(tx: Connection, within: Within, centre: str = "") -> int:
+    query: Select[Any] = select(func.count()).select_from(item)
+    query = query.join(hold, hold.c.id == item.c.hold_id).where(hold.c.status == PENDING)
+    if within is not None:
+        query = query.where(hold.c.centre.in_(within))
+    if centre:
+        query = query.where(hold.c.centre == centre)
+    return tx.scalar(query) or 0
