@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import gettext
+from markupsafe import Markup
 
 from lms_bridge.domain.errors import BridgeError
 from lms_bridge.web.languages import is_translated, word
+from lms_bridge.web.languages import said as said_html
 
 FIELDS: Mapping[str, str] = {
     "title": "Title",
@@ -63,11 +64,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
-def sentence(text: str) -> tuple[str, str]:
+def sentence(text: str) -> tuple[Markup, str]:
     """A sentence of the code as the reader gets it, and its language where that is another."""
-    return (str(gettext(text)) if text else "", "" if is_translated(text) else "en")
+    return (said_html(text), "" if is_translated(text) else "en")
 
 
-def said(error: BridgeError) -> list[tuple[str, str]]:
+def said(error: BridgeError) -> list[tuple[Markup, str]]:
     """The sentences of an error."""
     return [sentence(text) for text in (error.message, error.remedy) if text]

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import format_decimal
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, force_locale, get_locale, gettext, ngettext
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from lms_bridge.web import sentences
+from lms_bridge.web.sentences import Kind
 
 _EXTENSION = "lms_bridge_languages"
-FOLDER = Path(__file__).parent / "translations"
 LANGUAGES = ("en", "ar", "es", "fr", "ru", "zh")
 """The six official languages of the United Nations, which the Academy publishes in."""
 LONGEST = 35
@@ -32,7 +33,7 @@ LONGEST_HEADER = 1_000
 def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
     """``account_language`` says which language whoever is signed in has chosen, or nothing."""
     app.extensions[_EXTENSION] = account_language
-    Babel(app, default_translation_directories=str(FOLDER), locale_selector=language)
+    Babel(app, default_translation_directories=str(sentences.FOLDER), locale_selector=language)
     app.jinja_env.globals.update(
         _=marked,
         reader_language=language,
@@ -153,8 +154,17 @@ def counted(one: str, many: str, number: int, **values: object) -> str:
 
 
 def is_translated(*texts: str) -> bool:
-    """Whether the reader gets all these texts of the code in their language."""
-    return language() == "en" or all(str(gettext(text)) != text for text in texts if text)
+    """Whether the reader gets all these texts of the code in their language as a whole."""
+    return language() == "en" or all(_is_whole(_parts(text)) for text in texts if text)
+
+
+def _is_whole(parts: sentences.Parts) -> bool:
+    return bool(parts) and all(each.kind is not Kind.ENGLISH for each in parts)
+
+
+def _parts(text: str) -> sentences.Parts:
+    """A text of the code in the reader's language; () where it stays English."""
+    return () if language() == "en" else sentences.parts(text, language())
 
 
 @lru_cache(16_384)
@@ -175,19 +185,34 @@ def marked(text: str, **values: object) -> Markup:
     return Markup(_in(language(), text)) % values  # noqa: S704 (our own texts; values are escaped)
 
 
+_ISOLATED = "\N{FIRST STRONG ISOLATE}%s\N{POP DIRECTIONAL ISOLATE}"
+
+
 def translated(text: str, otherwise: str = "") -> str:
-    """A sentence of the code in the reader's language. One that has no translation there is shown
-    in English, or ``otherwise`` is shown in its place."""
-    found = word(text)
-    if otherwise and found == text and text and language() != "en":
-        return str(gettext(otherwise))
-    return found
+    """A sentence of the code in the reader's language, as plain text. One that has no translation
+    there is shown in English, or ``otherwise`` is shown in its place."""
+    if otherwise and text and not is_translated(text):
+        return word(otherwise)
+    return (
+        "".join(
+            each.text if each.kind is Kind.TEXT else _ISOLATED % each.text for each in _parts(text)
+        )
+        or text
+    )
+
+
+_HTML = {
+    Kind.TEXT: "%s",
+    Kind.VALUE: "<bdi>%s</bdi>",
+    Kind.ENGLISH: '<span lang="en" dir="ltr">%s</span>',
+}
 
 
 def said(text: str) -> Markup:
-    """A sentence of the code in the reader's language. One that has no translation there, because
-    it has values in it, is shown in English and marked as English."""
-    found = str(gettext(text)) if text else ""
-    foreign = found == text and language() != "en"
-    page = '<span lang="en" dir="ltr">{}</span>' if text and foreign else "{}"
-    return Markup(page).format(found)  # noqa: S704 (a constant; the text is escaped)
+    """A sentence of the code in the reader's language, as HTML. What has no translation there is
+    shown in English and marked as English."""
+    found = _parts(text)
+    if not found and text and language() != "en":
+        found = (sentences.Part(text, Kind.ENGLISH),)
+    html = "".join(_HTML[each.kind] % escape(each.text) for each in found)
+    return Markup(html) if found else escape(text)  # noqa: S704 (each part is escaped)

@@ -16,8 +16,10 @@ from flask.testing import FlaskClient
 import lms_bridge
 from lms_bridge.reference import reference
 from lms_bridge.web.filters import AVAILABILITIES, ENROLMENT_STATUSES, OFFERING_STATUSES
-from lms_bridge.web.languages import FOLDER, LANGUAGES, NAMES, known
+from lms_bridge.web.languages import LANGUAGES, NAMES, known
 from lms_bridge.web.navigation import GROUPS
+from lms_bridge.web.sentences import FOLDER
+from tests.sentences import template
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
 CODE = Path(lms_bridge.__file__).parent
@@ -48,13 +50,15 @@ def in_templates() -> set[str]:
 
 @cache
 def in_code() -> set[str]:
-    modules = (ast.parse(path.read_text("utf-8")) for path in CODE.rglob("*.py"))
-    return {
+    """The texts of the code, and those with values in them by their templates."""
+    paths = (*CODE.rglob("*.py"), *(CODE.parent / "connectors").rglob("*.py"))
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    texts = {
         node.value
-        for module in modules
-        for node in ast.walk(module)
+        for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
+    return texts | {template(node) for node in nodes if isinstance(node, ast.JoinedStr)}
 
 
 @cache

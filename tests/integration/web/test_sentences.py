@@ -1,0 +1,110 @@
+"""Sentences that the code writes with values in them, in the reader's language."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from lms_bridge.web.languages import said, set_language, translated
+from lms_bridge.web.sentences import Kind, parts
+from tests.sentences import OTHERS, missing, of_room, translations
+
+ROOMS = (
+    *("web", "store", "bridge.py", "admin", "network", "lti", "accounts", "webhooks", "learner"),
+    *("centre_desk", "review", "catalogue", "api", "domain", "http", "intake", "schemas", "sync"),
+    "jobs",
+)
+CONNECTORS = ("academy_http", "embedded", "files", "lti", "moodle")
+ROOMS_TO_COME = frozenset(
+    {
+        *("admin", "network", "lti", "accounts", "webhooks", "centre_desk", "review", "catalogue"),
+        *("api", "domain", "http", "intake", "schemas", "sync", "jobs", *CONNECTORS),
+    }
+)
+ONLY_ELSEWHERE = frozenset(
+    {
+        "An operator's name has 1 to {longest_name} characters that can be printed.",
+        "Name the operator with --name.",
+        "a session needs an account or a learner",
+    }
+)
+"""Sentences that only a command, the log or a developer sees."""
+
+
+@pytest.mark.parametrize(
+    "room",
+    [*(f"lms_bridge/{each}" for each in ROOMS), *(f"connectors/{each}" for each in CONNECTORS)],
+)
+def test_every_sentence_that_a_page_can_show_is_translated(room: str) -> None:
+    if room.rpartition("/")[2] in ROOMS_TO_COME:
+        return
+    unknown = {each.text: each.place for each in missing(room)}
+    assert {text: at for text, at in unknown.items() if text not in ONLY_ELSEWHERE} == {}
+    assert [each for each in of_room(room) if each.has_english_values] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_translation_has_the_values_of_the_sentence(language: str) -> None:
+    for text, translation in translations(language).items():
+        names = re.findall(r"{([a-z][a-z0-9_]*)}", text)
+        assert set(re.findall(r"{([a-z][a-z0-9_]*)}", translation)) == set(names), text
+        assert not re.search(r"}{", text), text
+
+
+def shown(text: str, language: str = "fr") -> str:
+    """The parts of a text: values in [], English in <>."""
+    marks = {Kind.TEXT: "%s", Kind.VALUE: "[%s]", Kind.ENGLISH: "<%s>"}
+    return "".join(marks[each.kind] % each.text for each in parts(text, language))
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [
+        ("There is no connection 7.", "Il n’y a pas de connexion [7]."),
+        ("There is no connection 7", ""),
+        ("There is no connection .", ""),
+        ('There is no centre "A. B\'s".', "Il n’y a pas de centre « [A. B's] »."),
+        ("The status of the place is refused.", "Le statut de la place est : refusé."),
+        ("The status of the place is strange.", "Le statut de la place est : <strange>."),
+        # what others wrote around it
+        (
+            "row 3: There is no connection 7. Try again later.",
+            "[row 3]\xa0: Il n’y a pas de connexion [7]. Réessayez plus tard.",
+        ),
+        ("Their account is not certain (odd).", "Leur compte n’est pas certain ([odd])."),
+        ("Their account is not certain (odd)", "Leur compte n’est pas certain ([odd])"),
+        (
+            "The database failed. Nobody knows this one. Try again later.",
+            "La base de données a échoué. <Nobody knows this one.> Réessayez plus tard.",
+        ),
+        ("Nobody knows this one.", ""),
+        (
+            "offerings: 6 changed, 2 refused; results: 1 changed",
+            "offres\xa0: modifié (6), refusé (2)\xa0; résultats\xa0: modifié (1)",
+        ),
+    ],
+)
+def test_a_sentence_is_known_by_its_words(text: str, french: str) -> None:
+    assert shown(text) == french
+
+
+def test_a_long_text_costs_little_and_stays_english() -> None:
+    assert parts("There is no connection " + "7" * 100_000 + ".", "fr") == ()
+    assert parts("is " * 600 + ". " * 90, "fr") == ()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_value_becomes_html(empty: FlaskClient, language: str) -> None:
+    with empty.application.test_request_context("/"):
+        set_language(language)
+        value = '<script>alert("1")</script>{number}%(x)s&amp;'
+        page = said(f'There is no centre "{value}".')
+        assert "<script" not in page
+        assert page.count("<bdi>") == 1
+        assert "&lt;script&gt;" in page
+        assert "{number}%(x)s&amp;amp;" in page
+        assert said("<b> is not known") == '<span lang="en" dir="ltr">&lt;b&gt; is not known</span>'
+        plain = translated("There is no connection <7>.")
+        assert "\N{FIRST STRONG ISOLATE}<7>\N{POP DIRECTIONAL ISOLATE}" in plain
