@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from typing import Any
 
 from flask import request
 from flask_babel import gettext
 
+from lms_bridge.catalogue import queries
 from lms_bridge.catalogue.index import FILTERS, OPEN_NOW, CatalogueIndex, CatalogueQuestion
+from lms_bridge.catalogue.requests import day_of
 from lms_bridge.web.filters import AVAILABILITIES, availability_label, labels
 from lms_bridge.web.filters import language as language_name
 from lms_bridge.web.languages import wanted_languages, word
 
 _LONGEST = 100
 DAYS = ("starts_from", "starts_to")
-FEEDS_KNOW = ("region", "centre", "topic", "modality", "level", "language", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class Asked:
     @property
     def question(self) -> CatalogueQuestion:
         chosen = {name: self.params[name] for name in FILTERS}
-        first, last = (_day(self.params[name]) for name in DAYS)
+        first, last = (day_of(self.params[name]) for name in DAYS)
         return CatalogueQuestion(
             self.params["text"],
             chosen,
-            datetime.combine(first, time.min, UTC) if first else None,
-            datetime.combine(last, time.max, UTC) if last else None,
+            queries.first_moment(first) if first else None,
+            queries.last_moment(last) if last else None,
         )
 
     @property
@@ -53,8 +53,8 @@ class Asked:
 
     @property
     def for_feeds(self) -> dict[str, str]:
-        """The filters that feeds have, too."""
-        return {name: text for name, text in self.set.items() if name in FEEDS_KNOW}
+        """The same filters for a feed, where open courses have to be asked for."""
+        return {**self.set, "availability": self.params["availability"] or queries.OPEN_NOW}
 
     @property
     def more(self) -> bool:
@@ -68,15 +68,8 @@ def asked() -> Asked:
         name: request.args.get(name, "").strip()[:_LONGEST] for name in ("text", *FILTERS, *DAYS)
     }
     for name in DAYS:
-        params[name] = params[name] if _day(params[name]) else ""
+        params[name] = params[name] if day_of(params[name]) else ""
     return Asked(params)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def choices(

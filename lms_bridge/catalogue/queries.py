@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, not_, or_, select
 
 from lms_bridge.catalogue.entry import Provider, public_offering
-from lms_bridge.domain.availability import Availability
+from lms_bridge.domain.availability import TAKES_REGISTRATIONS, Availability
 from lms_bridge.domain.document import Json, document
 from lms_bridge.domain.model import ACADEMY, Kind, Offering
 from lms_bridge.store.availability import availability
@@ -27,8 +28,12 @@ class Moments:
     soon: datetime
 
 
-EVERYTHING = "all"
-"""The word of a visitor who asks for courses that are over, too."""
+EVERYTHING, CURRENT, OPEN_NOW = "all", "current", "open_now"
+"""What a visitor may ask for besides one availability: also courses that are over, all that are
+not over, and those that take registrations now."""
+
+
+FREE, PAID = "free", "paid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,18 @@ class CatalogueFilters:
     text: str = ""
     code: str = ""
     availability: str = ""
+    price: str = ""
+    starts_from: str = ""
+    starts_to: str = ""
     at: Moments | None = None
+
+
+def first_moment(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def last_moment(day: date) -> datetime:
+    return datetime.combine(day, time.max, UTC)
 
 
 def with_availability(query: Select[Any], wanted: str, at: Moments) -> Select[Any]:
@@ -53,7 +69,9 @@ def with_availability(query: Select[Any], wanted: str, at: Moments) -> Select[An
     if wanted == EVERYTHING:
         return query
     now = availability(at.now, at.soon)
-    return query.where(now == wanted if wanted else now != Availability.OVER)
+    if wanted == OPEN_NOW:
+        return query.where(now.in_(sorted(TAKES_REGISTRATIONS)))
+    return query.where(now != Availability.OVER if wanted in ("", CURRENT) else now == wanted)
 
 
 def narrowed(
@@ -76,6 +94,7 @@ def narrowed(
     ):
         if wanted:
             query = query.where(column == wanted)
+    query = query.where(*_priced_and_begun(filters))
     if filters.topic:
         query = query.where(tagged(Tag.TOPIC, filters.topic))
     if filters.language:
@@ -83,6 +102,19 @@ def narrowed(
             or_(tagged(Tag.LANGUAGE, filters.language), tagged(Tag.LANGUAGE, filters.language, "-"))
         )
     return query.where(*holds_words(tx, filters.text))
+
+
+def _priced_and_begun(filters: CatalogueFilters) -> Iterator[ColumnElement[bool]]:
+    """What is free or paid, and begins between two days. What may be begun at any time fits all
+    days."""
+    free = or_(offering.c.price.is_(None), offering.c.price == Decimal(0))
+    if filters.price:
+        yield free if filters.price == FREE else not_(free)
+    starts = offering.c.starts_at
+    if filters.starts_from:
+        yield or_(starts.is_(None), starts >= first_moment(date.fromisoformat(filters.starts_from)))
+    if filters.starts_to:
+        yield or_(starts.is_(None), starts <= last_moment(date.fromisoformat(filters.starts_to)))
 
 
 def tagged(kind: Tag, value: str, then: str = "") -> ColumnElement[bool]:

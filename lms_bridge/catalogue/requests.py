@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import chain, islice
 from threading import Lock
 
@@ -15,7 +16,15 @@ from lms_bridge import __version__
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue.entry import Addresses, Provider
 from lms_bridge.catalogue.feed_queries import CatalogueState, in_blocks
-from lms_bridge.catalogue.queries import EVERYTHING, CatalogueFilters, Moments
+from lms_bridge.catalogue.queries import (
+    CURRENT,
+    EVERYTHING,
+    FREE,
+    OPEN_NOW,
+    PAID,
+    CatalogueFilters,
+    Moments,
+)
 from lms_bridge.domain.availability import Availability
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import digest
@@ -26,7 +35,12 @@ from lms_bridge.web.environ import CLIENT_LEFT
 from lms_bridge.web.languages import LONGEST, LONGEST_HEADER
 from lms_bridge.web.visitors import FEEDS, visitor
 
-AVAILABILITIES = (*(each for each in Availability if each != Availability.NOT_ON_OFFER), EVERYTHING)
+AVAILABILITIES = (
+    OPEN_NOW,
+    CURRENT,
+    *(each for each in Availability if each != Availability.NOT_ON_OFFER),
+    EVERYTHING,
+)
 _LONGEST = 500
 """Characters of a parameter."""
 _MAX_AGE = 300
@@ -68,6 +82,7 @@ def feed_params(centres: Mapping[str, Provider], *also: str) -> CatalogueFilters
         ("modality", filters.modality, words.modalities),
         ("level", filters.level, words.levels),
         ("availability", filters.availability, AVAILABILITIES),
+        ("price", filters.price, (FREE, PAID)),
     ):
         if value and value not in allowed:
             raise Refused(
@@ -75,11 +90,22 @@ def feed_params(centres: Mapping[str, Provider], *also: str) -> CatalogueFilters
                 f"There is no such {name}.",
                 f"There are: {', '.join(allowed)}.",
             )
+    for name in ("starts_from", "starts_to"):
+        if texts[name] and day_of(texts[name]) is None:
+            raise Refused("unknown-value", f"{name} is not a day.", "Write it as 2030-12-31.")
     if filters.centre and filters.centre not in centres:
         raise Refused("unknown-value", "There is no such centre.")
     if filters.code and not filters.availability:
         return filters  # whoever asks for one offering gets it, also when it is over
     return replace(filters, at=moments())
+
+
+def day_of(text: str) -> date | None:
+    """The day of a parameter; None where it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def moments() -> Moments:
@@ -106,6 +132,8 @@ def feed_name(filters: CatalogueFilters, centres: Mapping[str, Provider]) -> str
         reference().modalities.get(filters.modality, ""),
         reference().levels.get(filters.level, ""),
         filters.language,
+        {FREE: "free", PAID: "paid"}.get(filters.price, ""),
+        " to ".join(each for each in (filters.starts_from, filters.starts_to) if each),
         filters.text,
         filters.code,
     ]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from html import unescape
 
 from lms_bridge.domain.model import Offering
 from lms_bridge.schemas.csv.reader import read_offerings
@@ -21,6 +25,41 @@ def test_the_columns_are_those_of_the_documents(lite: World) -> None:
     assert len(header) == len(row)
     assert {"id", "title", "centre", "starts_at", "meetings"} < set(header)
     assert not {"coordinators", "lms_course"} & set(header)
+
+
+QUESTIONS = (
+    "",
+    "availability=current",
+    "availability=all&price=free",
+    "availability=all&price=paid",
+    "availability=closed",
+    "availability=all&starts_from=2040-05-03&starts_to=2040-05-05",
+    "availability=all&text=Spectrum&language=fr&region=europe&level=introductory",
+    "availability=all&topic=spectrum management&modality=face_to_face&centre=EUR",
+)
+
+
+def test_the_list_of_the_catalogue_and_its_link_to_the_table_show_the_same(world: World) -> None:
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    world.publish(
+        plain(1, price=Decimal("10.50"), currency="USD"),
+        plain(2, price=Decimal(0), registration_closes=past),
+        plain(3),
+        plain(4, starts_at=past, ends_at=past + timedelta(days=3)),
+        plain(5, starts_at=None, ends_at=None, level=None, languages=("ar",)),
+        full(),
+    )
+    seen = set()
+    for question in QUESTIONS:
+        page = world.get(f"/catalogue?{question}").text
+        listed = set(re.findall(r'href="/catalogue/([A-Z]+-\d+)"', page))
+        (path,) = set(re.findall(r'<a href="(/catalogue\.csv[^"]*)"', page))
+        content = world.get(unescape(path)).content.decode("utf-8-sig")
+        assert {row["id"] for row in csv.DictReader(io.StringIO(content))} == listed
+        seen.add(frozenset(listed))
+    assert len(seen) == len(QUESTIONS)  # each question chose other courses
+    for wrong in ("price=cheap", "starts_to=soon", "availability=often"):
+        world.get(f"/catalogue.csv?{wrong}", status=400)
 
 
 def test_no_cell_is_a_formula(lite: World) -> None:
