@@ -3,28 +3,58 @@
 # objection, courses of all four modalities, paid and unpaid, from a Moodle and from pushes, reports,
 # certificates, figures, and the step into the next cycle. All of it is sample data.
 #
-# A year does not pass while this runs: the dates of courses move instead of the clock. It needs an
-# empty database (LMS_BRIDGE_STORE__ADDRESS), the embedded Academy, and a Moodle: its address in
-# MOODLE, its token in MOODLE_TOKEN. The test suite runs it with a simulated Moodle.
+#   . .venv/bin/activate        # or another way to have lms-bridge and its python on the PATH
+#   sh benchmarks/year.sh
+#
+# That takes some minutes. It starts a simulated Moodle and ends it again; its files and an empty
+# SQLite database are in a folder of its own, which it names at the end. The environment may name
+# others: LMS_BRIDGE_STORE__ADDRESS an empty database, for example postgresql://user@host/year;
+# MOODLE the address of a Moodle, and MOODLE_TOKEN its token.
+#
+# A year does not pass while this runs: the dates of courses move instead of the clock.
 set -eu
-day() { date -u -d "$1 days" +%F; }
+day() { date -u -d "$1 days" +%F 2>/dev/null || date -u -v"$1d" +%F; }  # as GNU has it, and BSD
+year() { day "$1" | cut -c 1-4; }
 
-# The cycle, its areas, and who is a member
+folder=$(mktemp -d)
+cd "$folder"
+: "${LMS_BRIDGE_STORE__ADDRESS:=sqlite:///$folder/year.sqlite3}"
+export LMS_BRIDGE_STORE__ADDRESS
+if [ -z "${MOODLE:-}" ]; then
+  "${PYTHON:-python3}" -m lms_bridge.devtools.moodle --region Africa --courses 6 --people 0 \
+    --enrolments 0 >moodle.json &
+  moodle=$!
+  trap 'kill $moodle' EXIT
+  until [ -s moodle.json ]; do kill -0 $moodle && sleep 1; done
+  MOODLE=$(sed 's/{"url": "\([^"]*\)".*/\1/' moodle.json)
+  MOODLE_TOKEN=simulatedservicetoken
+  LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES=true  # it serves plain HTTP on this machine
+  export MOODLE_TOKEN LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES
+fi
+
+# The cycle that holds now, its areas, the next one, and who is a member
 lms-bridge db upgrade
-lms-bridge cycle change 2023- --ends 2026-12-31
-lms-bridge cycle open 2027-2030 --starts 2027-01-01 --ends 2030-12-31 --areas-of 2023- --programme "Sample programme"
-lms-bridge area rename 2027-2030 "Digital services" "Digital public services"
+if [ "$(lms-bridge centre list --json)" != "[]" ]; then
+  echo "This needs an empty database: another LMS_BRIDGE_STORE__ADDRESS" >&2
+  exit 1
+fi
+end=$(year +60)
+next=$((end + 1))-$((end + 4))
+lms-bridge cycle change 2023- --ends "$end-12-31"
+lms-bridge cycle open "$next" --starts "$((end + 1))-01-01" --ends "$((end + 4))-12-31" --areas-of 2023- --programme "Sample programme"
+lms-bridge area rename "$next" "Digital services" "Digital public services"
 lms-bridge centre add ALPHA --name "Alpha (sample)" --region africa --address "$MOODLE" -o publish_field=itu_publish --token-env MOODLE_TOKEN --membership "2023-=Cybersecurity"
-lms-bridge centre add BETA --name "Beta (sample)" --region africa --connector files --address /tmp
+mkdir beta
+lms-bridge centre add BETA --name "Beta (sample)" --region africa --connector files --address "$folder/beta"
 lms-bridge centre profile BETA --country KE --city Nairobi --name-in "fr=Bêta (exemple)" --site https://beta.example/
 lms-bridge membership add BETA 2023- --area "Digital services" --area Cybersecurity
 
 # A schedule is pushed: four modalities, one of them paid
 cat > plan.csv <<END
 id;title;modality;level;starts at;ends at;status;location;topics;price;currency;payment methods;registration
-led;Sample led;Online instructor-led;Advanced;$(day 20);$(day 30);planned;;Cybersecurity;;;;Direct
-site;Sample site;Face-to-face;Advanced;$(day 20);$(day 24);planned;Nairobi;Cybersecurity;150;USD;bank transfer;Application
-mixed;Sample mixed;Blended;Introductory;$(day 20);$(day 30);planned;Nairobi;Digital services;;;;Direct
+led;Sample led;Online instructor-led;Advanced;$(day +20);$(day +30);planned;;Cybersecurity;;;;Direct
+site;Sample site;Face-to-face;Advanced;$(day +20);$(day +24);planned;Nairobi;Cybersecurity;150;USD;bank transfer;Application
+mixed;Sample mixed;Blended;Introductory;$(day +20);$(day +30);planned;Nairobi;Digital services;;;;Direct
 self;Sample self;Online self-paced;Introductory;;;planned;;Cybersecurity;;;;Direct
 END
 lms-bridge schedule push plan.csv --centre BETA
@@ -89,8 +119,11 @@ lms-bridge offering certify BETA-2ndolidb
 lms-bridge offering certify BETA-2ndolidb
 lms-bridge offering certify BETA-4ls2wzkv
 
-# The figures of the year, and the next cycle
-lms-bridge report year "$(date -u +%Y)" --region africa --csv figures.csv
-lms-bridge roll-over plan africa 2023- 2027-2030
+# The figures: of two years where these weeks have a New Year in them. Then the next cycle
+for each in $(printf '%s\n' "$(year -20)" "$(year +20)" | sort -u); do
+  lms-bridge report year "$each" --region africa --csv "figures-$each.csv"
+done
+lms-bridge roll-over plan africa 2023- "$next"
 lms-bridge roll-over approve 1
-lms-bridge membership list --cycle 2027-2030
+lms-bridge membership list --cycle "$next"
+echo "Everything is in $folder"
