@@ -122,7 +122,8 @@ def change_cycle(
             raise Refused(
                 "memberships-outside",
                 f"Memberships would have no day left in {name} ({after.period}): {listed(lost)}.",
-                "End or remove them first: lms-bridge membership list --cycle " + name,
+                "Choose a later last day, or remove those that have not begun: "
+                f"lms-bridge membership list --cycle {name}",
             )
         fields = changed_fields(document(before), document(after))
         record(tx, by, Change(Subject.CYCLE, "change", None, name, fields))

@@ -5,7 +5,7 @@ A decision sees the network as no other decision changes it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Generic, TypeVar
@@ -79,6 +79,14 @@ def find_centre(tx: Connection, code: str) -> Centre:
     if found is None:
         raise NotFound("no-such-centre", "There is no such centre.", "See `centre list`.")
     return found
+
+
+def no_such_region(region: str, regions: Collection[str]) -> NotFound:
+    return NotFound(
+        "no-such-region",
+        f'There is no region "{region[:40]}".',
+        f"Known: {listed(list(regions))}.",
+    )
 
 
 def check_days(what: str, period: Period) -> None:

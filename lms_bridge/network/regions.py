@@ -13,10 +13,15 @@ from datetime import date, timedelta
 from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor, Change, Subject, record
-from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import Period
-from lms_bridge.network.decision import NetworkDecision, asked_of, check_days, find_centre
+from lms_bridge.network.decision import (
+    NetworkDecision,
+    asked_of,
+    check_days,
+    find_centre,
+    no_such_region,
+)
 from lms_bridge.store import centres, memberships
 
 
@@ -33,9 +38,7 @@ def move_centre(
     def act(tx: Connection) -> Centre:
         before = find_centre(tx, code)
         if region not in regions:
-            raise NotFound(
-                "no-such-region", "There is no such region.", f"Known: {', '.join(regions)}."
-            )
+            raise no_such_region(region, regions)
         after = replace(before, region=region)
         if after != before:
             centres.change(tx, after)

@@ -18,7 +18,13 @@ from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import Cycle, Membership, Period
-from lms_bridge.network.decision import NetworkDecision, asked_of, find_cycle, listed
+from lms_bridge.network.decision import (
+    NetworkDecision,
+    asked_of,
+    find_cycle,
+    listed,
+    no_such_region,
+)
 from lms_bridge.network.memberships import NewMembership, add_in, area_warnings, end_in
 from lms_bridge.store import centres, memberships
 from lms_bridge.store.network_tables import roll_over
@@ -48,9 +54,7 @@ def plan(wish: Wish, regions: Collection[str], *, by: Actor) -> NetworkDecision[
 
     def act(tx: Connection) -> int:
         if wish.region not in regions:
-            raise NotFound(
-                "no-such-region", "There is no such region.", f"Known: {listed(list(regions))}."
-            )
+            raise no_such_region(wish.region, regions)
         lines = _lines(tx, wish)
         same = (roll_over.c.region == wish.region, roll_over.c.old == wish.old)
         tx.execute(
@@ -160,7 +164,9 @@ def _lines(tx: Connection, wish: Wish) -> list[dict[str, Any]]:
     old, new = find_cycle(tx, wish.old), find_cycle(tx, wish.new)
     if new.starts_on <= old.starts_on:
         raise Refused(
-            "cycles-in-wrong-order", f"The cycle {new.name} does not begin after {old.name}."
+            "cycles-in-wrong-order",
+            f"The cycle {new.name} does not begin after {old.name}.",
+            "Name the earlier one first.",
         )
     mine = [each for each in centres.all_centres(tx) if each.region == wish.region]
     strange = {*wish.leave, *wish.areas} - {each.code for each in mine}

@@ -117,8 +117,10 @@ def past_regions(tx: Connection, centre: str = "") -> Mapping[str, list[tuple[da
 
 
 def keep_region(tx: Connection, centre: str, region: str, ends_on: date) -> None:
-    """Keeps the region that a centre leaves. Later stays, which the move now denies, go."""
-    tx.execute(
-        delete(past_region).where(past_region.c.centre == centre, past_region.c.ends_on >= ends_on)
-    )
-    tx.execute(insert(past_region).values(centre=centre, region=region, ends_on=ends_on))
+    """Keeps where a centre was until that day: ``region``, or what an earlier move said of it.
+    Later stays, which the move now denies, go."""
+    denied = (past_region.c.centre == centre, past_region.c.ends_on >= ends_on)
+    first = select(past_region.c.region).where(*denied).order_by(past_region.c.ends_on).limit(1)
+    was = tx.scalar(first) or region
+    tx.execute(delete(past_region).where(*denied))
+    tx.execute(insert(past_region).values(centre=centre, region=was, ends_on=ends_on))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from lms_bridge.audit import COMMAND, Actor
 from lms_bridge.domain.model import (
     Centre,
     Enrolment,
@@ -22,7 +23,9 @@ from lms_bridge.domain.model import (
 )
 from lms_bridge.domain.reviews import ReportFields, StatusChange
 from lms_bridge.domain.rules import Rules
+from lms_bridge.network.decision import decide
 from lms_bridge.network.figures import PAPERS
+from lms_bridge.network.regions import move_centre
 from lms_bridge.network.year import COLUMNS, Wanted, as_csv, report
 from lms_bridge.store import centres, enrolments, learners, memberships, offerings, results, reviews
 from lms_bridge.store.database import Database
@@ -187,6 +190,22 @@ def test_what_was_given_before_a_move_stays_with_the_region_of_that_day(network:
     assert only["total"]["planned"] == 1
     assert [each["centre"] for each in only["centres"]] == ["ONE", "TWO"]
     assert network.year(2025)["regions"] == []
+
+
+def test_a_move_that_is_corrected_or_taken_back_denies_no_past(network: Network) -> None:
+    network.add(course("ONE-before", "2026-06-29"))
+    network.add(course("ONE-after", "2026-07-02"))
+    by = Actor("test", COMMAND, NOW)
+
+    def moved(*regions: str) -> dict[str, int]:
+        for region in regions:
+            moves = move_centre("ONE", region, date(2026, 7, 1), ("africa", "cis", "europe"), by=by)
+            decide(network.database, moves)
+        return {each["region"]: each["planned"] for each in network.year()["regions"]}
+
+    assert moved("europe") == {"africa": 1, "europe": 1}
+    assert moved("cis") == {"africa": 1, "cis": 1}
+    assert moved("africa") == {"africa": 2}
 
 
 def test_a_reader_sees_the_rows_within_reach(network: Network) -> None:
