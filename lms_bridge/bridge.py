@@ -11,7 +11,13 @@ from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.errors import NotFound, Overloaded, SettingsInvalid
+from lms_bridge.domain.errors import (
+    NotFound,
+    Overloaded,
+    RecordRefused,
+    Refused,
+    SettingsInvalid,
+)
 from lms_bridge.domain.lti_ports import LtiSystem
 from lms_bridge.domain.model import ACADEMY, Centre, Flow
 from lms_bridge.domain.policy import Policy
@@ -179,7 +185,12 @@ class Bridge:
         results: list[Done] = []
 
         def act(context: RunContext) -> None:
-            results.append(do(context))
+            try:
+                results.append(do(context))
+            except (Refused, RecordRefused) as error:
+                with context.writing():
+                    context.note_refusal(error)
+                raise
 
         policy = self.policy_of(centre)
         request = RunRequest(centre, policy, (flow,), actor.means, requested_by=actor.name)

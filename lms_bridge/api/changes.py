@@ -18,7 +18,7 @@ from lms_bridge.api.responses import JSON, ApiResponse
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, RetryLater, StopRun
 from lms_bridge.domain.model import Centre, Flow, Kind
-from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.run import RunRequest
 from lms_bridge.sync.run_state import BUSY
 from lms_bridge.web.access import the_bridge
@@ -47,6 +47,7 @@ def change(centre: Centre, kind: Kind, act: Act) -> Response:
 
     def run(context: RunContext, claim: KeyClaim | None, results: _Results) -> None:
         result: ApiResponse | BridgeError
+        context.asked = Asked(kind, "change")  # the act itself says more
         with context.writing() as tx:
             try:
                 with context.savepoint(tx):
@@ -56,7 +57,7 @@ def change(centre: Centre, kind: Kind, act: Act) -> Response:
                 raise
             except BridgeError as error:
                 result = error
-                context.note(kind, API, "change", "refused", error=error)
+                context.note_refusal(error)
         results.append(result)  # only after the commit
 
     return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim))
@@ -69,13 +70,14 @@ def change_in_parts(
     before stays, and the request may be repeated."""
 
     def run(context: RunContext, claim: KeyClaim | None, results: _Results) -> None:
+        context.asked = Asked(kind, "change")
         try:
             result = act(context)
         except LeaseLost:
             raise
         except BridgeError as error:
             with context.writing():
-                context.note(kind, API, "change", "refused", error=error)
+                context.note_refusal(error)
             results.append(error)
             return
         with context.writing() as tx:

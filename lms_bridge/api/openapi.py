@@ -80,7 +80,7 @@ _PROBLEM_EXAMPLE = {
     "type": "/api/docs#offering-not-now",
     "title": "The offering's status does not allow this",
     "status": 409,
-    "detail": "An offering that is closed cannot be taken through “cancel”.",
+    "detail": "ALPHA-1 is closed: it cannot be taken through “cancel” now.",
     "code": "offering-not-now",
     "allowed": [],
 }

@@ -172,6 +172,8 @@ RULES: Mapping[str, str] = {
     "(a warning).",
     "report-empty": "The end-of-course report has no text.",
     "no-reason": "A postponement or a cancellation has no reason (a warning).",
+    "centre-is-paused": "The centre is paused: the act is kept, and is sent once it is resumed "
+    "(a warning).",
     "report-late": "The report comes later than rules.report_days after the end (a warning).",
     "below-pass-mark": "The course is completed with less than rules.pass_percent (a warning).",
 }

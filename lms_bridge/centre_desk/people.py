@@ -13,7 +13,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.domain.errors import BridgeError, LeaseLost, NotFound
 from lms_bridge.domain.lifecycle import EnrolmentAction
 from lms_bridge.domain.model import Centre, EnrolmentStatus, Flow, Kind
-from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.context import Asked, RunContext
 from lms_bridge.sync.enrolment_actions import EnrolmentChange, change_enrolment, find_enrolment
 
 _E = EnrolmentStatus
@@ -69,6 +69,7 @@ def act_on_people(
 def _act_on(
     tx: Connection, context: RunContext, offering_id: int, change: EnrolmentChange
 ) -> PersonOutcome:
+    context.asked = Asked(Kind.ENROLMENT, str(change.action), "", change.number)
     try:
         stored, _ = find_enrolment(tx, context.centre.code, change.number)
         if stored.offering_id != offering_id:
@@ -80,8 +81,6 @@ def _act_on(
     except LeaseLost:
         raise
     except BridgeError as error:
-        context.note(
-            *(Kind.ENROLMENT, API, "change", "refused"), record_id=change.number, error=error
-        )
+        context.note_refusal(error)
         return PersonOutcome(change.number, Outcome.REFUSED, error)
     return PersonOutcome(change.number, Outcome.DONE)

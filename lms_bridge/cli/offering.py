@@ -17,7 +17,7 @@ from lms_bridge.console.session import json_option, user_name, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.lifecycle import OfferingAction
-from lms_bridge.domain.model import Flow, Offering
+from lms_bridge.domain.model import Flow, Offering, OfferingStatus
 from lms_bridge.domain.reviews import POINTS, Outline, ReportFields, ReviewPoint
 from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.store import offerings
@@ -203,7 +203,10 @@ def comment(bridge: Bridge, code: str, text: str, point: str, by: str) -> None:
         return comment_on(tx, context, code, ReviewPoint(point), text, who)
 
     _under_lease(bridge, code, Flow.OFFERINGS, who, act)
-    print_line("The comment is kept. From now on a person ends this review.")
+    with bridge.database.reading() as tx:
+        waits = review_document(tx, code)["status"] == OfferingStatus.SUBMITTED
+    then = "From now on a person ends this review." if waits else "The review was over before."
+    print_line(f"The comment is kept. {then}")
 
 
 @click.command("complete")

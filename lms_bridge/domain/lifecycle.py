@@ -99,10 +99,12 @@ def move_offering(
     """
     after = _status_after(offering, action, report_waits)
     if after is None:
+        allowed = possible_actions(offering, now, report_waits=report_waits)
         raise NotNow(
             "offering-not-now",
-            f"An offering that is {offering.status} cannot be taken through “{action}”.",
-            allowed=possible_actions(offering, now, report_waits=report_waits),
+            f"{offering.code} is {offering.status}: it cannot be taken through “{action}” now.",
+            "" if allowed else "Nothing can be done with it any more. Plan a new offering.",
+            allowed=allowed,
         )
     if action is OfferingAction.PUBLISH and _cannot_begin(offering, now):
         raise NotNow(
@@ -288,7 +290,8 @@ def move_enrolment(
     if after is None:
         raise NotNow(
             "enrolment-not-now",
-            f"An enrolment that is {status or 'not there yet'} cannot be taken through “{action}”.",
+            f"An enrolment in {place.offering.code} that is {status or 'not there yet'} cannot be "
+            f"taken through “{action}”.",
             allowed=enrolment_actions(status),
         )
     if action in _REGISTRATION.values():

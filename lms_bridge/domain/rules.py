@@ -261,6 +261,15 @@ def no_reason(action: str) -> RuleFinding:
     )
 
 
+def sent_when_resumed(centre: str) -> RuleFinding:
+    """What is said of an act with an offering of a paused centre: nothing of it is sent yet."""
+    return RuleFinding(
+        "centre-is-paused",
+        f"{centre} is paused. The act is kept, and is sent once the centre is resumed.",
+        warning=True,
+    )
+
+
 def empty_report() -> RuleFinding:
     """What is said of an end-of-course report without a word in it."""
     return RuleFinding("report-empty", "The report says nothing about the training.", "summary")

@@ -55,7 +55,7 @@ item = Table(
     words("kind", 12),
     Column("record_id", Id),
     words("external_id"),
-    words("action", 12),
+    words("action", 20),
     words("state", 14),
     Column("fields", JSON(none_as_null=True)),
     words("code", 60),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,10 +12,10 @@ from sqlalchemy import Connection
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
 from lms_bridge.domain.lifecycle import EnrolmentAction
-from lms_bridge.domain.model import EnrolmentStatus
+from lms_bridge.domain.model import EnrolmentStatus, Kind
 from lms_bridge.store import enrolments, results
 from lms_bridge.store.enrolments import StoredEnrolment
-from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.enrolment_actions import (
     ACADEMY_CERTIFIES,
     EnrolmentChange,
@@ -59,6 +60,7 @@ def certify(context: RunContext, code: str, learners: Collection[str] = ()) -> l
     Raises:
         NotFound: the centre has no such offering.
     """
+    context.asked = Asked(Kind.OFFERING, "certify", code)
     with context.database.reading() as tx:
         record_id, _ = find_offering(tx, context.centre.code, code)
         stored = enrolments.enrolments_in(tx, [record_id], shown=True)
@@ -73,6 +75,14 @@ def certify(context: RunContext, code: str, learners: Collection[str] = ()) -> l
             known = enrolments.enrolments(tx, mine)  # somebody may have changed them meanwhile
             by_learner = {each.record.learner: each for each in known.values()}
             rows += _rows(tx, context, part, by_learner, _completed(tx, known))
+    counted = Counter(str(each.outcome) for each in rows)
+    with context.writing():  # each certificate has a line of its own; this one says who asked
+        context.note(
+            *(Kind.OFFERING, API, "certify"),
+            record_id=record_id,
+            external_id=code,
+            fields={outcome: (None, number) for outcome, number in counted.items()},
+        )
     return rows
 
 
@@ -123,6 +133,7 @@ def _release(
                 change_enrolment(tx, context, EnrolmentChange(number, EnrolmentAction.COMPLETE))
             change_enrolment(tx, context, EnrolmentChange(number, EnrolmentAction.CERTIFY))
     except (NotFound, NotNow, Refused) as error:
+        context.note_refusal(error)
         return CertificateRow(
             learner, number, CertificateOutcome.REFUSED, error.code, error.message
         )

@@ -19,7 +19,7 @@ from lms_bridge.domain.ports import Action
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.records import OfferingSchema
 from lms_bridge.store import completions, enrolments, offerings, source_links
-from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_offerings
 from lms_bridge.sync.diff import refuse_other_owner
 from lms_bridge.sync.offering_actions import find_offering
@@ -41,6 +41,7 @@ def complete(
         NotFound: the centre has no such offering.
         RecordRefused: a field is unknown, unusable, or given by the source.
     """
+    context.asked = Asked(Kind.OFFERING, "complete", code)
     record_id, before = find_offering(tx, context.centre.code, code)
     earlier = completions.of_offerings(tx, [record_id]).get(record_id, {})
     _check_names(tx, context, record_id, before, given, earlier)

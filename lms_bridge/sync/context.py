@@ -24,8 +24,8 @@ FILES = "files"
 """The system whose links belong to records that came in files."""
 API = "api"
 """The system that the audit names for changes made through the API."""
-APPLIED = "applied"
-"""The audit's state of a change to a canonical record."""
+APPLIED, REFUSED = "applied", "refused"
+"""The audit's states of a change to a canonical record, and of one that was not made."""
 
 
 class Progress(Protocol):
@@ -52,6 +52,16 @@ class Lease:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks for, as the audit names it. ``external_id`` is the thing's own name."""
+
+    kind: Kind
+    action: str
+    external_id: str = ""
+    record_id: int | None = None
+
+
 @dataclass
 class RunContext:
     """One run of one centre.
@@ -60,7 +70,7 @@ class RunContext:
     run, which stores nothing. ``targets`` are the (system, kind) that the run sent to. A run that
     ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
     also of courses in which nobody was since. ``answered``: whether the centre's
-    LMS did, if it was asked.
+    LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can name it.
     """
 
     database: Database
@@ -82,6 +92,7 @@ class RunContext:
     targets: set[tuple[str, str]] = field(default_factory=set)
     conflicts: dict[tuple[str, Kind], set[int]] = field(default_factory=dict)
     answered: bool | None = None
+    asked: Asked | None = None
     _noted: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
@@ -169,6 +180,16 @@ class RunContext:
                 "at": self.now(),
             }
         )
+
+    def note_refusal(self, error: BridgeError) -> None:
+        """Adds what a person asked for and did not get, with the reason."""
+        if self.asked is not None:
+            self.note(
+                *(self.asked.kind, API, self.asked.action, REFUSED),
+                record_id=self.asked.record_id,
+                external_id=self.asked.external_id,
+                error=error,
+            )
 
 
 class DryRun(RunContext):

@@ -48,7 +48,7 @@ from lms_bridge.store import (
 )
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import enrolment as table
-from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_results
 from lms_bridge.sync.offering_actions import changed_meanwhile, find_offering
 
@@ -86,6 +86,7 @@ def register(
         Refused: the learner is known with another e-mail address, registration is not open, or
             the Academy keeps this registration.
     """
+    context.asked = Asked(Kind.ENROLMENT, str(action), f"{code}/{learner.academy_id}")
     offering_id, offering = find_offering(tx, context.centre.code, code)
     learner_id, learner = _find_or_add(tx, context, learner, realm)
     pair = (offering_id, learner_id)
@@ -138,7 +139,10 @@ def change_enrolment(tx: Connection, context: RunContext, act: EnrolmentChange) 
         Refused: somebody changed it meanwhile, its status does not allow the action, or the
             Academy keeps it.
     """
+    context.asked = Asked(Kind.ENROLMENT, str(act.action), "", act.number)
     stored, offering = find_enrolment(tx, context.centre.code, act.number)
+    about = f"{offering.code}/{stored.record.learner}"
+    context.asked = replace(context.asked, external_id=about)
     _check_revision(tx, table, stored.id, act.revision)
     return _move(tx, context, stored, offering, act.action)
 

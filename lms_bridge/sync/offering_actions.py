@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ from lms_bridge.domain.rules import (
     check_report,
     empty_report,
     no_reason,
+    sent_when_resumed,
 )
 from lms_bridge.store import (
     enrolments,
@@ -46,7 +48,7 @@ from lms_bridge.store import (
 )
 from lms_bridge.store.status_history import KeptStatus
 from lms_bridge.store.tables import offering as table
-from lms_bridge.sync.context import API, RunContext
+from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_offerings
 
 
@@ -76,16 +78,22 @@ def change_offering(
             objection does not say why.
         RulesBroken: it cannot be submitted or published as it is.
     """
+    context.asked = Asked(Kind.OFFERING, str(act.action), act.code)
     record_id, before = find_offering(tx, context.centre.code, act.code)
+    context.asked = replace(context.asked, record_id=record_id)
     check_revision(tx, record_id, act.revision)
     if act.action is OfferingAction.OBJECT and not act.reason:
         raise Refused("reason-missing", "An objection says why.", "Send it with a reason.")
     kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
     now = context.now()
     current = replace(before, status=by_clock(before, kept.deadline if kept else None, now))
+    if current != before:
+        _advance(tx, context, [record_id])  # what time has brought has lines of its own
     waits = ReportState.WAITING in reviews.report_states(tx, [record_id]).get(record_id, ())
     after = move_offering(current, act.action, now, report_waits=waits)
     found = _findings(tx, context, record_id, after, act, rules)
+    if not context.centre.active:
+        found.append(sent_when_resumed(context.centre.code))
     broken = [each for each in found if not each.warning]
     if broken:
         raise RulesBroken(broken)
@@ -95,7 +103,7 @@ def change_offering(
         status_history.keep(tx, record_id, KeptStatus(now, deadline, act.reason))
     about_report = is_about_report(current, act.action)
     _keep_papers(tx, record_id, (current, after), act, now, deadline)
-    _change(tx, context, {record_id: (before, after)}, act.reason)
+    _change(tx, context, {record_id: (current, after)}, act.reason)
     _announce(tx, context, after.code, act.action, about_report=about_report)
     if act.action is OfferingAction.CANCEL:
         _cancel_enrolments(tx, context, record_id, after)
@@ -167,6 +175,7 @@ def state_outline(tx: Connection, context: RunContext, code: str, stated: Outlin
         NotFound: the centre has no such offering.
         NotNow: the outline is under review, or was reviewed: it stays as it was submitted.
     """
+    context.asked = Asked(Kind.OFFERING, "outline", code)
     record_id, record = find_offering(tx, context.centre.code, code)
     if record.status is not OfferingStatus.PLANNED:
         raise NotNow(
@@ -194,6 +203,7 @@ def comment_on(
         NotFound: the centre has no such offering.
         NotNow: its outline was never submitted.
     """
+    context.asked = Asked(Kind.OFFERING, "comment", code)
     record_id, record = find_offering(tx, context.centre.code, code)
     now = context.now()
     kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
@@ -277,18 +287,21 @@ def advance_by_time(context: RunContext) -> None:
             if not status_history.due(tx, context.now(), context.centre.code, 1):
                 return
         with context.writing() as tx:
-            _advance(tx, context)
+            due = status_history.due(tx, context.now(), context.centre.code, AT_ONCE)
+            _advance(tx, context, due)
 
 
-def _advance(tx: Connection, context: RunContext) -> None:
+def _advance(tx: Connection, context: RunContext, ids: Collection[int]) -> None:
+    """Brings offerings to where time alone has brought them. The others stay as they are."""
     now = context.now()
-    ids = status_history.due(tx, now, context.centre.code, AT_ONCE)
     known = status_history.kept_statuses(tx, ids)
     changes = {}
     silent = {}
     for record_id, before in offerings.offerings(tx, ids).items():
         kept = known.get(record_id)
         after = replace(before, status=by_clock(before, kept.deadline if kept else None, now))
+        if after == before:
+            continue
         changes[record_id] = (before, after)
         if kept is not None:
             status_history.keep(tx, record_id, KeptStatus(now, None, kept.reason))

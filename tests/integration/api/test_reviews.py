@@ -8,9 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from lms_bridge.admin.pauses import set_active
+from lms_bridge.audit import PAGE, Actor
 from lms_bridge.domain.access import DataScope, Scope
-from lms_bridge.domain.errors import StopRun
+from lms_bridge.domain.errors import NotNow, StopRun
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import (
     ACADEMY,
@@ -21,11 +24,13 @@ from lms_bridge.domain.model import (
     OfferingStatus,
     Result,
 )
-from lms_bridge.store import offerings, results, source_links
+from lms_bridge.store import offerings, results, run_requests, source_links, status_history
 from lms_bridge.store.api_tables import outbox_notice, webhook
 from lms_bridge.store.run_tables import item
+from lms_bridge.store.status_history import KeptStatus
 from lms_bridge.sync import certificates, enrolment_actions
-from lms_bridge.sync.offering_actions import advance_by_time
+from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.offering_actions import OfferingChange, advance_by_time, change_offering
 from lms_bridge.sync.run import RunRequest
 from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
 
@@ -344,3 +349,61 @@ def test_what_the_academy_keeps_is_certified_by_the_academy(world: World) -> Non
     assert (row["outcome"], row["code"]) == ("refused", "academy-certifies")
     alone = world.post(f"/registrations/{number}/certify", token)
     assert (alone.status_code, alone.get_json()["code"]) == (409, "academy-certifies")
+
+
+def test_an_act_after_the_deadline_finds_the_silence_in_the_history(either: World) -> None:
+    token = either.token()
+    act(either, CODE, "submit", token)
+    with either.bridge.database.writing() as tx:  # its deadline passed, and no run was since
+        status_history.keep(tx, either.ids[CODE], KeptStatus(NOW, NOW - DAY))
+    late = act(either, CODE, "object", token, point="accuracy", reason="Too late").get_json()
+    assert late["detail"] == f"{CODE} is reviewed: it cannot be taken through “object” now."
+    assert "publish" in late["allowed"]
+    assert act(either, CODE, "publish", token).status_code == 200
+    lines = either.get(f"/offerings/{CODE}/history", token).get_json()["items"]
+    assert [(each["action"], each["after"]) for each in lines] == [
+        *(("submit", "submitted"), ("silence", "reviewed"), ("publish", "published")),
+    ]
+    (only,) = either.get(f"/offerings/{CODE}/review", token).get_json()["rounds"]
+    assert only["outcome"] == "silence"
+    assert "outline.reviewed" in [event for event, _ in notices(either)]
+
+
+def refusals(world: World) -> list[tuple[str, str, str, str]]:
+    with world.bridge.database.reading() as tx:
+        rows = tx.execute(item.select().where(item.c.state == "refused").order_by(item.c.id)).all()
+    return [(row.kind, row.action, row.external_id, row.code) for row in rows]
+
+
+def test_what_is_refused_is_in_the_audit_by_its_name_whatever_the_door(world: World) -> None:
+    token = world.token()
+    act(world, CODE, "close", token)
+    number = enrol(world, "ONE-open", "SAMPLE-1", EnrolmentStatus.ENROLLED)
+    world.post(f"/registrations/{number}/certify", token)
+    bridge, by = world.bridge, Actor("test", PAGE, NOW)
+
+    def postpone(tx: Connection, context: RunContext) -> None:
+        change = OfferingChange(CODE, OfferingAction.POSTPONE)
+        change_offering(tx, context, change, bridge.settings.rules)
+
+    with pytest.raises(NotNow):
+        bridge.act(bridge.centre("ONE"), Flow.OFFERINGS, by, postpone)
+    assert refusals(world) == [
+        ("offering", "close", CODE, "offering-not-now"),
+        ("enrolment", "certify", "ONE-open/SAMPLE-1", "enrolment-not-now"),
+        ("offering", "postpone", CODE, "offering-not-now"),
+    ]
+
+
+def test_an_act_at_a_paused_centre_says_so_and_is_sent_once_it_is_resumed(world: World) -> None:
+    token, by = world.token(), Actor("test", PAGE, NOW)
+    set_active(world.bridge, "ONE", False, by)
+    for action in ("submit", "review", "publish"):
+        warnings = act(world, CODE, action, token).get_json()["warnings"]
+    assert [each["code"] for each in warnings] == ["centre-is-paused"]
+    with world.bridge.database.writing() as tx:  # the scheduler finds the centre paused
+        run_requests.served(tx, "ONE", (Flow.OFFERINGS,), NOW + DAY, sends_only=True)
+    set_active(world.bridge, "ONE", True, by)
+    with world.bridge.database.reading() as tx:
+        (asked,) = run_requests.waiting(tx, NOW)
+    assert (asked.centre, asked.flows, asked.sends_only) == ("ONE", (Flow.OFFERINGS,), True)
