@@ -25,6 +25,7 @@ from lms_bridge.web.access import (
     signed_in,
     the_bridge,
 )
+from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.languages import NAMES
 
 pages = Blueprint("own_account", __name__, url_prefix="/account", template_folder="templates")
@@ -63,6 +64,7 @@ def show() -> ResponseReturnValue:
 
 
 @pages.post("")
+@keeps_form
 @needs(None)
 def change() -> ResponseReturnValue:
     _, account = _own()
@@ -184,6 +186,9 @@ def _page(problem: BridgeError | None = None, *, done: str = "", secret: str = "
     page = render_template(
         "accounts/own.html",
         account=account,
+        own=form_given()
+        if form_was_kept() or request.endpoint == "own_account.change"
+        else account,
         languages=NAMES.items(),
         time_zones=sorted(available_timezones()),
         shortest=passwords.SHORTEST,

@@ -21,6 +21,7 @@ from lms_bridge.store import centres
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
 from lms_bridge.web.access import current_actor, needs, the_bridge
+from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import SIZE, number_param
 from lms_bridge.web.sessions import link_address
 
@@ -36,6 +37,7 @@ def show() -> ResponseReturnValue:
 
 
 @pages.post("")
+@keeps_form
 @needs(Scope.ADMINISTER)
 def make() -> ResponseReturnValue:
     """Gives a role to the account with this address, which is made where there is none."""
@@ -125,7 +127,7 @@ def _page(problem: BridgeError | None = None, **values: object) -> Response:
         roles=ROLE_MEANINGS,
         link_minutes=the_bridge().settings.sign_in.link_minutes,
         problem=problem,
-        **{"form": {}, **values},
+        **{"form": form_given() if form_was_kept() else {}, **values},
     )
     response = make_response(page, 200 if problem is None else 400)
     response.headers["Cache-Control"] = "no-store"

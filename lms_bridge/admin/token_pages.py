@@ -13,6 +13,7 @@ from lms_bridge.domain.errors import Refused
 from lms_bridge.reference import reference
 from lms_bridge.store import centres
 from lms_bridge.web.access import current_actor, needs, the_bridge
+from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import number_in
 from lms_bridge.webhooks.service import switch_off_without_token
 
@@ -26,6 +27,7 @@ def show() -> str:
 
 
 @pages.post("/tokens")
+@keeps_form
 @needs(Scope.ADMINISTER)
 def make() -> ResponseReturnValue:
     """Makes a token. It is shown in this one answer, and nowhere kept."""
@@ -56,6 +58,8 @@ def revoke(prefix: str) -> ResponseReturnValue:
 
 
 def _list(*, made: str = "", text: str = "", problem: str = "") -> str:
+    form = form_given() if problem or form_was_kept() else {}
+    ticked = request.form.getlist("scope") or form.get("scope", "").split("\n")
     with the_bridge().database.reading() as tx:
         found = store.all_tokens(tx)
         known = centres.all_centres(tx, active_only=True)
@@ -69,4 +73,6 @@ def _list(*, made: str = "", text: str = "", problem: str = "") -> str:
         made=made,
         text=text,
         problem=problem,
+        form=form,
+        ticked=ticked,
     )

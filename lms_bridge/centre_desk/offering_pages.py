@@ -150,7 +150,7 @@ def act(code: str, offering: str) -> ResponseReturnValue:
 
 def _action() -> OfferingAction | None:
     """What the form, or else the address, names; only what needs no paper of its own."""
-    named = request.form.get("action", request.args.get("action", ""))
+    named = form_given().get("action", request.args.get("action", ""))
     return OfferingAction(named) if named in set(ACTED_ON) else None
 
 

@@ -23,6 +23,7 @@ from lms_bridge.store.registration_forms import (
 from lms_bridge.sync.context import API, RunContext
 from lms_bridge.sync.offering_actions import changed_meanwhile
 from lms_bridge.web.access import current_actor, needs, the_bridge
+from lms_bridge.web.kept_forms import form_given, keeps_form
 
 _PATH = "/<code>/questions/<path:offering>"
 
@@ -35,13 +36,13 @@ def questions(code: str, offering: str) -> ResponseReturnValue:
 
 
 @pages.post(_PATH)
+@keeps_form
 @needs(Scope.WRITE_OFFERINGS)
 def set_all_questions(code: str, offering: str) -> ResponseReturnValue:
     """Replaces the questions. The same form sent twice changes nothing."""
     centre, number, record = course_at(Scope.WRITE_OFFERINGS, code, offering)
-    text = request.form.get("questions", "")
     try:
-        given = _questions_in(text)
+        given = _questions_in(request.form.get("questions", ""))
         before = tuple(_lines(request.form.get("before", "")))
 
         def act(tx: Connection, context: RunContext) -> None:
@@ -62,7 +63,7 @@ def set_all_questions(code: str, offering: str) -> ResponseReturnValue:
         the_bridge().act(centre, Flow.OFFERINGS, current_actor(), act)
     except BridgeError as error:
         status = 503 if isinstance(error, Overloaded) else 422
-        return _page(centre, number, record, text, error), status
+        return _page(centre, number, record, error), status
     return redirect(
         url_for("centre_desk.questions", code=code, offering=offering, done="questions"), 303
     )
@@ -90,17 +91,19 @@ def _page(
     centre: Centre,
     number: int,
     record: Offering,
-    text: str | None = None,
     problem: BridgeError | None = None,
 ) -> str:
     with the_bridge().database.reading() as tx:
         kept = questions_of(tx, number)
+    given = form_given()
     return render_template(
         "centre_desk/questions.html",
         centre=centre,
         course=record,
         kept=kept,
-        text="\n".join(kept) if text is None else text,
+        # As the reader saw them: others may have changed them since.
+        before=given.get("before", "\n".join(kept)),
+        text=given.get("questions", "\n".join(kept)),
         done=request.args.get("done", ""),
         problem=said(problem) if problem else (),
     )

@@ -46,6 +46,7 @@ from lms_bridge.web.access import (
     takes_files,
     the_bridge,
 )
+from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import SIZE, number_in
 
 _PATH = "/<code>/results/<path:offering>"
@@ -68,6 +69,7 @@ def results(code: str, offering: str) -> ResponseReturnValue:
 
 
 @pages.post(_PATH)
+@keeps_form
 @needs(Scope.WRITE_RESULTS)
 def enter_all(code: str, offering: str) -> ResponseReturnValue:
     """Enters the rows that say something new. Each row has an outcome of its own."""
@@ -89,7 +91,7 @@ def enter_all(code: str, offering: str) -> ResponseReturnValue:
 
 
 def _filter() -> PeopleFilter:
-    given = request.values
+    given = {**(form_given() if form_was_kept() else request.form), **request.args}
     text = given.get("text", "").replace("\x00", "").strip()[:100]
     return PeopleFilter(text=text, after=number_in(given.get("after", ""), digits=18))
 
@@ -135,6 +137,7 @@ def _page(
         for each in written.values()
         for name, text in each.wrong.items()
     }
+    kept = form_given() if form_was_kept() else {}
     unsaved = {id_ for id_ in written if written[id_].fields is None or id_ in refused or problem}
     return render_template(
         "centre_desk/results.html",
@@ -144,8 +147,15 @@ def _page(
         rows=rows,
         known=known,
         values={
-            row.id: dict(written[row.id].given) if row.id in unsaved else _shown(known, row, record)
+            row.id: dict(written[row.id].given)
+            if row.id in unsaved
+            else _kept_row(kept, row.id) or _shown(known, row, record)
             for row in rows
+        },
+        revisions={
+            row.id: kept.get(f"revision-{row.id}") or known[row.id].revision
+            for row in rows
+            if row.id in known
         },
         next_after=rows[-1].id if len(found) > SIZE else 0,
         may_write=signed_in().may(Scope.WRITE_RESULTS, centre),
@@ -161,6 +171,11 @@ def _page(
         wrong=wrong,
         problem=said(problem) if problem else (),
     )
+
+
+def _kept_row(kept: Mapping[str, str], number: int) -> dict[str, str]:
+    """What the reader wrote into a row before their session ended."""
+    return {name: kept[f"{name}-{number}"] for name in FIELDS if f"{name}-{number}" in kept}
 
 
 def _shown(known: Mapping[int, KnownResult], row: Any, record: Offering) -> dict[str, str]:

@@ -92,7 +92,8 @@ def _keep(person: str) -> str:
     page = _page()
     if len(page) > store.LONGEST_PAGE:
         return ""
-    fields = {name: text for name, text in request.form.items() if name != TOKEN}
+    # Several values of one name, such as ticked boxes, are lines.
+    fields = {name: "\n".join(texts) for name, texts in request.form.lists() if name != TOKEN}
     with the_bridge().database.writing() as tx:
         store.keep(tx, person, page, fields, utc_now())
     return page
