@@ -35,6 +35,7 @@ made_once.keep_modules()
 made_once.keep_route_builders()
 made_once.keep_statements()
 made_once.keep_keys()
+made_once.keep_templates()
 settings.register_profile(
     "lms_bridge",
     deadline=None,  # machines differ; the suite as a whole has its limit
@@ -58,6 +59,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     if getattr(option, "numprocesses", None) and option.dist == "no":
         option.dist = "worksteal"
+
+
+def pytest_collection_finish() -> None:
+    made_once.spare_the_collector()
 
 
 @pytest.fixture(scope="session")

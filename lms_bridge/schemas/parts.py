@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields as dataclass_fields
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from marshmallow import RAISE, Schema, ValidationError, fields
@@ -62,6 +63,7 @@ def _within(bounds: Bounds | None) -> list[Callable[[float], None]]:
     return [check]
 
 
+@cache
 def fields_of(part: type[DataclassInstance]) -> dict[str, tuple[type, Bounds | None]]:
     """The kind of every field of a dataclass, and the bounds that stand beside it."""
     hints = get_type_hints(part, include_extras=True)
@@ -75,6 +77,12 @@ def _kind_and_bounds(hint: Any) -> tuple[type, Bounds | None]:
     return kind, next((each for each in beside if isinstance(each, Bounds)), None)
 
 
+@cache
+def _schema_of(part: type[DataclassInstance]) -> Schema:
+    known = fields_of(part)
+    return Schema.from_dict({key: _field(*of) for key, of in known.items()})(unknown=RAISE)
+
+
 def read_part(
     part: type[Part], given: Mapping[str, object], name: str, base: Part | None = None
 ) -> tuple[Part, list[str]]:
@@ -84,15 +92,13 @@ def read_part(
     returned as it was.
     """
     start: Part = part() if base is None else base
-    known = fields_of(part)
-    schema = Schema.from_dict({key: _field(*of) for key, of in known.items()})(unknown=RAISE)
     try:
-        values = schema.load(dict(given))
+        values = _schema_of(part).load(dict(given))
     except ValidationError as error:
         return start, [
             f"{name}.{key} {_complaint(message)}" for key, message in error.messages_dict.items()
         ]
-    current = {key: getattr(start, key) for key in known}
+    current = {key: getattr(start, key) for key in fields_of(part)}
     return part(**{**current, **values}), []
 
 

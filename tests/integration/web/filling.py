@@ -39,6 +39,7 @@ from lms_bridge.store import (
 )
 from lms_bridge.store import results as result_rows
 from lms_bridge.store.database import Database
+from tests.made_once import filled_once
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
@@ -116,6 +117,7 @@ def sample_offerings() -> list[Offering]:
     return [described, arabic, *many, over]
 
 
+@filled_once
 def fill(database: Database) -> None:
     """Fills an empty database."""
     with database.writing() as tx:
