@@ -121,10 +121,9 @@ def revoke_role(database: Database, who: str | int, grant: Grant, *, by: Actor) 
     with database.writing() as tx:
         found = find_account(tx, who)
         if grant not in found.grants:
-            known = ", ".join(map(str, found.grants)) or "none"
-            raise NotFound(
-                "no-such-role", f"The account is no {grant}.", f"Its roles are: {known}."
-            )
+            known = ", ".join(map(str, found.grants))
+            remedy = f"Its roles are: {known}." if known else "The account has no role."
+            raise NotFound("no-such-role", f"The account is no {grant}.", remedy)
         accounts.remove_grant(tx, found.number, grant)
         record_account(tx, by, found.number, "revoke role", {"role": (str(grant), None)})
         found = _existing(tx, found.number)

@@ -188,7 +188,8 @@ def _registered(tx: Connection, record: Enrolment | None, course: Offering) -> J
         return JourneyStep(title, state, f"The status of the place is {record.status}.", helps)
     text = "The bridge knows no registration of this learner in this course."
     if _in_quarantine(tx, course.centre):
-        text += " Registrations of this centre are in quarantine; it may be one of them."
+        quarantined = "Registrations of this centre are in quarantine; it may be one of them."
+        text = f"{text} {quarantined}"
     helps = f"lms-bridge sync --centre {course.centre} --flow enrolments"
     return JourneyStep(title, FAILED, text, f"Register at the Academy; then: {helps}")
 
@@ -259,14 +260,15 @@ def _enrolled(
 def _sent(tx: Connection, title: str, row: Row[Any], code: str, now: datetime) -> JourneyStep:
     """What became of a record that a target is to hold."""
     retry = f"lms-bridge resend --centre {code}"
+    system = system_label(row.system)
     held = _hold_about(tx, row)
     if held is not None:
         text = f"Hold {held.id} keeps it until a person decides ({held.reason})."
         return JourneyStep(title, WAITS, text, f"lms-bridge hold show {held.id}", held.created_at)
     if row.desired == row.acknowledged and not row.sending:
         if row.desired in (EMPTY, GONE_HASH):
-            return JourneyStep(title, NONE, f"{_at(row)} holds none, and none is to be there.")
-        return JourneyStep(title, DONE, f"{_at(row)} confirmed what the bridge sent.")
+            return JourneyStep(title, NONE, f"{system} holds none, and none is to be there.")
+        return JourneyStep(title, DONE, f"{system} confirmed what the bridge sent.")
     if row.error:
         again = row.next_attempt
         when = (
@@ -276,15 +278,11 @@ def _sent(tx: Connection, title: str, row: Row[Any], code: str, now: datetime) -
         return JourneyStep(title, FAILED, text, retry, row.failed_since)
     if row.sending:
         return JourneyStep(
-            title, WAITS, f"It was sent, and {_at(row)} did not confirm it yet.", retry
+            title, WAITS, f"It was sent, and {system} did not confirm it yet.", retry
         )
     return JourneyStep(
         title, WAITS, "It is due, and the next run sends it.", f"lms-bridge sync --centre {code}"
     )
-
-
-def _at(row: Row[Any]) -> str:
-    return str(system_label(row.system))
 
 
 def _hold_about(tx: Connection, row: Row[Any]) -> Row[Any] | None:
@@ -345,7 +343,8 @@ def _access(
     refused = _refused(tx, course.centre)
     text = f"A launch opens it now. {seen}"
     if refused:
-        text += f" {refused} launches or calls of this centre's connections were refused lately."
+        lately = f"{refused} launches or calls of this centre's connections were refused lately."
+        text = f"{text} {lately}"
     return JourneyStep(title, DONE, text, "lms-bridge lti refused NUMBER" if refused else "")
 
 

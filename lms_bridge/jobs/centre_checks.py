@@ -26,7 +26,7 @@ from lms_bridge.worker_pool import WorkerPool
 
 SECONDS = 60.0
 """No request of a check begins later; each request has its own deadline besides."""
-TOO_LONG = "The check took more than {seconds:.0f} seconds. The LMS is slow: try it again later."
+TOO_LONG = "The check took more than {seconds} seconds. The LMS is slow: try it again later."
 AT_ONCE = 4
 CHECKS = "lms_bridge_checks"
 """The name under which an application keeps the checks of its process."""
@@ -61,7 +61,7 @@ def check_centre(bridge: Bridge, centre: Centre, by: str, seconds: float = SECON
         with starting_until(deadline):
             for finding in lms.probe() if isinstance(lms, Probes) else ():
                 if deadline.left() <= 0:  # it only says that no request began any more
-                    error = TOO_LONG.format(seconds=seconds)
+                    error = TOO_LONG.format(seconds=round(seconds))
                     break
                 findings.append(finding)
     except BridgeError as failed:

@@ -161,8 +161,9 @@ def renew_membership(
         if starts_on is not None:
             raise Refused(
                 "membership-holds",
-                f"The membership holds until {before.ends_on or 'its cycle ends'}: it needs no "
-                "new first day.",
+                f"The membership holds until {before.ends_on}: it needs no new first day."
+                if before.ends_on
+                else "The membership holds until its cycle ends: it needs no new first day.",
                 "Give the last day alone.",
             )
         after = Period(before.starts_on, ends_on or cycle.ends_on)

@@ -22,9 +22,9 @@ FOLDER = Path(__file__).parent / "translations"
 
 WORDS = frozenset(
     {
-        *("action", "damage", "error", "flow", "how", "kind", "loss", "message", "problem"),
-        *("reason", "refused", "remedy", "said", "side", "state", "status", "then", "what"),
-        *("when", "where", "which", "whose", "why"),
+        *("action", "completed", "damage", "error", "flow", "how", "kind", "loss", "message"),
+        *("problem", "reason", "refused", "remedy", "said", "score", "side", "state", "status"),
+        *("system", "then", "what", "when", "where", "which", "whose", "why"),
     }
 )
 """Names of values that are words or sentences of the code themselves: they are translated, too. Any
@@ -160,6 +160,9 @@ def _fits(template: _Template, value: Parts, *, strict: bool) -> bool:
 def _value(name: str, value: str, language: str) -> Parts:
     if name.removesuffix("_2") not in WORDS:
         return (Part(value, Kind.VALUE),)
+    label = _catalogue(language).texts.get(value.replace("_", " ").capitalize())
+    if label and value.islower():
+        return (Part(label[:1].lower() + label[1:]),)
     return parts(value, language) or (Part(value, Kind.ENGLISH),)
 
 

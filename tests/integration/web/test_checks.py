@@ -96,7 +96,7 @@ def test_a_check_begins_no_request_after_its_time(
     connect(client, sqlite_database, moodle.url, SERVICE_TOKEN)
     bridge = client.application.extensions["lms_bridge"]
     found = check_centre(bridge, bridge.centre("AFR"), "Sample Operator", seconds=0.0)
-    assert (found.findings, found.error) == ((), TOO_LONG.format(seconds=0.0))
+    assert (found.findings, found.error) == ((), TOO_LONG.format(seconds=0))
 
 
 def test_who_may_only_read_sees_a_check_and_begins_none(

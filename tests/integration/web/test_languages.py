@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
 import lms_bridge
+from lms_bridge.audit import Subject
 from lms_bridge.reference import reference
 from lms_bridge.web.filters import AVAILABILITIES, ENROLMENT_STATUSES, OFFERING_STATUSES
 from lms_bridge.web.languages import LANGUAGES, NAMES, known
@@ -82,6 +83,7 @@ def test_every_marked_text_is_translated_and_no_translation_is_left_over(languag
     texts = all_ids(language)
     shown = in_templates() | in_reference() | set(OFFERING_STATUSES.values())
     shown |= set(AVAILABILITIES.values()) | set(ENROLMENT_STATUSES.values()) | in_navigation()
+    shown |= {word for each in Subject for word in (each.flow, each.replace("_", " "))}
     assert shown - texts == set()
     assert texts - shown - in_code() == set()
     assert texts == all_ids("fr")

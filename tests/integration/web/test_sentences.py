@@ -19,8 +19,7 @@ ROOMS = (
 CONNECTORS = ("academy_http", "embedded", "files", "lti", "moodle")
 ROOMS_TO_COME = frozenset(
     {
-        *("admin", "network", "lti", "accounts", "webhooks", "centre_desk", "review", "catalogue"),
-        *("api", "domain", "http", "intake", "schemas", "sync", "jobs", *CONNECTORS),
+        *("lti", "domain", "http", "intake", "schemas", "sync", *CONNECTORS),
     }
 )
 ONLY_ELSEWHERE = frozenset(
@@ -28,6 +27,13 @@ ONLY_ELSEWHERE = frozenset(
         "An operator's name has 1 to {longest_name} characters that can be printed.",
         "Name the operator with --name.",
         "a session needs an account or a learner",
+        "lms-bridge person match {academy_id} --centre {code} (--account ID | --create)",
+        "lms-bridge lti refused NUMBER",
+        "the OpenID provider",
+        "the number does not fit an identifier",
+        "Three days, with a visit to the monitoring station.",
+        "view=mine needs a token with the scope {read_offerings}.",
+        "not among the areas of {name}{whole}: {strange}",
     }
 )
 """Sentences that only a command, the log or a developer sees."""
@@ -66,7 +72,7 @@ def shown(text: str, language: str = "fr") -> str:
         ("There is no connection 7", ""),
         ("There is no connection .", ""),
         ('There is no centre "A. B\'s".', "Il n’y a pas de centre « [A. B's] »."),
-        ("The status of the place is refused.", "Le statut de la place est : refusé."),
+        ("The status of the place is enrolled.", "Le statut de la place est : admis."),
         ("The status of the place is strange.", "Le statut de la place est : <strange>."),
         # what others wrote around it
         (
