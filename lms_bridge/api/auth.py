@@ -38,6 +38,13 @@ class Caller:
             return ACADEMY
         return self.token.name if self.token else ""
 
+    @property
+    def sender(self) -> str:
+        """Who shares what one sender may take: all tokens of a centre are one."""
+        if self.token is None:
+            return self.name
+        return self.token.reach.centre or self.token.prefix
+
     def by(self) -> Actor:
         return Actor(self.name, API, utc_now())
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from flask import Flask, Response, current_app
 from sqlalchemy import Connection
@@ -25,6 +26,8 @@ from lms_bridge.web.access import the_bridge
 
 Act = Callable[[Connection, RunContext], ApiResponse]
 _Results = list[ApiResponse | BridgeError]
+Aside = Callable[[], AbstractContextManager[None]]
+"""Around a wait for a busy centre: gives up what others could use meanwhile."""
 _Run = Callable[[RunContext, KeyClaim | None, _Results], None]
 _FLOWS = {
     Kind.OFFERING: Flow.OFFERINGS,
@@ -37,7 +40,7 @@ BUSY_SECONDS = 30
 """``Retry-After`` while a centre is being synced."""
 
 
-def change(centre: Centre, kind: Kind, act: Act) -> Response:
+def change(centre: Centre, kind: Kind, act: Act, aside: Aside = nullcontext) -> Response:
     """Makes a change in one transaction under the centre's lease, as a run of its own.
 
     Raises:
@@ -60,11 +63,14 @@ def change(centre: Centre, kind: Kind, act: Act) -> Response:
                 context.note_refusal(error)
         results.append(result)  # only after the commit
 
-    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim))
+    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim, aside))
 
 
 def change_in_parts(
-    centre: Centre, kind: Kind, act: Callable[[RunContext], ApiResponse]
+    centre: Centre,
+    kind: Kind,
+    act: Callable[[RunContext], ApiResponse],
+    aside: Aside = nullcontext,
 ) -> Response:
     """The same for an ``act`` that makes transactions of its own. If it breaks off, what it did
     before stays, and the request may be repeated."""
@@ -84,7 +90,7 @@ def change_in_parts(
             _keep(tx, claim, result)
         results.append(result)
 
-    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim))
+    return done_once(lambda claim: _under_lease(the_bridge(), centre, kind, run, claim, aside))
 
 
 def _keep(tx: Connection, claim: KeyClaim | None, result: ApiResponse) -> None:
@@ -126,7 +132,12 @@ def _keep_refusal(claim: KeyClaim, error: BridgeError) -> Response | None:
 
 
 def _under_lease(
-    bridge: Bridge, centre: Centre, kind: Kind, act: _Run, claim: KeyClaim | None
+    bridge: Bridge,
+    centre: Centre,
+    kind: Kind,
+    act: _Run,
+    claim: KeyClaim | None,
+    aside: Aside,
 ) -> ApiResponse:
     results: _Results = []
 
@@ -138,12 +149,13 @@ def _under_lease(
     )
     report = bridge.runner().run(request, run)
     if report.status == BUSY:
-        with waiting_slots().slot() as may_wait:
+        with waiting_slots().slot(centre.code) as may_wait:
             end = time.monotonic() + bridge.settings.api.wait_seconds * may_wait
             while report.status == BUSY:
                 if time.monotonic() >= end:
                     raise _busy(centre)
-                time.sleep(_POLL_SECONDS)
+                with aside():
+                    time.sleep(_POLL_SECONDS)
                 report = bridge.runner().run(request, run)
     if not results:
         raise _reason(centre, [error for _, error in report.errors])
@@ -184,17 +196,29 @@ class WaitingSlots:
     """How many requests of a process may wait for busy centres."""
 
     def __init__(self, size: int) -> None:
-        self._slots = threading.BoundedSemaphore(size)
+        self._size = size
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def slot(self) -> Iterator[bool]:
-        """A slot for as long as the block lasts; False where none is free."""
-        acquired = self._slots.acquire(blocking=False)
+    def slot(self, centre: str) -> Iterator[bool]:
+        """A slot for as long as the block lasts; False where none is free. A centre that has one
+        gets no other of the last half, so that the others find some."""
+        taken = self._take(centre)
         try:
-            yield acquired
+            yield taken
         finally:
-            if acquired:
-                self._slots.release()
+            if taken:
+                with self._lock:
+                    self._taken -= Counter([centre])
+
+    def _take(self, centre: str) -> bool:
+        with self._lock:
+            most = max(1, self._size // 2) if self._taken[centre] else self._size
+            if self._taken.total() >= most:
+                return False
+            self._taken[centre] += 1
+            return True
 
 
 def add_waiting_slots_to(app: Flask, bridge: Bridge) -> None:

@@ -103,14 +103,14 @@ def _guarded(view: View, declared: Route) -> View:
     def guarded(**path: Any) -> Response:
         if declared.signed and is_signed():
             allow_body(declared.max_bytes)
-            authenticate_signed()
+            sender = authenticate_signed().name
         else:
-            authenticate(declared.scope)
+            sender = authenticate(declared.scope).sender
         loaded = []
         if query is not None:
             loaded.append(_load(query, request.args.to_dict()))
         if declared.media:
-            allow_body(declared.max_bytes)
+            allow_body(declared.max_bytes, sender)
             _check_body(declared)
         if declared.body is not None:
             loaded.append(_load(declared.body, _json_body()))

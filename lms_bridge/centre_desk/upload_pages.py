@@ -7,6 +7,7 @@ one that the reader compared them with.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from lms_bridge.domain.errors import BridgeError, Overloaded, Refused
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.formats import Body, format_of
-from lms_bridge.intake.places import WorkDeadline, push_place
+from lms_bridge.intake.places import PushPlace, WorkDeadline, push_place
 from lms_bridge.intake.push import Push, apply_any
 from lms_bridge.intake.report import PushReport, RowOutcome
 from lms_bridge.intake.schedule import schedule_state
@@ -80,8 +81,8 @@ def send_upload(code: str) -> ResponseReturnValue:
             bool(request.form.get("whole")),
             octets,
         )
-        with push_place(centre.code, f"session {new.session}", 0):
-            _push(centre, new)
+        with _place(new) as place:
+            _push(centre, new, place)
     except BridgeError as error:
         return _form(centre, error)
     with the_bridge().database.writing() as tx:
@@ -129,10 +130,21 @@ def _upload(centre: Centre) -> Upload | None:
         return uploads.find(tx, signed_in().session.number, centre.code, utc_now())
 
 
-def _push(centre: Centre, upload: Upload) -> Push:
+def _place(upload: Upload) -> AbstractContextManager[PushPlace]:
+    seconds = the_bridge().settings.api.wait_seconds
+    return push_place(upload.centre, f"session {upload.session}", seconds)
+
+
+def _push(centre: Centre, upload: Upload, place: PushPlace) -> Push:
     """Raises Refused where the file cannot be read to its end."""
     watch = WorkDeadline(the_bridge().settings.api.push_seconds, client_left)
-    body = Body(upload.octets, upload.format, centre.time_zone, watch.check)
+    body = Body(
+        upload.octets,
+        upload.format,
+        centre.time_zone,
+        watch.check,
+        lambda: place.give_way(watch),
+    )
     return Push(body, scan(body), upload.whole)
 
 
@@ -146,8 +158,8 @@ def _apply(centre: Centre, upload: Upload, state: str) -> PushReport:
         if schedule_state(tx, centre.code) != state:
             raise changed_meanwhile()
 
-    with push_place(centre.code, f"session {upload.session}", 0):
-        push = _push(centre, upload)
+    with _place(upload) as place:
+        push = _push(centre, upload, place)
 
         def act(context: RunContext) -> None:
             reports.append(apply_any(context, push, bridge.settings.rules, check))
@@ -200,8 +212,8 @@ def _compared(
     context = dry_run_of(bridge.database, centre, bridge.policy_of(centre))
     states: list[str] = []
     try:
-        with push_place(centre.code, f"session {upload.session}", 1):
-            push = _push(centre, upload)
+        with _place(upload) as place:
+            push = _push(centre, upload, place)
             report = apply_any(
                 context,
                 push,

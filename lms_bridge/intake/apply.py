@@ -40,10 +40,12 @@ from lms_bridge.sync.spool import ChangedRecord
 
 @dataclass
 class Scan:
-    """``first`` is {id: number of its row}. ``repeated`` is {id: numbers of all its rows}, for ids
-    of several rows. ``unclear`` are the numbers of rows that might be any offering's."""
+    """``values`` are those of all rows. ``first`` is {id: number of its row}. ``repeated`` is {id:
+    numbers of all its rows}, for ids of several rows. ``unclear`` are the numbers of rows that
+    might be any offering's."""
 
     total: int = 0
+    values: int = 0
     first: dict[str, int] = field(default_factory=dict)
     repeated: dict[str, list[int]] = field(default_factory=dict)
     unclear: list[int] = field(default_factory=list)
@@ -52,8 +54,10 @@ class Scan:
 def scan(body: Body) -> Scan:
     """Raises Refused as ``Body.rows`` does."""
     found = Scan()
-    for row in body.rows():
+    for row, values in body.weighed_rows():
+        body.give_way()
         found.total += 1
+        found.values += values
         if not row.known:
             found.unclear.append(row.number)
         if not 0 < len(row.external_id) <= LONGEST_ID:

@@ -58,12 +58,13 @@ def format_of(name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Body:
     """``time_zone`` is that of local times in rows which name none. ``check`` is called for each
-    row, and raises what ends the work."""
+    row, and raises what ends the work. ``give_way`` is called where others may go first."""
 
     octets: bytes
     format: str
     time_zone: str
     check: Callable[[], None] = lambda: None
+    give_way: Callable[[], None] = lambda: None
 
     def rows(self) -> Iterator[PushedRow]:
         """The rows in their order, made one at a time, so that few of them are in memory at once.
@@ -71,6 +72,10 @@ class Body:
         Raises:
             Refused: the body is not in its format, or is too much.
         """
+        return (row for row, _ in self.weighed_rows())
+
+    def weighed_rows(self) -> Iterator[tuple[PushedRow, int]]:
+        """The same, each with the number of its values."""
         if self.format == CALENDAR and len(self.octets) > MOST_CALENDAR_BYTES:
             raise _too_large(f"{MOST_CALENDAR_BYTES:,} bytes, which a calendar may have")
         values = unknown = 0
@@ -90,7 +95,7 @@ class Body:
                     "changed.",
                     "Send it in parts, with PATCH.",
                 )
-            yield row
+            yield row, more.values
 
 
 def _too_large(what: str) -> Refused:

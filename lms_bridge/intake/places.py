@@ -1,4 +1,8 @@
-"""How many pushes a process reads at once, and what ends one before it is read."""
+"""Which pushes are read and applied now: few at once, in turns, and what ends one.
+
+A push that works for long lets others go first whenever they wait. So nobody waits for the end of
+another centre's largest schedule, and the centre that was at work least lately goes first.
+"""
 
 from __future__ import annotations
 
@@ -11,44 +15,14 @@ from lms_bridge.api.changes import waiting_slots
 from lms_bridge.domain.errors import Overloaded
 
 MOST_AT_ONCE = 2
-"""Pushes that a process reads and applies at once: the others' requests need its time, too."""
+"""Pushes that a process works at at once: the others' requests need its time, too."""
+MOST_BEGUN = 4
+"""Those at work, and those that let others go first. All of them are in memory."""
+TURN_SECONDS = 0.5
+"""How long a push works before it lets others go first."""
 AFTER_SECONDS = 10
 """``Retry-After`` while there is no place."""
 _CHECK_SECONDS = 0.2
-
-_changed = threading.Condition()
-_taken: set[tuple[str, str]] = set()
-"""The centres and tokens whose pushes have places."""
-
-
-@contextmanager
-def push_place(centre: str, token: str, wait_seconds: float) -> Iterator[None]:
-    """A place for a push of one centre by one token, for as long as the block lasts.
-
-    Raises:
-        Overloaded: until the end of the wait, another push of this centre or by this token was
-            being read, or others had all places.
-    """
-
-    def is_free() -> bool:
-        others = len(_taken) < MOST_AT_ONCE
-        return others and all(centre != one and token != other for one, other in _taken)
-
-    with waiting_slots().slot() as may_wait, _changed:
-        if not _changed.wait_for(is_free, timeout=wait_seconds * may_wait):
-            raise Overloaded(
-                "push-waits",
-                "Other pushes are being read at the moment. Nothing was changed.",
-                "Send it again after the seconds that Retry-After names.",
-                after=AFTER_SECONDS,
-            )
-        _taken.add((centre, token))
-    try:
-        yield
-    finally:
-        with _changed:
-            _taken.discard((centre, token))
-            _changed.notify_all()
 
 
 class WorkDeadline:
@@ -72,3 +46,129 @@ class WorkDeadline:
                 "Send it in parts, with PATCH.",
                 after=AFTER_SECONDS,
             )
+
+    def extend(self, seconds: float) -> None:
+        """So many seconds were others'."""
+        self._began += seconds
+
+
+class PushPlace:
+    """The place of one push of a centre, by one token."""
+
+    def __init__(self, centre: str, token: str) -> None:
+        self.centre, self.token = centre, token
+        self.since = self.left = 0.0
+        """When its turn began, and when it let others go first."""
+
+    def give_way(self, watch: WorkDeadline) -> None:
+        """Lets others go first, if they wait and this push has had its turn. It is called where
+        the push holds no lock of the database."""
+        if time.monotonic() - self.since >= TURN_SECONDS and _places.is_wanted():
+            with self.aside():
+                pass
+            watch.extend(max(0.0, self.since - self.left))
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Others may work while the block lasts; then it waits for its next turn."""
+        self.left = time.monotonic()
+        _places.leave(self)
+        try:
+            yield
+        finally:
+            _places.go_on(self)
+
+
+class _Places:
+    """Those of this process. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._begun: list[PushPlace] = []
+        self._at_work: list[PushPlace] = []
+        self._waiting: list[PushPlace] = []
+        self._last: dict[str, float] = {}
+        """When a centre was at work last."""
+
+    def begin(self, place: PushPlace, seconds: float) -> bool:
+        """Waits so long for a place. Returns whether there was one."""
+        with self._changed:
+            began = self._wait(place, seconds)
+            if began:
+                self._begun.append(place)
+            self._changed.notify_all()
+        return began
+
+    def leave(self, place: PushPlace) -> None:
+        with self._changed:
+            self._at_work.remove(place)
+            self._last[place.centre] = time.monotonic()
+            self._changed.notify_all()
+
+    def go_on(self, place: PushPlace) -> None:
+        with self._changed:
+            self._wait(place, None)
+            self._changed.notify_all()
+
+    def end(self, place: PushPlace) -> None:
+        with self._changed:
+            self._begun.remove(place)
+        self.leave(place)
+
+    def is_wanted(self) -> bool:
+        """Whether a push waits that could work now, were a place free."""
+        with self._changed:
+            return any(map(self._may_work, self._waiting))
+
+    def _wait(self, place: PushPlace, seconds: float | None) -> bool:
+        self._waiting.append(place)
+        try:
+            came = self._changed.wait_for(lambda: self._is_next(place), seconds)
+        finally:
+            self._waiting.remove(place)
+        if came:
+            self._at_work.append(place)
+            place.since = time.monotonic()
+        return came
+
+    def _is_next(self, place: PushPlace) -> bool:
+        if len(self._at_work) >= MOST_AT_ONCE:
+            return False
+        ready = filter(self._may_work, self._waiting)
+        return place is min(ready, key=lambda each: self._last.get(each.centre, 0.0), default=None)
+
+    def _may_work(self, place: PushPlace) -> bool:
+        if place in self._begun:
+            return True
+        alike = any(_are_alike(place, other) for other in self._begun)
+        return len(self._begun) < MOST_BEGUN and not alike
+
+
+def _are_alike(one: PushPlace, other: PushPlace) -> bool:
+    return one.centre == other.centre or one.token == other.token
+
+
+_places = _Places()
+
+
+@contextmanager
+def push_place(centre: str, token: str, wait_seconds: float) -> Iterator[PushPlace]:
+    """A place for a push of one centre by one token, for as long as the block lasts.
+
+    Raises:
+        Overloaded: until the end of the wait, another push of this centre or by this token was
+            being read, or others had all places.
+    """
+    place = PushPlace(centre, token)
+    with waiting_slots().slot(centre) as may_wait:
+        if not _places.begin(place, wait_seconds * may_wait):
+            raise Overloaded(
+                "push-waits",
+                "Other pushes are being read at the moment. Nothing was changed.",
+                "Send it again after the seconds that Retry-After names.",
+                after=AFTER_SECONDS,
+            )
+    try:
+        yield place
+    finally:
+        _places.end(place)

@@ -6,12 +6,14 @@ each applies some rows, and what is applied already says nothing new when it is 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.batches import PartSize, chunks
 from lms_bridge.domain.errors import Overloaded
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.domain.ports import Action
@@ -37,8 +39,12 @@ from lms_bridge.sync.pull import Snapshot, SourceFeed
 
 AT_ONCE = 100
 """Rows in memory at a time, and in one transaction of a large push."""
+FIRST = 10
+"""Rows of its first transaction; the next ones have as many as there is time for."""
 MOST_TOGETHER = 500
 """Rows of a push that is one transaction."""
+MOST_VALUES_TOGETHER, MOST_BYTES_TOGETHER = 50_000, 2 * 1024 * 1024
+"""And its values and bytes, for a row may be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,11 @@ class Push:
 
     @property
     def is_large(self) -> bool:
-        return self.scan.total > MOST_TOGETHER
+        return (
+            self.scan.total > MOST_TOGETHER
+            or self.scan.values > MOST_VALUES_TOGETHER
+            or len(self.body.octets) > MOST_BYTES_TOGETHER
+        )
 
 
 def apply_push(tx: Connection, context: RunContext, push: Push, rules: Rules) -> PushReport:
@@ -78,12 +88,16 @@ def apply_push_in_parts(
     with context.writing() as tx:
         check(tx)
         applier, report = _begin(tx, context, push, rules)
+    size, rows = PartSize(AT_ONCE, 1, min(FIRST, AT_ONCE)), iter(push.body.rows())
     try:
-        for rows in chunks(push.body.rows(), AT_ONCE):
+        while part := list(islice(rows, size.records)):
             with context.writing() as tx:
+                began = time.monotonic()
                 applier.tx = tx
-                _apply_rows(tx, context, applier, rows, report)
+                _apply_rows(tx, context, applier, part, report)
+            size.adjust(time.monotonic() - began)
             context.changes.clear()  # the report has them
+            push.body.give_way()
     except Overloaded as error:
         raise Overloaded(
             error.code,

@@ -51,7 +51,7 @@ from lms_bridge.sync.context import RunContext, dry_run_of
 from lms_bridge.sync.enrolment_actions import register
 from lms_bridge.sync.offering_actions import changed_meanwhile
 from lms_bridge.web.access import the_bridge
-from lms_bridge.web.environ import client_left
+from lms_bridge.web.environ import await_body, client_left
 
 _TAG = "schedule"
 _MEDIA = {
@@ -143,19 +143,32 @@ def _add(method: str, name: str, meaning: str) -> None:
         with bridge.database.reading() as tx:
             centre = caller().centre_in_scope(tx, code, no_such_centre())
         token = caller().require_token().prefix
-        with push_place(centre.code, token, bridge.settings.api.wait_seconds):
+        await_body()  # nobody has a place while it comes in
+        with push_place(centre.code, token, bridge.settings.api.wait_seconds) as place:
             watch = WorkDeadline(bridge.settings.api.push_seconds, client_left)
             octets = request.get_data(cache=True)
-            body = Body(octets, request.mimetype, centre.time_zone, watch.check)
+            body = Body(
+                octets,
+                request.mimetype,
+                centre.time_zone,
+                watch.check,
+                lambda: place.give_way(watch),
+            )
             pushed = Push(body, scan(body), method == "PUT")
             if params["dry_run"]:
                 return done_once(lambda claim: _dry_run(bridge, centre, pushed, claim))
             if pushed.is_large:
                 return change_in_parts(
-                    centre, Kind.OFFERING, lambda context: _apply_parts(context, bridge, pushed)
+                    centre,
+                    Kind.OFFERING,
+                    lambda context: _apply_parts(context, bridge, pushed),
+                    place.aside,
                 )
             return change(
-                centre, Kind.OFFERING, lambda tx, context: _apply(tx, context, bridge, pushed)
+                centre,
+                Kind.OFFERING,
+                lambda tx, context: _apply(tx, context, bridge, pushed),
+                place.aside,
             )
 
 

@@ -56,7 +56,7 @@ class Connection:
         self._parked: Callable[[], None] | None = None
         self._keep_alive = True
         self._finishing = False
-        self._sender: bytes | None = None
+        self._sender: str | None = None
         self._introduction = bytearray() if server.is_forwarder(peer[0]) else None
         self._read(True)
 
@@ -166,17 +166,18 @@ class Connection:
         self.busy, self._stage, self.deadline = True, Stage.WORK, math.inf
         self.server.work(self, request)
 
-    def admit(self, request: ReceivedRequest, most: int) -> None:
+    def admit(self, request: ReceivedRequest, most: int, sender: str) -> None:
         """Receives the rest of a large body of so many bytes at most, which the application wants.
 
-        One sender has no more than its share of them at once.
+        One sender has no more than its share of them at once. ``sender`` is who the application
+        says that it is; "" is whoever has this address.
         """
         if self.closed:
             return
         request.admitted, request.most = True, most
         if request.size > most:
             self._dispatch(request)
-        elif not self.server.take_share(self, request):
+        elif not self.server.take_share(self, sender):
             self._refuse(503)
         else:
             self.busy, self._moved, self.deadline = False, 0, now() + WINDOW
@@ -308,7 +309,7 @@ class Connection:
             self.close()
         self._read(True)
 
-    def take_share(self, sender: bytes) -> None:
+    def take_share(self, sender: str) -> None:
         self._sender = sender
 
     def give_share(self) -> None:

@@ -22,7 +22,7 @@ from lms_bridge.server.limits import BLOCK, SMALL
 from lms_bridge.server.received import ReceivedRequest
 from lms_bridge.server.refusals import refusal
 from lms_bridge.store.failures import storage_failure
-from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES
+from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES, SENDER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -116,8 +116,8 @@ class Exchange:
                 self._pieces = iter(result)
                 return Next.BEGIN
         except BodyWanted:
-            most = int(environ.get(MOST_BYTES, SMALL))
-            self._server.soon(lambda: self._connection.admit(self._request, most))
+            most, sender = int(environ.get(MOST_BYTES, SMALL)), str(environ.get(SENDER, ""))
+            self._server.soon(lambda: self._connection.admit(self._request, most, sender))
         except Exception as error:
             self._fail(error)
         return Next.NOTHING

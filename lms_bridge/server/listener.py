@@ -64,17 +64,16 @@ class HttpServer:
         self.environ = _environ(listening)
         self._listening = listening
         self._most = min(limits.connections, _files_allowed() - _SPARE_FILES)
-        half = max(1, limits.threads // 2)
         later = self.loop.call_later if limits.in_turn else None
         self._requests = Threads(limits.threads, "requests", later)
         if limits.in_turn:
             selector.before = self._requests.wait_for_short
         self.environ[LET_OTHERS_BEGIN] = self._requests.let_others_begin
-        self._large = Threads(half, "large bodies")
-        self._streams = Threads(max(1, half // 2), "streams")  # they work without a pause
+        self._large = Threads(limits.threads, "large bodies")
+        self._streams = Threads(max(1, limits.threads // 4), "streams")  # they work without a pause
         self._connections: set[Connection] = set()
         self._peers: Counter[str] = Counter()
-        self._senders: Counter[bytes] = Counter()
+        self._senders: Counter[str] = Counter()
 
     def run(self) -> None:
         """Serves; returns after ``stop``, once the responses that are due are sent."""
@@ -179,16 +178,16 @@ class HttpServer:
         """Has a thread go on with a long response."""
         self._streams.put(job)
 
-    def take_share(self, connection: Connection, request: ReceivedRequest) -> bool:
+    def take_share(self, connection: Connection, sender: str) -> bool:
         """Whether another large body of its sender may come in now."""
-        sender = request.header(b"authorization") or _group(connection.peer[0]).encode()
+        sender = sender or _group(connection.peer[0])
         if self._senders[sender] >= self.limits.share or self._senders.total() >= self.limits.large:
             return False
         self._senders[sender] += 1
         connection.take_share(sender)
         return True
 
-    def give_share(self, sender: bytes) -> None:
+    def give_share(self, sender: str) -> None:
         self._senders[sender] -= 1
         if not self._senders[sender]:
             del self._senders[sender]

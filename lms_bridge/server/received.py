@@ -81,7 +81,7 @@ class RequestParser:
         self.current: ReceivedRequest | None = None
         self.has_head = False
         self.ready: list[ReceivedRequest] = []
-        self._head_size = 0
+        self._head_size = self._fields_size = 0
         self._body_size = 0
         self._around = 0
         self._refused = 0
@@ -114,7 +114,7 @@ class RequestParser:
     # ---- what llhttp calls --------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self.current, self.has_head = ReceivedRequest(), False
+        self.current, self.has_head, self._fields_size = ReceivedRequest(), False, 0
 
     def on_url(self, url: bytes) -> None:
         if self.current is not None:
@@ -124,7 +124,9 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes | None) -> None:
         if self.current is not None:
             self.current.headers.append((name, value or b""))
+            self._fields_size += len(name) + len(value or b"")
             self._limit(len(self.current.headers) <= HEADERS, 431)
+            self._limit(self._fields_size <= HEAD, 431)
 
     def on_headers_complete(self) -> None:
         request = self.current

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection
 
-from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.batches import PartSize, chunks
 from lms_bridge.schemas.records import OfferingSchema
 from lms_bridge.store import enrolments, offerings, open_imports
 from lms_bridge.store.links import SourceLink
@@ -38,8 +38,7 @@ from lms_bridge.sync.spool import ChangedRecord, Spool
 
 PART = 500
 """Most records in one transaction; more only where one person has more."""
-_LEAST_PART, _SECONDS = 25, 0.15
-"""A part is smaller where one took longer: others wait to write, and a machine may be busy."""
+_LEAST_PART = 25
 
 
 def apply_registrations_in_parts(context: RunContext, snapshot: Snapshot) -> None:
@@ -54,7 +53,7 @@ def apply_registrations_in_parts(context: RunContext, snapshot: Snapshot) -> Non
         remember_pages(tx, _only(snapshot), dict.fromkeys(snapshot.digests, EMPTY))
     replaced: set[int] = set()
     done = 0
-    size = _PartSize()
+    size = PartSize(PART, _LEAST_PART)
     for part in _parts(snapshot, people, size):
         replaced |= _apply(context, part, plan, size)
         done += len(part.changed)
@@ -65,7 +64,7 @@ def apply_registrations_in_parts(context: RunContext, snapshot: Snapshot) -> Non
 
 def apply_results_in_parts(context: RunContext, snapshot: Snapshot) -> None:
     """Applies a large snapshot of results. Each of them stands for itself."""
-    size = _PartSize()
+    size = PartSize(PART, _LEAST_PART)
     every = _only(snapshot, changed=snapshot.changed, spool=snapshot.spool)
     for part in _parts(every, {}, size):
         with context.writing() as tx:
@@ -96,7 +95,7 @@ def apply_offerings_in_parts(
     if plan.held:
         return
     schema = OfferingSchema(default_zone=context.centre.time_zone)
-    size, done = _PartSize(), 0
+    size, done = PartSize(PART, _LEAST_PART), 0
     for part in chain(_vanished_parts(snapshot), _parts(snapshot, {}, size)):
         alone = replace(part, digests={}, ended_scopes=set())  # pages are kept at the end
         _apply_offerings(context, alone, plan, schema, refuse, size)
@@ -125,7 +124,7 @@ def _apply_offerings(
     whole: Plan,
     schema: OfferingSchema,
     refuse: Refuse,
-    size: _PartSize,
+    size: PartSize,
 ) -> None:
     with context.database.reading() as tx:
         refuse(tx, part)
@@ -184,17 +183,6 @@ def _only(
     )
 
 
-class _PartSize:
-    """How many records the next part has, by the time that the last one took."""
-
-    def __init__(self) -> None:
-        self.records = PART
-
-    def adjust(self, seconds: float) -> None:
-        wanted = int(self.records * min(2.0, _SECONDS / max(seconds, 0.001)))
-        self.records = max(min(_LEAST_PART, PART), min(PART, wanted))
-
-
 @dataclass
 class _Group:
     changed: list[ChangedRecord] = field(default_factory=list)
@@ -216,7 +204,7 @@ def _people_of(tx: Connection, vanished: dict[str, SourceLink]) -> dict[str, dic
 
 
 def _parts(
-    snapshot: Snapshot, people: dict[str, dict[str, SourceLink]], size: _PartSize
+    snapshot: Snapshot, people: dict[str, dict[str, SourceLink]], size: PartSize
 ) -> Iterator[Snapshot]:
     """Parts of the snapshot. All that is about one person is in one part."""
     left = dict(people)
@@ -244,7 +232,7 @@ def _removals(
     live: dict[str, int] = {}
     if not people and not snapshot.any_known:
         return live
-    for part in _parts(snapshot, people, _PartSize()):
+    for part in _parts(snapshot, people, PartSize(PART, _LEAST_PART)):
         if part.vanished or any(changed.known for changed in part.changed):
             with context.database.reading() as tx:
                 live |= prepare(tx, context, part).live
@@ -252,7 +240,7 @@ def _removals(
     return live
 
 
-def _apply(context: RunContext, part: Snapshot, whole: Plan, size: _PartSize) -> set[int]:
+def _apply(context: RunContext, part: Snapshot, whole: Plan, size: PartSize) -> set[int]:
     """Applies one part. Returns the ids of enrolments that changed hands."""
     with context.database.reading() as tx:
         prepared = prepare(tx, context, part)

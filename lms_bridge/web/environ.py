@@ -6,6 +6,7 @@ from __future__ import annotations
 from flask import request
 
 CLIENT_LEFT, MOST_BYTES = "lms_bridge.client_left", "lms_bridge.most_bytes"
+SENDER = "lms_bridge.sender"
 LET_OTHERS_BEGIN = "lms_bridge.let_others_begin"
 
 
@@ -15,9 +16,16 @@ def client_left() -> bool:
     return left is not None and bool(left())
 
 
-def allow_body(most: int) -> None:
-    """Lets the body of this request have so many bytes: the server receives no larger one."""
+def allow_body(most: int, sender: str = "") -> None:
+    """Lets the body of this request have so many bytes: the server receives no larger one.
+    ``sender`` is who it comes from, as far as that is known; who sends has a share."""
     request.max_content_length = request.environ[MOST_BYTES] = most
+    request.environ[SENDER] = sender
+
+
+def await_body() -> None:
+    """Has a large body received now, and not while this request holds something."""
+    request.environ["wsgi.input"].read(0)
 
 
 def let_others_begin() -> None:

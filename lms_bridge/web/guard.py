@@ -17,6 +17,7 @@ from lms_bridge.web.access import (
     signed_in,
 )
 from lms_bridge.web.csrf import CsrfRefused, check_csrf, check_form_token, csrf_field
+from lms_bridge.web.environ import allow_body
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -65,8 +66,8 @@ def _allow_file(most: int) -> None:
     """
     if not most:
         return
-    request.max_content_length = most + _OTHER_FIELDS
-    if (request.content_length or 0) > request.max_content_length:
+    allow_body(most + _OTHER_FIELDS, f"session {signed_in().session.number}")
+    if (request.content_length or 0) > most + _OTHER_FIELDS:
         raise Refused(
             "too-large",
             "The file is too large for this page. Nothing was changed.",

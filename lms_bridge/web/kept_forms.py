@@ -16,6 +16,7 @@ from lms_bridge.store import kept_forms as store
 from lms_bridge.web import sessions
 from lms_bridge.web.access import View, cookie_name, current_session, the_bridge
 from lms_bridge.web.csrf import TOKEN, CsrfRefused, check_csrf, check_form_token
+from lms_bridge.web.environ import allow_body
 from lms_bridge.web.sessions import Session
 
 _KEPT = "lms_bridge_keeps_form"
@@ -62,9 +63,9 @@ def keep_of_ended_session() -> str:
         return ""
     with the_bridge().database.reading() as tx:
         person = _person(sessions.find_ended(tx, secret))
-    request.max_content_length = store.MOST_BYTES
     if not person or (request.content_length or 0) > store.MOST_BYTES:
         return ""
+    allow_body(store.MOST_BYTES, person)
     try:
         check_csrf()
         check_form_token()

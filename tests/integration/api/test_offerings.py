@@ -404,12 +404,12 @@ def test_a_busy_centre_does_not_block_all_threads(world: World) -> None:
     token, app = world.token(), world.client.application
     began = time.monotonic()
     with ExitStack() as taken, app.app_context():
-        places = [taken.enter_context(waiting_slots().slot()) for _ in range(10)]
+        places = [taken.enter_context(waiting_slots().slot(f"C{n}")) for n in range(10)]
         assert places == [True] * 6 + [False] * 4  # of eight threads
         busy = world.post("/offerings/ONE-open/cancel", token)
         assert world.post("/offerings/TWO-open/cancel", token).status_code == 200
     assert (busy.status_code, busy.get_json()["code"]) == (503, "centre-busy")
     assert "Retry-After" in busy.headers
     assert time.monotonic() - began < world.bridge.settings.api.wait_seconds / 2
-    with app.app_context(), waiting_slots().slot() as again:
+    with app.app_context(), waiting_slots().slot("C1") as again:
         assert again

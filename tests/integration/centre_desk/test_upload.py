@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.datastructures import FileStorage
@@ -19,6 +21,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.uploads import MOST_BYTES
 from tests.integration.accounts.browser import ORIGIN, hidden, send
 from tests.integration.centre_desk.conftest import Browser
+from tests.integration.server.world import served
 from tests.operators import own_field
 
 UPLOAD = "/my-centre/AFR/upload"
@@ -87,6 +90,30 @@ def test_good_rows_are_applied_beside_refused_ones(browser: Browser, database: D
     send_file(coordinator, HEAD + GOOD + BAD)
     apply(coordinator, coordinator.get(UPLOAD))
     assert titles(database) == {"Sample course"}
+
+
+def test_a_file_larger_than_other_forms_arrives_at_the_own_server(
+    browser: Browser, desk_app: Flask, database: Database
+) -> None:
+    person = browser()
+    text = HEAD + GOOD + ("\n" * 100_000)
+    form = {**own_field(person), "file": FileStorage(BytesIO(text.encode()), "plan.csv")}
+    boundary, body = encode_multipart(form)
+    cookie = person.get_cookie("lms_bridge_session")
+    assert cookie is not None
+    lines = [
+        f"POST {UPLOAD} HTTP/1.1",
+        f"Host: {urlsplit(ORIGIN).netloc}",
+        f"Origin: {ORIGIN}",
+        f"Cookie: {cookie.key}={cookie.value}",
+        f"Content-Type: multipart/form-data; boundary={boundary}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    with served(instead=desk_app) as world:
+        answer = world.ask("\r\n".join([*lines, "", ""]).encode() + body)
+    assert answer.startswith(b"HTTP/1.1 303 ")
+    assert b"Sample course" in person.get(UPLOAD).get_data()
 
 
 def test_a_second_click_changes_nothing(browser: Browser, database: Database) -> None:

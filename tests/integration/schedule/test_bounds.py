@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import tracemalloc
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from lms_bridge.api.changes import WaitingSlots
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import Difference
 from lms_bridge.domain.errors import Overloaded, RecordRefused, Refused
 from lms_bridge.domain.model import Kind
@@ -19,15 +24,18 @@ from lms_bridge.intake.apply import scan
 from lms_bridge.intake.formats import Body
 from lms_bridge.intake.imports import rows_of
 from lms_bridge.intake.places import WorkDeadline, push_place
+from lms_bridge.intake.push import Push
 from lms_bridge.intake.report import PushReport, RowOutcome, RowReport
 from lms_bridge.intake.rows import PushedOfferingSchema
 from lms_bridge.schemas.load import MOST_PROBLEMS, load
+from lms_bridge.store import leases
 from lms_bridge.store.database import Database
 from lms_bridge.web.environ import CLIENT_LEFT
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import CSV, ICS, JSON, Centre, outcomes, row
 
 MILLION = 1_000_000
+PATIENCE = 120.0
 HEADER = b"id,title\n"
 
 
@@ -209,6 +217,88 @@ def test_a_push_takes_a_place_and_others_wait(world: World) -> None:
         ):
             pass
     assert one.put([row(1)]).status_code == 200
+
+
+def test_a_push_at_work_lets_a_centre_go_first_that_was_not_at_work(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    """Two centres push without end; a third one's push waits for no end of theirs."""
+    monkeypatch.setattr(places, "TURN_SECONDS", 0.0)
+    ended, begun = threading.Event(), threading.Barrier(3)
+
+    def push_without_end(centre: str) -> None:
+        watch = WorkDeadline(PATIENCE, lambda: False)
+        with app.app_context(), push_place(centre, centre, PATIENCE) as place:
+            begun.wait(PATIENCE)
+            while not ended.is_set():
+                place.give_way(watch)
+
+    app = world.client.application
+    with ThreadPoolExecutor(2) as pool:
+        hostile = [pool.submit(push_without_end, centre) for centre in ("ONE", "TWO")]
+        begun.wait(PATIENCE)
+        try:
+            with app.app_context():
+                for number in range(3):
+                    with push_place("THREE", str(number), PATIENCE):
+                        pass
+        finally:
+            ended.set()
+        for each in hostile:
+            each.result()
+
+
+def test_a_push_that_waits_for_its_busy_centre_leaves_its_place(world: World) -> None:
+    with world.bridge.database.writing() as tx:
+        leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 3600)
+    one, app = Centre(world), world.client.application
+    waits = threading.Event()
+
+    def push() -> int:
+        client = app.test_client()
+        headers = {"Authorization": f"Bearer {one.token}"}
+        path = "/api/v1/centres/ONE/schedule"
+        waits.set()
+        return client.patch(path, json=[row(1)], headers=headers).status_code
+
+    with ThreadPoolExecutor(1) as pool, app.app_context():
+        pushed = pool.submit(push)
+        waits.wait(PATIENCE)
+        with (
+            push_place("TWO", "a", PATIENCE),
+            push_place("THREE", "b", PATIENCE),
+            world.bridge.database.writing() as tx,
+        ):
+            leases.give_back(tx, "run:ONE", "another machine|1|x")
+        assert pushed.result() == 200
+
+
+def test_a_centre_that_waits_leaves_room_for_others_to_wait() -> None:
+    slots = WaitingSlots(6)
+    with ExitStack() as taken:
+        one = [taken.enter_context(slots.slot("ONE")) for _ in range(9)]
+        assert one == [True] * 3 + [False] * 6
+        others = [taken.enter_context(slots.slot(code)) for code in ("TWO", "TWO", "THREE")]
+        assert others == [True, False, True]
+    with slots.slot("ONE") as again:
+        assert again
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_large"),
+    [
+        ([row(number) for number in range(500)], False),
+        ([row(number) for number in range(501)], True),
+        ([row(number, meetings=[{}] * 1_500) for number in range(6)], True),
+        ([row(number, description="x" * 100_000) for number in range(21)], True),
+    ],
+    ids=["500 rows", "more rows", "many values", "many bytes"],
+)
+def test_what_is_large_goes_in_parts_however_few_its_rows(
+    rows: list[object], is_large: bool
+) -> None:
+    body = Body(json.dumps(rows).encode(), JSON, "UTC")
+    assert Push(body, scan(body), whole=False).is_large == is_large
 
 
 def test_a_push_ends_when_its_sender_is_gone(world: World) -> None:

@@ -95,11 +95,12 @@ def test_a_defect_of_the_application_is_answered(world: World) -> None:
         (b"POST /form HTTP/1.1\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"CONNECT x:1 HTTP/1.1\r\n" + HEAD + b"\r\n", 405),
         (b"GET / HTTP/1.1\r\n" + HEAD + b"X: " + b"x" * 70_000, 431),
+        (b"GET / HTTP/1.1\r\n" + HEAD + b"X: " + b"x" * 40_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + HEAD + b"X: y\r\n" * 101 + b"\r\n", 431),
         (b"GET /" + b"x" * 70_000, 414),
         ((b"GET / HTTP/1.1\r\n" + HEAD + b"\r\n") * 100, 429),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_is_no_proper_request_is_refused(world: World, sent: bytes, status: int) -> None:
     assert _status(world.ask(sent)) == status

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
-from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES
+from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES, SENDER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,7 +40,7 @@ class SmallApplication:
         if path == "/push":
             if not environ.get("HTTP_AUTHORIZATION"):
                 return _said(start, "401 Unauthorized", b"who?")
-            environ[MOST_BYTES] = MOST
+            environ[MOST_BYTES], environ[SENDER] = MOST, environ["HTTP_AUTHORIZATION"]
             body = environ["wsgi.input"].read(MOST + 1)
             if len(body) > MOST:
                 return _said(start, "413 Content Too Large", b"too large")
