@@ -31,7 +31,7 @@ OTHERS = [each for each in LANGUAGES if each != "en"]
 UNSHOWN = re.compile(
     r"(^|/)(cli|console|devtools|testing|server|migrations)/|commands\.py$|(^|/)(schemas|routes)\.py$"
     r"|^lms_bridge/(settings|reference|registry|secrets|signing|cron|store/migrate)\.py$"
-    r"|^lms_bridge/api/(?!tokens|queries|offerings)|^lms_bridge/catalogue/(oeapi|atom|feed)"
+    r"|^lms_bridge/lti/(errors|json_parts)\.py$|^lms_bridge/api/(?!tokens|queries|offerings)|^lms_bridge/catalogue/(oeapi|atom|feed)"
 )
 """Files whose texts no page shows: commands, the API's own answers, what stops the bridge from
 starting, and feeds."""

@@ -36,6 +36,8 @@ _NAME = re.compile(r"{([a-z][a-z0-9_]*)}")
 _JOINT = re.compile(r"(?<=[.!?]) |[;:] ")
 _ORDER = (" ", "; ", ": ")
 """Sentences are parted first, what is said of a subject last."""
+_FIELD = re.compile(r"[a-z][a-z0-9_.]*")
+"""What a problem begins with: "hours is not a number"."""
 _NEXT_SENTENCE = re.compile(r"[.!?] (?=[A-Z])")
 _SEVERAL_WORDS = re.compile(r"[^\W\d]\W* \W*[^\W\d]")
 _JOINTS = {
@@ -195,6 +197,9 @@ def _by_joint(text: str, language: str) -> Parts:
     if bracket and text.endswith(end) and (found := parts(base, language)):
         inside = parts(tail, language) or (Part(tail, Kind.VALUE),)
         return (*found, _joint(bracket, language), *inside, _joint(end, language))
+    field, _, rest = text.partition(" ")
+    if _FIELD.fullmatch(field) and rest[:1].islower() and (found := parts(rest, language)):
+        return (Part(field, Kind.VALUE), _joint(": ", language), *found)
     joints = list(_JOINT.finditer(text))[:MOST_JOINTS]
     for joint in sorted(joints, key=lambda each: _ORDER.index(each[0])):
         left, right = text[: joint.start()], text[joint.end() :]
