@@ -47,7 +47,7 @@ def test_a_link_signs_the_account_in_once(
     assert (answer.status_code, answer.headers["Location"]) == (303, "/runs")
     page = browser.get("/account")
     assert "Sample Amina" in page.text
-    assert "coordinator of centre AFR" in page.text
+    assert "coordinator (centre AFR)" in page.text
     assert send(app.test_client(), path).status_code == 404
 
 
