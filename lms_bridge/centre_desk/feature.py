@@ -11,6 +11,7 @@ from lms_bridge.centre_desk import (
     quarantine_pages,
     question_pages,
     result_pages,
+    teacher_pages,
     upload_pages,
 )
 from lms_bridge.centre_desk import pages as _pages
@@ -18,6 +19,6 @@ from lms_bridge.centre_desk.desk import pages as pages
 
 MODULES = (
     *(_pages, upload_pages, people_pages, question_pages, result_pages, lms_pages),
-    quarantine_pages,
+    *(quarantine_pages, teacher_pages),
     *(offering_pages, offering_form_pages, paper_pages),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 from sqlalchemy import Connection
 
@@ -12,14 +10,14 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import clean, print_line, table
 from lms_bridge.console.session import user_name, with_bridge
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.model import Flow, Kind, Offering, centre_system
+from lms_bridge.domain.errors import NotFound
+from lms_bridge.domain.model import Flow, Offering, centre_system
 from lms_bridge.store import offerings
 from lms_bridge.store import teachers as stored
 from lms_bridge.store.teachers import TeacherState
 from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.teachers import appoint
 
-_ACADEMY_ID = re.compile(r"[A-Za-z0-9._@:+-]{1,100}")
 _WORDS = {
     TeacherState.NEW: "waits for the next run",
     TeacherState.SENDING: "waits for the next run",
@@ -47,17 +45,9 @@ def teach(bridge: Bridge, code: str, academy_id: str, end: bool) -> None:
     The centre's option teacher_role says which role that is.
     """
     record_id, record = _found(bridge, code)
-    if not _ACADEMY_ID.fullmatch(academy_id):
-        raise Refused("not-an-id", "That is no Academy id.", "It has letters, digits and ._@:+-")
 
     def act(tx: Connection, context: RunContext) -> None:
-        if not end:
-            stored.name(tx, record_id, academy_id)
-        elif not stored.dismiss(tx, record_id, academy_id):
-            raise NotFound("no-such-teacher", "This person does not teach the offering.")
-        state = "teacher dismissed" if end else "teacher named"
-        where = context.centre.system, "teach", state
-        context.note(Kind.OFFERING, *where, record_id=record_id, external_id=academy_id)
+        appoint(tx, context, record_id, academy_id, ends=end)
 
     actor = Actor(user_name(), COMMAND, utc_now())
     bridge.act(bridge.centre(record.centre), Flow.ENROLMENTS, actor, act)

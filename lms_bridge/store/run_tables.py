@@ -56,7 +56,7 @@ item = Table(
     Column("record_id", Id),
     words("external_id"),
     words("action", 20),
-    words("state", 14),
+    words("state", 30),
     Column("fields", JSON(none_as_null=True)),
     words("code", 60),
     words("message", 1000),

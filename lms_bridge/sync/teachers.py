@@ -6,17 +6,41 @@ by its e-mail address, and whoever is in the course already is left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from lms_bridge.domain.errors import AccessDenied, RecordRefused
+from sqlalchemy import Connection
+
+from lms_bridge.domain.errors import AccessDenied, NotFound, RecordRefused, Refused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Account, FindsAccounts, GivesTeachers
 from lms_bridge.store import teachers
 from lms_bridge.store.teachers import Teacher, TeacherState
 from lms_bridge.sync.context import RunContext
 
+_ACADEMY_ID = re.compile(r"[A-Za-z0-9._@:+-]{1,100}")
 _OURS = (TeacherState.GIVEN, TeacherState.SENDING)
+
+
+def appoint(
+    tx: Connection, context: RunContext, offering_id: int, academy_id: str, *, ends: bool
+) -> None:
+    """Names a person as a teacher of an offering, or (``ends``) as one no more. The next run gives
+    the role, or takes it back.
+
+    Raises:
+        Refused: that is no Academy id.
+        NotFound: the person does not teach it, and nothing ends.
+    """
+    if not _ACADEMY_ID.fullmatch(academy_id):
+        raise Refused("not-an-id", "That is no Academy id.", "It has letters, digits and ._@:+-")
+    if not ends:
+        teachers.name(tx, offering_id, academy_id)
+    elif not teachers.dismiss(tx, offering_id, academy_id):
+        raise NotFound("no-such-teacher", "This person does not teach the offering.")
+    where = context.centre.system, "teach", "teacher dismissed" if ends else "teacher named"
+    context.note(Kind.OFFERING, *where, record_id=offering_id, external_id=academy_id)
 
 
 def give_teachers(context: RunContext, peer: object) -> None:

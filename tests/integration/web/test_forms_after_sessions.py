@@ -52,7 +52,7 @@ NOTHING_WRITTEN = {
         people.send_file""",
     "secrets, which are never kept": """own_account.confirm_factor own_account.remove_factor
         own_account.set_password own_account.start_factor""",
-    "one word": "connections.add_deployment whereabouts.search",
+    "one word": "centre_desk.appoint_teacher connections.add_deployment whereabouts.search",
 }
 NOTE = "This is what you wrote before your session ended."
 

@@ -103,7 +103,7 @@ def upgrade() -> None:
     sa.Column('record_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('external_id', sa.String(length=255), server_default='', nullable=False),
     sa.Column('action', sa.String(length=20), server_default='', nullable=False),
-    sa.Column('state', sa.String(length=14), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=30), server_default='', nullable=False),
     sa.Column('fields', sa.JSON(none_as_null=True), nullable=True),
     sa.Column('code', sa.String(length=60), server_default='', nullable=False),
     sa.Column('message', sa.String(length=1000), server_default='', nullable=False),
