@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from benchmarks.desks import fill_desks
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre, Enrolment, EnrolmentStatus, Learner, Offering
 from lms_bridge.reference import reference
@@ -14,6 +15,8 @@ from lms_bridge.store.database import Database
 
 CENTRES, OFFERINGS, PEOPLE = 30, 3_000, 20_000
 ENROLMENTS, LARGE = 100_000, 50_000
+BIG, FULL = 3, "O-33"
+"""A centre with as many offerings as all others together, and a course of its with 5,000 people."""
 SILENT, CALM = 28, 29
 """A centre that stopped running long ago, and one where nothing ever failed."""
 _YEAR = 365 * 86_400
@@ -47,6 +50,9 @@ def fill(database: Database, runs: int) -> int:
         _items(tx, words, begin, runs)
         _waiting(tx, words, begin)
     with database.writing() as tx:
+        _decisions(tx)
+        fill_desks(tx, CENTRES)
+    with database.writing() as tx:
         tx.execute(text("ANALYZE"))
     return runs
 
@@ -57,15 +63,16 @@ def _records(tx: Connection) -> None:
         made = Centre(f"C{number:02}", f"Sample {number}", regions[number % 6], "files")
         centres.add(tx, made, b"")
     taught = [
-        Offering(f"O-{n}", f"C{n % CENTRES:02}", str(n), f"Sample course {n}")
-        for n in range(OFFERINGS)
+        Offering(f"O-{n}", f"C{n % CENTRES if n < OFFERINGS else BIG:02}", "", f"Sample course {n}")
+        for n in range(2 * OFFERINGS)
     ]
     ids = offerings.add_offerings(tx, taught)
     known = [
         Learner(f"P-{n}", "Sample", f"Learner {n}", f"sample{n}@example.org") for n in range(PEOPLE)
     ]
     people = learners.add_learners(tx, known)
-    places = ((n % PEOPLE, (n * 7 + n // PEOPLE) % OFFERINGS) for n in range(ENROLMENTS))
+    places = [(n % PEOPLE, (n * 7 + n // PEOPLE) % OFFERINGS) for n in range(ENROLMENTS)]
+    places += [(n, int(FULL[2:])) for n in range(5_000)]
     enrolments.add_enrolments(
         tx,
         [
@@ -122,6 +129,25 @@ def _items(tx: Connection, words: Words, begin: int, runs: int) -> None:
         f"CASE WHEN {failed} THEN 'no-such-course' ELSE '' END, "
         f"CASE WHEN {failed} THEN 'There is no such course.' ELSE '' END, {at} FROM n",
         {"many": LARGE, "begin": begin},
+    )
+
+
+def _decisions(tx: Connection) -> None:
+    """What people decided on tokens, and what targets changed by themselves."""
+    columns = "run_id, system, kind, record_id, external_id, action, state, code, message, at"
+    tx.execute(text("UPDATE run SET requested_by = 'account 1' WHERE flows = 'tokens'"))
+    tx.execute(
+        text(
+            f"INSERT INTO item ({columns}) SELECT id, 'academy', 'token', NULL, 'lmsb', 'make', "
+            "'done', '', '', started_at FROM run WHERE flows = 'tokens'"
+        )
+    )
+    tx.execute(
+        text(
+            f"INSERT INTO item ({columns}) SELECT id, 'academy', 'enrolment', 1 + id % 9000, "
+            "'x', 'conflict', 'kept', '', '', started_at FROM run "
+            "WHERE id % 170 = 0 AND centre <> ''"
+        )
     )
 
 

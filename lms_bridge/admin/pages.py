@@ -45,6 +45,8 @@ from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
 from lms_bridge.store.probe import WriteProbe
 from lms_bridge.store.run_items import ItemFilter, items_page
+from lms_bridge.store.run_lists import newest_runs
+from lms_bridge.store.run_tables import run as run_table
 from lms_bridge.sync.run_state import state_in_words, worst
 from lms_bridge.web.access import (
     centre_for,
@@ -110,7 +112,7 @@ def operations() -> str:
         ]
         waiting = queries.count_waiting(tx, codes)
         found = findings(tx, now, codes)
-        last = queries.runs_before(tx, most=8, within=codes, without=FLOWS)
+        last = newest_runs(tx, [run_table.c.flows.not_in(FLOWS)], centres=codes, most=8)
         clock = queries.clock_state(tx, now, enabled=bridge.settings.clock.enabled)
     stopped = clock == "stopped"
     matters = [in_words(each, counted) for each in found]

@@ -83,32 +83,6 @@ def last_run_of_each(tx: Connection) -> dict[str, Row[Any]]:
     return {row.centre: row for row in tx.execute(query)}
 
 
-def runs_before(
-    tx: Connection,
-    *,
-    centre_code: str = "",
-    status: str = "",
-    before: int = 0,
-    most: int,
-    within: Sequence[str] | None = None,
-    without: Sequence[str] = (),
-) -> Sequence[Row[Any]]:
-    """Runs, the newest first; with ``before`` only those older than this number; ``within`` only
-    those of these centres; ``without`` those of these flows."""
-    query = select(run).order_by(run.c.id.desc()).limit(most)
-    if before:
-        query = query.where(run.c.id < before)
-    if centre_code:
-        query = query.where(run.c.centre == centre_code)
-    if within is not None:
-        query = query.where(run.c.centre.in_(within))
-    if without:
-        query = query.where(run.c.flows.not_in(without))
-    if status:
-        query = query.where(run.c.status == status)
-    return tx.execute(query).all()
-
-
 def offering_names(tx: Connection, items: Iterable[Any]) -> dict[int, tuple[str, str]]:
     """{record id: (code, title)} of the offerings among some items or holds."""
     ids = {each.record_id for each in items if each.kind == Kind.OFFERING and each.record_id}

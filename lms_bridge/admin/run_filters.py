@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, false, or_, select
 
+from lms_bridge.audit import FLOWS
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.store import enrolments, learners, offerings, results
 from lms_bridge.store.record_names import record_names
+from lms_bridge.store.run_lists import IS_DECISION, newest_runs, runs_among
 from lms_bridge.store.run_tables import item, run
 
 STATES = ("failed", "partial", "held", "waiting", "running", "cut off", "done")
@@ -35,23 +37,29 @@ def runs(
 ) -> Sequence[Row[Any]]:
     """Runs, the newest first, of the centres that the reader may see (None: all)."""
     where: list[ColumnElement[bool]] = []
-    if wanted.before:
-        where.append(run.c.id < wanted.before)
-    if wanted.centre:
-        where.append(run.c.centre == wanted.centre)
-    if within is not None:
-        where.append(run.c.centre.in_(within))
     if wanted.flow in set(Flow):
         where.append(run.c.flows.contains(wanted.flow))
+    elif wanted.flow in FLOWS:
+        where += [IS_DECISION, run.c.flows == wanted.flow]
     elif wanted.flow:
-        where.append(run.c.flows == wanted.flow)
+        return []
     if wanted.status:
         where.append(run.c.status == wanted.status)
+    centres = within
+    if wanted.centre:
+        centres = [wanted.centre] if within is None or wanted.centre in within else []
     if wanted.course or wanted.learner:
-        about = _records(tx, wanted)
-        where.append(run.c.id.in_(select(item.c.run_id).where(about)))
-    query = select(run).where(*where).order_by(run.c.id.desc()).limit(most)
-    return tx.execute(query).all()
+        of_centres = [] if centres is None else [run.c.centre.in_(centres)]
+        return runs_among(tx, _about(tx, wanted), [*where, *of_centres], most=most)
+    return newest_runs(tx, where, centres=centres, before=wanted.before, most=most)
+
+
+def _about(tx: Connection, wanted: RunFilter) -> list[int]:
+    """The numbers of the runs that did something to the course or the learner, from the newest."""
+    query = select(item.c.run_id).where(_records(tx, wanted)).distinct()
+    if wanted.before:
+        query = query.where(item.c.run_id < wanted.before)
+    return list(tx.scalars(query.order_by(item.c.run_id.desc())))
 
 
 def _records(tx: Connection, wanted: RunFilter) -> ColumnElement[bool]:

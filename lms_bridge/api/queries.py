@@ -41,7 +41,7 @@ from lms_bridge.store.availability import availability
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import Tag, tag_key
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.run_tables import run
+from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.search import centre_words, holds_word, named_type, word_values
 from lms_bridge.store.tables import (
     IN_CATALOGUE,
@@ -169,24 +169,27 @@ def _of_people(
 
 
 def runs(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:
-    return _newest(tx, run, params, before, most, reach)
+    return newest_runs(tx, centres=_of(params, reach), before=before, most=most)
+
+
+def _of(params: Params, reach: Reach) -> list[str] | None:
+    """The centres that are asked for and within reach; None: all of them."""
+    code = params.get("centre")
+    if code:
+        return [code] if reach is None or code in reach else []
+    return None if reach is None else list(reach)
 
 
 def holds(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:
-    status = params["status"]
-    where = [] if status == "all" else [hold.c.status == status]
-    return _newest(tx, hold, params, before, most, reach, *where)
-
-
-def _newest(
-    tx: Connection, table: Table, params: Params, before: int, most: int, reach: Reach, *where: Any
-) -> Rows:
-    query = select(table).where(*where).order_by(table.c.id.desc()).limit(most)
+    status, centres = params["status"], _of(params, reach)
+    query = select(hold).order_by(hold.c.id.desc()).limit(most)
+    if status != "all":
+        query = query.where(hold.c.status == status)
     if before:
-        query = query.where(table.c.id < before)
-    if params.get("centre"):
-        query = query.where(table.c.centre == params["centre"])
-    return tx.execute(_within(query, table.c.centre, reach)).all()
+        query = query.where(hold.c.id < before)
+    if centres is not None:
+        query = query.where(hold.c.centre.in_(centres))
+    return tx.execute(query).all()
 
 
 def quarantined(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:

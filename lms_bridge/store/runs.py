@@ -25,6 +25,7 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_days import add_to_day
+from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import item, run
 from lms_bridge.store.tables import quarantine
 from lms_bridge.store.waits import Wait
@@ -139,14 +140,9 @@ def add_items(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         tx.execute(insert(item), list(rows))
 
 
-def last_runs(
-    tx: Connection, *, centre: str = "", most: int = 20, without: Sequence[str] = ()
-) -> Sequence[Row[Any]]:
-    """The newest first; ``without`` those of these flows."""
-    query = select(run).where(run.c.flows.not_in(without)).order_by(run.c.id.desc()).limit(most)
-    if centre:
-        query = query.where(run.c.centre == centre)
-    return tx.execute(query).all()
+def last_runs(tx: Connection, *, centre: str = "", most: int = 20) -> Sequence[Row[Any]]:
+    """The newest first, of this centre or of all."""
+    return newest_runs(tx, centres=[centre] if centre else None, most=most)
 
 
 def run_row(tx: Connection, run_id: int) -> Row[Any] | None:

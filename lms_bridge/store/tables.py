@@ -212,6 +212,8 @@ enrolment = Table(
     Column("import_id", Id, nullable=False, server_default="0", default=0),
     UniqueConstraint("offering_id", "learner_id"),
     Index("ix_enrolment_learner_id", "learner_id"),
+    # The people of a course, and of a year's courses, are counted inside it.
+    Index("ix_enrolment_status", "offering_id", "status", "learner_id", "import_id"),
 )
 
 registration_question = Table(
@@ -276,6 +278,7 @@ result = Table(
     Column("completed_at", Utc),
     Column("graded_at", Utc),
     *_changes(),
+    Index("ix_result_completed", "enrolment_id", "completed"),
 )
 
 # The statuses are written out: parameters of a list are put together anew with every question.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, insert, select
 
-from lms_bridge.admin import queries
+from lms_bridge.admin import queries, run_filters
+from lms_bridge.admin.run_filters import RunFilter
+from lms_bridge.api import queries as api_queries
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.model import (
     Centre,
@@ -23,6 +25,7 @@ from lms_bridge.domain.model import (
 from lms_bridge.store import centres, enrolments, learners, offerings, results, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.run_items import ItemFilter, count_items, items_by_number, items_page
+from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import item, run
 from tests.databases import BOTH
 
@@ -138,12 +141,52 @@ def test_items_are_filtered_by_kind_state_course_and_learner(database: Database)
         assert found(course="nothing") == found(learner="nobody", kind="result") == set()
 
 
+def listed(
+    tx: Connection, *, within: Sequence[str] | None = None, before: int = 0, **wanted: str
+) -> list[int]:
+    asked = RunFilter(**wanted, before=before)
+    return [row.id for row in run_filters.runs(tx, asked, within=within, most=50)]
+
+
+@BOTH
+def test_runs_of_several_centres_come_in_one_order_and_go_on_from_a_number(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        numbers = [add_run(tx, code) for code in "ABCABCABC"]
+        among = [number for number, code in zip(numbers, "ABCABCABC", strict=True) if code != "B"]
+        assert [row.id for row in newest_runs(tx, centres=["A", "C"], most=4)] == among[:1:-1]
+        rest = newest_runs(tx, centres=["A", "C"], before=among[2], most=4)
+        assert [row.id for row in rest] == [among[1], among[0]]
+        assert [row.id for row in newest_runs(tx, most=50)] == numbers[::-1]
+        assert newest_runs(tx, centres=[], most=4) == []
+
+
+@BOTH
+def test_every_kind_of_decision_is_found_by_its_flow(database: Database) -> None:
+    with database.writing() as tx:
+        numbers = {flow: add_run(tx, "A", flow) for flow in FLOWS}
+        add_run(tx, "A", "offerings,results")
+        assert {flow: listed(tx, flow=flow) for flow in FLOWS} == {
+            flow: [number] for flow, number in numbers.items()
+        }
+        assert listed(tx, flow="unknown") == []
+        assert listed(tx, flow="tokens", within=("B",)) == []
+        assert listed(tx, flow="tokens", centre="A", within=("B",)) == []
+
+
 QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "last runs": queries.last_run_of_each,
-    "failed runs": lambda tx: queries.runs_before(tx, status="failed", most=50),
-    "runs of a centre": lambda tx: queries.runs_before(tx, centre_code="A", most=50),
-    "failed runs of a centre": lambda tx: queries.runs_before(
-        tx, centre_code="A", status="failed", before=7, most=50
+    "failed runs": lambda tx: listed(tx, status="failed"),
+    "failed runs of a flow": lambda tx: listed(tx, status="failed", flow="results"),
+    "runs of a centre": lambda tx: listed(tx, centre="A"),
+    "runs of a flow of a centre": lambda tx: listed(tx, centre="A", flow="results"),
+    "failed runs of a centre": lambda tx: listed(tx, centre="A", status="failed", before=7),
+    "decisions": lambda tx: listed(tx, flow="tokens"),
+    "decisions at a centre": lambda tx: listed(tx, flow="webhooks", centre="A"),
+    "runs of several centres": lambda tx: listed(tx, within=("A", "B", "C"), flow="results"),
+    "runs of several centres by the interface": lambda tx: api_queries.runs(
+        tx, {}, 0, 50, ["A", "B", "C"]
     ),
     "last runs of a centre": lambda tx: runs.last_runs(tx, centre="A"),
     "the first page of items": lambda tx: items_page(tx, 1, most=200),
@@ -175,8 +218,10 @@ def test_no_question_reads_all_runs_or_items_or_sorts_them(
         QUESTIONS[question](tx)
     assert plans
     read_whole = [step for step in plans if step.startswith(("SCAN run", "SCAN item"))]
-    assert not read_whole
-    assert not [step for step in plans if "TEMP B-TREE" in step]
+    assert not [step for step in read_whole if "ix_run_decision" not in step]
+    sorted_ = [step for step in plans if "TEMP B-TREE" in step]
+    # Of several centres, a page of each is put together.
+    assert bool(sorted_) == ("several" in question)
 
 
 @BOTH

@@ -364,10 +364,11 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_run'))
     )
     with op.batch_alter_table('run', schema=None) as batch_op:
-        batch_op.create_index('ix_run_centre', ['centre', 'id'], unique=False)
-        batch_op.create_index('ix_run_centre_status', ['centre', 'status', 'id'], unique=False)
+        batch_op.create_index('ix_run_centre', ['centre', 'id', 'flows'], unique=False)
+        batch_op.create_index('ix_run_centre_status', ['centre', 'status', 'id', 'flows'], unique=False)
+        batch_op.create_index('ix_run_decision', ['id', 'flows', 'centre', 'status'], unique=False, sqlite_where=sa.text("flows IN ('accounts', 'centres', 'connections', 'cycles', 'keys', 'memberships', 'operators', 'roll_overs', 'tokens', 'webhooks')"), postgresql_where=sa.text("flows IN ('accounts', 'centres', 'connections', 'cycles', 'keys', 'memberships', 'operators', 'roll_overs', 'tokens', 'webhooks')"))
         batch_op.create_index('ix_run_started_at', ['started_at'], unique=False)
-        batch_op.create_index('ix_run_status', ['status', 'id'], unique=False)
+        batch_op.create_index('ix_run_status', ['status', 'id', 'flows'], unique=False)
 
     op.create_table('run_day',
     sa.Column('centre', sa.String(length=40), nullable=False),
@@ -457,6 +458,7 @@ def upgrade() -> None:
     with op.batch_alter_table('enrolment', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_enrolment_changed_at'), ['changed_at'], unique=False)
         batch_op.create_index('ix_enrolment_learner_id', ['learner_id'], unique=False)
+        batch_op.create_index('ix_enrolment_status', ['offering_id', 'status', 'learner_id', 'import_id'], unique=False)
 
     op.create_table('kept_response',
     sa.Column('token_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -649,6 +651,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('result', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_result_changed_at'), ['changed_at'], unique=False)
+        batch_op.create_index('ix_result_completed', ['enrolment_id', 'completed'], unique=False)
 
     op.create_table('webhook_attempt',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
@@ -994,6 +997,7 @@ def downgrade() -> None:
 
     op.drop_table('webhook_attempt')
     with op.batch_alter_table('result', schema=None) as batch_op:
+        batch_op.drop_index('ix_result_completed')
         batch_op.drop_index(batch_op.f('ix_result_changed_at'))
 
     op.drop_table('result')
@@ -1037,6 +1041,7 @@ def downgrade() -> None:
 
     op.drop_table('kept_response')
     with op.batch_alter_table('enrolment', schema=None) as batch_op:
+        batch_op.drop_index('ix_enrolment_status')
         batch_op.drop_index('ix_enrolment_learner_id')
         batch_op.drop_index(batch_op.f('ix_enrolment_changed_at'))
 
@@ -1053,6 +1058,7 @@ def downgrade() -> None:
     with op.batch_alter_table('run', schema=None) as batch_op:
         batch_op.drop_index('ix_run_status')
         batch_op.drop_index('ix_run_started_at')
+        batch_op.drop_index('ix_run_decision', sqlite_where=sa.text("flows IN ('accounts', 'centres', 'connections', 'cycles', 'keys', 'memberships', 'operators', 'roll_overs', 'tokens', 'webhooks')"), postgresql_where=sa.text("flows IN ('accounts', 'centres', 'connections', 'cycles', 'keys', 'memberships', 'operators', 'roll_overs', 'tokens', 'webhooks')"))
         batch_op.drop_index('ix_run_centre_status')
         batch_op.drop_index('ix_run_centre')
 
