@@ -29,14 +29,16 @@ _MEANING = {
 @click.command("list")
 @click.option("--centre", default="", help="Only the holds of this centre.")
 @click.option("--all", "everything", is_flag=True, help="Include decided and outdated holds.")
+@click.option("--most", default=1000, show_default=True, type=click.IntRange(min=1))
 @json_option
 @with_bridge
-def list_(bridge: Bridge, centre: str, everything: bool, in_json: bool) -> None:
+def list_(bridge: Bridge, centre: str, everything: bool, most: int, in_json: bool) -> None:
     """Lists what waits for a decision."""
     if centre:
         bridge.centre(centre)
     with bridge.database.reading() as tx:
-        rows = holds.holds(tx, centre=centre, status="" if everything else holds.PENDING)
+        status = "" if everything else holds.PENDING
+        rows = holds.holds(tx, centre=centre, status=status, most=most)
         documents = [hold_document(tx, row) for row in rows] if in_json else []
     if in_json:
         print_json(documents)

@@ -85,7 +85,8 @@ def show(
         found = items_by_number(tx, number, wanted, after=after, most=most)
         items = [dict(item._mapping) for item in found]
         last = found[-1].id if found else after
-        total, left = (count_items(tx, number, wanted, after=each) for each in (0, last))
+        left = count_items(tx, number, wanted, after=last) if len(found) == most else 0
+        total = count_items(tx, number, wanted) if after or left else len(found)
         names = item_labels(tx, items)
     if in_json:
         documents = [item_document(item, all_values=True) for item in found]

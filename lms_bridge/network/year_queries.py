@@ -37,7 +37,7 @@ from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import EnrolmentStatus, Modality, OfferingStatus
 from lms_bridge.domain.rules import Rules
 from lms_bridge.store.review_tables import end_report, status_change
-from lms_bridge.store.tables import IS_SHOWN, enrolment, learner, offering, result
+from lms_bridge.store.tables import FIRST_MOMENT, IS_SHOWN, enrolment, learner, offering, result
 from lms_bridge.store.types import Utc
 
 MARGIN = timedelta(hours=15)
@@ -90,11 +90,9 @@ def _roughly(span: YearSpan) -> list[ColumnElement[bool]]:
     ]
 
 
-def _first_moment() -> Any:
+def _first_moment() -> ColumnElement[datetime]:
     """A self-paced course has no first day: it counts from its publication."""
-    at = offering.c
-    published = func.coalesce(at.published_at, at.starts_at)
-    return case((at.modality == Modality.SELF_PACED, published), else_=at.starts_at)
+    return literal_column(f"({FIRST_MOMENT})", Utc())
 
 
 def _begins(day: date, zones: Sequence[str]) -> Any:
@@ -180,7 +178,8 @@ def courses(tx: Connection, span: YearSpan) -> Sequence[Row[Any]]:
 def people(tx: Connection, span: YearSpan) -> Sequence[Row[Any]]:
     """Rows: centre, organisers as JSON, part, country, registered, participants, completed,
     certificates."""
-    given = _of_year(span).subquery()
+    # Worked out once for a course, not for each enrolment in it.
+    given = _of_year(span).cte("given").prefix_with("MATERIALIZED")
     status = enrolment.c.status
     took_part = and_(given.c.state == _word(GIVEN), _among(IN_COURSE))
     completed = and_(took_part, or_(_among(_COMPLETED), result.c.completed.is_(True)))

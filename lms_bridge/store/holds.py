@@ -194,13 +194,16 @@ def hold_row(tx: Connection, hold_id: int) -> Row[Any] | None:
     return tx.execute(select(hold).where(hold.c.id == hold_id)).first()
 
 
-def holds(tx: Connection, *, centre: str = "", status: str = "") -> Sequence[Row[Any]]:
-    query = select(hold).order_by(hold.c.id)
+def holds(
+    tx: Connection, *, centre: str = "", status: str = "", most: int = 1000
+) -> Sequence[Row[Any]]:
+    """The newest ones, the oldest of them first."""
+    query = select(hold).order_by(hold.c.id.desc()).limit(most)
     if centre:
         query = query.where(hold.c.centre == centre)
     if status:
         query = query.where(hold.c.status == status)
-    return tx.execute(query).all()
+    return tx.execute(query).all()[::-1]
 
 
 def fields_in_conflict(tx: Connection, row: Row[Any]) -> dict[int, dict[str, Any] | None]:

@@ -156,6 +156,13 @@ offering = Table(
     Index("ix_offering_centre", *("centre", "id", "listed", "modality", "level", *_LOOKED_AT)),
 )
 
+FIRST_MOMENT = (
+    "CASE WHEN offering.modality = 'online_self_paced' "
+    "THEN coalesce(offering.published_at, offering.starts_at) ELSE offering.starts_at END"
+)
+"""From when a course counts. The migration lets PostgreSQL keep statistics of it, which
+would expect hardly a course in a year otherwise."""
+
 offering_tag = Table(
     "offering_tag",
     metadata,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, event, text, update
 
 from lms_bridge.audit import COMMAND, Actor
 from lms_bridge.domain.model import (
@@ -23,6 +24,7 @@ from lms_bridge.domain.model import (
 )
 from lms_bridge.domain.reviews import ReportFields, StatusChange
 from lms_bridge.domain.rules import Rules
+from lms_bridge.network import year_queries
 from lms_bridge.network.decision import decide
 from lms_bridge.network.figures import PAPERS
 from lms_bridge.network.regions import move_centre
@@ -285,3 +287,27 @@ def test_the_table_has_a_row_for_each_and_no_formula(network: Network) -> None:
     assert [each["row"] for each in rows] == ["centre"] * 3 + ["region", "total"]
     assert {each["name"][:1] for each in rows} <= {"'", ""}
     assert rows[-1]["completion_percent"] == "100.0"
+
+
+def test_postgresql_knows_how_many_courses_a_year_has(
+    postgres_address: str, open_database: Callable[[str], Database]
+) -> None:
+    """Otherwise it looks up each person of a year one by one."""
+    courses = [course(f"ONE-{number}", "2026-03-01") for number in range(300)]
+    paced = [replace(each, code=f"{each.code}P", modality=Modality.SELF_PACED) for each in courses]
+    with open_database(postgres_address).writing() as tx:
+        centres.add(tx, Centre("ONE", "ONE", "africa", "files"), b"")
+        offerings.add_offerings(tx, [*courses, *paced])
+        tx.execute(text("ANALYZE offering"))
+        span = year_queries.span_of(tx, 2026, [], NOW)
+        expected: list[int] = []
+
+        def explain(conn: Connection, _: Any, statement: str, values: Any, *__: Any) -> None:
+            if not statement.startswith("EXPLAIN"):
+                plan = conn.exec_driver_sql(f"EXPLAIN {statement}", values).scalars()
+                scan = next(line for line in plan if " on offering " in line)
+                expected.append(int(scan.partition("rows=")[2].partition(" ")[0]))
+
+        event.listen(tx, "before_cursor_execute", explain)
+        year_queries.people(tx, span)
+    assert [rows > 100 for rows in expected] == [True]

@@ -830,6 +830,12 @@ def upgrade() -> None:
             "words tsvector NOT NULL)"
         )
         op.execute("CREATE INDEX ix_offering_text_words ON offering_text USING gin (words)")
+        # lms_bridge/store/tables.py FIRST_MOMENT: without it, a report of a year expects no courses.
+        op.execute(
+            "CREATE STATISTICS st_offering_first_moment ON (CASE WHEN offering.modality = "
+            "'online_self_paced' THEN coalesce(offering.published_at, offering.starts_at) "
+            "ELSE offering.starts_at END) FROM offering"
+        )
 
     op.create_table('account',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=True, nullable=False),
