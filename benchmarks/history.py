@@ -146,7 +146,7 @@ def _decisions(tx: Connection) -> None:
         text(
             f"INSERT INTO item ({columns}) SELECT id, 'academy', 'enrolment', 1 + id % 9000, "
             "'x', 'conflict', 'kept', '', '', started_at FROM run "
-            "WHERE id % 170 = 0 AND centre <> ''"
+            "WHERE id % 171 = 0 AND centre <> ''"
         )
     )
 

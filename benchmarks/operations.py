@@ -1,10 +1,11 @@
-"""The operators' pages and commands over a year of runs, on both databases."""
+"""Everybody's pages and commands over a year of runs, on both databases."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -14,8 +15,9 @@ from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
 from benchmarks.databases import both
-from benchmarks.history import CALM, LARGE, SILENT, fill
+from benchmarks.history import LARGE, fill
 from benchmarks.report import Row
+from benchmarks.visits import OPERATOR, Places, browsers, commands, items, pages, places
 from lms_bridge.bootstrap import build
 from lms_bridge.bridge import Bridge
 from lms_bridge.cli.root import main
@@ -24,13 +26,20 @@ from lms_bridge.server.app import create_app
 from lms_bridge.settings import SecretsSettings, Settings, StoreSettings, WebSettings
 from lms_bridge.store import migrate
 from lms_bridge.store.database import Database
-from tests.operators import sign_in
 
 RUNS = 3_400_000
 MOST_SECONDS, MOST_FOR_A_RUN = 0.2, 0.15
 ROUNDS = 5
 _SETTLED = (0, 1, 3)
 """Exit codes of commands that looked, and may have found something wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Of one page or command, a time for each round. ``of_processor`` is without PostgreSQL's."""
+
+    by_clock: list[float]
+    of_processor: list[float]
 
 
 def operations(folder: Path, runs: int = RUNS) -> list[Row]:
@@ -51,66 +60,45 @@ def operations(folder: Path, runs: int = RUNS) -> list[Row]:
         )
         bridge = build(settings)
         try:
-            found = {**_pages(bridge, number), **_commands(bridge, settings, number)}
+            with bridge.database.reading() as tx:
+                of = places(tx, number)
+            found = [*_pages(bridge, of), *_commands(bridge, settings, of)]
         finally:
             bridge.close()
-        title = f"{databases.name}, {runs:,} runs"
-        rows += [_row(f"{title}: {what}", seconds, what) for what, seconds in found.items()]
+        rows += [_row(f"{databases.name}: {what}", most, took) for what, most, took in found]
     return rows
 
 
-def _row(title: str, seconds: list[float], what: str) -> Row:
-    most = MOST_FOR_A_RUN if "items" in what else MOST_SECONDS
-    middle = median(seconds)
+def _row(title: str, most: float, found: Seconds) -> Row:
+    middle, busy = median(found.by_clock), min(found.of_processor)
     return Row(
         title,
-        f"{middle * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms",
+        f"{middle * 1000:.0f} ms, at most {max(found.by_clock) * 1000:.0f} ms; "
+        f"{busy * 1000:.0f} ms of processor time",
         f"< {most * 1000:.0f} ms",
         middle < most,
-        {"seconds": seconds},
+        {"seconds": found.by_clock, "processor_seconds": found.of_processor},
     )
 
 
-def _pages(bridge: Bridge, number: int) -> dict[str, list[float]]:
-    browser = sign_in(create_app(bridge).test_client(), bridge.database)
-    last = LARGE // 200
-    paths = {
-        path: path
-        for path in (
-            *("/operations", "/centres", "/centres/C01", f"/centres/C{SILENT}", "/runs"),
-            *("/runs?status=failed", "/runs?status=held", "/runs?centre=C01"),
-            *(f"/runs?centre=C{SILENT}", f"/runs?centre=C{CALM}&status=failed"),
-            *(
-                f"/runs?before={number // 2}",
-                "/holds",
-                "/holds?decided=1&before=100",
-                "/holds/2990",
-            ),
-            *(
-                "/quarantine",
-                "/quarantine?before=60",
-                "/people",
-                "/people?after=250",
-                "/people.csv",
-            ),
-            *("/conflicts", "/conflicts?before=1000000", "/conflicts?centre=C01"),
-            *("/figures", "/figures?days=365", "/figures?days=365&centre=C01", "/figures/year"),
-            *("/audit", "/operations/where", "/tokens", "/webhooks", "/connections"),
-            *("/accounts", "/health", "/"),
-        )
-    }
-    paths |= {f"a run of {LARGE:,} items": f"/runs/{number}"}
-    paths |= {f"its last page of items ({last})": f"/runs/{number}?page={last}"}
+def _pages(bridge: Bridge, of: Places) -> Iterator[tuple[str, float, Seconds]]:
+    people = browsers(create_app(bridge), bridge.database, of)
 
-    def ask(path: str) -> None:
-        answer = browser.get(path)
+    def ask(who: str, path: str) -> None:
+        answer = people[who].get(path)
         if answer.status_code != 200:
             raise RuntimeError(f"{path}: {answer.status}")
 
-    return {what: _seconds(partial(ask, path)) for what, path in paths.items()}
+    for who, path in pages(of):
+        yield f"{who}: {path}", MOST_SECONDS, _seconds(partial(ask, who, path))
+    for path in items(of):
+        what = f"{LARGE:,} items: {path}"
+        yield what, MOST_FOR_A_RUN, _seconds(partial(ask, OPERATOR, path))
 
 
-def _commands(bridge: Bridge, settings: Settings, number: int) -> dict[str, list[float]]:
+def _commands(
+    bridge: Bridge, settings: Settings, of: Places
+) -> Iterator[tuple[str, float, Seconds]]:
     def opened(*_: Any, **__: Any) -> AbstractContextManager[Bridge]:
         return nullcontext(bridge)
 
@@ -121,21 +109,16 @@ def _commands(bridge: Bridge, settings: Settings, number: int) -> dict[str, list
         if done.exit_code not in _SETTLED:
             raise RuntimeError(f"{words}: {done.output}")
 
-    commands = (
-        *("status", "centre list", "centre list --json", "centre show C01", "run list"),
-        *("run list --centre C01", f"run list --centre C{SILENT}", f"run show {number} --most 200"),
-        *("hold list", "hold show 2990", "person unmatched", "person unmatched --csv /dev/null"),
-        *("resend --centre C01 --list", "token list"),
-        *("webhook list", "lti list", "operator sessions"),
-    )
-    return {words: _seconds(partial(call, words)) for words in commands}
+    for words in commands(of):
+        yield words, MOST_SECONDS, _seconds(partial(call, words))
 
 
-def _seconds(act: Callable[[], None]) -> list[float]:
+def _seconds(act: Callable[[], None]) -> Seconds:
     act()  # modules and statements are loaded once
-    found = []
+    by_clock, of_processor = [], []
     for _ in range(ROUNDS):
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         act()
-        found.append(time.perf_counter() - began)
-    return found
+        by_clock.append(time.perf_counter() - began)
+        of_processor.append(time.process_time() - busy)
+    return Seconds(by_clock, of_processor)
