@@ -181,19 +181,23 @@ def _of(params: Params, reach: Reach) -> list[str] | None:
 
 
 def holds(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:
-    status, centres = params["status"], _of(params, reach)
-    query = select(hold).order_by(hold.c.id.desc()).limit(most)
-    if status != "all":
-        query = query.where(hold.c.status == status)
-    if before:
-        query = query.where(hold.c.id < before)
-    if centres is not None:
-        query = query.where(hold.c.centre.in_(centres))
-    return tx.execute(query).all()
+    status = params["status"]
+    where = [] if status == "all" else [hold.c.status == status]
+    return _newest(tx, hold, params, before, most, reach, *where)
 
 
 def quarantined(tx: Connection, params: Params, before: int, most: int, reach: Reach) -> Rows:
     return _newest(tx, quarantine, params, before, most, reach)
+
+
+def _newest(
+    tx: Connection, table: Table, params: Params, before: int, most: int, reach: Reach, *where: Any
+) -> Rows:
+    """What waits, of which there are some thousands at most: the newest first."""
+    query = select(table).where(*where).order_by(table.c.id.desc()).limit(most)
+    if before:
+        query = query.where(table.c.id < before)
+    return tx.execute(_within(query, table.c.centre, _of(params, reach))).all()
 
 
 _UNMATCHED: Select[Any] = select(unmatched, learner.c.academy_id).join(
