@@ -18,6 +18,7 @@ from lms_bridge.server.limits import BLOCK, HIGH, LINGER, LOW, WINDOW
 from lms_bridge.server.proxy_protocol import ProxyHeaderInvalid, read_header
 from lms_bridge.server.received import ReceivedRequest, RequestInvalid, RequestParser
 from lms_bridge.server.refusals import refusal
+from lms_bridge.web.client_address import client_address
 
 if TYPE_CHECKING:
     from lms_bridge.server.listener import HttpServer
@@ -38,7 +39,7 @@ class Connection:
 
     def __init__(self, server: HttpServer, sock: socket.socket, peer: tuple[str, int]) -> None:
         self.server = server
-        self.peer = peer
+        self.come_from(peer)
         self.busy = False
         self.left = False
         self.closed = False
@@ -59,6 +60,10 @@ class Connection:
         self._sender: str | None = None
         self._introduction = bytearray() if server.is_forwarder(peer[0]) else None
         self._read(True)
+
+    def come_from(self, peer: tuple[str, int]) -> None:
+        """``group`` is who shares what one address may take."""
+        self.peer, self.group = peer, client_address(peer[0], "", ())
 
     # ---- receiving, in the loop's thread ------------------------------------------------------
 
@@ -137,7 +142,7 @@ class Connection:
         try:
             parser.feed(data)
         except RequestInvalid as error:
-            self._refuse(error.status)
+            self.refuse(error.status)
             return
         if parser.ready:
             self._dispatch(parser.ready.pop(0))
@@ -178,7 +183,7 @@ class Connection:
         if request.size > most:
             self._dispatch(request)
         elif not self.server.take_share(self, sender):
-            self._refuse(503)
+            self.refuse(503)
         else:
             self.busy, self._moved, self.deadline = False, 0, now() + WINDOW
             if request.expects:
@@ -268,7 +273,7 @@ class Connection:
                 self.server.loop.remove_writer(self._sock)
                 self.deadline = math.inf
         if parked is not None:
-            self.server.stream(parked)
+            self.server.stream(parked, self)
         if finished:
             self._finishing = False
             self._finished()
@@ -287,9 +292,9 @@ class Connection:
         elif self.closing or self._out or request is None:
             self.close()
         else:
-            self._refuse(408)
+            self.refuse(408)
 
-    def _refuse(self, status: int) -> None:
+    def refuse(self, status: int) -> None:
         """The server's own refusal of what is no proper request."""
         self.busy = True
         request = self._parser.current
@@ -334,7 +339,7 @@ class Connection:
             self._out.clear()
             parked, self._parked = self._parked, None
         if parked is not None:
-            self.server.stream(parked)  # which finds that the connection is closed
+            self.server.stream(parked, self)  # which finds that the connection is closed
         for request in (self._parser.current, *self._parser.ready):
             if request is not None:
                 request.discard()

@@ -103,7 +103,8 @@ class Exchange:
         if following is Next.PARK and self._connection.park(self.stream):
             return
         if following is not Next.NOTHING:
-            self._server.stream(self.begin if following is Next.BEGIN else self.stream)
+            job = self.begin if following is Next.BEGIN else self.stream
+            self._server.stream(job, self._connection)
 
     def _run(self) -> Next:
         environ = self._environ()

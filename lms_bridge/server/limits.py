@@ -26,7 +26,8 @@ class ServerLimits:
     """``head``, ``body`` and ``idle`` are seconds: for the headers, for a body of a form, and
     between two requests. ``rate`` is the least bytes in a second, in both directions, of all that
     is larger. ``large`` is how many large bodies are received at once, ``share`` how many of them
-    of one sender. ``in_turn``: a short request is begun when the one before it is done."""
+    of one sender. ``waiting`` is how many requests of one address wait for a thread. ``in_turn``: a
+    short request is begun when the one before it is done."""
 
     threads: int = 8
     in_turn: bool = False
@@ -37,6 +38,7 @@ class ServerLimits:
     connections: int = 4096
     large: int = 32
     share: int = 2
+    waiting: int = 1024
     stop: float = 5.0
     forwarders: tuple[Network, ...] = ()
     """Those that begin each connection with a PROXY header."""

@@ -23,7 +23,7 @@ from lms_bridge.server.limits import HIGH, ServerLimits
 from lms_bridge.server.proxy_protocol import Peer
 from lms_bridge.server.received import ReceivedRequest
 from lms_bridge.server.threads import Job, Threads
-from lms_bridge.web.client_address import client_address, is_within
+from lms_bridge.web.client_address import is_within
 from lms_bridge.web.environ import LET_OTHERS_BEGIN
 
 if TYPE_CHECKING:
@@ -126,8 +126,9 @@ class HttpServer:
                 self._make_room()
                 return
             sock.setblocking(False)
-            self._peers[_group(peer[0])] += 1
-            self._connections.add(Connection(self, sock, (peer[0].partition("%")[0], peer[1])))
+            made = Connection(self, sock, (peer[0].partition("%")[0], peer[1]))
+            self._peers[made.group] += 1
+            self._connections.add(made)
             if len(self._connections) >= self._most:
                 self._make_room()
 
@@ -139,7 +140,7 @@ class HttpServer:
             each.close()
 
     def _expendable(self, connection: Connection) -> tuple[int, float]:
-        return self._peers[_group(connection.peer[0])], -connection.since
+        return self._peers[connection.group], -connection.since
 
     def is_forwarder(self, address: str) -> bool:
         return is_within(address, self.limits.forwarders)
@@ -147,8 +148,8 @@ class HttpServer:
     def renamed(self, connection: Connection, peer: Peer) -> None:
         """A forwarder has said whom its connection comes from."""
         self._leave_group(connection)
-        connection.peer = peer
-        self._peers[_group(peer[0])] += 1
+        connection.come_from(peer)
+        self._peers[connection.group] += 1
 
     def forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
@@ -156,7 +157,7 @@ class HttpServer:
         self._end_if_idle()
 
     def _leave_group(self, connection: Connection) -> None:
-        group = _group(connection.peer[0])
+        group = connection.group
         self._peers[group] -= 1
         if not self._peers[group]:
             del self._peers[group]
@@ -172,15 +173,18 @@ class HttpServer:
     def work(self, connection: Connection, request: ReceivedRequest) -> None:
         """Has a thread answer. Large bodies have threads of their own, since they take longest."""
         threads = self._large if request.admitted else self._requests
-        threads.put(Exchange(self, connection, request).run)
+        if not request.admitted and threads.waiting(connection.group) >= self.limits.waiting:
+            connection.refuse(503)
+            return
+        threads.put(Exchange(self, connection, request).run, connection.group)
 
-    def stream(self, job: Job) -> None:
+    def stream(self, job: Job, connection: Connection) -> None:
         """Has a thread go on with a long response."""
-        self._streams.put(job)
+        self._streams.put(job, connection.group)
 
     def take_share(self, connection: Connection, sender: str) -> bool:
         """Whether another large body of its sender may come in now."""
-        sender = sender or _group(connection.peer[0])
+        sender = sender or connection.group
         if self._senders[sender] >= self.limits.share or self._senders.total() >= self.limits.large:
             return False
         self._senders[sender] += 1
@@ -191,10 +195,6 @@ class HttpServer:
         self._senders[sender] -= 1
         if not self._senders[sender]:
             del self._senders[sender]
-
-
-def _group(address: str) -> str:
-    return client_address(address, "", ())
 
 
 def _files_allowed() -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,8 +41,32 @@ class _Worker:
     turn: threading.Lock = field(default_factory=_turn)
 
 
+class Lines:
+    """Jobs that wait, in a line for each sender. The lines take turns, so that nobody waits for all
+    that another one sent."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, deque[Job]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def put(self, job: Job, sender: str) -> None:
+        self._lines.setdefault(sender, deque()).append(job)
+
+    def next(self) -> Job:
+        sender, line = self._lines.popitem(last=False)
+        job = line.popleft()
+        if line:
+            self._lines[sender] = line  # behind all others
+        return job
+
+    def length(self, sender: str) -> int:
+        return len(self._lines.get(sender, ()))
+
+
 class Threads:
-    """So many threads, which carry out jobs in their order.
+    """So many threads, which carry out the jobs of several senders in turn.
 
     With ``later`` a job waits until the one before it is done, or has taken longer than ``SHORT``.
     ``later`` calls something after so many seconds, in the thread that puts the jobs. Without it
@@ -51,7 +75,7 @@ class Threads:
 
     def __init__(self, number: int, name: str, later: Later | None = None) -> None:
         self._later = later
-        self._jobs: deque[Job] = deque()
+        self._jobs = Lines()
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
         self._changing = threading.Lock()
@@ -63,9 +87,14 @@ class Threads:
         for _ in range(number):
             threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def put(self, job: Job) -> None:
+    def waiting(self, sender: str) -> int:
+        """How many jobs of a sender have not begun."""
         with self._changing:
-            self._jobs.append(job)
+            return self._jobs.length(sender)
+
+    def put(self, job: Job, sender: str = "") -> None:
+        with self._changing:
+            self._jobs.put(job, sender)
             self._begin()
             self._look_later()
 
@@ -114,7 +143,7 @@ class Threads:
         same thread is awake."""
         while self._jobs and self._idle and self._may_begin():
             worker = self._idle.pop()
-            worker.job, worker.began = self._jobs.popleft(), time.monotonic()
+            worker.job, worker.began = self._jobs.next(), time.monotonic()
             self._busy.append(worker)
             worker.turn.release()
         if self._awaited and self._may_begin():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -107,3 +109,54 @@ def test_a_job_that_fails_costs_no_thread() -> None:
     pool.put(after.set)
     assert after.wait(PATIENCE)
     pool.end()
+
+
+def _wait(event: threading.Event) -> None:
+    event.wait(PATIENCE)
+
+
+def test_a_sender_waits_for_one_job_of_another_and_not_for_all() -> None:
+    pool = Threads(1, "senders")
+    go, whole = threading.Event(), threading.Event()
+    done: list[str] = []
+    pool.put(lambda: _wait(go), "hostile")
+    for number in range(50):
+        pool.put(lambda number=number: done.append(f"hostile {number}"), "hostile")  # type: ignore[misc]
+    pool.put(lambda: done.append("honest"), "honest")
+    pool.put(lambda: done.append("another"), "another")
+    pool.put(whole.set, "hostile")
+    assert (pool.waiting("hostile"), pool.waiting("honest")) == (51, 1)
+    go.set()
+    assert whole.wait(PATIENCE)
+    pool.end()
+    assert done[:4] == ["hostile 0", "honest", "another", "hostile 1"]
+    assert len(done) == 52
+
+
+def test_an_address_has_so_many_requests_waiting_and_no_more() -> None:
+    """Requests of senders that left are done, too; but nobody else waits for all of them."""
+    go, at_work = threading.Event(), threading.Event()
+
+    def waits(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            at_work.set()
+            go.wait(PATIENCE)
+        start("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    with served(ServerLimits(threads=1, waiting=3), waits) as world:
+        wait = b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"
+        with world.connect(wait) as first:
+            assert at_work.wait(PATIENCE)
+            answers = [world.connect(wait) for _ in range(5)]
+            ready = select.select(answers, (), (), PATIENCE)[0]
+            assert ready[0].recv(100).startswith(b"HTTP/1.1 503 ")
+            with socket.create_connection(
+                world.address, PATIENCE, source_address=("127.0.0.2", 0)
+            ) as other:
+                other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                go.set()
+                assert other.recv(100).startswith(b"HTTP/1.1 200 ")
+            assert first.recv(100).startswith(b"HTTP/1.1 200 ")
+        for each in answers:
+            each.close()
