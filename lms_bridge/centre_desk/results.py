@@ -22,7 +22,7 @@ from lms_bridge.schemas.records import ResultSchema
 from lms_bridge.store import enrolments, learners, results, source_links
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.enrolment_actions import EnteredResult, ResultEntry, enter_results
-from lms_bridge.sync.results import refuse_beyond_scale
+from lms_bridge.sync.results import refuse_slips
 
 MOST_ROWS = 1_000
 """Of a file on the desk. `lms-bridge import results` takes larger ones."""
@@ -86,7 +86,7 @@ def read_row(
     revision = known.revision if known else 0
     try:
         fields = load(ResultSchema(default_zone=course.time_zone), texts)
-        refuse_beyond_scale(fields)
+        refuse_slips(fields)
     except RecordRefused as error:
         names = [each.field for each in error.problems] or [error.field]
         wrong = {name: MESSAGES.get(name, MESSAGES["score"]) for name in names}
@@ -227,5 +227,5 @@ def _fields_of(row: CsvRow, course: Offering, number: int, schema: ResultSchema)
             "unknown-enrolment", "The learner is not in this course.", "Check the learner's id."
         )
     fields: dict[str, Any] = load(schema, row.raw.fields)
-    refuse_beyond_scale(fields)
+    refuse_slips(fields)
     return fields

@@ -21,6 +21,7 @@ from marshmallow import ValidationError
 
 from lms_bridge.domain.errors import Problem
 from lms_bridge.intake.recurrence import NotBounded, occurrences
+from lms_bridge.schemas.codes import quoted, refusal
 from lms_bridge.schemas.csv.cells import CellUnclear, value_of
 from lms_bridge.schemas.csv.tables import OFFERINGS
 from lms_bridge.schemas.fields import zone as zone_of
@@ -35,7 +36,8 @@ _TEXTS = {
     "URL": "address",
 }
 _MOMENTS = ("DTSTART", "DTEND", "DUE")
-_ONE_OF_SEVERAL = ("RDATE", "RECURRENCE-ID", "RELATED-TO")
+_ONE_OF_SEVERAL = ("RDATE", "EXRULE", "RECURRENCE-ID", "RELATED-TO")
+_ONCE = (*_MOMENTS, "DURATION", "RRULE", "STATUS")
 _REPEATING = ("RRULE", "EXDATE", *_ONE_OF_SEVERAL)
 PROPERTIES = frozenset(
     {"UID", "SEQUENCE", "CATEGORIES", "STATUS", *_TEXTS, *_MOMENTS, "DURATION", *_REPEATING}
@@ -81,6 +83,11 @@ def offering_fields(
     for name in _ONE_OF_SEVERAL:
         if name in event:
             return _repeating(name)
+    for name in _ONCE:
+        if len({str(value) for value in _all(event, name)}) > 1:
+            return Problem(name.lower(), "not-taken", "comes twice, with two values")
+    if "DURATION" in event and any(name in event for name in ("DTEND", "DUE")):
+        return Problem("duration", "not-taken", "comes with DTEND or DUE: an event has one of them")
     try:
         return _fields(event, calendar_zone, time_zone)
     except _Bad as bad:
@@ -91,8 +98,9 @@ def _repeating(name: str) -> Problem:
     return Problem(
         name.lower(),
         "repeating-event",
-        "makes one of several events: send one event for the offering, which repeats up to an end "
-        f"(COUNT or UNTIL), or has its meetings in {OWN}MEETINGS; or send JSON or CSV",
+        "is not taken: send one event for the offering. It may repeat by one RRULE of days, weeks "
+        "or months (BYDAY) up to COUNT or UNTIL, less its EXDATE. Other meetings stand in "
+        f"{OWN}MEETINGS; or send JSON or CSV",
     )
 
 
@@ -112,7 +120,7 @@ def _fields(event: Component, calendar_zone: str, time_zone: str) -> dict[str, o
         fields["topics"] = [str(topic) for each in _all(event, "CATEGORIES") for topic in each.cats]
     status = _text(event, "STATUS").strip().upper()
     if status:
-        fields["status"] = STATUSES.get(status) or _no_status()
+        fields["status"] = STATUSES.get(status) or _no_status(status)
     _add_zone(event, fields, calendar_zone)
     zone = str(fields.get("time_zone") or time_zone)
     _add_times(event, fields, zone)
@@ -120,8 +128,9 @@ def _fields(event: Component, calendar_zone: str, time_zone: str) -> dict[str, o
     return fields
 
 
-def _no_status() -> str:
-    raise _Bad("status", "not-one-of", f"is not one of: {', '.join(STATUSES)}", list(STATUSES))
+def _no_status(status: str) -> str:
+    message = f"is {quoted(status)}, which is not one of: {', '.join(STATUSES)}"
+    raise _Bad("status", "not-one-of", message, list(STATUSES))
 
 
 def _all(event: Component, name: str) -> list[Any]:
@@ -154,14 +163,14 @@ def _add_zone(event: Component, fields: dict[str, object], calendar_zone: str) -
             tzid = str(value.params.get("TZID") or "")
             zone = known_zone(tzid)
             if tzid and not zone:
-                message = (
-                    f'is "{tzid[:60]}" in {name}, which is no name of the IANA database '
-                    "such as Africa/Nairobi"
-                )
-                raise _Bad("time_zone", "no-such-zone", message)
+                raise _no_zone(tzid, name)
             if zone and fields.setdefault("time_zone", zone) != zone:
                 raise _Bad(name.lower(), "two-zones", "is in another time zone than DTSTART")
-    own = _text(event, f"{OWN}TIME-ZONE").strip() or fields.get("time_zone") or calendar_zone
+    own = _text(event, f"{OWN}TIME-ZONE").strip() or fields.get("time_zone")
+    if not own and calendar_zone:
+        own = known_zone(calendar_zone)
+        if not own and not all(_text(event, n).endswith("Z") for n in _MOMENTS if n in event):
+            raise _no_zone(calendar_zone, "X-WR-TIMEZONE")
     if own and fields.setdefault("time_zone", own) != own:
         raise _Bad("time_zone", "two-zones", "is another time zone than the TZID of DTSTART")
 
@@ -203,7 +212,7 @@ def _add_meetings(
     except NotBounded:
         raise refused from None
     if not found:
-        raise refused
+        raise _Bad(problem.field, "not-taken", "leaves no meeting: see its UNTIL, and EXDATE")
     length = _moment_of(ends, zone) - _moment_of(starts, zone)
     last = [each + length for each in found]
     if len(found) > 1:
@@ -215,8 +224,16 @@ def _add_meetings(
 
 
 def _zone_of(value: Any) -> ZoneInfo | None:
-    name = known_zone(str(value.params.get("TZID") or ""))
+    tzid = str(value.params.get("TZID") or "")
+    name = known_zone(tzid)
+    if tzid and not name:
+        raise _no_zone(tzid, "EXDATE")
     return ZoneInfo(name) if name else None
+
+
+def _no_zone(tzid: str, name: str) -> _Bad:
+    message = f'is "{tzid[:60]}" in {name}, which is no name of the IANA database '
+    return _Bad("time_zone", "no-such-zone", f"{message}such as Africa/Nairobi")
 
 
 def _moment_of(moment: date, zone: str) -> date:
@@ -242,7 +259,8 @@ def _moment(event: Component, name: str) -> date | None:
         return None
     moment = _parsed(_text(event, name))
     if not isinstance(moment, date):
-        message = "is not a date such as 20260331 or 20260331T090000Z"
+        message = "not a date such as 20260331 or 20260331T090000Z"
+        message = refusal(_text(event, name), message)
         raise _Bad(name.lower(), "not-a-date", message)
     return moment
 

@@ -15,7 +15,7 @@ from icalendar.parser import Parameters
 from icalendar.parser.ical import ComponentIcalParser
 
 from lms_bridge.domain.errors import Problem, Refused
-from lms_bridge.intake.event import OWN, PROPERTIES, id_of, known_zone, offering_fields
+from lms_bridge.intake.event import OWN, PROPERTIES, id_of, offering_fields
 from lms_bridge.intake.revisions import is_superseded, newest_revisions
 from lms_bridge.intake.rows import (
     LONGEST_ROW,
@@ -131,8 +131,8 @@ class _Calendar:
 
     def _read_property(self, key: str, value: str) -> None:
         if key == "X-WR-TIMEZONE":
-            self._own_zone = known_zone(value)
-        if key == "METHOD" and value.upper() not in METHODS:
+            self._own_zone = value
+        if key == "METHOD" and value and value.upper() not in METHODS:
             raise Refused(
                 "file-unreadable",
                 "A schedule is a calendar without METHOD, or with METHOD:PUBLISH or REQUEST. "

@@ -57,7 +57,7 @@ def occurrences(
         moments = list(islice(of_rule, MOST_MEETINGS + 1))
     except (ValueError, OverflowError):
         raise NotBounded from None
-    if len(moments) > MOST_MEETINGS or not moments:
+    if len(moments) > MOST_MEETINGS:
         raise NotBounded
     gone = {_local(each, meant, here) for text, meant in without for each in text.split(",")}
     days = {each.date() for each in gone if each.time() == time()}

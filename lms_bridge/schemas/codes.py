@@ -15,6 +15,10 @@ _OWN_NAMES = ("ar", "es", "fr", "pt", "ru", "zh")
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 _NO_MONEY = {"XAG", "XAU", "XPD", "XPT", "XTS", "XXX"}
 """Codes of ISO 4217 for metals, for tests, and for no currency: nobody pays a course with these."""
+_NO_COUNTRY = frozenset(
+    ["AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"]
+)
+"""Territories of the CLDR that ISO 3166-1 does not have, or has only reserved."""
 _COUNTRIES = {"UK": "GB", "EL": "GR"}
 """Codes that the European Union writes, and ISO 3166-1 does not."""
 
@@ -30,9 +34,11 @@ def quoted(text: str) -> str:
 
 def refusal(text: str, what: str) -> str:
     """What a message says of a value that is not ``what``. It shows the value where that has a
-    digit, and is neither long nor an address: a name in the wrong column stays private."""
+    digit or no letter, and is neither long nor an address: a name in the wrong column stays
+    private."""
     plain = text.strip()
-    if any(map(str.isdigit, plain)) and len(plain) <= 40 and "@" not in plain:
+    is_name = any(map(str.isalpha, plain)) and not any(map(str.isdigit, plain))
+    if plain and not is_name and len(plain) <= 40 and "@" not in plain:
         return f'is "{plain}", which is {what}'
     return f"is {what}"
 
@@ -57,7 +63,8 @@ def country(text: str) -> str:
     """
     code = text.strip().upper()
     code = _COUNTRIES.get(code, code)
-    if code and (len(code) != 2 or not code.isalpha() or code not in Locale("en").territories):
+    known = len(code) == 2 and code.isalpha() and code in Locale("en").territories
+    if code and (not known or code in _NO_COUNTRY):
         raise NoSuchCode("no code of ISO 3166-1 such as KE or FR")
     return code
 

@@ -49,7 +49,7 @@ _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
 _NO_NUMBER = "not a number such as 1200 or 250.5: decimals have a point, thousands no mark"
 _NO_DATE = "not a date such as 2026-03-31 or 2026-03-31 09:00"
 _DATE_OF_A_SPREADSHEET = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}")
-_SPREADSHEET_DAYS = re.compile(r"[34567]\d{4}(?:\.0+)?")
+_SPREADSHEET_DAYS = re.compile(r"[34567]\d{4}(?:[.,]\d+)?")
 """A date as a spreadsheet counts it, in days since 1900: 30,000 is in 1982, 79,999 in 2119."""
 
 
@@ -254,9 +254,10 @@ class Amount(_Plain, fields.Field[Decimal]):
     """A decimal number within bounds, never through a binary float's digits. It may have as many
     decimals as a binary float may show."""
 
-    def __init__(self, *, least: Decimal, most: Decimal, **options: Any) -> None:
+    def __init__(self, *, least: Decimal, most: Decimal, remark: str = "", **options: Any) -> None:
         super().__init__(**options)
         self._least, self._most = least, most
+        self._no_number = f"{_NO_NUMBER}{remark}"
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -268,11 +269,13 @@ class Amount(_Plain, fields.Field[Decimal]):
         try:
             number = Decimal(str(value).strip())
         except InvalidOperation:
-            raise complaint(codes.refusal(str(value), _NO_NUMBER), "not-a-number") from None
+            message = codes.refusal(str(value), self._no_number)
+            raise complaint(message, "not-a-number") from None
         if not number.is_finite():
             raise complaint("is not a number", "not-a-number")
         if not self._least <= number <= self._most:
-            raise complaint(f"is not between {self._least} and {self._most}", "out-of-range")
+            bounds = f"not between {self._least} and {self._most}"
+            raise complaint(codes.refusal(str(value), bounds), "out-of-range")
         exponent = number.normalize().as_tuple().exponent
         if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
             raise complaint(f"has more than {MOST_DECIMALS} decimals", "out-of-range")
@@ -308,8 +311,11 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(known)
 
 
-_NO_ZONES = re.compile(r"(?:localtime|Factory|posixrules)\Z|(?:posix|right)/")
-"""Names that systems add: the zone of this very machine, and zones that count leap seconds."""
+_NO_ZONES = re.compile(
+    r"(?:localtime|Factory|posixrules|EST|MST)\Z|(?:posix|right)/", re.IGNORECASE
+)
+"""Names that systems add: the zone of this very machine, and zones that count leap seconds. And two
+old names without summer time, which people write where the clocks have it, or for Australia."""
 
 
 @cache
@@ -341,9 +347,10 @@ class Moment(_Plain, fields.Field[datetime]):
         try:
             moment = self._moment(value, data or {})
         except OverflowError:
-            raise complaint("is not a date between 1990 and 2100", "not-a-date") from None
-        if not EARLIEST <= moment <= LATEST:
-            raise complaint("is not a date between 1990 and 2100", "not-a-date")
+            moment = None
+        if moment is None or not EARLIEST <= moment <= LATEST:
+            message = codes.refusal(str(value), "not a date between 1990 and 2100")
+            raise complaint(message, "not-a-date")
         return moment
 
     def _moment(self, value: object, data: Mapping[str, Any]) -> datetime:

@@ -27,6 +27,7 @@ class StrictInteger(fields.Integer):
     """A whole number; from text too, as environment variables have it."""
 
     default_error_messages = {"invalid": "is not a whole number"}  # noqa: RUF012 (the library's form)
+    example = "not a whole number such as 20"
 
     def _validated(self, value: Any) -> Any:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
@@ -34,7 +35,7 @@ class StrictInteger(fields.Integer):
         if isinstance(value, str):  # 20.0, as a spreadsheet writes 20
             value = re.sub(r"\.0+$", "", value.strip())
             if value and not re.fullmatch(r"[+-]?\d+", value):
-                raise ValidationError(codes.refusal(value, "not a whole number such as 20"))
+                raise ValidationError(codes.refusal(value, self.example))
         return super()._validated(value)
 
 

@@ -101,6 +101,10 @@ class Translations(fields.Dict):
         return {tag: texts for tag, texts in full.items() if tag and texts}
 
 
+class Seats(StrictInteger):
+    example = f"{StrictInteger.example}; leave it empty where there is no limit"
+
+
 class OfferingSchema(LocalSchema):
     """An offering's fields, as any source may send them.
 
@@ -120,12 +124,18 @@ class OfferingSchema(LocalSchema):
     registration = Choice(RegistrationType, load_default=RegistrationType.DIRECT)
     registration_opens = Moment(allow_none=True, load_default=None)
     registration_closes = Moment(end_of_day=True, allow_none=True, load_default=None)
-    seats = StrictInteger(
+    seats = Seats(
         allow_none=True,
         load_default=None,
         validate=lambda seats: _between(seats, 0, 1_000_000),
     )
-    price = Amount(least=Decimal(0), most=_MILLION, allow_none=True, load_default=None)
+    price = Amount(
+        least=Decimal(0),
+        most=_MILLION,
+        remark="; leave it empty where there is no price",
+        allow_none=True,
+        load_default=None,
+    )
     currency = Code(codes.currency, load_default="")
     payment_methods = Lines(load_default=())
     languages = Languages(load_default=())
@@ -173,7 +183,9 @@ class OfferingSchema(LocalSchema):
 
 def _between(number: int, least: int, most: int) -> None:
     if not least <= number <= most:
-        raise complaint(f"is not between {least} and {most}", "out-of-range")
+        raise complaint(
+            codes.refusal(str(number), f"not between {least} and {most}"), "out-of-range"
+        )
 
 
 def _not_before(data: dict[str, Any], first: str, last: str, text: str) -> None:
@@ -184,7 +196,7 @@ def _not_before(data: dict[str, Any], first: str, last: str, text: str) -> None:
 
 LONGEST_EMAIL = 254
 _STABLE_ID = re.compile(r"([\w.-]{1,40}~)?[\w.@:+-]{1,100}")
-_SCORE = {"least": Decimal(-1_000_000), "most": Decimal(1_000_000)}
+_SCORE: dict[str, Any] = {"least": Decimal(-1_000_000), "most": Decimal(1_000_000)}
 
 
 class LearnerId(Line):
@@ -263,7 +275,7 @@ class ResultSchema(LocalSchema):
     scale_min = Amount(load_default=Decimal(0), **_SCORE)
     scale_max = Amount(load_default=Decimal(100), **_SCORE)
     completed = fields.Boolean(
-        allow_none=True, load_default=None, error_messages={"invalid": "is not yes or no"}
+        allow_none=True, load_default=None, error_messages={"invalid": "is not true or false"}
     )
     completed_at = Moment(allow_none=True, load_default=None)
     graded_at = Moment(allow_none=True, load_default=None)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import difference, document
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind, Result
@@ -110,18 +112,19 @@ def _load(context: RunContext, snapshot: Snapshot) -> tuple[LoadedResults, Refus
         try:
             fields = load(schema, changed.raw.fields)
             if snapshot.feed.system == FILES or snapshot.feed.academy_ids:
-                refuse_beyond_scale(fields)
+                refuse_slips(fields)
             loaded[changed.raw.external_id] = (changed, fields)
         except RecordRefused as error:
             refused.append((changed, error))
     return loaded, refused
 
 
-def refuse_beyond_scale(fields: dict[str, Any]) -> None:
-    """An LMS may give a bonus beyond its scale. Where a person writes it, it is a mistake.
+def refuse_slips(fields: dict[str, Any]) -> None:
+    """Refuses what an LMS may say, and what is a mistake where a person writes it: a bonus beyond
+    the scale, the day of a completion that is none, and a day that is yet to come.
 
     Raises:
-        RecordRefused: the score is not on the scale.
+        RecordRefused: with the field at fault.
     """
     least, most = fields["scale_min"], fields["scale_max"]
     if fields["score"] is not None and not least <= fields["score"] <= most:
@@ -131,6 +134,22 @@ def refuse_beyond_scale(fields: dict[str, Any]) -> None:
             "Correct it, or name the scale in scale_min and scale_max.",
             field="score",
         )
+    if fields["completed_at"] is not None and fields["completed"] is False:
+        raise RecordRefused(
+            "not-completed",
+            "It has a time of completion, and says that it is not completed.",
+            "Correct one of the two.",
+            field="completed_at",
+        )
+    for name in ("completed_at", "graded_at"):
+        # The other side of the date line may be a day ahead.
+        if fields[name] is not None and fields[name] > utc_now() + timedelta(days=1):
+            raise RecordRefused(
+                "in-the-future",
+                f"The time {fields[name]:%Y-%m-%d} is yet to come.",
+                "Correct it.",
+                field=name,
+            )
 
 
 def _leave_to_owners(

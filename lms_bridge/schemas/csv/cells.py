@@ -23,17 +23,57 @@ _MEETING = re.compile(rf"({_DATE_TIME})\s*/\s*({_DATE_TIME})(?:\s+(.*))?", re.DO
 _FORM = "a meeting is written as 2026-03-02 09:00/2026-03-02 12:30 Room 4"
 _CLOCK = re.compile(r"\d{1,2}\s*(?:[:.h]\s*\d|[ap]\.?m)", re.IGNORECASE)
 """What begins as a time of the day does, and so is no place."""
+_OF_CLOCK = re.compile(
+    r"[ap]\.?m\b|(?:UTC|GMT)\b|[+-]\d{1,2}(?:\b|:)"
+    r"|(?:Z|[ECMPI][SD]T|BST|CES?T|EES?T|WES?T|[EW]AT|SAST|MSK|[JKH]KT|JST|KST|SGT|GST|PKT)\Z",
+    re.IGNORECASE,
+)
+"""What follows a time of the day: half of the day, an offset, or the short name of a zone."""
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ZONED = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})\Z", re.IGNORECASE)
 """A time with its zone is whole: what follows it is a place, also "2.14", a room's number."""
-_AMBIGUOUS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+")
+_AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 _LINES = re.compile(r"\r\n|\r|\n")
 
 
+_ERROR = re.compile(r"#{3,}|#N/A|#NV|#[A-Z\u00c0-\u00dc0/]+[!?]")
+"""What a spreadsheet shows where a formula fails, or a column is too narrow."""
+_SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+_TWICE_ENCODED = re.compile(
+    "\u00c3[\u00a1-\u00ba\u00bc-\u00bf]|\u00e2\u20ac.|(?:[\u00d0\u00d1\u00d8\u00d9][^\x00-\x7f]){2}"
+)
+"""Bytes of UTF-8 that were taken for Windows-1252. Where only a quotation mark follows a capital,
+it may well be meant."""
+
+
+def spoiled(cell: str, *, is_id: bool = True) -> str:
+    """What a program put where a text was: an error of a spreadsheet, a number that it shortened,
+    or letters that were read in another encoding once. Empty if it is none of these, or if an
+    apostrophe before it says that it is meant."""
+    text = cell.strip()
+    if cell.startswith("'"):
+        return ""
+    if _ERROR.fullmatch(text):
+        return f"is {text}, an error of a spreadsheet: correct the cell"
+    if is_id and _SHORTENED.fullmatch(text):
+        return f"is {text}, a shortened number: give the column the format text"
+    if text.isascii() or not (found := _TWICE_ENCODED.search(text)):
+        return ""
+    try:
+        meant = found[0].encode("cp1252").decode()
+    except UnicodeError:
+        return ""
+    return f'has "{found[0]}", which stands for "{meant}": it was saved in a wrong encoding'
+
+
 def neutralised(text: str) -> str:
-    """The text with an apostrophe wherever a spreadsheet would take it for a formula."""
+    """The text with an apostrophe wherever a spreadsheet would take it for a formula, and before
+    what would be refused as spoiled."""
     text = _FORMULA.sub(r"\1'\2", text)
-    return f"'{text}" if _BLANK.match(text) else text
+    if _BLANK.match(text):
+        text = f"'{text}"
+    return f"'{text}" if spoiled(text.lstrip("'")) else text
 
 
 def restored(text: str) -> str:
@@ -42,6 +82,8 @@ def restored(text: str) -> str:
     formula = _TEXT_FORMULA.fullmatch(text.strip())
     if formula:
         return formula[1].replace('""', '"')
+    if text.startswith("'") and spoiled(text.lstrip("'")):
+        text = text[1:]
     if _NEUTRALISED_BLANK.match(text):
         text = text[1:]
     return _NEUTRALISED.sub(r"\1\2", text)
@@ -80,10 +122,16 @@ def value_of(cell: str, shape: Shape, time_zone: str) -> object:
         return [_meeting(line.strip(), time_zone) for line in _LINES.split(cell) if line.strip()]
     if shape is Shape.AMOUNT and _AMBIGUOUS.fullmatch(cell.strip()):
         text = cell.strip()
-        raise CellUnclear(
-            f"is {text}: write {text.replace('.', '')}, or {text}0 if it is a decimal"
-        )
+        other = f", or {text}0 if it is a decimal" if text.count(".") == 1 else ""
+        raise CellUnclear(f"is {text}: write {text.replace('.', '')}{other}")
     return cell
+
+
+def _goes_on(place: str, *, is_whole: bool) -> bool:
+    """Whether what stands in the place of a meeting belongs to its end, or is another meeting."""
+    if _DATE.search(place):
+        return True
+    return not is_whole and bool(_CLOCK.match(place) or _OF_CLOCK.match(place))
 
 
 def _list_cell(items: list[str]) -> str:
@@ -103,8 +151,8 @@ def _meeting(line: str, time_zone: str) -> dict[str, object]:
     if found is None:
         raise CellUnclear(f"{codes.refusal(line[:40], 'no meeting')}: {_FORM}")
     starts_at, ends_at, place = found.groups()
-    if place and _CLOCK.match(place) and not _ZONED.search(ends_at):
-        raise CellUnclear(f'has the place "{place[:20]}", which begins as a time does: {_FORM}')
+    if place and _goes_on(place, is_whole=_ZONED.search(ends_at) is not None):
+        raise CellUnclear(f'has the place "{place[:20]}", which looks like a time: {_FORM}')
     meeting: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "place": place or ""}
     # Meetings are nested: without their row's zone, the schema would take local times for UTC.
     return {**meeting, "time_zone": time_zone} if time_zone else meeting

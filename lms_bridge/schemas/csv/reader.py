@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from lms_bridge.domain.errors import NotUnderstood
 from lms_bridge.domain.ports import RawRecord
-from lms_bridge.schemas.csv.cells import CellUnclear, restored, value_of
+from lms_bridge.schemas.csv.cells import CellUnclear, restored, spoiled, value_of
 from lms_bridge.schemas.csv.tables import (
     GROUP,
     OFFERINGS,
@@ -37,6 +38,9 @@ _LONGEST_KEPT_ID = 1_000
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?', re.IGNORECASE)
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How files of spreadsheet programs begin, whatever the name says."""
+_FIRST_LINE = "Its first line has to name the columns, such as: id,title,starts_at"
 
 
 class FileLines:
@@ -98,7 +102,14 @@ def opened(source: str | Path | BinaryIO) -> Iterator[FileText]:
             yield text
         return
     buffered = io.BufferedReader(cast(io.RawIOBase, source))
-    utf16 = buffered.peek(2)[:2] in _BYTE_ORDER_MARKS
+    start = buffered.peek(4)
+    if start.startswith(_WORKBOOKS):
+        raise NotUnderstood(
+            "csv-workbook",
+            "This is a workbook of a spreadsheet program.",
+            "Save its sheet as CSV UTF-8, and send that.",
+        )
+    utf16 = start[:2] in _BYTE_ORDER_MARKS
     # Bytes that are no UTF-8 become lone surrogates and so differ from anything that a person
     # wrote; UTF-16 has no such handler.
     wrapped = io.TextIOWrapper(
@@ -121,9 +132,13 @@ def _text(wrapped: io.TextIOWrapper, *, utf16: bool) -> FileText:
     if named:  # written by spreadsheet programs for each other
         first = wrapped.readline(LONGEST_HEADER)
     if not first.strip():
-        raise NotUnderstood("csv-no-header", "The file has no header in its first line.")
+        raise NotUnderstood(
+            "csv-no-header", "The file has no header in its first line.", _FIRST_LINE
+        )
     if len(first) == LONGEST_HEADER:
-        raise NotUnderstood("csv-no-header", "The first line is too long for a header.")
+        raise NotUnderstood(
+            "csv-no-header", "The first line is too long for a header.", _FIRST_LINE
+        )
     if "\x00" in first:
         raise NotUnderstood(
             "csv-encoding",
@@ -199,7 +214,8 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
         reader = csv.reader(
             text.lines, delimiter=text.delimiter, strict=True, skipinitialspace=True
         )
-        header = _without_empty_end(next(reader, []))
+        whole_header = _header(reader, text)
+        header = _without_empty_end(whole_header)
         columns = header_columns(header, table)
         seen: set[str] = set()
         number = 1
@@ -217,8 +233,12 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
                 problem = f"is not CSV ({_plain(error, text.delimiter)})"
                 yield _stray(number, table, CsvTrouble.NOT_CSV, problem)
                 continue
+            width = len(cells)
             cells = _without_empty_end(cells)
-            if not cells:
+            if width > len(whole_header) and text.delimiter == "," and _splits_decimal(cells):
+                problem = f"has {width} cells where the header has {len(whole_header)}"
+                yield _stray(number, table, CsvTrouble.CELLS, problem)
+            elif not cells:
                 empty += 1
                 if empty > MOST_EMPTY:
                     raise _too_empty()
@@ -226,6 +246,24 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
                 row = _row(number, cells, columns, _Context(table, text, time_zone, seen))
                 if row.raw.external_id not in table.remarks:
                     yield row
+
+
+def _header(reader: Iterator[list[str]], text: FileText) -> list[str]:
+    try:
+        return next(reader, [])
+    except csv.Error as error:
+        message = f"The first line is not CSV ({_plain(error, text.delimiter)})."
+        raise NotUnderstood("csv-no-header", message, _FIRST_LINE) from None
+
+
+_DIGITS = re.compile(r"\s*\d{1,9}\s*")
+
+
+def _splits_decimal(cells: Sequence[str]) -> bool:
+    """Whether a decimal comma may have made two cells of one."""
+    return any(
+        _DIGITS.fullmatch(one) and _DIGITS.fullmatch(next_one) for one, next_one in pairwise(cells)
+    )
 
 
 def _too_empty() -> NotUnderstood:
@@ -266,6 +304,9 @@ def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _C
         return _stray(number, at.table, CsvTrouble.NO_ID, problem)
     if any(at.text.damaged(part) for part in identity):
         return _stray(number, at.table, *at.text.damage("".join(identity)))
+    for name in at.table.identity:
+        if problem := spoiled(named[name]):
+            return _stray(number, at.table, CsvTrouble.CELL, f"{name} {problem}")
     external_id = "/".join(identity)
     if external_id in at.seen:
         # The first row stands for the record: this one is shown under its own number.
@@ -299,6 +340,8 @@ def _fields(
         for parent in parents:
             inner = place.setdefault(parent, {})
             place = inner if isinstance(inner, dict) else {}
+        if problem := spoiled(named[column.name], is_id=False):
+            raise CellUnclear(f"{column.name} {problem}")
         try:
             place[last] = value_of(cell, column.shape, zone)
         except CellUnclear as error:

@@ -86,7 +86,7 @@ OFFERINGS = CsvTable(
         texts="id title centre course_code modality level status starts_at ends_at time_zone hours"
         " registration registration_opens registration_closes seats price currency location"
         " description audience requirements objectives address lms_course",
-        amounts=("hours", "price"),
+        amounts=("hours", "price", "seats"),
         lists="payment_methods languages topics coordinators organisers",
         meetings="meetings",
     ),
@@ -144,7 +144,8 @@ def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
         raise _error(table, "csv-unknown-column", number)
     found = [table.column(cell) for cell in cells]
     if not any(found):
-        raise _error(table, "csv-no-header", "names none of the columns in its first line.")
+        problem = "names none of the columns in its first line, with , ; or a tab between them."
+        raise _error(table, "csv-no-header", problem)
     unknown = [
         _shown(cell, place) + _meant(cell, table)
         for place, (cell, column) in enumerate(zip(cells, found, strict=True), start=1)

@@ -4,6 +4,7 @@ value and an example."""
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ def stored(world: World, column: str) -> Any:
 
 
 def one_cell(world: World, column: str, cell: str, **more: str) -> Any:
-    names = ["id", "title", column, *more]
-    cells = ["M-1", "Misread", cell, *more.values()]
+    row = {"id": "M-1", "title": "Misread", column: cell, **more}
+    names, cells = list(row), list(row.values())
     return pushed(world, ";".join(names) + "\n" + ";".join(f'"{each}"' for each in cells) + "\n")
 
 
@@ -38,6 +39,9 @@ def one_cell(world: World, column: str, cell: str, **more: str) -> Any:
         ("currency", " Kes ", "KES"),
         ("seats", "20.0", 20),
         ("time_zone", "Africa/Lagos ", "Africa/Lagos"),
+        ("seats", "\u0662\u0665", 25),
+        ("hours", "0.500", Decimal("0.5")),
+        ("location", "L\u2019UNIVERSIT\u00c9\u2019", "L\u2019UNIVERSIT\u00c9\u2019"),
         ("languages", "English", ("en",)),
         ("languages", "en,fr", ("en", "fr")),
         ("languages", "Français; العربية", ("fr", "ar")),
@@ -66,13 +70,31 @@ def test_cell_is_read_as_it_was_meant(world: World, column: str, cell: str, valu
         ("starts_at", "46447", "a spreadsheet's number of a day"),
         ("meetings", "2027-03-01 20:00/2027-03-02 1.30 Lab", "1.30 Lab"),
         ("meetings", "2027-03-01 20:00/2027-03-02 9am Lab", "9am Lab"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 11:00 p.m.", "p.m."),
+        ("meetings", "2027-03-01 09:00/2027-03-01 12:00 GMT+3", "GMT+3"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 12:00 EST", "EST"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 12:00 2027-03-02 09:00", "2027-03-02 09:00"),
+        ("seats", "1.000", "write 1000"),
+        ("seats", "\u221e", "leave it empty where there is no limit"),
+        ("seats", "20-25", "20-25"),
+        ("price", "-5", "-5"),
+        ("price", "free", "leave it empty where there is no price"),
+        ("starts_at", "46447.375", "46447.375, a spreadsheet's number of a day"),
+        ("starts_at", "2570-03-01", '"2570-03-01", which is not a date between 1990 and 2100'),
+        ("time_zone", "EST", "not a time zone such as Africa/Nairobi"),
+        ("time_zone", "UTC-03:00", '"UTC-03:00"'),
+        ("status", "confirmed", "is not one of: planned"),
+        ("title", "#N/A", "#N/A, an error of a spreadsheet"),
+        ("location", "#BEZUG!", "#BEZUG!, an error of a spreadsheet"),
+        ("location", "Salle \u00c3\u00a9", 'stands for "\u00e9"'),
+        ("location", "\u00d0\u00a1\u00d0\u00b2", 'stands for "\u0421\u0432"'),
     ],
 )
 def test_cell_that_could_mean_two_things_is_refused_with_its_value(
     world: World, column: str, cell: str, shown: str
 ) -> None:
     answer = one_cell(world, column, cell)
-    assert outcomes(answer) == [(2, "refused")]
+    assert outcomes(answer) == [(2, "refused")], stored(world, column)
     assert shown in answer.get_json()["rows"][0]["problems"][0]["message"]
 
 
@@ -121,6 +143,35 @@ def test_id_that_a_spreadsheet_keeps_as_a_text_has_its_zeros(world: World) -> No
 def test_habits_of_spreadsheet_programs_change_no_cell(world: World, table: str) -> None:
     assert outcomes(pushed(world, table))[0][1] == "created"
     assert stored(world, "hours") == 3
+
+
+@pytest.mark.parametrize("id_", ["1.23457E+11", "4,5E+9", "#REF!"])
+def test_id_that_a_spreadsheet_spoiled_is_no_offering(world: World, id_: str) -> None:
+    answer = pushed(world, f"id;title\n{id_};Misread\nM-2;Another\n")
+    assert outcomes(answer) == [(2, "refused"), (3, "created")]
+    assert id_ in answer.get_json()["rows"][0]["problems"][0]["message"]
+
+
+def test_decimal_comma_between_commas_moves_no_cell(world: World) -> None:
+    answer = pushed(world, "id,title,hours,location,address\nM-1,Misread,2,5,,\n")
+    assert problems(answer)[2][1] == "wrong-number-of-cells"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (b'[{"id":"M-1","title":"Misread"}]', "not CSV"),
+        (b"PK\x03\x04\x14\x00", "workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "workbook"),
+        (b"id|title\nM-1|Misread\n", "with , ; or a tab"),
+    ],
+)
+def test_another_format_that_is_called_csv_is_refused_by_its_kind(
+    world: World, table: bytes, said: str
+) -> None:
+    answer = Centre(world).push(table, media=CSV)
+    assert answer.status_code in (400, 422)
+    assert said in answer.get_json()["detail"]
 
 
 def test_empty_calendar_ends_nothing_in_silence(world: World) -> None:

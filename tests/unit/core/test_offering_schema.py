@@ -359,7 +359,7 @@ def test_a_day_never_shifts(zone: str, day: date) -> None:
 
 
 def test_every_zone_there_is_can_be_used() -> None:
-    for zone in sorted(available_timezones() - {"localtime", "Factory"}):
+    for zone in sorted(available_timezones() - {"localtime", "Factory", "EST", "MST"}):
         made = loaded(zone, starts_at="2026-03-31")
         assert made["starts_at"].astimezone(ZoneInfo(zone)).date() == date(2026, 3, 31)
 
