@@ -55,7 +55,7 @@ EVENT_MEANINGS: dict[Event, str] = {
     Event.CENTRE_UNREACHABLE: "a centre's LMS does not answer any more",
     Event.CENTRE_REACHABLE: "a centre's LMS that did not answer answers again",
     Event.HOLD_OPENED: "removals or conflicts wait for a decision",
-    Event.HOLD_DECIDED: "a hold was approved or rejected",
+    Event.HOLD_DECIDED: "a hold was decided, or needs no decision any more",
     Event.PEOPLE_UNMATCHED: "more learners wait to be matched",
     Event.CONNECTION_WAITING: "an LTI connection waits for approval",
 }

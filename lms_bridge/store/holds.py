@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -82,7 +83,7 @@ def ask(
         if row.record_ids == desired:
             return row.id, False
     if reason == REMOVALS:
-        tx.execute(update(hold).where(*same).values(status=OUTDATED))
+        _outdate(tx, at, *same)
     new_id: int = tx.execute(
         insert(hold)
         .values(
@@ -154,10 +155,26 @@ def approved_kinds(tx: Connection, centre: str, system: str) -> frozenset[str]:
     return frozenset(rows)
 
 
-def close(tx: Connection, statuses: Mapping[int, str]) -> None:
+def close(tx: Connection, statuses: Mapping[int, str], at: datetime) -> None:
     """{hold id: ``outdated`` or ``settled``}: these holds no longer count."""
     for hold_id, status in statuses.items():
-        tx.execute(update(hold).where(hold.c.id == hold_id).values(status=status))
+        if status == OUTDATED:
+            _outdate(tx, at, hold.c.id == hold_id)
+        else:
+            tx.execute(update(hold).where(hold.c.id == hold_id).values(status=status))
+
+
+def _outdate(tx: Connection, at: datetime, *which: ColumnElement[bool]) -> None:
+    """Nobody has to decide any more. Who was told of these holds is told of that, too."""
+    rows = tx.execute(
+        update(hold)
+        .where(*which, hold.c.status == PENDING)
+        .values(status=OUTDATED)
+        .returning(hold.c.id, hold.c.centre, hold.c.kind, hold.c.reason)
+    ).all()
+    for row in rows:
+        about = {"kind": row.kind, "reason": row.reason, "status": OUTDATED}
+        add_notice(tx, Event.HOLD_DECIDED, row.centre, at, hold=row.id, **about)
 
 
 def reopen(tx: Connection, centre: str, kind: Kind, record_ids: Collection[int]) -> None:
@@ -172,7 +189,8 @@ def reopen(tx: Connection, centre: str, kind: Kind, record_ids: Collection[int])
             hold.c.status.in_([APPROVED, REJECTED]),
         )
     )
-    close(tx, {row.id: SETTLED for row in rows if not set(record_ids).isdisjoint(row.record_ids)})
+    again = [row.id for row in rows if not set(record_ids).isdisjoint(row.record_ids)]
+    tx.execute(update(hold).where(hold.c.id.in_(again)).values(status=SETTLED))
 
 
 def decide(tx: Connection, hold_id: int, verdict: str, by: str, at: datetime) -> bool:

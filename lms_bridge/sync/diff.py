@@ -126,7 +126,7 @@ def plan_changes(
         removals = {change.key: vanished[change.key] for change in plan.removals}
         hold_removals(tx, context, (feed.system, feed.kind), removals, total)
     else:
-        holds.close(tx, closed_by_source(tx, context, snapshot))
+        holds.close(tx, closed_by_source(tx, context, snapshot), context.now())
     return plan
 
 

@@ -58,7 +58,7 @@ def push(context: RunContext, target: Target) -> None:
         closed = _closed_by_desired_state(tx, context, target)
     if closed:
         with context.writing() as tx:
-            holds.close(tx, closed)
+            holds.close(tx, closed, context.now())
     if not due and not examples:
         return
     held = _hold_removals(context, target)

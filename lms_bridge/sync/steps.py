@@ -90,7 +90,7 @@ def _apply(context: RunContext, step: Step, apply: Apply, snapshot: Snapshot) ->
         closed = closed_by_source(tx, context, snapshot)
     if closed:
         with context.writing() as tx:
-            holds.close(tx, closed)
+            holds.close(tx, closed, context.now())
 
 
 def read_step(context: RunContext, step: Step) -> Snapshot | None:

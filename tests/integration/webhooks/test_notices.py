@@ -138,6 +138,27 @@ def test_a_hold_is_told_when_it_is_opened_and_when_it_is_decided(post: Post) -> 
 
 
 @BOTH
+def test_a_hold_that_nobody_has_to_decide_any_more_is_told(post: Post) -> None:
+    post.add(events=[Event.HOLD_OPENED, Event.HOLD_DECIDED])
+    database = post.world.bridge.database
+    with database.writing() as tx:
+        first = _ask(tx, post, [1, 2])
+    post.turn()
+    _arrived(post)
+    with database.writing() as tx:
+        second = _ask(tx, post, [1, 2, 3])
+    post.turn()
+    told = [(event, data["hold"], data.get("status")) for event, data in _arrived(post)]
+    assert told == [("hold.decided", first, "outdated"), ("hold.opened", second, None)]
+    for _ in range(2):
+        with database.writing() as tx:
+            holds.close(tx, {second: holds.OUTDATED}, post.now)
+        post.turn()
+    told = [(event, data["hold"], data.get("status")) for event, data in _arrived(post)]
+    assert told == [("hold.decided", second, "outdated")]
+
+
+@BOTH
 def test_people_are_told_when_more_of_them_wait(post: Post) -> None:
     post.add(events=[Event.PEOPLE_UNMATCHED])
     database = post.world.bridge.database
