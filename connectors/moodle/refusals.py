@@ -63,6 +63,8 @@ CAPABILITIES: dict[str, str] = {
     "core_group_get_group_members": "moodle/course:managegroups",
     "core_group_add_group_members": "moodle/course:managegroups",
     "core_group_delete_group_members": "moodle/course:managegroups",
+    "gradereport_user_get_grade_items": "gradereport/user:view and moodle/grade:viewall",
+    "core_course_create_courses": "moodle/course:create",
 }
 """What a function needs where Moodle says only ``nopermissions``."""
 

@@ -43,13 +43,20 @@ def wait_of(document: Mapping[str, Any]) -> Wait:
 
 
 def waits_of(
-    tx: Connection, centre: str, kinds: Collection[Kind], targets: Collection[tuple[str, str]]
+    tx: Connection,
+    centre: str,
+    kinds: Collection[Kind],
+    targets: Collection[tuple[str, str]],
+    *,
+    after_failure: bool = False,
 ) -> list[Wait]:
     """Everything of these kinds that waits at a centre. What no attempt was made for waits only
-    if it is for one of the ``targets``, (system, kind): a folder of files takes no enrolments."""
+    if it is for one of the ``targets``, (system, kind): a folder of files takes no enrolments.
+    ``after_failure``: a step of the run failed."""
+    why_unsent = _WHY_UNSENT_BY_FAILURE if after_failure else _WHY_UNSENT
     pending, people, bad, held = tx.execute(_ANYTHING, {"of_centre": centre}).one()
     return [
-        *(_failed_and_unsent(tx, centre, kinds, targets) if pending else ()),
+        *(_failed_and_unsent(tx, centre, kinds, targets, why_unsent) if pending else ()),
         *(_unmatched(tx, centre, kinds) if people else ()),
         *(_quarantined(tx, centre, kinds) if bad else ()),
         *(_held(tx, centre, kinds) if held else ()),
@@ -77,7 +84,11 @@ FAILING = and_(PENDING, link.c.error != "", ~_IS_UNMATCHED)
 
 
 def _failed_and_unsent(
-    tx: Connection, centre: str, kinds: Collection[Kind], targets: Collection[tuple[str, str]]
+    tx: Connection,
+    centre: str,
+    kinds: Collection[Kind],
+    targets: Collection[tuple[str, str]],
+    why_unsent: str,
 ) -> list[Wait]:
     failed = (link.c.error != "").label("failed")
     of = (link.c.kind, failed, link.c.system, link.c.error_code)
@@ -90,7 +101,7 @@ def _failed_and_unsent(
     return [
         Wait("failed", kind, number, since, _example(tx, id_, number), f"{resend} --list")
         if is_failed
-        else Wait("unsent", kind, number, None, _WHY_UNSENT, f"lms-bridge sync --centre {centre}")
+        else Wait("unsent", kind, number, None, why_unsent, f"lms-bridge sync --centre {centre}")
         for resend in [f"lms-bridge resend --centre {centre}"]
         for kind, is_failed, system, _, number, since, id_ in rows
         if is_failed or (system, kind) in targets
@@ -109,6 +120,7 @@ def _example(tx: Connection, link_id: int, number: int) -> str:
 
 
 _WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."
+_WHY_UNSENT_BY_FAILURE = "A step of this run failed before it. The cause stands with the step."
 
 
 _WHY_UNMATCHED = {

@@ -258,7 +258,9 @@ def report_of(context: RunContext, began: float) -> RunReport:
 def _look_for_waits(tx: Connection, context: RunContext, flows: Iterable[Flow]) -> None:
     kinds = [kind for flow in flows for kind in _KINDS[flow]]
     if kinds:
-        context.waits += waits_of(tx, context.centre.code, kinds, context.targets)
+        failed = bool(context.errors)
+        targets = context.targets
+        context.waits += waits_of(tx, context.centre.code, kinds, targets, after_failure=failed)
 
 
 def _ask_for_sending(tx: Connection, context: RunContext, request: RunRequest) -> None:

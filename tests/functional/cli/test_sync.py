@@ -91,6 +91,20 @@ def test_a_site_that_is_away_is_exit_code_1_with_its_reason(alpha: Cli, site: Mo
     assert "Site administration, Server, Maintenance mode" in result.stdout
 
 
+def test_what_a_failed_step_left_unsent_waits_with_that_cause(
+    alpha: Cli, site: MoodleState
+) -> None:
+    alpha("sync")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
+    site.revoke("moodle/user:viewalldetails")
+    said = alpha("sync", code=1).stdout
+    assert "Allow moodle/user:viewdetails and moodle/user:viewalldetails" in said
+    assert "1 learner waits to be sent: A step of this run failed before it." in said
+    assert "a decision is missing" not in said
+    site.grant("moodle/user:viewalldetails")
+    assert "people: 1 sent; enrolments: 1 sent" in alpha("sync").stdout
+
+
 @pytest.fixture
 def halved(alpha: Cli, site: MoodleState) -> Cli:
     """Half of the catalogue is gone at the source."""

@@ -80,3 +80,14 @@ def test_a_refused_write_names_the_capability_that_is_missing(
     remedies = [each.error.remedy for each in outcomes if isinstance(each, WriteFailed)]
     assert "moodle/user:create" in remedies[0]
     assert "enrol/manual:enrol" in remedies[1]
+
+
+def test_refused_grades_name_the_capability_that_is_missing(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    site.enrolments.enrol(2, person(1))
+    site.revoke("gradereport/user:view")
+    (answer,) = centre_of().read_results(["2"])
+    assert isinstance(answer, PageError)
+    assert "gradereport/user:view" in answer.error.message
+    assert "Allow gradereport/user:view and moodle/grade:viewall" in answer.error.remedy
