@@ -44,8 +44,8 @@ def is_endless(offering: Offering) -> bool:
 
 
 def registration_end(offering: Offering) -> datetime | None:
-    """When registration ends. Without a time of its own that is the start of a course with dates,
-    and the end of one that is self-paced; None: never."""
-    if offering.registration_closes is not None:
-        return offering.registration_closes
-    return offering.starts_at if is_dated(offering) else offering.ends_at
+    """When registration ends. Without a time of its own that is the start of a course with dates.
+    It ends with the course at the latest; None: never."""
+    starts = offering.starts_at if is_dated(offering) else None
+    moments = (offering.registration_closes or starts, offering.ends_at)
+    return min((each for each in moments if each is not None), default=None)

@@ -15,10 +15,9 @@ def availability(now: Any, soon: Any) -> ColumnElement[str]:
     """The word of each offering's availability. ``now`` and ``soon`` are moments, or parameters
     for them: when registration that closes until ``soon`` counts as closing soon."""
     at = offering.c
-    closes = func.coalesce(
-        at.registration_closes,
-        case((_is(at.modality, Modality.SELF_PACED), at.ends_at), else_=at.starts_at),
-    )
+    starts = case((_is(at.modality, Modality.SELF_PACED), at.ends_at), else_=at.starts_at)
+    said = func.coalesce(at.registration_closes, starts, at.ends_at)
+    closes = case((said > at.ends_at, at.ends_at), else_=said)
     begun = or_(_is(at.status, OfferingStatus.RUNNING), at.starts_at <= now)
     over = or_(_among(ENDED), at.ends_at <= now)
     return case(

@@ -66,6 +66,17 @@ def test_a_self_paced_course_stays_open_until_its_end() -> None:
     assert found == ["open", "closing_soon", "over"]
 
 
+def test_registration_ends_with_the_course_at_the_latest() -> None:
+    ends = NOW + 3 * DAY
+    for late in (
+        replace(DATED, starts_at=NOW - DAY, ends_at=ends, registration_closes=NOW + 9 * DAY),
+        replace(DATED, starts_at=None, ends_at=ends),
+        replace(SELF_PACED, ends_at=ends, registration_closes=NOW + 9 * DAY),
+    ):
+        assert registration_end(late) == ends
+        assert availability(late, NOW) == "closing_soon"
+
+
 def test_an_end_at_midnight_is_the_day_before() -> None:
     zone = ZoneInfo("Africa/Nairobi")
     midnight = datetime(2026, 3, 12, tzinfo=zone)
