@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -36,7 +40,12 @@ from lms_bridge.sync.run_state import BUSY
 from lms_bridge.sync.targets import Target
 
 BUSY_SECONDS = 60
+POLL_SECONDS = 0.1
+FREE_THREADS = 2
+"""Threads of a process that never wait for a busy centre, so that other requests are served."""
 Done = TypeVar("Done")
+Aside = Callable[[], AbstractContextManager[None]]
+"""Around a wait for a busy centre: gives up what others could use meanwhile."""
 SCORES = "scores"
 """What begins a run that sends scores on."""
 BY_PEOPLE = frozenset({"command", "request"})
@@ -61,6 +70,35 @@ class LtiPort(Protocol):
     def close(self) -> None: ...
 
 
+class WaitingSlots:
+    """How many people's acts of a process may wait for busy centres."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def slot(self, centre: str) -> Iterator[bool]:
+        """A slot for as long as the block lasts; False where none is free. A centre that has one
+        gets no other of the last half, so that the others find some."""
+        taken = self._take(centre)
+        try:
+            yield taken
+        finally:
+            if taken:
+                with self._lock:
+                    self._taken -= Counter([centre])
+
+    def _take(self, centre: str) -> bool:
+        with self._lock:
+            most = max(1, self._size // 2) if self._taken[centre] else self._size
+            if self._taken.total() >= most:
+                return False
+            self._taken[centre] += 1
+            return True
+
+
 @dataclass(frozen=True)
 class Bridge:
     """Everything that commands, pages and jobs need. It is made in ``lms_bridge.bootstrap``."""
@@ -70,6 +108,11 @@ class Bridge:
     vault: Vault
     lease_renewer: LeaseRenewer
     lti: LtiPort = field(repr=False, compare=False)
+    waiting: WaitingSlots = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        slots = WaitingSlots(max(1, self.settings.web.threads - FREE_THREADS))
+        object.__setattr__(self, "waiting", slots)
 
     def centre(self, code: str) -> Centre:
         """Raises NotFound, with the codes there are."""
@@ -194,13 +237,28 @@ class Bridge:
 
         policy = self.policy_of(centre)
         request = RunRequest(centre, policy, (flow,), actor.means, requested_by=actor.name)
-        report = self.runner().run(request, act)
+        report = self.in_turn(centre, lambda: self.runner().run(request, act))
         if report.status == BUSY:
             message = f"{centre.code} is being synced at the moment. Nothing was changed."
             raise Overloaded("centre-busy", message, "Try again in a minute.", after=BUSY_SECONDS)
         for _, error in report.errors:
             raise error
         return results[0]
+
+    def in_turn(
+        self, centre: Centre, run: Callable[[], RunReport], aside: Aside = nullcontext
+    ) -> RunReport:
+        """What ``run`` reports, which is tried again for some seconds while the centre is busy: the
+        run that one act asks for often goes on when the next act comes."""
+        report = run()
+        if report.status == BUSY:
+            with self.waiting.slot(centre.code) as may_wait:
+                end = time.monotonic() + self.settings.api.wait_seconds * may_wait
+                while report.status == BUSY and time.monotonic() < end:
+                    with aside():
+                        time.sleep(POLL_SECONDS)
+                    report = run()
+        return report
 
     def send_scores(self, code: str, *, tries_all: bool = False) -> RunReport:
         """Takes in the scores that tools sent about a centre's offerings, and sends all results on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, g, request
 
-from lms_bridge.api import changes, openapi, rate_limit, route
+from lms_bridge.api import openapi, rate_limit, route
 from lms_bridge.api.problems import PREFIX
 from lms_bridge.bridge import Bridge
 
@@ -12,7 +12,6 @@ from lms_bridge.bridge import Bridge
 def add_to(app: Flask, bridge: Bridge) -> None:
     """Adds the routes that were declared, and the page that explains them."""
     rate_limit.add_rate_limits_to(app, bridge)
-    changes.add_waiting_slots_to(app, bridge)
     app.register_blueprint(route.blueprint)
     app.register_blueprint(openapi.pages)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
-from flask import Flask, Response, current_app
+from flask import Response
 from sqlalchemy import Connection
 
 from lms_bridge.api import idempotency
@@ -16,7 +13,7 @@ from lms_bridge.api.auth import caller
 from lms_bridge.api.idempotency import KeyClaim
 from lms_bridge.api.problems import problem
 from lms_bridge.api.responses import JSON, ApiResponse
-from lms_bridge.bridge import Bridge
+from lms_bridge.bridge import Aside, Bridge, WaitingSlots
 from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, RetryLater, StopRun
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.sync.context import API, Asked, RunContext
@@ -26,8 +23,6 @@ from lms_bridge.web.access import the_bridge
 
 Act = Callable[[Connection, RunContext], ApiResponse]
 _Results = list[ApiResponse | BridgeError]
-Aside = Callable[[], AbstractContextManager[None]]
-"""Around a wait for a busy centre: gives up what others could use meanwhile."""
 _Run = Callable[[RunContext, KeyClaim | None, _Results], None]
 _FLOWS = {
     Kind.OFFERING: Flow.OFFERINGS,
@@ -35,7 +30,6 @@ _FLOWS = {
     Kind.LEARNER: Flow.ENROLMENTS,
     Kind.RESULT: Flow.RESULTS,
 }
-_POLL_SECONDS = 0.1
 BUSY_SECONDS = 30
 """``Retry-After`` while a centre is being synced."""
 
@@ -147,16 +141,9 @@ def _under_lease(
     request = RunRequest(
         centre, bridge.policy_of(centre), (_FLOWS[kind],), API, requested_by=caller().name
     )
-    report = bridge.runner().run(request, run)
+    report = bridge.in_turn(centre, lambda: bridge.runner().run(request, run), aside)
     if report.status == BUSY:
-        with waiting_slots().slot(centre.code) as may_wait:
-            end = time.monotonic() + bridge.settings.api.wait_seconds * may_wait
-            while report.status == BUSY:
-                if time.monotonic() >= end:
-                    raise _busy(centre)
-                with aside():
-                    time.sleep(_POLL_SECONDS)
-                report = bridge.runner().run(request, run)
+        raise _busy(centre)
     if not results:
         raise _reason(centre, [error for _, error in report.errors])
     (result,) = results
@@ -187,45 +174,6 @@ def _busy(centre: Centre) -> Overloaded:
     )
 
 
-FREE_THREADS = 2
-"""Threads of a process that never wait for a busy centre, so that other requests are served."""
-_NAME = "lms_bridge_waiting"
-
-
-class WaitingSlots:
-    """How many requests of a process may wait for busy centres."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
-
-    @contextmanager
-    def slot(self, centre: str) -> Iterator[bool]:
-        """A slot for as long as the block lasts; False where none is free. A centre that has one
-        gets no other of the last half, so that the others find some."""
-        taken = self._take(centre)
-        try:
-            yield taken
-        finally:
-            if taken:
-                with self._lock:
-                    self._taken -= Counter([centre])
-
-    def _take(self, centre: str) -> bool:
-        with self._lock:
-            most = max(1, self._size // 2) if self._taken[centre] else self._size
-            if self._taken.total() >= most:
-                return False
-            self._taken[centre] += 1
-            return True
-
-
-def add_waiting_slots_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_NAME] = WaitingSlots(max(1, bridge.settings.web.threads - FREE_THREADS))
-
-
 def waiting_slots() -> WaitingSlots:
     """Those of this process."""
-    slots: WaitingSlots = current_app.extensions[_NAME]
-    return slots
+    return the_bridge().waiting

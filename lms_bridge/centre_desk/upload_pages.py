@@ -167,7 +167,7 @@ def _apply(centre: Centre, upload: Upload, state: str) -> PushReport:
         request_ = RunRequest(
             centre, bridge.policy_of(centre), (Flow.OFFERINGS,), PAGE, requested_by=actor.name
         )
-        ran = bridge.runner().run(request_, act)
+        ran = bridge.in_turn(centre, lambda: bridge.runner().run(request_, act))
     if ran.status == BUSY:
         message = f"{centre.code} is being synced at the moment. Nothing was changed."
         raise Overloaded("centre-busy", message, "Try again in a minute.", after=60)

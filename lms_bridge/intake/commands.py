@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -99,8 +98,6 @@ def _text(value: object) -> str:
 
 # A push into the bridge on this machine.
 
-_POLL_SECONDS = 0.1
-
 
 def push_here(
     bridge: Bridge,
@@ -144,15 +141,13 @@ def _in_turn(
         reports.append(apply_any(context, push, bridge.settings.rules))
 
     request = bridge.request(centre, (Flow.OFFERINGS,), trigger="push")
-    end = time.monotonic() + bridge.settings.api.wait_seconds
-    while (ran := bridge.runner(progress).run(request, act)).status == BUSY:
-        if time.monotonic() >= end:
-            raise Overloaded(
-                "centre-busy",
-                f"{centre.code} is being synced at the moment. Nothing was changed.",
-                "Try again in a while.",
-            )
-        time.sleep(_POLL_SECONDS)
+    ran = bridge.in_turn(centre, lambda: bridge.runner(progress).run(request, act))
+    if ran.status == BUSY:
+        raise Overloaded(
+            "centre-busy",
+            f"{centre.code} is being synced at the moment. Nothing was changed.",
+            "Try again in a while.",
+        )
     if not reports:
         raise ran.errors[0][1]
     return reports[0], ran

@@ -410,6 +410,8 @@ def _run(
         context = dry_run_of(database, request.centre, request.policy)
         apply_file(context, kind, share, whole=whole)
         return report_of(context, began)
-    return bridge.runner().run(
-        request, lambda context: apply_file(context, kind, share, whole=whole)
-    )
+
+    def apply(context: RunContext) -> None:
+        apply_file(context, kind, share, whole=whole)
+
+    return bridge.in_turn(request.centre, lambda: bridge.runner().run(request, apply))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from lms_bridge.admin.pauses import set_active
 from lms_bridge.audit import PAGE, Actor
 from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotNow, StopRun
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import (
@@ -21,17 +22,25 @@ from lms_bridge.domain.model import (
     Flow,
     Kind,
     Modality,
+    Offering,
     OfferingStatus,
     Result,
 )
-from lms_bridge.store import offerings, results, run_requests, source_links, status_history
+from lms_bridge.store import (
+    leases,
+    offerings,
+    results,
+    run_requests,
+    source_links,
+    status_history,
+)
 from lms_bridge.store.api_tables import outbox_notice, webhook
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.status_history import KeptStatus
 from lms_bridge.sync import certificates, enrolment_actions
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, advance_by_time, change_offering
-from lms_bridge.sync.run import RunRequest
+from lms_bridge.sync.run import RUN_LEASE, RunRequest
 from tests.integration.api.world import DAY, NOW, World, enrol, offering, open_world
 
 CODE = "ONE-planned"
@@ -393,6 +402,19 @@ def test_what_is_refused_is_in_the_audit_by_its_name_whatever_the_door(world: Wo
         ("enrolment", "certify", "ONE-open/SAMPLE-1", "enrolment-not-now"),
         ("offering", "postpone", CODE, "offering-not-now"),
     ]
+
+
+def test_an_act_of_a_page_waits_for_the_run_that_the_last_act_asked_for(world: World) -> None:
+    bridge, by = world.bridge, Actor("test", PAGE, NOW)
+    with bridge.database.writing() as tx:
+        leases.take(tx, f"{RUN_LEASE}ONE", "a run that ends soon", utc_now(), 1)
+
+    def submit(tx: Connection, context: RunContext) -> Offering:
+        change = OfferingChange(CODE, OfferingAction.SUBMIT)
+        return change_offering(tx, context, change, bridge.settings.rules)[1]
+
+    done = bridge.act(bridge.centre("ONE"), Flow.OFFERINGS, by, submit)
+    assert done.status is OfferingStatus.SUBMITTED
 
 
 def test_an_act_at_a_paused_centre_says_so_and_is_sent_once_it_is_resumed(world: World) -> None:

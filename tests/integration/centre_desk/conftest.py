@@ -23,7 +23,7 @@ Browser = Callable[..., FlaskClient]
 @pytest.fixture
 def desk_app(make_app: Callable[..., Flask], database: Database, database_address: str) -> Flask:
     fill(database)
-    return make_app(database_address, SIGN_IN__SECOND_FACTOR="false")
+    return make_app(database_address, SIGN_IN__SECOND_FACTOR="false", API__WAIT_SECONDS="0")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lms_bridge.api.changes import WaitingSlots
+from lms_bridge.bridge import WaitingSlots
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import Difference
 from lms_bridge.domain.errors import Overloaded, RecordRefused, Refused
