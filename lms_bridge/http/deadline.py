@@ -9,17 +9,20 @@ And one for a run: a system that answers each request just in time would keep a 
 from __future__ import annotations
 
 import io
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from lms_bridge.domain.errors import OutOfTime
 
+MOST_HEAD = 256 * 1024
+"""Bytes before the body of a response."""
 MOST_LOOK_UPS = 64
 """Names that are resolved at once: the system's resolver cannot be interrupted."""
 
@@ -93,27 +96,40 @@ def check_time() -> None:
 
 
 class TimedResponse(HTTPResponse):
-    """A response all of whose reads end with the deadline: status line, headers, body."""
+    """A response all of whose reads end with the deadline: status line, headers, body. Its head has
+    an end, too: ``100 Continue`` over and over takes a whole processor until the deadline."""
+
+    _raw: _TimedReads | None = None
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         deadline = _current.get()
         if deadline is not None:
-            raw = _TimedReads(self.fp.detach(), sock, deadline)
-            self.fp = io.BufferedReader(raw)
+            self._raw = _TimedReads(self.fp.detach(), sock, deadline)
+            self.fp = io.BufferedReader(self._raw)
+
+    def begin(self) -> None:
+        super().begin()
+        if self._raw is not None:
+            self._raw.most_bytes = math.inf
 
 
 class _TimedReads(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: Deadline) -> None:
         self._raw, self._sock, self._deadline = raw, sock, deadline
         self._most = sock.gettimeout()
+        self.most_bytes: float = MOST_HEAD
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        if self.most_bytes <= 0:
+            raise HTTPException("the head of the response has no end")
         self._sock.settimeout(self._deadline.next_wait(self._most))
-        return self._raw.readinto(buffer)
+        size = self._raw.readinto(buffer)
+        self.most_bytes -= size or 0
+        return size
 
     def close(self) -> None:
         self._raw.close()

@@ -494,6 +494,32 @@ def test_whatever_drips_ends_with_the_deadline(act: Act, peer_of: Callable[..., 
     http.close()
 
 
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000),
+        (b"HTTP/1.1 100 Continue\r\n", b"X: y\r\n" * 1_000),
+        (OK + b"X: ", b"y" * 60_000),
+    ],
+    ids=["100 Continue", "its headers", "a header"],
+)
+def test_a_head_without_an_end_is_not_read_until_the_deadline(
+    start: bytes, more: bytes, peer_of: Callable[..., Peer]
+) -> None:
+    """It comes as fast as it is read, and would take a processor for as long."""
+
+    def act(connection: socket.socket) -> bool:
+        connection.sendall(start)
+        while True:
+            connection.sendall(more)
+
+    limits = Limits(attempts=1, connect_seconds=60, read_seconds=60, total_seconds=60)
+    http = Http(limits, private_addresses=True)
+    error = caught(http, peer_of(act))
+    assert (type(error), error.code) == (Unreachable, "answer-lost")
+    http.close()
+
+
 def test_a_tls_handshake_that_does_not_go_on_ends_with_the_deadline(
     peer_of: Callable[..., Peer],
 ) -> None:
