@@ -1,4 +1,4 @@
-"""One running demo for all walks of a process, and a browser for each."""
+"""One running demo for all walks of a process, and a new profile of a browser for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from werkzeug.routing import Map
 
 from lms_bridge.bootstrap import assemble
@@ -40,15 +40,22 @@ def demo(demo_folder: Path) -> Iterator[str]:
         process.kill()
 
 
-@pytest.fixture
-def context(request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    """A new browser; the parameter says how it differs from the usual one."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Ends with its module: while it runs, nothing else in the process can use asyncio."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
-        made = browser.new_context(**getattr(request, "param", {}))
-        made.set_default_timeout(SECONDS * 1000)
-        yield made
-        browser.close()
+        started = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+    """A profile of one's own; the parameter says how it differs from the usual one."""
+    made = browser.new_context(**getattr(request, "param", {}))
+    made.set_default_timeout(SECONDS * 1000)
+    yield made
+    made.close()
 
 
 @pytest.fixture
