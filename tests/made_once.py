@@ -8,18 +8,14 @@
 - A bridge makes an RSA key for LTI and loads it again. Together this takes an eighth of a second.
 - An application compiles each template that it shows. The frame of a page takes 60 milliseconds.
 - Python looks for garbage among all that the process holds. Most of it are modules, which stay.
-- Many tests begin with the same sample records, which take up to 200 milliseconds to add.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
-from functools import cache, wraps
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -31,8 +27,6 @@ from sqlalchemy import Connection, Engine, event
 from werkzeug.routing import Rule
 
 from lms_bridge.lti import keys
-from lms_bridge.store.database import Database
-from lms_bridge.store.tables import metadata
 
 KEYS = 16
 """More than the bridges of one test make."""
@@ -141,37 +135,3 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
-
-
-_EMPTY = " + ".join(f'EXISTS (SELECT 1 FROM "{name}")' for name in metadata.tables)
-
-
-def filled_once(fill: Callable[[Database], None]) -> Callable[[Database], None]:
-    """``fill`` adds the same records to an empty database each time. An SQLite file gets them as a
-    copy of the first one."""
-    kept: list[bytes] = []
-
-    @wraps(fill)
-    def filled(database: Database) -> None:
-        if not database.embedded:
-            fill(database)
-            return
-        with (
-            closing(sqlite3.connect(str(database.engine.url.database))) as file,
-            closing(sqlite3.connect(":memory:")) as copy,
-        ):
-            if kept:
-                assert file.execute(f"SELECT {_EMPTY}").fetchone() == (0,), "its rows would be lost"
-                copy.deserialize(kept[0])
-                copy.backup(file)
-            else:
-                fill(database)
-                file.backup(copy)
-                kept.append(_without_log(copy.serialize()))
-
-    return filled
-
-
-def _without_log(database: bytes) -> bytes:
-    """The bytes 18 and 19 of an SQLite file say how it is written. In memory there is no log."""
-    return database[:18] + b"\1\1" + database[20:]

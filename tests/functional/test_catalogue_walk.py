@@ -13,7 +13,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from lms_bridge.bootstrap import assemble
 from lms_bridge.devtools.lti.site import serve_application
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.desired_state import offering_document
 from lms_bridge.domain.model import Centre, Modality, Offering
 from lms_bridge.reference import reference
 from lms_bridge.secrets import Vault
@@ -21,7 +20,7 @@ from lms_bridge.server.app import create_app
 from lms_bridge.settings import load
 from lms_bridge.store import centres, offerings
 from lms_bridge.store.database import Database
-from tests.integration.web.filling import publish
+from tests.integration.web.filling import publish_all
 
 MANY = 10_000
 
@@ -49,8 +48,7 @@ def catalogue(shared_sqlite_address: str) -> Iterator[str]:
             name = f"Sample centre {number}"
             centres.add(tx, Centre(f"C{number}", name, region, "files", sample=True), b"")
         records = [sample(number) for number in range(MANY)]
-        for id_, record in zip(offerings.add_offerings(tx, records), records, strict=True):
-            publish(tx, id_, record, offering_document(record))
+        publish_all(tx, dict(zip(offerings.add_offerings(tx, records), records, strict=True)))
     settings = load({"LMS_BRIDGE_STORE__ADDRESS": shared_sqlite_address})
     bridge = assemble(settings, database, Vault(Fernet.generate_key().decode()))
     with serve_application(create_app(bridge)) as port:

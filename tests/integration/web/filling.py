@@ -39,7 +39,7 @@ from lms_bridge.store import (
 )
 from lms_bridge.store import results as result_rows
 from lms_bridge.store.database import Database
-from tests.made_once import filled_once
+from tests.filled_once import filled_once
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
@@ -128,8 +128,7 @@ def fill(database: Database) -> None:
         memberships.add_membership(tx, "AFR", "2023-", always, ("Cybersecurity",))
         records = sample_offerings()
         ids = offerings.add_offerings(tx, records)
-        for id_, record in zip(ids, records, strict=True):
-            publish(tx, id_, record, offering_document(record))
+        publish_all(tx, dict(zip(ids, records, strict=True)))
         for code, held in (("EUR-NEW", None), ("EUR-GONE", dict(GONE))):
             record = Offering(code, "EUR", code, f"Never shown {code}")
             publish(tx, offerings.add_offerings(tx, [record])[0], record, held)
@@ -140,23 +139,28 @@ def fill(database: Database) -> None:
 
 def publish(tx: Any, id_: int, record: Offering, held: Mapping[str, Any] | None) -> None:
     """The Academy acknowledged a document, or nothing yet."""
-    links.insert_links(
-        tx,
-        [
-            {
-                "system": ACADEMY,
-                "kind": Kind.OFFERING,
-                "centre": record.centre,
-                "record_id": id_,
-                "external_id": record.code,
-                "source_hash": b"",
-                "desired": digest(offering_document(record)),
-                "acknowledged": digest(held) if held else b"",
-                "held_document": held,
-                "tolerated": b"",
-            }
-        ],
-    )
+    links.insert_links(tx, [_link(id_, record, held)])
+
+
+def publish_all(tx: Any, records: Mapping[int, Offering]) -> None:
+    """The Academy acknowledged all these offerings as they are."""
+    rows = [_link(id_, each, offering_document(each)) for id_, each in records.items()]
+    links.insert_links(tx, rows)
+
+
+def _link(id_: int, record: Offering, held: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "system": ACADEMY,
+        "kind": Kind.OFFERING,
+        "centre": record.centre,
+        "record_id": id_,
+        "external_id": record.code,
+        "source_hash": b"",
+        "desired": digest(offering_document(record)),
+        "acknowledged": digest(held) if held else b"",
+        "held_document": held,
+        "tolerated": b"",
+    }
 
 
 def _people(tx: Any, offering_id: int, code: str) -> None:

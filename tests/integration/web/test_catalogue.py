@@ -35,7 +35,7 @@ from lms_bridge.store import centres, offerings, target_links
 from lms_bridge.store.catalogue_changes import NOTHING_YET
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import link
-from tests.integration.web.filling import NOW, publish
+from tests.integration.web.filling import NOW, publish, publish_all
 
 SOON = timedelta(days=7)
 REGIONS = list(reference().regions)
@@ -64,10 +64,9 @@ def fill(database: Database, many: int = 120) -> dict[int, Offering]:
             name, region = f"Sample Nairobi {number}", REGIONS[number % 5]
             centres.add(tx, Centre(f"C{number}", name, region, "files", sample=True), b"")
         records = [sample(number) for number in range(many)]
-        ids = offerings.add_offerings(tx, records)
-        for id_, record in zip(ids, records, strict=True):
-            publish(tx, id_, record, offering_document(record))
-    return dict(zip(ids, records, strict=True))
+        of = dict(zip(offerings.add_offerings(tx, records), records, strict=True))
+        publish_all(tx, of)
+    return of
 
 
 def values(record: Offering) -> dict[str, set[str]]:
