@@ -20,7 +20,8 @@ _BOXES = {
     "asia_pacific": (204, 66, 112, 140),
 }
 """{region: x, y, width, height}; a region that is not here is only in the list beside the map."""
-_LETTERS_PER_LINE = 13
+_LETTER = 6.2
+"""How wide a letter is, about: narrow enough for Arabic, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +53,21 @@ def _region(
     index: CatalogueIndex, key: str, label: str, courses: int, by_centre: Mapping[str, int]
 ) -> RegionOfMap:
     countries: dict[str, tuple[int, int]] = {}
+    box = _BOXES.get(key)
     of_it = [each for each in index.centres.values() if each.region == key and each.active]
     for each in of_it:
         centres, found = countries.get(each.country, (0, 0))
         countries[each.country] = (centres + 1, found + by_centre.get(each.code, 0))
-    return RegionOfMap(key, label, _lines(label), _BOXES.get(key), courses, len(of_it), countries)
+    return RegionOfMap(key, label, _lines(label, box), box, courses, len(of_it), countries)
 
 
-def _lines(label: str) -> list[str]:
+def _lines(label: str, box: tuple[int, int, int, int] | None) -> list[str]:
+    """The label in lines that fit into its box."""
+    most = int(box[2] / _LETTER) if box else len(label)
     lines = [""]
     for word in label.replace("-", "-\u200b").replace("\u200b", " ").split():
         joined = f"{lines[-1]} {word}".strip()
-        if lines[-1] and len(joined) > _LETTERS_PER_LINE:
+        if lines[-1] and len(joined) > most:
             lines.append(word)
         else:
             lines[-1] = joined

@@ -121,3 +121,10 @@ def test_every_option_of_a_connector_is_documented(name: str) -> None:
     for option in installed()[name].options:
         assert f"`{option.name}`" in section, f"{name}: {option.name} is not told of"
         assert option.bounds is None or str(option.bounds) in section, f"{name}: {option.name}"
+
+
+def test_every_part_of_pages_is_in_the_design() -> None:
+    parts = Path(__file__).parents[3] / "lms_bridge" / "web" / "templates" / "parts.html"
+    design = (_DOCS / "design.md").read_text(encoding="utf-8")
+    made = re.findall(r"{% macro (\w+)\(", parts.read_text(encoding="utf-8"))
+    assert [name for name in made if f"`{name}(" not in design] == []
