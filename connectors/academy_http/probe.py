@@ -71,5 +71,5 @@ def _clock(health: AcademyHttpReply, now: datetime) -> ProbeFinding:
         return ProbeFinding("clock", Verdict.WARNING, "The platform does not tell its time in UTC.")
     if apart > CLOCK_TOLERANCE:
         minutes = int(apart.total_seconds() // 60)
-        return ProbeFinding("clock", Verdict.WARNING, f"The clocks are {minutes} minutes apart.")
+        return ProbeFinding("clock", Verdict.WARNING, f"The clocks differ by {minutes} min.")
     return ProbeFinding("clock", Verdict.OK, "The clocks agree.")

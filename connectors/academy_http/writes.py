@@ -86,7 +86,8 @@ def _sender(client: AcademyHttpClient, path: str) -> Callable[[Sequence[_Row]], 
 def _outcomes(rows: Sequence[_Row], answers: Sequence[object]) -> WriteResults:
     if len(answers) != len(rows):
         raise NotUnderstood(
-            "not-the-contract", f"A batch of {len(rows)} rows was answered with {len(answers)}."
+            "not-the-contract",
+            f"A batch was not answered row by row. Rows: {len(rows)}, answers: {len(answers)}.",
         )
     for row, answer in zip(rows, answers, strict=True):
         status = answer.get("status") if isinstance(answer, Mapping) else None

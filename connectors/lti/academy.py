@@ -117,16 +117,16 @@ def _fields(offering: str, member: LtiMember, by_sourced_id: bool) -> dict[str, 
 
 def _problem(member: LtiMember, by_sourced_id: bool) -> str:
     """Names what a registration needs and the platform does not share."""
-    missing = []
+    what = []
     if by_sourced_id and not member.sourced_id:
-        missing.append("id of the register")
+        what.append("id of the register")
     if not member.email:
-        missing.append("e-mail address")
+        what.append("e-mail address")
     if not (member.given_name or member.family_name or member.name):
-        missing.append("name")
-    if not missing:
+        what.append("name")
+    if not what:
         return ""
     return (
-        f"The Academy's platform does not share this person's {' and '.join(missing)}. "
+        f"The Academy's platform does not share this person's {', '.join(what)}. "
         "Allow it in the platform's settings of the tool."
     )

@@ -23,7 +23,9 @@ Shares = Callable[[LtiCourse, Sequence[LtiMember]], Iterator[ProbeFinding]]
 def probe_tools(lti: LtiSystem) -> Iterator[ProbeFinding]:
     """A centre whose LMS is a tool."""
     tools = [each for each in lti.connections() if each.side is LtiSide.TOOL]
-    yield from _active(tools, "tool", "lms-bridge lti invite")
+    yield from _active(
+        tools, "tool connected", "No tool is connected by LTI.", "lms-bridge lti invite"
+    )
     for tool in tools:
         if not tool.active:
             continue
@@ -52,7 +54,12 @@ def probe_academy(lti: LtiSystem) -> Iterator[ProbeFinding]:
 
 def _platforms(lti: LtiSystem, affects: tuple[str, ...], shares: Shares) -> Iterator[ProbeFinding]:
     platforms = [each for each in lti.connections() if each.side is LtiSide.PLATFORM]
-    yield from _active(platforms, "platform", "lms-bridge lti invite-platform")
+    yield from _active(
+        platforms,
+        "platform connected",
+        "No platform is connected by LTI.",
+        "lms-bridge lti invite-platform",
+    )
     for platform in platforms:
         if platform.active:
             yield _keys(lti, platform, affects)
@@ -72,8 +79,9 @@ def _platforms(lti: LtiSystem, affects: tuple[str, ...], shares: Shares) -> Iter
     yield from _courses(lti, affects, shares)
 
 
-def _active(found: Sequence[LtiConnection], kind: str, command: str) -> Iterator[ProbeFinding]:
-    check = f"{kind} connected"
+def _active(
+    found: Sequence[LtiConnection], check: str, none: str, command: str
+) -> Iterator[ProbeFinding]:
     active = [each for each in found if each.active]
     if active:
         numbers = ", ".join(str(each.number) for each in active)
@@ -92,7 +100,7 @@ def _active(found: Sequence[LtiConnection], kind: str, command: str) -> Iterator
     yield ProbeFinding(
         check,
         Verdict.MISSING,
-        f"No {kind} is connected by LTI.",
+        none,
         f"Invite it with `{command}`.",
         (ENROLMENTS, RESULTS),
     )
@@ -119,7 +127,9 @@ def _tried(
 
 
 def _granted(each: LtiConnection, granted: bool, service: str, lost: str) -> ProbeFinding:
-    check = f"{service} service of connection {each.number}"
+    check = f"scores service of connection {each.number}"
+    if service == "memberships":
+        check = f"memberships service of connection {each.number}"
     if granted:
         return ProbeFinding(check, Verdict.OK, "It is granted.")
     remedy = "Allow it in the registration, and register again."
@@ -164,7 +174,7 @@ def _courses(lti: LtiSystem, affects: tuple[str, ...], shares: Shares) -> Iterat
         if lack:
             yield ProbeFinding(check, Verdict.WARNING, lack, CHECK_ROLES)
             continue
-        yield ProbeFinding(check, Verdict.OK, f"It can be read: {len(people)} learner(s).")
+        yield ProbeFinding(check, Verdict.OK, f"It can be read. Learners: {len(people)}.")
         yield from shares(course, people)
 
 
@@ -178,7 +188,7 @@ def _ended(rosters: LtiRosters, affects: tuple[str, ...]) -> Iterator[ProbeFindi
         yield ProbeFinding(
             f"courses of connection {number}",
             Verdict.WARNING,
-            f"It is not active: courses of {len(codes)} offering(s) are not read.",
+            f"It is not active, so courses are not read. Offerings concerned: {len(codes)}.",
             f"Approve it, move it to the new platform (`lms-bridge lti move {number} --to NUMBER`),"
             f" or let it go (`lms-bridge lti forget {number}`).",
             affects,
@@ -200,7 +210,7 @@ def _shares_learners(course: LtiCourse, people: Sequence[LtiMember]) -> Iterator
             yield ProbeFinding(
                 f"{what} in {course.offering}",
                 Verdict.MISSING,
-                f"{len(some)} of {len(people)} learner(s) have none, so they cannot be enrolled.",
+                f"Learners without it cannot be enrolled: {len(some)} of {len(people)}.",
                 _SHARE,
                 (ENROLMENTS,),
             )
@@ -213,8 +223,8 @@ def _shares_accounts(course: LtiCourse, people: Sequence[LtiMember]) -> Iterator
         yield ProbeFinding(
             f"ids in {course.offering}",
             Verdict.WARNING,
-            f"{len(strangers)} of {len(people)} learner(s) have neither an ID number nor an "
-            "e-mail address, so they cannot be matched.",
+            "Learners with neither an ID number nor an e-mail address cannot be matched: "
+            f"{len(strangers)} of {len(people)}.",
             _SHARE,
             (ENROLMENTS,),
         )

@@ -74,7 +74,7 @@ def lack_of_learners(pages: Iterable[bytes]) -> str:
     people = list(members(pages))
     if not people or any(each.learns for each in people):
         return ""
-    return f"The roster has {len(people)} member(s), and none has a learner's role in the course."
+    return f"Nobody on the roster has a learner's role in the course. Members: {len(people)}."
 
 
 def best_of(read: Mapping[int, Iterable[bytes]]) -> list[tuple[int, LtiMember]]:

@@ -84,7 +84,7 @@ class _Look(RosterLook):
 def _names_not_seen(courses: int) -> AccessDenied:
     return AccessDenied(
         "names-not-seen",
-        f"Moodle does not show first and last names in {courses} course(s). Known names stay.",
+        f"Moodle hides first and last names. Known names stay. Courses concerned: {courses}.",
         "Allow moodle/site:viewfullnames to the service account's role, in the system context.",
     )
 

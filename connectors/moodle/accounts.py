@@ -367,8 +367,8 @@ def _name_taken(request: WriteRequest, account: Mapping[str, Any]) -> WriteFaile
     reason = _not_ours(request, account) or "it was made meanwhile"
     error = RecordRefused(
         "user-name-taken",
-        f"{CREATE}: account {account['id']} has the user name for learner {_id(request)}, but "
-        f"{reason}.",
+        f"{CREATE}: account {account['id']} has the user name that learner {_id(request)} is to "
+        f"get: {reason}.",
         "Match the learner with that account if it is theirs. Else have another one made: "
         "`lms-bridge person match --create`.",
         field="username",

@@ -177,12 +177,14 @@ def _parsed(function: str, body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         start = body[:200].lstrip().lower()
-        kind = "an XML document" if start.startswith(b"<?xml") else "something that is not JSON"
+        said = "Moodle's answer is not JSON."
+        if start.startswith(b"<?xml"):
+            said = "Moodle answers with an XML document."
         if start.startswith((b"<!doctype html", b"<html")):
-            kind = "a web page, perhaps a log-in page,"
+            said = "Moodle answers with a web page, perhaps a log-in page."
         raise NotUnderstood(
             "not-json",
-            f"{function}: Moodle answers {kind} in place of data.",
+            f"{function}: {said}",
             "Check the address, and that nothing before the site asks for a log-in.",
         ) from None
 

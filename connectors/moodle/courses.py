@@ -150,8 +150,8 @@ def _require_all(rows: Rows, counts: Mapping[int, _Category]) -> None:
     if missing:
         raise IncompleteRead(
             "courses-missing",
-            f"Moodle counts {missing} more course(s) than it shows to the service account "
-            f"({_named(counts, seen)}).",
+            "Moodle counts more courses than it shows to the service account. Courses that are "
+            f"missing: {missing}. Categories: {_named(counts, seen)}.",
             COURSES_UNSEEN,
         )
 
@@ -162,7 +162,7 @@ def _named(counts: Mapping[int, _Category], seen: Counter[Any]) -> str:
         for category, each in counts.items()
         if each.courses > seen[category]
     ]
-    return f"category {', '.join(short[:5])}{' and others' if len(short) > 5 else ''}"
+    return ", ".join(short[:5] + ["…"] * (len(short) > 5))
 
 
 def _require_dates(rows: Rows) -> None:

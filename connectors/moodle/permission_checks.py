@@ -41,17 +41,17 @@ CENTRE_FUNCTIONS: dict[str, tuple[str, ...]] = {
 """Each function, with the flows that need it."""
 
 CENTRE_OPTIONAL: dict[str, str] = {
-    "core_enrol_get_users_courses": "rosters are then not compared with Moodle's own count",
-    "core_user_get_users": "e-mail addresses are then found only in the same small or capital "
-    "letters",
-    "tool_mobile_call_external_functions": "completion is then read person by person",
-    "enrol_manual_unenrol_users": "the removal policy unenrol does not work",
-    "core_role_unassign_roles": "the removal policy suspend_drop_role does not work",
-    "core_group_get_course_groups": "editions cannot share a course",
-    "core_group_create_groups": "editions cannot share a course",
-    "core_group_get_group_members": "editions cannot share a course",
-    "core_group_add_group_members": "editions cannot share a course",
-    "core_group_delete_group_members": "editions cannot share a course",
+    "core_enrol_get_users_courses": "Rosters are then not compared with Moodle's own count.",
+    "core_user_get_users": "E-mail addresses are then found only in the same small or capital "
+    "letters.",
+    "tool_mobile_call_external_functions": "Completion is then read person by person.",
+    "enrol_manual_unenrol_users": "The removal policy unenrol does not work.",
+    "core_role_unassign_roles": "The removal policy suspend_drop_role does not work.",
+    "core_group_get_course_groups": "Editions cannot share a course.",
+    "core_group_create_groups": "Editions cannot share a course.",
+    "core_group_get_group_members": "Editions cannot share a course.",
+    "core_group_add_group_members": "Editions cannot share a course.",
+    "core_group_delete_group_members": "Editions cannot share a course.",
 }
 """Each function, with what does not work without it."""
 
@@ -65,10 +65,10 @@ ACADEMY_FUNCTIONS: dict[str, tuple[str, ...]] = {
 }
 
 ACADEMY_OPTIONAL: dict[str, str] = {
-    "core_enrol_get_users_courses": "rosters are then not compared with Moodle's own count",
-    "tool_mobile_call_external_functions": "each course is then read by calls of its own",
-    "core_course_get_categories": "categories of regions and centres are not found",
-    "core_course_create_categories": "categories of regions and centres are not made",
+    "core_enrol_get_users_courses": "Rosters are then not compared with Moodle's own count.",
+    "tool_mobile_call_external_functions": "Each course is then read by calls of its own.",
+    "core_course_get_categories": "Categories of regions and centres are not found.",
+    "core_course_create_categories": "Categories of regions and centres are not made.",
 }
 
 COURSES_SAMPLED = 10
@@ -163,14 +163,14 @@ def _hidden_categories(site: MoodleSite) -> str:
 
 def _course_view(site: MoodleSite) -> str:
     closed = sum("startdate" not in row for row in site.all_courses)
-    return f"{closed} course(s) cannot be entered." if closed else ""
+    return f"courses that cannot be entered: {closed}." if closed else ""
 
 
 def _hidden_courses(site: MoodleSite) -> str:
     counted = {row["id"]: row["coursecount"] for row in site.client.rows(CATEGORIES)}
     seen = Counter(row.get("categoryid") for row in site.all_courses)
     missing = sum(max(0, count - seen[category]) for category, count in counted.items())
-    return f"{missing} hidden course(s) are not shown." if missing else ""
+    return f"hidden courses that are not shown: {missing}." if missing else ""
 
 
 def _course_update(site: MoodleSite) -> str:
@@ -189,7 +189,7 @@ def _custom_fields(site: MoodleSite) -> str:
     if names & mapped:
         return ""
     used = {name for row in site.all_courses for name in custom_fields(row)}
-    return f"none of the mapped fields is there ({len(used)} other(s) are in use)."
+    return f"none of the mapped fields is there. Other fields in use: {len(used)}."
 
 
 def _details(site: MoodleSite) -> str:
@@ -252,7 +252,9 @@ def _hidden_totals(site: MoodleSite) -> str:
             parameters: Parameters = {"courseid": course, "userid": person["id"]}
             rows = site.client.rows(GRADES, parameters, "usergrades")
             hidden += any(course_total(row.get("gradeitems") or ()) is None for row in rows)
-    return f"the totals of {hidden} of {len(newest)} courses are hidden from it." if hidden else ""
+    if not hidden:
+        return ""
+    return f"courses whose totals are hidden from it: {hidden}, of {len(newest)}."
 
 
 def _completion(site: MoodleSite) -> str:

@@ -88,18 +88,17 @@ def _all_findings(
 
 
 def _permission(site: MoodleSite, check: PermissionCheck) -> ProbeFinding:
+    what = check.name
     try:
         problem = check.run(site)
     except BridgeError as error:
         if isinstance(error, RecordRefused) or error.code in NO_ENTRY:
-            message = f"{check.name}: could not be checked. {error.message}"
-            return ProbeFinding(check.name, Verdict.WARNING, message, error.remedy)
+            message = f"{what}: could not be checked. {error.message}"
+            return ProbeFinding(what, Verdict.WARNING, message, error.remedy)
         problem = error.message
     if not problem:
-        return ProbeFinding(check.name, Verdict.OK, f"{check.name}: allowed.")
-    return ProbeFinding(
-        check.name, check.verdict, f"{check.name}: {problem}", check.remedy, check.flows
-    )
+        return ProbeFinding(what, Verdict.OK, f"{what}: allowed.")
+    return ProbeFinding(what, check.verdict, f"{what}: {problem}", check.remedy, check.flows)
 
 
 def _speed(seconds: float) -> ProbeFinding:
@@ -149,6 +148,6 @@ def _functions(
             yield ProbeFinding(name, Verdict.MISSING, message, "Add it to the service.", flows)
     for function, loss in optional.items():
         if function not in allowed:
-            message = f"{function} is not in the token's service: {loss}."
+            message = f"{function} is not in the token's service. {loss}"
             remedy = "Add it to the service if that matters."
             yield ProbeFinding(f"function {function}", Verdict.WARNING, message, remedy)

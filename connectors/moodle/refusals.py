@@ -162,23 +162,22 @@ _CODE = re.compile(r"[a-zA-Z0-9_-]{1,60}")
 def refusal(function: str, answer: Mapping[str, object]) -> BridgeError:
     """The error for an answer with an ``exception``."""
     code = _code(answer)
-    where = f"{function}:"
     if code == "nopermissions" and function in CAPABILITIES:
         return _lacks(code, CAPABILITIES[function])
     for table in (SITE_WIDE, IN_PLACE):
         if code in table:
             message, remedy = table[code]
-            return AccessDenied(code, f"{where} {message}", remedy)
+            return AccessDenied(code, f"{function}: {message}", remedy)
     if code in _LATER:
-        return Overloaded(code, f"{where} {MAINTENANCE}", END_MAINTENANCE)
+        return Overloaded(code, f"{function}: {MAINTENANCE}", END_MAINTENANCE)
     if code in _DATABASE:
-        return Unreachable(code, f"{where} Moodle's database does not answer.", applied=True)
+        return Unreachable(code, f"{function}: Moodle's database does not answer.", applied=True)
     if code in RECORDS:
         message, remedy = RECORDS[code]
-        return RecordRefused(code, f"{where} {message}", remedy)
+        return RecordRefused(code, f"{function}: {message}", remedy)
     return RecordRefused(
         code,
-        f"{where} Moodle refuses this.",
+        f"{function}: Moodle refuses this.",
         f'Its reason has the code "{code}", which Moodle\'s administrator can look up.',
     )
 

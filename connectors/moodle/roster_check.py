@@ -48,7 +48,10 @@ def compare_with_count(site: MoodleSite, course: int, shown: int, active: Iterab
             counted = count_courses_of(site, person).get(course)
             if counted is not None:
                 if counted != shown:
-                    message = f"Moodle counts {counted} people in the course but shows {shown}."
+                    message = (
+                        "Moodle shows fewer people of the course than it counts: "
+                        f"{shown} of {counted}."
+                    )
                     raise IncompleteRead("hidden-rows", message, _SHOW_PEOPLE)
                 return
     _check_all_groups(site, course)

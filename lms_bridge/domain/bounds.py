@@ -24,7 +24,10 @@ class Bounds:
 
     def complaint(self, value: float) -> str:
         """What is said of a value outside; empty for one inside."""
-        return "" if value in self else f"is {plain_number(value)}; it must be {self}"
+        if value in self:
+            return ""
+        least, most = plain_number(self.least), plain_number(self.most)
+        return f"is {plain_number(value)}; it must be {least} to {most}"
 
 
 def plain_number(value: float) -> str:

@@ -168,7 +168,8 @@ class NotNow(Refused):
 
 
 def _possible(allowed: Sequence[str]) -> str:
-    return f"Possible now: {', '.join(allowed)}." if allowed else ""
+    action = ", ".join(allowed)
+    return f"Possible now: {action}." if action else ""
 
 
 class RulesBroken(Refused):
@@ -203,6 +204,4 @@ class SettingsInvalid(Refused):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(
-            "settings-invalid", f"{len(problems)} problem(s) in the settings:\n{listed}"
-        )
+        super().__init__("settings-invalid", f"Problems in the settings: {len(problems)}\n{listed}")

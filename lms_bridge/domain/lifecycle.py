@@ -288,12 +288,11 @@ def move_enrolment(
     if action is EnrolmentAction.CERTIFY and status is _E.CERTIFIED:
         raise NotNow("already-certified", "The certificate was released already.")
     if after is None:
-        raise NotNow(
-            "enrolment-not-now",
-            f"An enrolment in {place.offering.code} that is {status or 'not there yet'} cannot be "
-            f"taken through “{action}”.",
-            allowed=enrolment_actions(status),
-        )
+        code = place.offering.code
+        what = f"A learner without an enrolment in {code} cannot be taken through “{action}”."
+        if status is not None:
+            what = f"An enrolment in {code} that is {status} cannot be taken through “{action}”."
+        raise NotNow("enrolment-not-now", what, allowed=enrolment_actions(status))
     if action in _REGISTRATION.values():
         _may_register(action, place)
     if action is EnrolmentAction.SELECT:
@@ -312,12 +311,13 @@ def move_enrolment(
 
 def _may_register(action: EnrolmentAction, place: EnrolmentPlace) -> None:
     offering, now = place.offering, place.now
-    right = _REGISTRATION[offering.registration]
-    if action is not right:
+    kind = offering.registration
+    if action is not _REGISTRATION[kind]:
+        action = _REGISTRATION[kind]
         raise Refused(
             "wrong-registration",
-            f"The offering takes registrations of the kind “{offering.registration}”.",
-            f"Use “{right}”.",
+            f"The offering takes registrations of the kind “{kind}”.",
+            f"Use “{action}”.",
         )
     if offering.status not in _OPEN or not offering.listed:
         raise NotNow("registration-not-open", "The offering does not take registrations.")
@@ -332,7 +332,7 @@ def _may_register(action: EnrolmentAction, place: EnrolmentPlace) -> None:
 def _has_a_seat(place: EnrolmentPlace) -> None:
     seats = place.offering.seats
     if seats is not None and place.taken >= seats:
-        raise NotNow("no-seat-left", f"All {seats} seats of the offering are taken.")
+        raise NotNow("no-seat-left", f"All seats of the offering are taken: {seats}.")
 
 
 def next_step(status: EnrolmentStatus, offering: Offering, now: datetime) -> str:

@@ -103,10 +103,11 @@ class Breaker:
             now = self._clock()
             if self._failures >= self._limits.break_after:
                 if now < self._closed_from:
+                    error = self._first
                     raise CircuitOpen(
                         "circuit-open",
                         f"{name}: too many failures in a row, so this request was not sent. The "
-                        f"first was: {self._first}",
+                        f"first was: {error}",
                         after=self._closed_from - now,
                     )
                 self._closed_from = now + self._limits.break_seconds
@@ -325,7 +326,7 @@ def _judge(call: _Call, response: Response) -> None:
         requested = retry_after(response.headers.get("Retry-After", ""), utc_now())
         raise Overloaded(
             "asked-to-wait",
-            f"{name}: the system asks to come back {_when(requested)} (status {status}).",
+            _come_back(name, status, requested),
             after=requested,
             applied=status != 429,  # a gateway also answers so when it lost the real answer
         )
@@ -340,8 +341,10 @@ def _judge(call: _Call, response: Response) -> None:
     raise NotUnderstood("refused", f"{name}: the request was refused (status {status}).")
 
 
-def _when(seconds: float | None) -> str:
-    return "later" if not seconds else f"in {seconds:.0f} s"
+def _come_back(name: str, status: int, seconds: float | None) -> str:
+    if not seconds:
+        return f"{name}: the system asks to come back later (status {status})."
+    return f"{name}: the system asks to come back in {seconds:.0f} s (status {status})."
 
 
 def _prepare(

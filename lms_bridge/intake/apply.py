@@ -179,7 +179,8 @@ def usable(row: PushedRow, scan: Scan, centre: str) -> RawRecord:
             "centre", "another-centre", f"is not {centre}, whose schedule this is", (centre,)
         )
     if problem is not None:
-        message = f"{problem.field or 'The row'} {problem.message}."
+        field, what = problem.field, problem.message
+        message = f"{field} {what}." if field else f"The row {what}."
         raise RecordRefused(problem.code, message, field=problem.field, problems=[problem])
     return RawRecord(row.external_id, fields)
 

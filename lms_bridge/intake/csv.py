@@ -47,10 +47,11 @@ def _row(row: CsvRow, encoding: Callable[[], str]) -> PushedRow:
         return PushedRow(row.number, row.raw.external_id, row.raw.fields)
     if row.trouble is CsvTrouble.NO_ID:
         return without_id(row.number)
-    message = row.problem.removeprefix(f"Row {row.number} ").removesuffix(".")
+    message = row.why
     if row.trouble is CsvTrouble.ENCODING:
-        message += f"; they look like {encoding()}: save the file as CSV UTF-8"
-    problem = Problem("", str(row.trouble), message)
+        what = encoding()
+        message = f"{message}; they look like {what}: save the file as CSV UTF-8"
+    problem = Problem(row.field, str(row.trouble), message)
     return bad_row(row.number, problem, "" if row.stray else row.raw.external_id)
 
 

@@ -21,7 +21,7 @@ from marshmallow import ValidationError
 
 from lms_bridge.domain.errors import Problem
 from lms_bridge.intake.recurrence import NotBounded, occurrences
-from lms_bridge.schemas.codes import quoted, refusal
+from lms_bridge.schemas.codes import may_be_shown, refusal
 from lms_bridge.schemas.csv.cells import CellUnclear, value_of
 from lms_bridge.schemas.csv.tables import OFFERINGS
 from lms_bridge.schemas.fields import zone as zone_of
@@ -129,7 +129,10 @@ def _fields(event: Component, calendar_zone: str, time_zone: str) -> dict[str, o
 
 
 def _no_status(status: str) -> str:
-    message = f"is {quoted(status)}, which is not one of: {', '.join(STATUSES)}"
+    message = f"is not one of: {', '.join(STATUSES)}"
+    if may_be_shown(status):
+        what = message
+        message = f'is "{status}", which {what}'
     raise _Bad("status", "not-one-of", message, list(STATUSES))
 
 
@@ -232,8 +235,10 @@ def _zone_of(value: Any) -> ZoneInfo | None:
 
 
 def _no_zone(tzid: str, name: str) -> _Bad:
-    message = f'is "{tzid[:60]}" in {name}, which is no name of the IANA database '
-    return _Bad("time_zone", "no-such-zone", f"{message}such as Africa/Nairobi")
+    message = (
+        f'is "{tzid[:60]}" in {name}, which is no name of the IANA database such as Africa/Nairobi'
+    )
+    return _Bad("time_zone", "no-such-zone", message)
 
 
 def _moment_of(moment: date, zone: str) -> date:
@@ -259,7 +264,7 @@ def _moment(event: Component, name: str) -> date | None:
         return None
     moment = _parsed(_text(event, name))
     if not isinstance(moment, date):
-        message = "not a date such as 20260331 or 20260331T090000Z"
+        message = "is not a date such as 20260331 or 20260331T090000Z"
         message = refusal(_text(event, name), message)
         raise _Bad(name.lower(), "not-a-date", message)
     return moment

@@ -117,9 +117,10 @@ class _Calendar:
     def _count(self, categories: str) -> None:
         self._categories += categories.count(",") + 1
         if self._categories > MOST_CATEGORIES:
-            message = f"The calendar has more than {MOST_CATEGORIES:,} categories. "
             raise Refused(
-                "too-large", message + "Nothing was changed.", "Send it in parts, with PATCH."
+                "too-large",
+                f"The calendar has more than {MOST_CATEGORIES:,} categories. Nothing was changed.",
+                "Send it in parts, with PATCH.",
             )
 
     def _begin(self, key: str, part: str) -> None:
@@ -190,7 +191,8 @@ def _unreadable(octets: bytes, event: Component) -> Problem | None:
     try:
         octets.decode()
     except UnicodeDecodeError:
-        message = f"holds bytes that are not UTF-8; they look like {guess(octets)}"
+        what = guess(octets)
+        message = f"holds bytes that are not UTF-8; they look like {what}"
         return Problem("", "wrong-encoding", message)
     if any(name is None for name, _ in event.errors):
         return Problem("", "not-icalendar", "has a line that is not a property of iCalendar")

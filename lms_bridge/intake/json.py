@@ -61,16 +61,18 @@ def read_json(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
 
 def _checked(octets: bytes) -> bytes:
     if not is_utf8(octets):
+        line, what = line_of_first_bad(octets), guess(octets)
         raise Refused(
             "wrong-encoding",
-            f"JSON is UTF-8; in line {line_of_first_bad(octets)} this one has other bytes. They "
-            f"look like {guess(octets)}. Nothing was changed.",
+            f"JSON is UTF-8, and line {line} of this file has other bytes. They look like {what}. "
+            "Nothing was changed.",
             "Write it as UTF-8.",
         )
     if b"\x00" in octets:
+        what = guess(octets)
         raise Refused(
             "wrong-encoding",
-            f"JSON holds no NUL characters. This looks like {guess(octets)}. Nothing was changed.",
+            f"JSON holds no NUL characters. This looks like {what}. Nothing was changed.",
             "Write it as UTF-8.",
         )
     return octets
@@ -104,7 +106,7 @@ class _Text:
             except RecursionError:
                 self.fail("It is nested too deeply")
             except ValueError as error:  # NaN, or a number of thousands of digits
-                self.fail("A number is none" if not isinstance(error, _Constant) else str(error))
+                self.fail("This is no number" if not isinstance(error, _Constant) else str(error))
             if whole or end < len(text):  # else a number may go on
                 self._at += len(text[:end].encode())
                 return value
@@ -130,10 +132,15 @@ class _Text:
         line = self._octets.count(b"\n", 0, self._at) + 1
         begins = self._octets.rfind(b"\n", 0, self._at) + 1
         column = len(self._octets[begins : self._at].decode("utf-8-sig", "ignore")) + 1
-        where = f"line {line}, column {column}" + (f", in row {self.row}" if self.row else "")
+        message = f"The JSON is broken at line {line}, column {column}: {why}. Nothing was changed."
+        if self.row:
+            message = (
+                f"The JSON is broken at line {line}, column {column}, in row {self.row}: {why}. "
+                "Nothing was changed."
+            )
         raise Refused(
             "file-unreadable",
-            f"The JSON is broken at {where}: {why}. Nothing was changed.",
+            message,
             "Mend it, or let a program write it.",
         ) from None
 

@@ -101,8 +101,8 @@ def apply_push_in_parts(
     except Overloaded as error:
         raise Overloaded(
             error.code,
-            f"The push took too long, or its sender left. {report.reported:,} of its rows were "
-            "read and applied.",
+            "The push took too long, or its sender left. Rows that were read and applied: "
+            f"{report.reported:,}.",
             "Push it again: rows that are applied change nothing.",
             after=error.after,
         ) from None
@@ -178,10 +178,9 @@ def _apply_rows(
 
 def _not_whole(scan: Scan) -> str:
     listed = ", ".join(str(number) for number in scan.unclear[:10])
-    rows = f"row {listed}" if len(scan.unclear) == 1 else f"rows {listed}"
     return (
-        f"Nothing was taken for ended, since it is not known which offerings {rows} are about. "
-        "Mend that and push the schedule again."
+        "Nothing was taken for ended, since some rows do not say which offerings they are about: "
+        f"{listed}. Mend them and push the schedule again."
     )
 
 

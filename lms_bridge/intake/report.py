@@ -153,12 +153,13 @@ class PushReport:
     def _what_holds(self) -> Iterable[str]:
         would = sum(each["outcome"] is EndedOffering.HELD for each in self.ended)
         if self.hold is not None:
-            number = f" (hold {self.hold})" if self.hold else ""
             yield (
-                f"Nothing of it is applied yet: {would} offerings would end, more than the "
-                f"centre's settings let go without a person's approval{number}. Once it is "
-                "approved, push the schedule again."
+                "Nothing of it is applied yet. More offerings would end than the centre's settings "
+                f"let go without a person's approval: {would}. Once it is approved, push the "
+                "schedule again."
             )
+            if self.hold:
+                yield f"It waits as hold {self.hold}."
         elif self.counts[RowOutcome.REFUSED]:
             yield "What is refused changed nothing; everything else is applied."
         if self.dry:

@@ -63,7 +63,7 @@ def _names(given: Mapping[str, str]) -> dict[str, str]:
         try:
             tag = codes.language(language)
         except codes.NoSuchCode as error:
-            raise _refused("names", f"{codes.quoted(language)} is {error}") from None
+            raise _refused("names", f'"{language[:20]}" {error}') from None
         if not tag:
             raise _refused("names", "a name has no language")
         if len(name) > LONGEST_NAME:
@@ -79,7 +79,7 @@ def _country(text: str) -> str:
     try:
         return codes.country(text)
     except codes.NoSuchCode as error:
-        raise _refused("country", f"{codes.quoted(text)} is {error}") from None
+        raise _refused("country", f'"{text[:20]}" {error}') from None
 
 
 def _check(profile: CentreProfile) -> None:

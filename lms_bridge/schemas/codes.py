@@ -24,23 +24,23 @@ _COUNTRIES = {"UK": "GB", "EL": "GR"}
 
 
 class NoSuchCode(Exception):
-    """The text goes on from "is"."""
+    """The text goes on from the field's name."""
 
 
-def quoted(text: str) -> str:
-    """The value as a message may show it: what is long may be anything, personal data too."""
-    return f'"{text}"' if len(text) <= 20 and "@" not in text else "the value"
+def may_be_shown(text: str) -> bool:
+    """Whether a message may show the value: what is long may be anything, personal data too."""
+    return len(text) <= 20 and "@" not in text
 
 
 def refusal(text: str, what: str) -> str:
-    """What a message says of a value that is not ``what``. It shows the value where that has a
-    digit or no letter, and is neither long nor an address: a name in the wrong column stays
-    private."""
+    """What a message says of a value of which ``what`` is true ("is no number"). It shows the value
+    where that has a digit or no letter, and is neither long nor an address: a name in the wrong
+    column stays private."""
     plain = text.strip()
     is_name = any(map(str.isalpha, plain)) and not any(map(str.isdigit, plain))
     if plain and not is_name and len(plain) <= 40 and "@" not in plain:
-        return f'is "{plain}", which is {what}'
-    return f"is {what}"
+        return f'is "{plain}", which {what}'
+    return what
 
 
 def currency(text: str) -> str:
@@ -51,7 +51,7 @@ def currency(text: str) -> str:
     """
     code = text.strip().upper()
     if code and (code not in Locale("en").currencies or code in _NO_MONEY):
-        raise NoSuchCode("no code of ISO 4217 such as USD, EUR or KES")
+        raise NoSuchCode("is no code of ISO 4217 such as USD, EUR or KES")
     return code
 
 
@@ -65,7 +65,7 @@ def country(text: str) -> str:
     code = _COUNTRIES.get(code, code)
     known = len(code) == 2 and code.isalpha() and code in Locale("en").territories
     if code and (not known or code in _NO_COUNTRY):
-        raise NoSuchCode("no code of ISO 3166-1 such as KE or FR")
+        raise NoSuchCode("is no code of ISO 3166-1 such as KE or FR")
     return code
 
 
@@ -84,7 +84,7 @@ def language(text: str) -> str:
             return "-".join([first.lower(), *map(_subtag, rest)])
     found = _names().get(name.casefold())
     if found is None:
-        raise NoSuchCode("no language tag such as en, fr or pt-BR")
+        raise NoSuchCode("is no language tag such as en, fr or pt-BR")
     return found
 
 

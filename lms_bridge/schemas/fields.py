@@ -46,8 +46,8 @@ _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
-_NO_NUMBER = "not a number such as 1200 or 250.5: decimals have a point, thousands no mark"
-_NO_DATE = "not a date such as 2026-03-31 or 2026-03-31 09:00"
+_NO_NUMBER = "is not a number such as 1200 or 250.5: decimals have a point, thousands no mark"
+_NO_DATE = "is not a date such as 2026-03-31 or 2026-03-31 09:00"
 _DATE_OF_A_SPREADSHEET = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}")
 _SPREADSHEET_DAYS = re.compile(r"[34567]\d{4}(?:[.,]\d+)?")
 """A date as a spreadsheet counts it, in days since 1900: 30,000 is in 1982, 79,999 in 2119."""
@@ -207,8 +207,10 @@ class Code(fields.Field[str]):
         try:
             return self._read(text)
         except codes.NoSuchCode as error:
-            shown = "" if self._personal else f"{codes.quoted(text)}, which is "
-            raise complaint(f"is {shown}{error}", "no-such-code") from None
+            what = str(error)
+            if not self._personal and codes.may_be_shown(text):
+                what = f'is "{text}", which {what}'
+            raise complaint(what, "no-such-code") from None
 
 
 class Lines(_Plain, fields.Field[tuple[str, ...]]):
@@ -257,7 +259,7 @@ class Amount(_Plain, fields.Field[Decimal]):
     def __init__(self, *, least: Decimal, most: Decimal, remark: str = "", **options: Any) -> None:
         super().__init__(**options)
         self._least, self._most = least, most
-        self._no_number = f"{_NO_NUMBER}{remark}"
+        self._no_number = f"{_NO_NUMBER}; {remark}" if remark else _NO_NUMBER
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
@@ -274,7 +276,7 @@ class Amount(_Plain, fields.Field[Decimal]):
         if not number.is_finite():
             raise complaint("is not a number", "not-a-number")
         if not self._least <= number <= self._most:
-            bounds = f"not between {self._least} and {self._most}"
+            bounds = f"is not between {self._least} and {self._most}"
             raise complaint(codes.refusal(str(value), bounds), "out-of-range")
         exponent = number.normalize().as_tuple().exponent
         if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
@@ -306,7 +308,7 @@ def zone(name: str) -> ZoneInfo:
             return found
         known = None
     if known is None:
-        message = codes.refusal(name, "not a time zone such as Africa/Nairobi")
+        message = codes.refusal(name, "is not a time zone such as Africa/Nairobi")
         raise complaint(message, "no-such-zone")
     return ZoneInfo(known)
 
@@ -349,7 +351,7 @@ class Moment(_Plain, fields.Field[datetime]):
         except OverflowError:
             moment = None
         if moment is None or not EARLIEST <= moment <= LATEST:
-            message = codes.refusal(str(value), "not a date between 1990 and 2100")
+            message = codes.refusal(str(value), "is not a date between 1990 and 2100")
             raise complaint(message, "not-a-date")
         return moment
 

@@ -151,6 +151,7 @@ def _with_meant(problem: Problem) -> Problem:
     if problem.code != "unknown-field":
         return problem
     name = problem.field.rpartition(".")[2].casefold()
-    near = _near(name, problem.allowed)
-    meant = f": did you mean {' or '.join(near)}?" if near else ""
-    return replace(problem, message=problem.message + meant)
+    near = ", ".join(_near(name, problem.allowed))
+    return (
+        replace(problem, message=f"is not a field here: did you mean {near}?") if near else problem
+    )

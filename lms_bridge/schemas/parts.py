@@ -27,7 +27,7 @@ class StrictInteger(fields.Integer):
     """A whole number; from text too, as environment variables have it."""
 
     default_error_messages = {"invalid": "is not a whole number"}  # noqa: RUF012 (the library's form)
-    example = "not a whole number such as 20"
+    example = "is not a whole number such as 20"
 
     def _validated(self, value: Any) -> Any:
         if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):

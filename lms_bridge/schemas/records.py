@@ -102,7 +102,7 @@ class Translations(fields.Dict):
 
 
 class Seats(StrictInteger):
-    example = f"{StrictInteger.example}; leave it empty where there is no limit"
+    example = "is not a whole number such as 20; leave it empty where there is no limit"
 
 
 class OfferingSchema(LocalSchema):
@@ -132,7 +132,7 @@ class OfferingSchema(LocalSchema):
     price = Amount(
         least=Decimal(0),
         most=_MILLION,
-        remark="; leave it empty where there is no price",
+        remark="leave it empty where there is no price",
         allow_none=True,
         load_default=None,
     )
@@ -184,7 +184,7 @@ class OfferingSchema(LocalSchema):
 def _between(number: int, least: int, most: int) -> None:
     if not least <= number <= most:
         raise complaint(
-            codes.refusal(str(number), f"not between {least} and {most}"), "out-of-range"
+            codes.refusal(str(number), f"is not between {least} and {most}"), "out-of-range"
         )
 
 
@@ -252,13 +252,10 @@ class RegistrationSchema(LocalSchema):
             return data
         given = str(learner.get("id") or "")
         if not _STABLE_ID.fullmatch(given):
-            said = f'is "{given}"' if given else "is empty"
-            raise complaint(
-                f"of {account} {said}. Give the account an ID number of letters, digits and the "
-                "signs . _ @ : + -",
-                "invalid",
-                "learner.id",
-            )
+            which = str(account)
+            what = f'of {which} is "{given}"' if given else f"of {which} is empty"
+            remedy = "Give the account an ID number of letters, digits and the signs . _ @ : + -"
+            raise complaint(f"{what}. {remedy}", "invalid", "learner.id")
         return data
 
     @validates_schema

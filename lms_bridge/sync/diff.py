@@ -228,10 +228,12 @@ def _short(value: object) -> str:
 
 def refuse_other_owner(kind: Kind, owner: str) -> RecordRefused:
     """The refusal of a file's row about a record that another system owns."""
-    whose = "the Academy" if owner == ACADEMY else "the centre's LMS"
+    what = f"This {kind} comes from the centre's LMS."
+    if owner == ACADEMY:
+        what = f"This {kind} comes from the Academy."
     return RecordRefused(
         "owned-elsewhere",
-        f"This {kind} comes from {whose}.",
+        what,
         "Change it there: the next sync brings the change.",
     )
 

@@ -89,9 +89,12 @@ def _give(
     context: RunContext, peer: GivesTeachers, teacher: Teacher, found: Sequence[Account]
 ) -> None:
     if len(found) != 1:
+        what = "No account there has this Academy id as its ID number."
+        if found:
+            what = f"Several accounts there have this Academy id as their ID number: {len(found)}."
         raise RecordRefused(
             "teacher-not-found",
-            f"{len(found)} accounts there have this Academy id as their ID number.",
+            what,
             "Give the teacher's account, and no other, that ID number in the LMS.",
         )
     place = teacher.wanted, found[0].external_id

@@ -90,7 +90,10 @@ def restored(text: str) -> str:
 
 
 class CellUnclear(Exception):
-    """A cell that could mean two things; the text goes on from the column's name."""
+    """A cell that could mean two things; the text goes on from the column's name, which a reader
+    of rows adds."""
+
+    column = ""
 
 
 def cell_of(value: object, shape: Shape) -> str:
@@ -122,8 +125,10 @@ def value_of(cell: str, shape: Shape, time_zone: str) -> object:
         return [_meeting(line.strip(), time_zone) for line in _LINES.split(cell) if line.strip()]
     if shape is Shape.AMOUNT and _AMBIGUOUS.fullmatch(cell.strip()):
         text = cell.strip()
-        other = f", or {text}0 if it is a decimal" if text.count(".") == 1 else ""
-        raise CellUnclear(f"is {text}: write {text.replace('.', '')}{other}")
+        digits = text.replace(".", "")
+        if text.count(".") > 1:
+            raise CellUnclear(f"is {text}: write {digits} without the points")
+        raise CellUnclear(f"is {text}: write {digits}, or {text}0 if it is a decimal")
     return cell
 
 
@@ -149,10 +154,12 @@ def _meeting_cell(item: object) -> str:
 def _meeting(line: str, time_zone: str) -> dict[str, object]:
     found = _MEETING.fullmatch(line)
     if found is None:
-        raise CellUnclear(f"{codes.refusal(line[:40], 'no meeting')}: {_FORM}")
+        why = codes.refusal(line[:40], "is no meeting")
+        raise CellUnclear(f"{why}: {_FORM}")
     starts_at, ends_at, place = found.groups()
     if place and _goes_on(place, is_whole=_ZONED.search(ends_at) is not None):
-        raise CellUnclear(f'has the place "{place[:20]}", which looks like a time: {_FORM}')
+        why = f'has the place "{place[:20]}", which looks like a time'
+        raise CellUnclear(f"{why}: {_FORM}")
     meeting: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "place": place or ""}
     # Meetings are nested: without their row's zone, the schema would take local times for UTC.
     return {**meeting, "time_zone": time_zone} if time_zone else meeting

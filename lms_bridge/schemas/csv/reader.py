@@ -170,8 +170,9 @@ class CsvRow:
     schema refuses, so that the row is quarantined and never counts as removed. ``known`` is False
     where it cannot even be said which record the row is about: then no record may be taken for
     removed because the file does not show it. ``stray`` rows, which include those, stand for no
-    record; their external id is ``row <number>``. ``trouble`` is the kind of the problem, and
-    ``repeats`` the id that an earlier row has.
+    record; their external id is ``row <number>``. ``trouble`` is the kind of the problem, ``why``
+    what goes on from "Row 7" or from the name of the ``field``, and ``repeats`` the id that an
+    earlier row has.
 
     Of the rows before it a reading keeps the ids alone, to find those that repeat one.
     """
@@ -183,6 +184,8 @@ class CsvRow:
     stray: bool = False
     trouble: CsvTrouble | None = None
     repeats: str = ""
+    field: str = ""
+    why: str = ""
 
 
 def read_offerings(source: str | Path | BinaryIO, *, time_zone: str = "") -> Iterator[CsvRow]:
@@ -230,7 +233,8 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
             except csv.Error as error:
                 # Never the reader's own message alone: which rows an open quotation mark swallowed
                 # is unknown, hence "known=False".
-                problem = f"is not CSV ({_plain(error, text.delimiter)})"
+                why = _plain(error, text.delimiter)
+                problem = f"is not CSV ({why})"
                 yield _stray(number, table, CsvTrouble.NOT_CSV, problem)
                 continue
             width = len(cells)
@@ -252,7 +256,8 @@ def _header(reader: Iterator[list[str]], text: FileText) -> list[str]:
     try:
         return next(reader, [])
     except csv.Error as error:
-        message = f"The first line is not CSV ({_plain(error, text.delimiter)})."
+        why = _plain(error, text.delimiter)
+        message = f"The first line is not CSV ({why})."
         raise NotUnderstood("csv-no-header", message, _FIRST_LINE) from None
 
 
@@ -322,7 +327,8 @@ def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _C
     try:
         fields = _fields(named, columns, at.time_zone)
     except CellUnclear as error:
-        return _refused(number, external_id, at.table, CsvTrouble.CELL, str(error))
+        row = _refused(number, external_id, at.table, CsvTrouble.CELL, f"{error.column} {error}")
+        return replace(row, field=error.column, why=str(error))
     return CsvRow(number, RawRecord(external_id, fields))
 
 
@@ -341,11 +347,14 @@ def _fields(
             inner = place.setdefault(parent, {})
             place = inner if isinstance(inner, dict) else {}
         if problem := spoiled(named[column.name], is_id=False):
-            raise CellUnclear(f"{column.name} {problem}")
+            error = CellUnclear(problem)
+            error.column = column.name
+            raise error
         try:
             place[last] = value_of(cell, column.shape, zone)
         except CellUnclear as error:
-            raise CellUnclear(f"{column.name} {error}") from None
+            error.column = column.name
+            raise
     return fields
 
 
@@ -361,14 +370,10 @@ def _refused(
 ) -> CsvRow:
     text = f"Row {number} {problem}."
     raw = RawRecord(external_id, {UNREADABLE: text, **table.refused})
-    return CsvRow(number, raw, text, trouble=trouble)
+    return CsvRow(number, raw, text, trouble=trouble, why=problem)
 
 
 def _plain(error: csv.Error, delimiter: str) -> str:
     if "expected after" in str(error):
-        name = "a tab" if delimiter == "\t" else f'"{delimiter}"'
-        return (
-            f"a quotation mark ends before {name} or the end of its line: double quotation marks "
-            "inside a cell"
-        )
+        return "a quotation mark ends inside a cell: double quotation marks that belong to the text"
     return re.sub(r"[^\w ',\"]", "", str(error))

@@ -167,18 +167,19 @@ def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
 def _shown(cell: str, place: int) -> str:
     name = cell.strip()
     if not name:
-        return f"number {place}, which has no name"
+        return f"number {place} (without a name)"
     return f'"{name}"' if _NAME_LIKE.fullmatch(name) else f"number {place}"
 
 
 def _meant(cell: str, table: CsvTable) -> str:
     near = get_close_matches(header_key(cell), table.names, n=2)
-    return f" (meant: {' or '.join(near)}?)" if near else ""
+    return f" (meant: {' / '.join(near)}?)" if near else ""
 
 
 def _error(table: CsvTable, code: str, problem: str) -> NotUnderstood:
+    kind = _title(table)
     return NotUnderstood(
-        code, f"The file of {_title(table)} {problem}", f"Allowed: {', '.join(table.names)}."
+        code, f"The file of {kind} {problem}", f"Allowed: {', '.join(table.names)}."
     )
 
 

@@ -62,7 +62,7 @@ def test_all_wrong_settings_are_reported_at_once(cli: Cli) -> None:
         "LMS_BRIDGE_POLICY__REMOVAL": "shred",
     }
     result = cli("centre", "list", code=2)
-    assert "3 problem(s) in the settings" in result.stderr
+    assert "Problems in the settings: 3" in result.stderr
     for name in ("web.port", "sync.speed", "policy.removal"):
         assert name in result.stderr
     assert result.stdout == ""

@@ -79,7 +79,7 @@ def test_applicants_are_chosen_in_bulk_and_each_has_an_outcome(
     assert statuses(database, numbers) == [P, P, A, A]  # a paid course; two seats were left
     assert "Done: 2" in answer.text
     assert "Not done: 1" in answer.text
-    assert "All 5 seats of the offering are taken." in answer.text
+    assert "All seats of the offering are taken: 5." in answer.text
     again = act(coordinator, "select", chosen[:2], "applicants")
     assert "Was so already: 2" in again.text
     answer = act(coordinator, "reject", chosen[2:], "applicants")

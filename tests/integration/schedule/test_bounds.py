@@ -369,7 +369,7 @@ def test_a_large_push_that_breaks_off_says_what_is_applied(
     monkeypatch.setattr(WorkDeadline, "check", check)
     answer = one.put([row(number) for number in range(10)])
     assert (answer.status_code, answer.get_json()["code"]) == (503, "push-too-slow")
-    assert "6 of its rows were read and applied" in answer.get_json()["detail"]
+    assert "Rows that were read and applied: 6." in answer.get_json()["detail"]
     pushed = {f"Sample course {number}" for number in range(10)}
     assert len(pushed & one.titles().keys()) == 6
     monkeypatch.undo()

@@ -190,7 +190,7 @@ def test_cell_that_is_unclear_has_a_code(world: World) -> None:
 @pytest.mark.parametrize(
     ("table", "code", "part"),
     [
-        (b'id;title\nM-1;"Misread"x\n', "not-csv", 'before ";"'),
+        (b'id;title\nM-1;"Misread"x\n', "not-csv", "a quotation mark ends inside a cell"),
         (b"id;title\nM-1;Mis\x00read\n", "nul-character", "NUL"),
     ],
 )

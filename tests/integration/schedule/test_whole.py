@@ -76,7 +76,7 @@ def test_a_row_without_an_id_ends_nothing(world: World) -> None:
     answer = one.put([{"title": "Nameless"}, *SEVERAL[2:]])
     assert outcomes(answer)[0] == (1, "refused")
     assert answer.get_json()["ended"] == []
-    assert "row 1 are" in answer.get_json()["notes"][0] or "row 1" in answer.get_json()["notes"][0]
+    assert "which offerings they are about: 1." in answer.get_json()["notes"][0]
     assert all(one.titles().values())
 
 
