@@ -49,8 +49,8 @@ def _row(row: CsvRow, encoding: Callable[[], str]) -> PushedRow:
         return without_id(row.number)
     message = row.why
     if row.trouble is CsvTrouble.ENCODING:
-        what = encoding()
-        message = f"{message}; they look like {what}: save the file as CSV UTF-8"
+        likely = encoding()
+        message = f"{message}; they look like {likely}: save the file as CSV UTF-8"
     problem = Problem(row.field, str(row.trouble), message)
     return bad_row(row.number, problem, "" if row.stray else row.raw.external_id)
 

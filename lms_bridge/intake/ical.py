@@ -191,8 +191,8 @@ def _unreadable(octets: bytes, event: Component) -> Problem | None:
     try:
         octets.decode()
     except UnicodeDecodeError:
-        what = guess(octets)
-        message = f"holds bytes that are not UTF-8; they look like {what}"
+        likely = guess(octets)
+        message = f"holds bytes that are not UTF-8; they look like {likely}"
         return Problem("", "wrong-encoding", message)
     if any(name is None for name, _ in event.errors):
         return Problem("", "not-icalendar", "has a line that is not a property of iCalendar")

@@ -61,18 +61,18 @@ def read_json(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
 
 def _checked(octets: bytes) -> bytes:
     if not is_utf8(octets):
-        line, what = line_of_first_bad(octets), guess(octets)
+        line, likely = line_of_first_bad(octets), guess(octets)
         raise Refused(
             "wrong-encoding",
-            f"JSON is UTF-8, and line {line} of this file has other bytes. They look like {what}. "
-            "Nothing was changed.",
+            f"JSON is UTF-8, and line {line} of this file has other bytes. They look like "
+            f"{likely}. Nothing was changed.",
             "Write it as UTF-8.",
         )
     if b"\x00" in octets:
-        what = guess(octets)
+        likely = guess(octets)
         raise Refused(
             "wrong-encoding",
-            f"JSON holds no NUL characters. This looks like {what}. Nothing was changed.",
+            f"JSON holds no NUL characters. This looks like {likely}. Nothing was changed.",
             "Write it as UTF-8.",
         )
     return octets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,6 @@ from lms_bridge.schemas.records import MeetingSchema, OfferingSchema
 # The likely encoding of bytes that are not UTF-8 is reported, never used.
 
 _LOOK = 65_536
-_C1 = re.compile(rb"[\x80-\x9f]")
 
 
 def guess(octets: bytes) -> str:
@@ -26,9 +24,7 @@ def guess(octets: bytes) -> str:
     start = octets[:_LOOK]
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or start.count(0) > len(start) // 8:
         return "UTF-16"
-    bad = _first_bad(octets)
-    around = octets[max(0, bad - 200) : bad + 200]
-    return "Windows-1252" if _C1.search(around) else "Latin-1 or Windows-1252"
+    return "Windows-1252"  # which has the letters of Latin-1, too
 
 
 def is_utf8(octets: bytes) -> bool:

@@ -421,8 +421,9 @@ def _extended(text: str) -> str:
 
 def _no_date(text: str) -> str:
     if _DATE_OF_A_SPREADSHEET.fullmatch(text):
-        remedy = "yyyy-mm-dd hh:mm" if ":" in text else "yyyy-mm-dd"
-        return codes.refusal(text, f"{_NO_DATE}: give the column the format {remedy}")
+        form = "yyyy-mm-dd hh:mm" if ":" in text else "yyyy-mm-dd"
+        what = codes.refusal(text, _NO_DATE)
+        return f"{what}: give the column the format {form}"
     return codes.refusal(text, _NO_DATE)
 
 

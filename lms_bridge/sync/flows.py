@@ -229,8 +229,8 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
         steps.append(Step("results sent", target=ResultTarget(peers.academy)))
     if peers.gradebooks:
         steps.append(Step("gradebooks compared", act=desire_in_gradebooks))
-    for name, gradebook in peers.gradebooks.items():
-        steps.append(Step(f"results sent to {name}", target=gradebook))
+    for where, gradebook in peers.gradebooks.items():
+        steps.append(Step(f"results sent to {where}", target=gradebook))
     return steps
 
 

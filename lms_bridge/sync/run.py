@@ -195,10 +195,10 @@ def _defect(error: Exception) -> BridgeError:
     if failure is not None and failure is not DATABASE_FAILED:
         return Overloaded(failure.code, failure.message, failure.remedy, after=RETRY_SECONDS)
     last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}:{last.lineno}"
+    place = f"{Path(last.filename).name}:{last.lineno}"
     return BridgeError(
         "defect",
-        f"Unexpected {type(error).__name__} at {where}.",
+        f"Unexpected {type(error).__name__} at {place}.",
         "This is a defect of the bridge or of a connector: please report it.",
     )
 

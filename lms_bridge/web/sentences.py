@@ -36,8 +36,10 @@ _NAME = re.compile(r"{([a-z][a-z0-9_]*)}")
 _JOINT = re.compile(r"(?<=[.!?]) |[;:] ")
 _ORDER = (" ", "; ", ": ")
 """Sentences are parted first, what is said of a subject last."""
-_FIELD = re.compile(r"[a-z][a-z0-9_.]*")
-"""What a problem begins with: "hours is not a number"."""
+_MARK = re.compile('(: |["“(])$')
+"""What shows where a value begins: "Known: {regions}."."""
+_FIELD = re.compile(r"(?:([a-z][a-z0-9_]*(?:\.\w+)*) )?(.+?)(\.?)", re.DOTALL)
+"""A field, what is wrong with it, and the end of the sentence."""
 _NEXT_SENTENCE = re.compile(r"[.!?] (?=[A-Z])")
 _SEVERAL_WORDS = re.compile(r"[^\W\d]\W* \W*[^\W\d]")
 _JOINTS = {
@@ -46,6 +48,7 @@ _JOINTS = {
     "zh": {": ": "：", "; ": "；", ", ": "、", " ": "", " (": "（", ")": "）", ").": "）。"},
 }
 """What stands between sentences and parts, where it differs from English."""
+_ENDS = {"zh": "。"}
 
 
 class Kind(Enum):
@@ -116,7 +119,8 @@ def _template(text: str, translation: str) -> _Template:
     pieces = _NAME.split(text)
     literals = tuple(pieces[::2])
     words = sum(len(re.findall(r"[A-Za-z']+", each)) for each in literals)
-    return _Template(literals, tuple(pieces[1::2]), max(literals, key=len), words < 3, translation)
+    is_short = words < 3 and not (words and any(map(_MARK.search, literals[:-1])))
+    return _Template(literals, tuple(pieces[1::2]), max(literals, key=len), is_short, translation)
 
 
 @lru_cache(8_192)
@@ -127,9 +131,13 @@ def parts(text: str, language: str) -> Parts:
     catalogue = _catalogue(language)
     if text in catalogue.texts:
         return (Part(catalogue.texts[text]),)
+    subject, colon, message = text.partition(": ")
+    if colon and subject in catalogue.texts and (known := parts(message, language)):
+        return (Part(catalogue.texts[subject]), _joint(colon, language), *known)
     return (
         _by_template(text, language, strict=True)
         or _listed(text, language)
+        or _by_field(text, language)
         or _by_joint(text, language)
         or _by_template(text, language, strict=False)
         or _by_sentence(text, language)
@@ -165,7 +173,8 @@ def _value(name: str, value: str, language: str) -> Parts:
     label = _catalogue(language).texts.get(value.replace("_", " ").capitalize())
     if label and value.islower():
         return (Part(label[:1].lower() + label[1:]),)
-    return parts(value, language) or (Part(value, Kind.ENGLISH),)
+    is_code = not value.isalpha() and " " not in value
+    return parts(value, language) or (Part(value, Kind.VALUE if is_code else Kind.ENGLISH),)
 
 
 def _listed(text: str, language: str) -> Parts:
@@ -197,9 +206,6 @@ def _by_joint(text: str, language: str) -> Parts:
     if bracket and text.endswith(end) and (found := parts(base, language)):
         inside = parts(tail, language) or (Part(tail, Kind.VALUE),)
         return (*found, _joint(bracket, language), *inside, _joint(end, language))
-    field, _, rest = text.partition(" ")
-    if _FIELD.fullmatch(field) and rest[:1].islower() and (found := parts(rest, language)):
-        return (Part(field, Kind.VALUE), _joint(": ", language), *found)
     joints = list(_JOINT.finditer(text))[:MOST_JOINTS]
     for joint in sorted(joints, key=lambda each: _ORDER.index(each[0])):
         left, right = text[: joint.start()], text[joint.end() :]
@@ -212,6 +218,21 @@ def _by_joint(text: str, language: str) -> Parts:
         if first:
             return (*first, _joint(joint[0], language), *second)
     return ()
+
+
+def _by_field(text: str, language: str) -> Parts:
+    """What is wrong with one field: "seats is empty.", "and 3 more."."""
+    found = _FIELD.fullmatch(text)
+    field, message, end = found.groups() if found else ("", "", "")
+    if not message or not (field or end):
+        return ()
+    known = _catalogue(language).texts.get(message)
+    inner = (Part(known),) if known else _by_template(message, language, strict=True)
+    inner = inner or _by_joint(message, language)
+    if not inner or any(each.kind is Kind.ENGLISH for each in inner):
+        return ()
+    named = (Part(field, Kind.VALUE), _joint(": ", language)) if field else ()
+    return (*named, *inner, Part(_ENDS.get(language, end) if end else ""))
 
 
 def _by_sentence(text: str, language: str) -> Parts:

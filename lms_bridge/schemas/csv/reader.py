@@ -84,7 +84,9 @@ class FileText:
     def damage(self, text: str) -> tuple[CsvTrouble, str]:
         if "\x00" in text:
             return CsvTrouble.NUL, "holds a NUL character"
-        return CsvTrouble.ENCODING, f"holds bytes that are not {self.encoding}"
+        if self.encoding == "UTF-16":
+            return CsvTrouble.ENCODING, "holds bytes that are not UTF-16"
+        return CsvTrouble.ENCODING, "holds bytes that are not UTF-8"
 
     def damaged(self, text: str) -> bool:
         return self.bad.search(text) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
@@ -147,12 +147,16 @@ def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
         problem = "names none of the columns in its first line, with , ; or a tab between them."
         raise _error(table, "csv-no-header", problem)
     unknown = [
-        _shown(cell, place) + _meant(cell, table)
+        _shown(cell, place)
         for place, (cell, column) in enumerate(zip(cells, found, strict=True), start=1)
         if column is None
     ]
     if unknown:
-        raise _error(table, "csv-unknown-column", f"has unknown columns: {', '.join(unknown)}.")
+        meant = _meant(
+            [cell for cell, column in zip(cells, found, strict=True) if not column], table
+        )
+        problem = f"has unknown columns: {', '.join(unknown)}."
+        raise _error(table, "csv-unknown-column", problem, meant)
     columns = [column for column in found if column is not None]
     names = [column.name for column in columns]
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
@@ -166,21 +170,19 @@ def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
 
 def _shown(cell: str, place: int) -> str:
     name = cell.strip()
-    if not name:
-        return f"number {place} (without a name)"
-    return f'"{name}"' if _NAME_LIKE.fullmatch(name) else f"number {place}"
+    return f'"{name}"' if _NAME_LIKE.fullmatch(name) else f"#{place}"
 
 
-def _meant(cell: str, table: CsvTable) -> str:
-    near = get_close_matches(header_key(cell), table.names, n=2)
-    return f" (meant: {' / '.join(near)}?)" if near else ""
+def _meant(cells: Iterable[str], table: CsvTable) -> str:
+    near = [
+        name for cell in cells for name in get_close_matches(header_key(cell), table.names, n=1)
+    ]
+    return f"Perhaps meant: {', '.join(near)}." if near else ""
 
 
-def _error(table: CsvTable, code: str, problem: str) -> NotUnderstood:
-    kind = _title(table)
-    return NotUnderstood(
-        code, f"The file of {kind} {problem}", f"Allowed: {', '.join(table.names)}."
-    )
+def _error(table: CsvTable, code: str, problem: str, meant: str = "") -> NotUnderstood:
+    kind, allowed = _title(table), f"Allowed: {', '.join(table.names)}."
+    return NotUnderstood(code, f"The file of {kind} {problem}", f"{meant} {allowed}".strip())
 
 
 def _title(table: CsvTable) -> str:

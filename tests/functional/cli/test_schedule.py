@@ -48,7 +48,7 @@ def test_a_refused_row_is_reported_with_its_remedy(alpha: Cli) -> None:
     assert "1 created, 1 refused" in reported
     for wrong in (("no.csv",), ("schedule.doc",), (alpha.file("x.csv", "id,titel\n1,2\n"),)):
         alpha("schedule", "push", *wrong, "--centre", "ALPHA", code=2)
-    assert "meant: title?" in alpha.results[-1].output
+    assert "Perhaps meant: title." in alpha.results[-1].output
     alpha("schedule", "push", path, "--centre", "NONE", code=2)
 
 

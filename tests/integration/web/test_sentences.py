@@ -17,13 +17,7 @@ ROOMS = (
     *("jobs", "connectors/academy_http", "connectors/embedded", "connectors/files"),
     *("connectors/lti", "connectors/moodle"),
 )
-"""Folders of ``lms_bridge/``."""
-ROOMS_TO_COME = frozenset(
-    {
-        *("domain", "http", "intake", "schemas", "sync", "connectors/academy_http"),
-        *("connectors/embedded", "connectors/files", "connectors/lti", "connectors/moodle"),
-    }
-)
+"""Folders of ``lms_bridge/``, and of the connectors."""
 ONLY_ELSEWHERE = frozenset(
     {
         "An operator's name has 1 to {longest_name} characters that can be printed.",
@@ -44,12 +38,21 @@ ONLY_ELSEWHERE = frozenset(
         "Three days, with a visit to the monitoring station.",
         "view=mine needs a token with the scope {read_offerings}.",
         "not among the areas of {name}{whole}: {strange}",
+        "Field may not be null.",
+        "Invalid input type.",
+        "Missing data for required field.",
+        "Not a valid list.",
+        "Not a valid string.",
+        "The bridge keeps {these}. It asks again only after a return.",
+        "The next run ends {these}.",
+        "The next run sends what the bridge holds of {these} again.",
+        "What {system} holds of {these} stays, until the source changes.",
     }
 )
 """Sentences that only a command, the log or a developer sees."""
 
 
-@pytest.mark.parametrize("room", [each for each in ROOMS if each not in ROOMS_TO_COME])
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_sentence_that_a_page_can_show_is_translated(room: str) -> None:
     room = room if room.startswith("connectors/") else f"lms_bridge/{room}"
     unknown = {each.text: each.place for each in missing(room)}
@@ -80,6 +83,18 @@ def shown(text: str, language: str = "fr") -> str:
         ('There is no centre "A. B\'s".', "Il n’y a pas de centre « [A. B's] »."),
         ("The status of the place is enrolled.", "Le statut de la place est : admis."),
         ("The status of the place is strange.", "Le statut de la place est : <strange>."),
+        # a field, and what is wrong with it
+        (
+            'ends_at is "3 Jan", which is not a date; and 3 more.',
+            "[ends_at]\xa0: «\xa0[3 Jan]\xa0» n’est pas une date\xa0; et d’autres\xa0: [3].",
+        ),
+        ("the engine is broken.", ""),
+        ("Row 7 hours is not a number.", "Ligne [7]\xa0: [hours]\xa0: n’est pas un nombre."),
+        # a subject of the code
+        (
+            "offerings sent: lms: no answer in time.",
+            "sessions envoyées\xa0: [lms]\xa0: pas de réponse à temps.",
+        ),
         # what others wrote around it
         (
             "row 3: There is no connection 7. Try again later.",

@@ -61,7 +61,7 @@ def test_quoted_newlines_stay_and_rows_are_counted_as_a_spreadsheet_does() -> No
     [
         ("id,title,colour", "csv-unknown-column", '"colour"'),
         ("id,,title", "csv-unknown-column", "number 2"),
-        ("id,title,anna@example.org", "csv-unknown-column", "number 3"),
+        ("id,title,anna@example.org", "csv-unknown-column", "#3"),
         ("id,starts_at", "csv-missing-column", "title"),
         ("id,title,Title", "csv-column-twice", "title"),
         ("17,Anna Example", "csv-no-header", "names none"),
