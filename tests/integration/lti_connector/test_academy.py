@@ -216,7 +216,7 @@ def test_a_roster_with_members_and_no_learner_is_reported(
     assert night.night().counts["enrolment.read.quarantined"] == 1
     with night.database.reading() as tx:
         (row,) = quarantine_of(tx)
-    assert "2 member(s), and none has a learner's role" in row.reason
+    assert "Nobody on the roster has a learner's role in the course. Members: 2." in row.reason
     connected.platform.courses[one].append(person("3"))
     night.good_night()
     assert night.quarantined() == {}

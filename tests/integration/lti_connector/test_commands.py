@@ -63,7 +63,7 @@ def test_a_centre_whose_lms_is_a_platform_is_added(
 ) -> None:
     cli(*ADD, "-o", "role=platform")
     with_platform(world, platform, "NEW")
-    assert "1 learner(s)" in cli("centre", "check", "NEW")
+    assert "It can be read. Learners: 1." in cli("centre", "check", "NEW")
     cli("sync", "--centre", "NEW")
 
 
@@ -71,7 +71,7 @@ def test_an_academy_is_connected_by_lti(world: World, cli: Cli, platform: Roster
     cli.environment["LMS_BRIDGE_ACADEMY__CONNECTOR"] = "academy_lti"
     assert "No platform is connected" in cli("settings", "check", code=1)
     with_platform(world, platform, "")
-    assert "1 learner(s)" in cli("settings", "check")
+    assert "It can be read. Learners: 1." in cli("settings", "check")
 
 
 def with_platform(world: World, platform: RosterPlatform, owner: str) -> None:

@@ -72,7 +72,7 @@ def test_a_complete_platform_lacks_nothing(connected: Connected) -> None:
     academy_with(connected, person("1"), person("2"))
     found = probed(connected.open_academy())
     assert {each.verdict for each in found.values()} == {Verdict.OK}
-    assert "2 learner(s)" in found["roster of SAMPLE-A"].message
+    assert "Learners: 2." in found["roster of SAMPLE-A"].message
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_a_roster_without_a_learner_is_reported(connected: Connected) -> None:
     academy_with(connected, person("1", roles=["Instructor"]), person("2", roles=["Mentor"]))
     found = probed(connected.open_academy())["roster of SAMPLE-A"]
     assert found.verdict is Verdict.WARNING
-    assert "2 member(s), and none has a learner's role" in found.message
+    assert "Nobody on the roster has a learner's role in the course. Members: 2." in found.message
     assert found.remedy

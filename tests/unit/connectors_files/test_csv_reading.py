@@ -60,7 +60,7 @@ def test_quoted_newlines_stay_and_rows_are_counted_as_a_spreadsheet_does() -> No
     ("header", "code", "named"),
     [
         ("id,title,colour", "csv-unknown-column", '"colour"'),
-        ("id,,title", "csv-unknown-column", "number 2"),
+        ("id,,title", "csv-unknown-column", "#2"),
         ("id,title,anna@example.org", "csv-unknown-column", "#3"),
         ("id,starts_at", "csv-missing-column", "title"),
         ("id,title,Title", "csv-column-twice", "title"),
