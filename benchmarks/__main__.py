@@ -97,9 +97,13 @@ def main() -> None:
         help="of the import for which others wait",
     )
     parser.add_argument("--runs", type=int, default=operations.RUNS, help="of a year of operations")
+    parser.add_argument(
+        "--offerings", type=int, default=learning.OFFERINGS, help="beside a learner's courses"
+    )
     options = parser.parse_args()
     sizes = {
         "waits": {"enrolments": options.enrolments},
+        "learning": {"offerings": options.offerings},
         "operations": {"runs": options.runs},
     }
     began = time.monotonic()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from pathlib import Path
-from statistics import median
 
 from cryptography.fernet import Fernet
 from sqlalchemy import select, text
@@ -13,6 +11,7 @@ from sqlalchemy import select, text
 from benchmarks.catalogue import fill
 from benchmarks.databases import both
 from benchmarks.report import Row
+from benchmarks.timed import Timed, timed
 from lms_bridge.bootstrap import build
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.clock import utc_now
@@ -49,19 +48,11 @@ def learning(folder: Path, offerings: int = OFFERINGS) -> list[Row]:
             )
         )
         try:
-            seconds = _page(bridge, _enrol(bridge))
+            took = _page(bridge, _enrol(bridge))
         finally:
             bridge.close()
-        middle = median(seconds)
-        rows.append(
-            Row(
-                f"{databases.name}, {offerings:,} offerings: /my with {COURSES} courses",
-                f"{middle * 1000:.0f} ms, at most {max(seconds) * 1000:.0f} ms",
-                f"< {MOST_SECONDS * 1000:.0f} ms",
-                middle < MOST_SECONDS,
-                {"seconds": seconds},
-            )
-        )
+        what = f"{databases.name}, {offerings:,} offerings: /my with {COURSES} courses"
+        rows.append(took.row(what, MOST_SECONDS))
     return rows
 
 
@@ -92,7 +83,7 @@ def _enrol(bridge: Bridge) -> int:
     return numbers[LEARNERS // 2]
 
 
-def _page(bridge: Bridge, learner: int) -> list[float]:
+def _page(bridge: Bridge, learner: int) -> Timed:
     now = utc_now()
     with bridge.database.writing() as tx:
         _, secret = sessions.open_session(
@@ -100,11 +91,10 @@ def _page(bridge: Bridge, learner: int) -> list[float]:
         )
     browser = create_app(bridge).test_client()
     browser.set_cookie(COOKIE, secret)
-    found = []
-    for _ in range(ROUNDS + 1):
-        began = time.perf_counter()
+
+    def ask() -> None:
         page = browser.get("/my")
-        found.append(time.perf_counter() - began)
         if page.status_code != 200 or page.text.count("<h3") != COURSES:
             raise RuntimeError(f"/my: {page.status}")
-    return found[1:]  # the first one prepares the templates
+
+    return timed(ask, ROUNDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -68,7 +69,11 @@ def browsers(app: Flask, database: Database, of: Places) -> Mapping[str, FlaskCl
             (Role.REVIEWER, "", ""),
         ):
             made[role] = app.test_client()
-            new = {"email": f"{role}@example.org", "name": "Sample", "created_at": utc_now()}
+            new = {
+                "email": f"{role}-{secrets.token_hex(8)}@example.org",
+                "name": "Sample",
+                "created_at": utc_now(),
+            }
             number = tx.scalar(insert(account).values(new).returning(account.c.id))
             grant = {"account_id": number, "role": role, "centre": centre, "region": region}
             tx.execute(insert(account_role).values(grant))

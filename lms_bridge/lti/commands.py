@@ -142,16 +142,16 @@ def print_values(address: str, registration: LtiRegistration) -> None:
 
 
 @click.command("refused")
-@click.argument("number", type=NUMBER, default=NOBODY)
+@click.argument("number", type=NUMBER, required=False)
 @_json
 @with_bridge
-def list_refused(bridge: Bridge, number: int, in_json: bool) -> None:
+def list_refused(bridge: Bridge, number: int | None, in_json: bool) -> None:
     """Launches and calls of a connection that were refused lately.
 
     Without NUMBER: those that named no connection.
     """
     with bridge.database.reading() as tx:
-        rows = lti_of(bridge).context.refusals.of(tx, number)
+        rows = lti_of(bridge).context.refusals.of(tx, number or NOBODY)
     if in_json:
         print_json([{name: row._mapping[name] for name in _REFUSED} for row in rows])
     elif not rows:

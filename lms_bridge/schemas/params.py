@@ -108,7 +108,7 @@ class HoldsParams(OfCentreParams):
 
 class ItemsParams(PageParams):
     kind = Choice(Kind)
-    state = Line(longest=14, metadata={"description": "What it came to, as `failed`."})
+    state = Line(longest=30, metadata={"description": "What it came to, as `failed`."})
     offering = Line(
         longest=80,
         metadata={"description": "The offering of this code, or an enrolment or result in it."},

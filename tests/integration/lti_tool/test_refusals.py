@@ -36,6 +36,12 @@ def refused(site: Site, connection: int) -> list[Any]:
         return list(log.of(tx, connection))
 
 
+def listed(site: Site, *number: str) -> str:
+    """What the command prints."""
+    session = CommandSession(lambda settings: nullcontext(site.bridge), {})
+    return CliRunner().invoke(main, ["lti", "refused", *number], obj=session).output
+
+
 def test_a_refused_launch_is_listed_for_its_platform(
     site: Site, platform: Platform, browser: Browser, known: LtiRegistration
 ) -> None:
@@ -48,12 +54,7 @@ def test_a_refused_launch_is_listed_for_its_platform(
     assert row.reference in page.text
     for personal in ("Ada", "ada@example.org"):
         assert personal not in repr(row)
-    done = CliRunner().invoke(
-        main,
-        ["lti", "refused", str(known.id)],
-        obj=CommandSession(lambda settings: nullcontext(site.bridge), {}),
-    )
-    assert row.reference in done.output
+    assert row.reference in listed(site, str(known.id))
 
 
 def test_a_refused_login_is_listed_for_the_platform_that_it_names(
@@ -63,6 +64,7 @@ def test_a_refused_login_is_listed_for_the_platform_that_it_names(
     site.login(browser, {**platform.login(site.address), "client_id": "stranger"})
     assert [row.code for row in refused(site, known.id)] == ["target-foreign"]
     assert [row.code for row in refused(site, NOBODY)] == ["platform-unknown"]
+    assert "platform-unknown" in listed(site)
 
 
 def test_a_refused_learner_has_a_way_on(
