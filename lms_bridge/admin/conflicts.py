@@ -20,11 +20,11 @@ _DECISION = (hold.c.status.label("hold_status"), hold.c.decided_by, hold.c.decid
 
 def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
     """Those that a person has to decide about, the newest first. Rows: those of ``item``, the
-    centre of the run that found it, and what became of its hold."""
-    query = select(item, run.c.centre, *_DECISION).join(run, run.c.id == item.c.run_id)
-    query = query.join(hold, hold.c.id == item.c.hold_id)
-    query = query.where(_IS_CONFLICT, hold.c.status == PENDING)
-    return tx.execute(page_of(query, item, run.c.centre, of)).all()
+    centre, and what became of its hold."""
+    # From the holds that wait, which are few, to their items: not through all conflicts there were.
+    query = select(item, hold.c.centre, *_DECISION).join(hold, hold.c.id == item.c.hold_id)
+    query = query.where(hold.c.status == PENDING)
+    return tx.execute(page_of(query, item, hold.c.centre, of)).all()
 
 
 def settled_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
