@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest
 
 from lms_bridge.api import problems
 from lms_bridge.lti.platform import responses
+from lms_bridge.web import kept_forms
 from lms_bridge.web.errors import ErrorPage, error_page
 from lms_bridge.web.languages import is_translated, set_language
 from lms_bridge.web.visitors import FEEDS, TooManyRequests, too_many_page
@@ -45,7 +46,8 @@ def add_to(app: Flask) -> None:
         elif responses.is_for_program(request.path):
             response = responses.error_json(page, error)
         else:
-            response = Response(render_template("error.html", problem=page), page.status)
+            form = kept_forms.sent_in_vain() if page.after else []
+            response = Response(render_template("error.html", problem=page, form=form), page.status)
         if page.after:
             response.headers["Retry-After"] = str(page.after)
         return response

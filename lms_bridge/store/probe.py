@@ -15,6 +15,7 @@ from lms_bridge.store.failures import (
     BUSY,
     DISK_FULL,
     READ_ONLY,
+    UNREACHABLE,
     StorageFailure,
     storage_failure,
 )
@@ -62,6 +63,8 @@ class WriteProbe:
             found = storage_failure(OperationalError("", None, error, hide_parameters=True))
         except SQLAlchemyError as error:
             found = storage_failure(error)
+        except OSError as error:  # SQLite's file is gone, or its disk
+            found = storage_failure(error) or UNREACHABLE
         return None if found is BUSY else found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Flask, current_app, g, request
+from werkzeug.exceptions import HTTPException
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.store import kept_forms as store
@@ -79,6 +80,19 @@ def keep_of_earlier_session() -> str:
     page, as ``check_csrf`` found out before."""
     person = _person(current_session())
     return _keep(person) if person and _is_kept() else ""
+
+
+def sent_in_vain() -> list[tuple[str, str]]:
+    """The fields of a form that cannot be stored now: its error page has them, to be sent again.
+    Empty where it is no form of the bridge's own page with the token of its session."""
+    if not _is_kept():
+        return []
+    try:
+        check_csrf()
+        check_form_token()
+    except (CsrfRefused, HTTPException):
+        return []
+    return list(request.form.items(multi=True))
 
 
 def drop_sent() -> None:

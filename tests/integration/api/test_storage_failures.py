@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +122,9 @@ def test_many_looks_at_the_health_cost_one_write(
         assert _health(world)[0] == 200
     with world.bridge.database.reading() as tx:
         assert tx.scalar(text("PRAGMA user_version")) == 7
+
+
+def test_a_file_of_the_database_that_is_gone_is_reported(world: World) -> None:
+    path = Path(str(world.bridge.database.engine.url.database))
+    path.rename(path.with_suffix(".away"))
+    assert _health(world) == (503, "down", "unreachable")
