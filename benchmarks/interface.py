@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from itertools import count, product
 from pathlib import Path
 from statistics import median
 
-from benchmarks import child
-from benchmarks.lti import loading
-from benchmarks.lti.serving import free_port, served
+from benchmarks.beside_hello import beside_hello, hellos, on_both, rate, rates
 from benchmarks.report import Row
 from lms_bridge.domain.model import Level, Modality
 from lms_bridge.reference import reference
-from lms_bridge.settings import load
-from tests.fakes.postgres import TemporaryServer
 
 OFFERINGS, PAGE = 100_000, 50
-REQUESTS, ROUNDS = 1_500, 5
+REQUESTS = 1_500
 LEAST = 0.2
 """The share of the rate of "hello" that a page of the catalogue must reach."""
 _STEP, _LAST = 7_919, OFFERINGS - 5_000
@@ -29,57 +24,29 @@ divisor in common: no page is asked for twice in as many requests."""
 
 def interface(folder: Path) -> list[Row]:
     """Rates on SQLite and on PostgreSQL, each in alternation with those of "hello"."""
-    folder.mkdir()
-    rows = _measured("SQLite", f"sqlite:///{folder / 'catalogue.db'}", folder)
-    with TemporaryServer() as server:
-        return rows + _measured("PostgreSQL", server.address, folder)
 
+    def measured(name: str, address: str) -> list[Row]:
+        unlimited = "API__OPEN_REQUESTS_PER_MINUTE"
+        with beside_hello(address, OFFERINGS, folder, unlimited) as (ours, theirs):
+            return [_row(name, ours, theirs)]
 
-def _measured(name: str, address: str, folder: Path) -> list[Row]:
-    child.run("catalogue", address=address, many=OFFERINGS)
-    port, bare = free_port(), free_port()
-    environment = {
-        "LMS_BRIDGE_STORE__ADDRESS": address,
-        "LMS_BRIDGE_SECRETS__KEY_FILE": str(folder / "key"),
-        "LMS_BRIDGE_WEB__PORT": str(port),
-        "LMS_BRIDGE_CLOCK__ENABLED": "false",
-        "LMS_BRIDGE_API__OPEN_REQUESTS_PER_MINUTE": "1000000",  # counted, but never too many
-    }
-    command = [sys.executable, "-m", "lms_bridge", "serve"]
-    with (
-        served(command, port, Path.cwd(), environment) as ours,
-        served(_hello(bare), bare, Path.cwd(), {}) as theirs,
-    ):
-        return [_row(name, ours.address, theirs.address)]
-
-
-def _hello(port: int) -> list[str]:
-    """On the server that the bridge is served by, with as many threads."""
-    return [sys.executable, "-m", "benchmarks.hello", str(port), str(load().web.threads)]
+    return on_both(folder, measured)
 
 
 def _row(name: str, ours: str, theirs: str) -> Row:
     pages = _pages()
-    _rate(ours, pages, 200)
-    _rate(theirs, _hellos(), 200)
-    rates, hellos = [], []
-    for _ in range(ROUNDS):
-        hellos.append(_rate(theirs, _hellos(), REQUESTS * 2))
-        rates.append(_rate(ours, pages, REQUESTS))
-    share = median(own / bare for own, bare in zip(rates, hellos, strict=True))
+    rate(ours, pages, 200)
+    rate(theirs, hellos(), 200)
+    own, bare = rates(ours, theirs, pages, REQUESTS)
+    share = median(page / hello for page, hello in zip(own, bare, strict=True))
     return Row(
         f"{name}: a page of {PAGE} offerings of {OFFERINGS:,} that nobody asked for before, two "
         "filters: rate / hello",
-        f"{share:.0%} ({median(rates):,.0f}/s of {median(hellos):,.0f}/s)",
+        f"{share:.0%} ({median(own):,.0f}/s of {median(bare):,.0f}/s)",
         f">= {LEAST:.0%}",
         share >= LEAST,
-        {"rates": rates, "hello": hellos},
+        {"rates": own, "hello": bare},
     )
-
-
-def _hellos() -> Iterator[str]:
-    while True:
-        yield "/"
 
 
 def _pages() -> Iterator[str]:
@@ -111,16 +78,3 @@ def filters() -> list[str]:
         ],
     )
     return [pair for kind in zip(*kinds, strict=False) for pair in kind]
-
-
-def _rate(address: str, paths: Iterator[str], many: int) -> float:
-    scripts = (_ask(f"{address}{next(paths)}") for _ in range(many))
-    return many / loading.run(address, scripts)
-
-
-def _ask(address: str) -> loading.Script:
-    answer = yield loading.get(address)
-    if answer.status != 200:
-        raise RuntimeError(f"{address} answered {answer.status}")
-    if "offerings" in address and answer.body.count(b'"course_code"') != PAGE:
-        raise RuntimeError(f"{address} did not answer with a whole page")

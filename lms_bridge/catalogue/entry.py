@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from lms_bridge.domain.dates import zone_of
-from lms_bridge.domain.document import Json
+from lms_bridge.domain.document import Json, decimal_of
 from lms_bridge.domain.model import (
     Level,
     Meeting,
@@ -169,12 +168,12 @@ def public_offering(code: str, centre: str, fields: Mapping[str, Json]) -> Offer
         starts_at=_moment(fields.get("starts_at")),
         ends_at=_moment(fields.get("ends_at")),
         time_zone=_text(fields, "time_zone") or "UTC",
-        hours=_amount(fields.get("hours")),
+        hours=decimal_of(fields.get("hours")),
         registration=_word(RegistrationType, fields.get("registration")) or RegistrationType.DIRECT,
         registration_opens=_moment(fields.get("registration_opens")),
         registration_closes=_moment(fields.get("registration_closes")),
         seats=_whole(fields.get("seats")),
-        price=_amount(fields.get("price")),
+        price=decimal_of(fields.get("price")),
         currency=_text(fields, "currency"),
         payment_methods=_texts(fields.get("payment_methods")),
         languages=_texts(fields.get("languages")),
@@ -214,16 +213,6 @@ def _moment(value: Json) -> datetime | None:
         return moment.astimezone(UTC) if moment is not None else None
     except (ValueError, OverflowError):
         return None
-
-
-def _amount(value: Json) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _whole(value: Json) -> int | None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -47,6 +47,17 @@ def plain(value: object) -> Json:
         names = _names(type(value))  # type: ignore[arg-type]  # types are hashable
         return {name: plain(getattr(value, name)) for name in names}
     raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+def decimal_of(value: object) -> Decimal | None:
+    """The number that a JSON value states, also as a text such as ``15.50000``."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 @cache

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import ColumnElement, Connection, insert, select, text
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
@@ -105,6 +105,14 @@ def external_ids(
         )
         found.update((row.record_id, row.external_id) for row in rows)
     return found
+
+
+def any_such(
+    tx: Connection, system: str, kind: Kind, record_ids: Iterable[int], such: ColumnElement[bool]
+) -> bool:
+    """Whether the link of one of these records is such a one."""
+    query = select(link.c.id).where(link.c.system == system, link.c.kind == kind, such).limit(1)
+    return any(tx.scalar(query.where(link.c.record_id.in_(ids))) for ids in chunks(record_ids))
 
 
 def insert_links(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

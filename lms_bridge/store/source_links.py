@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
-from lms_bridge.store.links import KEY, KNOWN, SourceLink
+from lms_bridge.store.links import KEY, KNOWN, SourceLink, any_such
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, enrolment, link, offering
 
@@ -91,19 +91,7 @@ def count_shown(tx: Connection, system: str, kind: Kind, centre: str) -> int:
 
 def any_shown(tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]) -> bool:
     """Whether the source is known to hold one of these records."""
-    return any(
-        tx.scalar(
-            select(link.c.id)
-            .where(
-                link.c.system == system,
-                link.c.kind == kind,
-                link.c.record_id.in_(chunk),
-                link.c.source_hash != EMPTY,
-            )
-            .limit(1)
-        )
-        for chunk in chunks(record_ids)
-    )
+    return any_such(tx, system, kind, record_ids, link.c.source_hash != EMPTY)
 
 
 def showed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store import catalogue_changes, open_imports
-from lms_bridge.store.links import KEY
+from lms_bridge.store.links import KEY, any_such
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, HELD, IS_SHOWN, enrolment, link
 
@@ -44,19 +44,7 @@ LATER, DENIED = "later", "denied"
 
 def any_desired(tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]) -> bool:
     """Whether the target is to hold one of these records."""
-    return any(
-        tx.scalar(
-            select(link.c.id)
-            .where(
-                link.c.system == system,
-                link.c.kind == kind,
-                link.c.record_id.in_(chunk),
-                link.c.desired.not_in([EMPTY, GONE_HASH]),
-            )
-            .limit(1)
-        )
-        for chunk in chunks(record_ids)
-    )
+    return any_such(tx, system, kind, record_ids, link.c.desired.not_in([EMPTY, GONE_HASH]))
 
 
 def set_desired(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +21,7 @@ from pylti1p3.grade import Grade
 from pylti1p3.lineitem import LineItem
 from pylti1p3.service_connector import ServiceConnector
 
+from lms_bridge.domain.document import decimal_of
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood, RecordRefused
 from lms_bridge.http.client import Response
 from lms_bridge.lti import vocabulary
@@ -137,7 +138,7 @@ def _line_item(body: Any) -> PlatformLineItem:
         raise NotUnderstood("line-item-unreadable", "The platform's line item cannot be read.")
     return PlatformLineItem(
         label=text(body, "label"),
-        maximum=decimal(body.get("scoreMaximum")) or Decimal(100),
+        maximum=decimal_of(body.get("scoreMaximum")) or Decimal(100),
         resource_id=text(body, "resourceId"),
         tag=text(body, "tag"),
         resource_link_id=text(body, "resourceLinkId"),
@@ -259,8 +260,8 @@ def _stamp(at: datetime) -> str:
 def _result(body: Mapping[str, Any]) -> PlatformResult:
     return PlatformResult(
         person=text(body, "userId"),
-        score=decimal(body.get("resultScore")),
-        maximum=decimal(body.get("resultMaximum")) or Decimal(1),
+        score=decimal_of(body.get("resultScore")),
+        maximum=decimal_of(body.get("resultMaximum")) or Decimal(1),
     )
 
 
@@ -268,17 +269,6 @@ def with_ending(address: str, ending: str) -> str:
     """``/scores`` goes before the query, which stays (Moodle's has ``?type_id=1``)."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{ending}"))
-
-
-def decimal(value: object) -> Decimal | None:
-    """A number, which Moodle sends as a text such as ``15.50000``."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def number(value: Decimal) -> int | float:
