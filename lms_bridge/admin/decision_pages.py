@@ -94,6 +94,9 @@ def retry(code: str) -> ResponseReturnValue:
 def switch(code: str) -> ResponseReturnValue:
     """Pauses a centre, or resumes it."""
     centre_for(Scope.WRITE_OPERATIONS, code)
-    active = request.form.get("active") == "yes"
+    wanted = request.form.get("active", "")
+    if wanted not in ("yes", "no"):
+        raise Refused("no-decision", "Choose one of the buttons.")
+    active = wanted == "yes"
     set_active(the_bridge(), code, active, current_actor())
     return redirect(url_for("admin.centre", code=code, done="resume" if active else "pause"), 303)

@@ -40,12 +40,33 @@ def make() -> ResponseReturnValue:
             number_in(form.get("days", "")),
             number_in(form.get("per_minute", "")),
         )
+        _refuse_second(new)
         made, text = create_token(
             the_bridge().database, new, list(reference().regions), by=current_actor()
         )
     except Refused as error:
-        return _list(problem=str(error)), 400
+        return _list(problem=error), 400
     return _list(made=made.prefix, text=text)
+
+
+def _refuse_second(new: NewToken) -> None:
+    """The same form twice, by a double click or the back button, makes no second token, which
+    nobody would ever have seen.
+
+    Raises:
+        Refused: a token like that is there, and no program has used it yet.
+    """
+    with the_bridge().database.reading() as tx:
+        known = store.all_tokens(tx)
+    same = (new.purpose.strip(), new.reach, frozenset(new.scopes))
+    for each in known:
+        unused = each.used_at is None and each.usable(utc_now())
+        if unused and (each.purpose, each.reach, each.scopes) == same:
+            raise Refused(
+                "made-already",
+                "There is such a token already, which was never used.",
+                "Revoke it first, or say another purpose.",
+            )
 
 
 @pages.post("/tokens/<prefix>/revoke")
@@ -57,7 +78,7 @@ def revoke(prefix: str) -> ResponseReturnValue:
     return redirect(url_for("tokens.show"), 303)
 
 
-def _list(*, made: str = "", text: str = "", problem: str = "") -> str:
+def _list(*, made: str = "", text: str = "", problem: Refused | None = None) -> str:
     form = form_given() if problem or form_was_kept() else {}
     ticked = request.form.getlist("scope") or form.get("scope", "").split("\n")
     with the_bridge().database.reading() as tx:

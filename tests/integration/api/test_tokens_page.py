@@ -31,6 +31,9 @@ def test_a_token_is_created_shown_once_used_and_revoked(world: World) -> None:
     page = make(world).get_data(as_text=True)
     text = re.findall(r"lmsb_\w{12}_[\w-]{43}", page)
     assert len(text) == 1
+    again = make(world)  # a double click
+    assert again.status_code == 400
+    assert "There is such a token already" in again.get_data(as_text=True)
     assert world.get("/offerings?view=mine", text[0]).status_code == 200
     (token,) = kept(world)
     assert (token.reach.centre, token.scopes) == ("ONE", {Scope.READ_OFFERINGS})
