@@ -30,17 +30,17 @@ WORDS = frozenset(
 """Names of values that are words or sentences of the code themselves: they are translated, too. Any
 other value is a name, a number, an address or a text of a person, and stays as it is."""
 
-LONGEST, MOST_JOINTS = 2_000, 24
-"""Characters of a text, and places where it is taken apart: more is not looked at."""
+LONGEST, MOST_PIECES, MOST_TEXTS, DEEPEST = 1_000, 24, 200, 12
+"""Characters of a text, pieces of it, texts in it, and in each other: more is not looked
+at, as an outside system may have written a part of it."""
+MOST_SENTENCES = 4
+"""Sentences in one entry."""
 _NAME = re.compile(r"{([a-z][a-z0-9_]*)}")
-_JOINT = re.compile(r"(?<=[.!?]) |[;:] ")
-_ORDER = (" ", "; ", ": ")
-"""Sentences are parted first, what is said of a subject last."""
 _MARK = re.compile('(: |["“(])$')
 """What shows where a value begins: "Known: {regions}."."""
 _FIELD = re.compile(r"(?:([a-z][a-z0-9_]*(?:\.\w+)*) )?(.+?)(\.?)", re.DOTALL)
 """A field, what is wrong with it, and the end of the sentence."""
-_NEXT_SENTENCE = re.compile(r"[.!?] (?=[A-Z])")
+_SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 _SEVERAL_WORDS = re.compile(r"[^\W\d]\W* \W*[^\W\d]")
 _JOINTS = {
     "ar": {"; ": "؛ ", ", ": "، "},
@@ -126,33 +126,143 @@ def _template(text: str, translation: str) -> _Template:
 @lru_cache(8_192)
 def parts(text: str, language: str) -> Parts:
     """A text of the code in a language; () where it is not known there."""
-    if not text or len(text) > LONGEST:
+    return _Reader(language).read(text) if text and len(text) <= LONGEST else ()
+
+
+class _Reader:
+    """Reads a text, and the texts inside of it, each once."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._read: dict[str, Parts] = {}
+        self._depth = 0
+
+    def read(self, text: str) -> Parts:
+        if text not in self._read:
+            if self._depth > DEEPEST or len(self._read) > MOST_TEXTS:
+                return ()
+            self._depth += 1
+            self._read[text] = self._in_any_way(text)
+            self._depth -= 1
+        return self._read[text]
+
+    def _in_any_way(self, text: str) -> Parts:
+        subject, colon, message = text.partition(": ")
+        named = self._exact(subject) if colon else ()
+        if named and not self._exact(text) and (found := self.read(message)):
+            return (*named, self._joint(colon), *found)
+        return (
+            self._known(text)
+            or self._in_pieces(text, _SENTENCE_END.split(text, MOST_PIECES), " ")
+            or self._in_pieces(text, text.split("; ", MOST_PIECES), "; ")
+            or self._listed(text)
+            or self._with_tail(text)
+            or self._by_field(text)
+            or self._about(text)
+            or self._by_template(text, strict=False)
+        )
+
+    def _exact(self, text: str) -> Parts:
+        found = _catalogue(self.language).texts.get(text)
+        return (Part(found),) if found else ()
+
+    def _known(self, text: str) -> Parts:
+        return self._exact(text) or self._by_template(text, strict=True)
+
+    def _by_template(self, text: str, *, strict: bool) -> Parts:
+        for template in _catalogue(self.language).templates:
+            if template.longest in text:
+                values = template.values(text)
+                if values is not None:
+                    shown = {name: self._value(name, value) for name, value in values.items()}
+                    if all(_fits(template, each, strict=strict) for each in shown.values()):
+                        return tuple(_filled(template.translation, shown))
         return ()
-    catalogue = _catalogue(language)
-    if text in catalogue.texts:
-        return (Part(catalogue.texts[text]),)
-    subject, colon, message = text.partition(": ")
-    if colon and subject in catalogue.texts and (known := parts(message, language)):
-        return (Part(catalogue.texts[subject]), _joint(colon, language), *known)
-    return (
-        _by_template(text, language, strict=True)
-        or _listed(text, language)
-        or _by_field(text, language)
-        or _by_joint(text, language)
-        or _by_template(text, language, strict=False)
-        or _by_sentence(text, language)
-    )
 
+    def _value(self, name: str, value: str) -> Parts:
+        if name.removesuffix("_2") not in WORDS:
+            return (Part(value, Kind.VALUE),)
+        label = _catalogue(self.language).texts.get(value.replace("_", " ").capitalize())
+        if label and value.islower():
+            return (Part(label[:1].lower() + label[1:]),)
+        is_code = not value.isalpha() and " " not in value
+        return self.read(value) or (Part(value, Kind.VALUE if is_code else Kind.ENGLISH),)
 
-def _by_template(text: str, language: str, *, strict: bool) -> Parts:
-    for template in _catalogue(language).templates:
-        if template.longest in text:
-            values = template.values(text)
-            if values is not None:
-                shown = {name: _value(name, value, language) for name, value in values.items()}
-                if all(_fits(template, shown[name], strict=strict) for name in shown):
-                    return tuple(_filled(template.translation, shown))
-    return ()
+    def _in_pieces(self, text: str, pieces: list[str], joint: str) -> Parts:
+        """Several sentences or problems. Some entries have two sentences, so the longest row of
+        pieces is taken that is known. Pieces that are not known stay English between others."""
+        found: list[Parts] = []
+        begin = 0
+        while len(pieces) > 1 and begin < len(pieces):
+            ends = range(begin + 1, min(begin + MOST_SENTENCES, len(pieces)) + 1)
+            rows = [joint.join(pieces[begin:end]) for end in ends]
+            row, known = self._longest([each for each in rows if each != text])
+            found.append(known or (Part(row, Kind.ENGLISH),))
+            begin += row.count(joint) if joint == "; " else len(_SENTENCE_END.findall(row))
+            begin += 1
+        if all(each.kind is Kind.ENGLISH for known in found for each in known):
+            return ()
+        return _joined(found, self._joint(joint))
+
+    def _longest(self, rows: list[str]) -> tuple[str, Parts]:
+        """The row that is known, of rows that grow; the first, where none is."""
+        for row in reversed(rows[1:]):
+            if known := self._known(row):
+                return row, known
+        if known := self.read(rows[0]):
+            return rows[0], known
+        for row in rows[1:]:
+            if known := self._by_template(row, strict=False):
+                return row, known
+        return rows[0], ()
+
+    def _listed(self, text: str) -> Parts:
+        """A list of words that are all known, or of such counts as "6 new", which become "new (6)":
+        a number before a word would need the plural of the language."""
+        words = text.split(", ", MOST_PIECES)
+        if len(words) > 1:
+            each = [self.read(word) for word in words]
+            return _joined(each, self._joint(", ")) if all(each) else ()
+        number, _, word = text.partition(" ")
+        known = _catalogue(self.language).texts.get(word)
+        if known and number.isdecimal():
+            return (Part(known), self._joint(" ("), Part(number), self._joint(")"))
+        return ()
+
+    def _with_tail(self, text: str) -> Parts:
+        """ "text (reason)" """
+        end = ")." if text.endswith(").") else ")"
+        base, bracket, tail = text.removesuffix(end).rpartition(" (")
+        if bracket and text.endswith(end) and (found := self.read(base)):
+            inside = self.read(tail) or (Part(tail, Kind.VALUE),)
+            return (*found, self._joint(bracket), *inside, self._joint(end))
+        return ()
+
+    def _about(self, text: str) -> Parts:
+        """ "subject: message" """
+        subject, _, message = text.partition(": ")
+        found = self.read(message) if message else ()
+        if not found or any(each.kind is Kind.ENGLISH for each in found):
+            return ()
+        about = self.read(subject) or (Part(subject, Kind.VALUE),)
+        return (*about, self._joint(": "), *found)
+
+    def _by_field(self, text: str) -> Parts:
+        """What is wrong with one field: "seats is empty.", "and 3 more."."""
+        split = _FIELD.fullmatch(text)
+        field, message, end = split.groups() if split else ("", "", "")
+        for name, problem in ((field, message), ("", text.removesuffix("."))):
+            if (name or end) and problem and (found := self._problem(problem)):
+                named = (Part(name, Kind.VALUE), self._joint(": ")) if name else ()
+                return (*named, *found, Part(_ENDS.get(self.language, end) if end else ""))
+        return ()
+
+    def _problem(self, text: str) -> Parts:
+        found = self._known(text) or self._with_tail(text) or self._about(text)
+        return () if any(each.kind is Kind.ENGLISH for each in found) else found
+
+    def _joint(self, text: str) -> Part:
+        return Part(_JOINTS.get(self.language, {}).get(text, text))
 
 
 def _fits(template: _Template, value: Parts, *, strict: bool) -> bool:
@@ -160,35 +270,11 @@ def _fits(template: _Template, value: Parts, *, strict: bool) -> bool:
     may follow the first. A template of one or two words takes no value of several words."""
     for each in value:
         if each.kind is not Kind.TEXT:
-            if strict and _NEXT_SENTENCE.search(each.text):
+            if strict and _SENTENCE_END.search(each.text):
                 return False
             if template.is_short and _SEVERAL_WORDS.search(each.text):
                 return False
     return True
-
-
-def _value(name: str, value: str, language: str) -> Parts:
-    if name.removesuffix("_2") not in WORDS:
-        return (Part(value, Kind.VALUE),)
-    label = _catalogue(language).texts.get(value.replace("_", " ").capitalize())
-    if label and value.islower():
-        return (Part(label[:1].lower() + label[1:]),)
-    is_code = not value.isalpha() and " " not in value
-    return parts(value, language) or (Part(value, Kind.VALUE if is_code else Kind.ENGLISH),)
-
-
-def _listed(text: str, language: str) -> Parts:
-    """A list of words that are all known, or of such counts as "6 new", which become "new (6)":
-    a number before a word would need the plural of the language."""
-    words = text.split(", ", MOST_JOINTS)
-    if len(words) > 1:
-        each = [parts(word, language) for word in words]
-        return _joined(each, _joint(", ", language)) if all(each) else ()
-    number, _, word = text.partition(" ")
-    known = _catalogue(language).texts.get(word)
-    if known and number.isdecimal():
-        return (Part(known), _joint(" (", language), Part(number), _joint(")", language))
-    return ()
 
 
 def _filled(translation: str, values: dict[str, Parts]) -> Iterator[Part]:
@@ -199,61 +285,6 @@ def _filled(translation: str, values: dict[str, Parts]) -> Iterator[Part]:
             yield Part(piece)
 
 
-def _by_joint(text: str, language: str) -> Parts:
-    """Two texts in one: "subject: message", "message remedy", "problem; problem", "text (why)"."""
-    end = ")." if text.endswith(").") else ")"
-    base, bracket, tail = text.removesuffix(end).rpartition(" (")
-    if bracket and text.endswith(end) and (found := parts(base, language)):
-        inside = parts(tail, language) or (Part(tail, Kind.VALUE),)
-        return (*found, _joint(bracket, language), *inside, _joint(end, language))
-    joints = list(_JOINT.finditer(text))[:MOST_JOINTS]
-    for joint in sorted(joints, key=lambda each: _ORDER.index(each[0])):
-        left, right = text[: joint.start()], text[joint.end() :]
-        second = parts(right, language)
-        if not second or any(each.kind is Kind.ENGLISH for each in second):
-            continue
-        first = parts(left, language)
-        if not first and joint[0] == ": " and not _NEXT_SENTENCE.search(left):
-            first = (Part(left, Kind.VALUE),)  # the code, field or system that the text is about
-        if first:
-            return (*first, _joint(joint[0], language), *second)
-    return ()
-
-
-def _by_field(text: str, language: str) -> Parts:
-    """What is wrong with one field: "seats is empty.", "and 3 more."."""
-    found = _FIELD.fullmatch(text)
-    field, message, end = found.groups() if found else ("", "", "")
-    if not message or not (field or end):
-        return ()
-    known = _catalogue(language).texts.get(message)
-    inner = (Part(known),) if known else _by_template(message, language, strict=True)
-    inner = inner or _by_joint(message, language)
-    if not inner or any(each.kind is Kind.ENGLISH for each in inner):
-        return ()
-    named = (Part(field, Kind.VALUE), _joint(": ", language)) if field else ()
-    return (*named, *inner, Part(_ENDS.get(language, end) if end else ""))
-
-
-def _by_sentence(text: str, language: str) -> Parts:
-    """Several sentences of which some are known."""
-    sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", text)[:MOST_JOINTS]
-    if len(sentences) == 1:
-        return ()
-    each = [parts(sentence, language) for sentence in sentences]
-    if not any(each):
-        return ()
-    shown = [
-        found or (Part(sentence, Kind.ENGLISH),)
-        for found, sentence in zip(each, sentences, strict=True)
-    ]
-    return _joined(shown, Part(" "))
-
-
 def _joined(each: list[Parts], joint: Part) -> Parts:
     first, *others = each
     return (*first, *(part for other in others for part in (joint, *other)))
-
-
-def _joint(text: str, language: str) -> Part:
-    return Part(_JOINTS.get(language, {}).get(text, text))
