@@ -95,11 +95,11 @@ class PermissionCheck:
 
 
 def _capability(
-    name: str, function: str, run: Callable[[MoodleSite], str], *flows: str
+    what: str, function: str, run: Callable[[MoodleSite], str], *flows: str
 ) -> PermissionCheck:
     verdict = Verdict.MISSING if flows else Verdict.WARNING
-    remedy = f"Allow {name} to the service account's role, in the system context."
-    return PermissionCheck(name, function, run, remedy, flows, verdict)
+    remedy = f"Allow {what} to the service account's role, in the system context."
+    return PermissionCheck(what, function, run, remedy, flows, verdict)
 
 
 def centre_checks() -> Iterator[PermissionCheck]:

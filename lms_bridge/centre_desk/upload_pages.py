@@ -254,7 +254,7 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
             field_name(problem["field"].partition(".")[0]),
             after=shown(given.get(problem["field"].partition(".")[0])),
             why=problem["message"],
-            allowed=tuple(map(str, problem["allowed"])),
+            allowed=_allowed(problem),
         )
         for problem in row["problems"]
     ]
@@ -277,6 +277,12 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
         tuple(changes),
         tuple(warning["message"] for warning in row["warnings"]),
     )
+
+
+def _allowed(problem: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a cell may hold, unless its problem lists that."""
+    allowed = tuple(map(str, problem["allowed"]))
+    return () if all(each in problem["message"] for each in allowed) else allowed
 
 
 def _form(centre: Centre, problem: BridgeError | None = None) -> ResponseReturnValue:

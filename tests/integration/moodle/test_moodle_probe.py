@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,10 +11,16 @@ import pytest
 
 from lms_bridge.connectors.moodle.academy import MoodleAcademy
 from lms_bridge.connectors.moodle.centre import MoodleCentre
-from lms_bridge.connectors.moodle.permission_checks import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
+from lms_bridge.connectors.moodle.permission_checks import (
+    CENTRE_FUNCTIONS,
+    CENTRE_OPTIONAL,
+    centre_checks,
+)
 from lms_bridge.connectors.moodle.probe import clock
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.ports import ProbeFinding, Probes, Verdict
+from lms_bridge.web.sentences import Kind, parts
+from tests.sentences import OTHERS
 
 Open = Callable[..., MoodleCentre]
 DETECTED = [
@@ -165,3 +172,23 @@ def test_each_missing_capability_at_the_academy_is_named(
     assert not_ok(academy_of()) == {}
     filled.revoke(capability)
     assert not_ok(academy_of())[capability].verdict is Verdict.MISSING
+
+
+CAPABILITY = r"[a-z]+/[a-z]+:[a-z]+"
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_missing_is_said_in_each_language(
+    language: str, filled: MoodleState, centre_of: Open
+) -> None:
+    named = {right for check in centre_checks() for right in re.findall(CAPABILITY, check.name)}
+    filled.revoke(*named - {"moodle/course:view"})
+    findings = list(centre_of().probe())
+    filled.access.restrict(SERVICE_TOKEN, ["core_webservice_get_site_info"])
+    findings += centre_of().probe()
+    for text in {text for one in findings for text in (one.check, one.message, one.remedy) if text}:
+        found = parts(text, language)
+        assert found or re.fullmatch(CAPABILITY, text), text
+        assert all(each.kind is not Kind.ENGLISH for each in found), text
+        values = [each.text for each in found if each.kind is Kind.VALUE]
+        assert not [each for each in values if re.search("[a-z]{3} [a-z]{2}", each)], text
