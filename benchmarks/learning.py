@@ -97,4 +97,4 @@ def _page(bridge: Bridge, learner: int) -> Timed:
         if page.status_code != 200 or page.text.count("<h3") != COURSES:
             raise RuntimeError(f"/my: {page.status}")
 
-    return timed(ask, ROUNDS)
+    return timed(ask, ROUNDS, bridge.database)

@@ -73,10 +73,14 @@ def _pages(bridge: Bridge, of: Places) -> Iterator[tuple[str, float, Timed]]:
             raise RuntimeError(f"{path}: {answer.status}")
 
     for who, path in pages(of):
-        yield f"{who}: {path}", MOST_SECONDS, timed(partial(ask, who, path), ROUNDS)
+        yield (
+            f"{who}: {path}",
+            MOST_SECONDS,
+            timed(partial(ask, who, path), ROUNDS, bridge.database),
+        )
     for path in items(of):
         what = f"{LARGE:,} items: {path}"
-        yield what, MOST_FOR_A_RUN, timed(partial(ask, OPERATOR, path), ROUNDS)
+        yield what, MOST_FOR_A_RUN, timed(partial(ask, OPERATOR, path), ROUNDS, bridge.database)
 
 
 def _commands(bridge: Bridge, settings: Settings, of: Places) -> Iterator[tuple[str, float, Timed]]:
@@ -91,4 +95,4 @@ def _commands(bridge: Bridge, settings: Settings, of: Places) -> Iterator[tuple[
             raise RuntimeError(f"{words}: {done.output}")
 
     for words in commands(of):
-        yield words, MOST_SECONDS, timed(partial(call, words), ROUNDS)
+        yield words, MOST_SECONDS, timed(partial(call, words), ROUNDS, bridge.database)

@@ -21,10 +21,10 @@ _DECISION = (hold.c.status.label("hold_status"), hold.c.decided_by, hold.c.decid
 def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
     """Those that a person has to decide about, the newest first. Rows: those of ``item``, the
     centre, and what became of its hold."""
-    # From the holds that wait, which are few, to their items: not through all conflicts there were.
     query = select(item, hold.c.centre, *_DECISION).join(hold, hold.c.id == item.c.hold_id)
-    query = query.where(hold.c.status == PENDING)
-    return tx.execute(page_of(query, item, hold.c.centre, of)).all()
+    # Found as a whole, from the few holds that wait. A page would be looked for in all items.
+    waiting = query.where(hold.c.status == PENDING).cte("waiting").prefix_with("MATERIALIZED")
+    return tx.execute(page_of(select(waiting), waiting, waiting.c.centre, of)).all()
 
 
 def settled_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
