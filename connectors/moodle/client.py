@@ -152,7 +152,11 @@ def as_rows(function: str, value: object) -> Rows:
     """
     if isinstance(value, list) and all(isinstance(row, dict) for row in value):
         return value
-    raise NotUnderstood("not-a-list", f"{function}: Moodle's answer is not a list of records.")
+    raise NotUnderstood(
+        "not-a-list",
+        f"{function}: the answer is not a list of records, as a Moodle's is.",
+        "Check that the address is that of the Moodle's front page.",
+    )
 
 
 def _json(function: str, response: Response) -> Any:

@@ -33,8 +33,9 @@ SITE_WIDE: dict[str, tuple[str, str]] = {
     "accessexception": (
         "the token may not call this function or it expired, or the account may not use REST.",
         (
-            "Look under 'Manage tokens' when it ends. Else add the function to the service, and "
-            "allow webservice/rest:use to the account's role."
+            "Look under 'Manage tokens' when it ends, and whether the token is restricted to other "
+            "addresses. Else see that the service is enabled and has the function, and allow "
+            "webservice/rest:use to the account's role."
         ),
     ),
     "unknown-function": (

@@ -51,12 +51,19 @@ def state_of(row: Mapping[str, Any]) -> str:
     return "suspended" if row.get("suspended") else "active"
 
 
-_COMPARED = {"given_name": "firstname", "family_name": "lastname", "email": "email"}
+_COMPARED = {
+    "academy_id": "idnumber",
+    "given_name": "firstname",
+    "family_name": "lastname",
+    "email": "email",
+}
 
 
 def _changed(row: Mapping[str, Any], document: Document) -> dict[str, str]:
     """The fields that hold something else than what the bridge would send for the document."""
     sent = sent_values(document, _COMPARED)
+    if "username" in row:  # who sees that sees ID numbers, too: Moodle leaves out empty ones
+        row = {"idnumber": "", **row}
     changed = {}
     for name, source in _COMPARED.items():
         if name in document and source in row:

@@ -86,7 +86,11 @@ class MoodleSite:
     def _read_info(self) -> MoodleReply:
         reply = self.client.call("core_webservice_get_site_info")
         if not isinstance(reply.value, dict) or "userid" not in reply.value:
-            raise NotUnderstood("not-moodle", "The answer about the site is not that of a Moodle.")
+            raise NotUnderstood(
+                "not-moodle",
+                "The answer about the site is not that of a Moodle.",
+                "Check that the address is that of the Moodle's front page.",
+            )
         return reply
 
     @property

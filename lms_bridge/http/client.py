@@ -327,18 +327,28 @@ def _judge(call: _Call, response: Response) -> None:
         raise Overloaded(
             "asked-to-wait",
             _come_back(name, status, requested),
+            "The bridge goes on after it. If it comes often, lower limits.calls_at_once.",
             after=requested,
             applied=status != 429,  # a gateway also answers so when it lost the real answer
         )
     if status >= 500:
-        raise Unreachable("server-error", f"{name}: server error {status}.", applied=True)
+        raise Unreachable(
+            "server-error",
+            f"{name}: server error {status}.",
+            "The bridge tries again. If it stays, the cause is in the log of that server.",
+            applied=True,
+        )
     if status in (401, 403):
         raise AccessDenied(
             "access-denied",
             f"{name}: access denied (status {status}).",
             "Check the token and the rights of the account that it belongs to.",
         )
-    raise NotUnderstood("refused", f"{name}: the request was refused (status {status}).")
+    raise NotUnderstood(
+        "refused",
+        f"{name}: the request was refused (status {status}).",
+        "Check the address, and that nothing before the system changes requests.",
+    )
 
 
 def _come_back(name: str, status: int, seconds: float | None) -> str:
@@ -401,15 +411,30 @@ def _library_errors_classed(name: str) -> Iterator[None]:
                 f"{name}: the server's certificate is not valid.",
                 "The certificate must be current, for this host, and with its whole chain.",
             ) from None
-        raise Unreachable("tls-failed", f"{name}: TLS failed.", applied=True) from None
+        raise Unreachable(
+            "tls-failed",
+            f"{name}: TLS failed.",
+            "Check that the address has https and its server speaks TLS 1.2 or later.",
+            applied=True,
+        ) from None
     except exceptions.ConnectionError as error:
         if _caused_by(error, NewConnectionError):
-            raise Unreachable("no-connection", f"{name}: no connection could be made.") from None
+            raise Unreachable(
+                "no-connection",
+                f"{name}: no connection could be made.",
+                "Check the address, that its server runs, and that no firewall is in between. The "
+                "bridge tries again.",
+            ) from None
         raise Unreachable(
             "answer-lost", f"{name}: the connection broke before the answer.", applied=True
         ) from None
     except exceptions.Timeout:
-        raise Unreachable("timed-out", f"{name}: no answer in time.", applied=True) from None
+        raise Unreachable(
+            "timed-out",
+            f"{name}: no answer in time.",
+            "The bridge tries again. If it stays, raise limits.read_seconds for this system.",
+            applied=True,
+        ) from None
     except (exceptions.RequestException, HTTPError, OSError):
         raise Unreachable("answer-lost", f"{name}: the answer broke off.", applied=True) from None
 

@@ -65,16 +65,33 @@ def push(context: RunContext, target: Target) -> None:
     if examples:
         _try_examples(context, target, examples, held)
     after = sent = 0
+    in_doubt: list[int] = []
     while True:
         check_time()
         with context.database.reading() as tx:
             due = _due(tx, context, target, after=after, most=PAGE)
             if not due:
-                return
+                break
             after = due[-1].link_id
             due = [each for each in due if each.record_id not in held]
             payloads = target.payloads(tx, due)
         sent += send_page(context, target, due, payloads, sent)
+        in_doubt += [each.link_id for each in due if each.sending]
+    for keys in chunks(in_doubt, NOTE_AT_ONCE):
+        _send_unknown(context, target, keys)
+
+
+def _send_unknown(context: RunContext, target: Target, keys: Collection[int]) -> None:
+    """Sends those of these records again of which nobody knows what the target holds, although it
+    acknowledged them: it may be an account of an earlier attempt."""
+    with context.database.reading() as tx:
+        due = [
+            each
+            for each in target_links.pending_of(tx, keys)
+            if each.acknowledged == digest(UNKNOWN) and not each.sending
+        ]
+        payloads = target.payloads(tx, due)
+    send_page(context, target, due, payloads, 0)
 
 
 def plan_push(tx: Connection, context: RunContext, target: Target) -> None:

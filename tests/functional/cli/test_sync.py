@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from lms_bridge.devtools.moodle.saved import save
-from lms_bridge.devtools.moodle.state import MoodleState
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 
@@ -103,6 +104,22 @@ def test_what_a_failed_step_left_unsent_waits_with_that_cause(
     assert "a decision is missing" not in said
     site.grant("moodle/user:viewalldetails")
     assert "people: 1 sent; enrolments: 1 sent" in alpha("sync").stdout
+
+
+def test_a_learner_whose_first_sending_was_refused_is_done_in_one_run(
+    alpha: Cli, site: MoodleState
+) -> None:
+    alpha("sync")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1"))
+    document = Path("docs/moodle.md").read_text(encoding="utf-8")
+    every = set(re.findall(r"`((?:core|enrol|gradereport|tool)_[a-z_]+)`", document))
+    site.access.restrict(SERVICE_TOKEN, every - {"core_user_create_users"})
+    said = alpha("sync", code=1).stdout
+    assert "core_user_create_users" in said
+    assert "the token is restricted to other addresses" in said
+    site.access.restrict(SERVICE_TOKEN, every)
+    alpha("sync")
+    assert "nothing to do" in alpha("sync").stdout
 
 
 @pytest.fixture

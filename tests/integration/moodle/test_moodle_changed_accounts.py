@@ -49,6 +49,16 @@ def test_a_changed_name_is_a_conflict_under_the_centres_policy(
     assert "conflict" not in str(nights.items(nights.night()))
 
 
+@pytest.mark.parametrize("shown", ["SAMPLE-9", ""])
+def test_a_changed_id_number_is_a_conflict_since_it_is_whose_account_it_is(
+    shown: str, site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
+) -> None:
+    site.people.change(enrolled.id, idnumber=shown)
+    assert nights.items(nights.night())[0][:2] == ("learner", "conflict")
+    assert enrolled.idnumber == "SAMPLE-1"
+    assert nights.items(nights.good_night()) == []
+
+
 def test_a_suspended_account_is_reported_once_and_left(
     site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
 ) -> None:
