@@ -57,13 +57,13 @@ def act_on_people(
         Overloaded: the centre is being synced; nothing was changed.
     """
 
-    def act(tx: Connection, context: RunContext) -> list[PersonOutcome]:
-        return [
-            _act_on(tx, context, offering_id, EnrolmentChange(number, action, revision))
-            for number, revision in chosen.items()
-        ]
+    def act(context: RunContext) -> list[PersonOutcome]:
+        changes = (EnrolmentChange(number, action, revision) for number, revision in chosen.items())
+        return context.in_parts(
+            changes, lambda tx, change: _act_on(tx, context, offering_id, change)
+        )
 
-    return bridge.act(centre, Flow.ENROLMENTS, actor, act)
+    return bridge.act_in_parts(centre, Flow.ENROLMENTS, actor, act)
 
 
 def _act_on(

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.centre_desk.people_queries import Rows
+from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.dates import zone_of
 from lms_bridge.domain.errors import BridgeError, NotUnderstood, RecordRefused, Refused
 from lms_bridge.domain.model import Centre, Flow, Kind, Offering, Result
@@ -25,6 +26,8 @@ from lms_bridge.sync.enrolment_actions import EnteredResult, ResultEntry, enter_
 from lms_bridge.sync.results import refuse_slips
 
 MOST_ROWS = 1_000
+FEW = 5
+"""Results that are looked up and entered together."""
 """Of a file on the desk. `lms-bridge import results` takes larger ones."""
 MESSAGES: Mapping[str, str] = {
     "score": "The score is not a number on the scale, such as 71.5.",
@@ -126,17 +129,23 @@ def enter(
         Overloaded: the centre is being synced; nothing was changed.
     """
 
-    def act(tx: Connection, context: RunContext) -> dict[int, EnteredResult | BridgeError]:
-        known = results.results_of(tx, [each.number for each in written])
+    def some(
+        tx: Connection, context: RunContext, part: Collection[WrittenResult]
+    ) -> dict[int, EnteredResult | BridgeError]:
+        known = results.results_of(tx, [each.number for each in part])
         entries = [
             ResultEntry(each.number, each.fields, each.revision)
-            for each in written
+            for each in part
             if each.fields is not None
             and says_something(each, known[each.number][1] if each.number in known else None)
         ]
         return enter_results(tx, context, entries, bridge.settings.rules)
 
-    return bridge.act(centre, Flow.RESULTS, actor, act)
+    def act(context: RunContext) -> dict[int, EnteredResult | BridgeError]:
+        parts = context.in_parts(chunks(written, FEW), lambda tx, part: some(tx, context, part))
+        return {number: outcome for part in parts for number, outcome in part.items()}
+
+    return bridge.act_in_parts(centre, Flow.RESULTS, actor, act)
 
 
 # ---- a file's rows -----------------------------------------------------------------------------

@@ -250,11 +250,11 @@ def register_group(code: str) -> Response:
     action = EnrolmentAction.REGISTER if direct else EnrolmentAction.APPLY
     rows = _rows_of_body()
 
-    def do(tx: Connection, context: RunContext) -> ApiResponse:
-        rows_ = [_row(tx, context, code, row, action) for row in rows]
-        return ApiResponse({"rows": rows_})
+    def do(context: RunContext) -> ApiResponse:
+        told = context.in_parts(rows, lambda tx, row: _row(tx, context, code, row, action))
+        return ApiResponse({"rows": told})
 
-    return change(centre, Kind.ENROLMENT, do)
+    return change_in_parts(centre, Kind.ENROLMENT, do)
 
 
 def _rows_of_body() -> list[FileRow]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.batches import PartSize
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import Difference
 from lms_bridge.domain.errors import BridgeError, CircuitOpen, Unreachable
@@ -19,6 +22,12 @@ from lms_bridge.domain.policy import Policy
 from lms_bridge.store import leases, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.waits import Wait
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST_TOGETHER, FIRST = 100, 10
+"""Items of one transaction of many, and of the first one; the next ones have as many as there is
+time for."""
 
 FILES = "files"
 """The system whose links belong to records that came in files."""
@@ -109,6 +118,19 @@ class RunContext:
             # A long transaction blocks the lease renewer, and its lease would end at the commit.
             if self.now() - began > timedelta(seconds=self.lease.seconds / 3):
                 self._renew_lease(tx)
+
+    def in_parts(
+        self, items: Iterable[Item], do: Callable[[Connection, Item], Result]
+    ) -> list[Result]:
+        """Does something with each item, in short transactions: others wait to write."""
+        size, rest = PartSize(MOST_TOGETHER, 1, FIRST), iter(items)
+        done: list[Result] = []
+        while part := list(islice(rest, size.records)):
+            with self.writing() as tx:
+                began = time.monotonic()
+                done += [do(tx, item) for item in part]
+            size.adjust(time.monotonic() - began)
+        return done
 
     def _renew_lease(self, tx: Connection) -> datetime:
         now = self.now()

@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import func, select
 
 from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.domain.model import ACADEMY, EnrolmentStatus, Kind, OfferingStatus, RegistrationType
 from lms_bridge.store import links, source_links, target_links
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import enrolment, learner
+from lms_bridge.sync.enrolment_actions import register
 from tests.integration.api.world import World, enrol, offering
 
 APPLY = RegistrationType.APPLICATION
@@ -153,6 +155,27 @@ def group(world: World, text: str | bytes, token: str, code: str = "ONE-open", *
     return world.ask(
         "POST", f"/offerings/{code}/group", token, data=data, content_type="text/csv", **more
     )
+
+
+def test_a_group_goes_in_parts_and_those_before_a_break_stay(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one transaction a thousand rows kept everybody else from writing for seconds."""
+    numbers = iter(range(1_000))
+
+    def breaks_off(*args: Any) -> Any:
+        if next(numbers) == 17:
+            raise LeaseLost("lease-lost", "Another process has the centre.")
+        return register(*args)
+
+    rows = "".join(f"L{n},l{n}@example.org,Given,Name\n" for n in range(25))
+    token = world.token(reach=DataScope("ONE"))
+    monkeypatch.setattr("lms_bridge.intake.routes.register", breaks_off)
+    answer = group(world, HEAD + rows, token)
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "centre-busy")
+    with world.bridge.database.reading() as tx:
+        stayed = tx.scalar(select(func.count()).select_from(enrolment)) or 0
+    assert 0 < stayed < 17
 
 
 def test_a_group_gets_an_outcome_for_each_row(either: World) -> None:
