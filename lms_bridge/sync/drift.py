@@ -47,9 +47,10 @@ def find_roster_drift_in_parts(context: RunContext, snapshot: Snapshot) -> None:
         with context.writing() as tx:
             for held, state in part:
                 _decide(tx, context, snapshot, held, state)
+            # With the part: if the process ended before a later one, nobody would be asked.
+            hold_conflicts(tx, context)
     with context.writing() as tx:
         _remember(tx, snapshot)
-        hold_conflicts(tx, context)
 
 
 def _decide(
