@@ -66,10 +66,10 @@ def _install(source: Path, folder: Path) -> None:
         shutil.copy(source / "package.json", folder)
         _call([node("npm"), "install", "--no-audit", "--no-fund", "--no-package-lock"], folder)
     else:
-        venv.create(folder / "venv", with_pip=True)
+        venv.create(folder / "venv")
+        ours = [sys.executable, "-m", "pip", "--python", str(python(folder))]  # in place of its own
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-        wanted = str(source / "requirements.txt")
-        _call([str(python(folder)), "-m", "pip", "install", *quiet, "-r", wanted], folder)
+        _call([*ours, "install", *quiet, "-r", str(source / "requirements.txt")], folder)
 
 
 def _replace(source: Path, target: Path) -> None:
