@@ -1,35 +1,43 @@
 #!/bin/sh
 # One year of a region, by commands alone: a cycle, members, outlines, reviews by silence and by
-# objection, courses of all four modalities, paid and unpaid, from a Moodle and from pushes, reports,
-# certificates, figures, and the step into the next cycle. All of it is sample data.
+# objection, courses of all four modalities, paid and unpaid, from a Moodle, from pushes and from an
+# LTI tool, reports, certificates, figures, and the step into the next cycle. All of it is sample data.
 #
 #   . .venv/bin/activate        # or another way to have lms-bridge and its python on the PATH
 #   sh benchmarks/year.sh
 #
-# That takes some minutes. It starts a simulated Moodle and ends it again; its files and an empty
-# SQLite database are in a folder of its own, which it names at the end. The environment may name
-# others: LMS_BRIDGE_STORE__ADDRESS an empty database, for example postgresql://user@host/year;
-# MOODLE the address of a Moodle, and MOODLE_TOKEN its token.
+# That takes some minutes. It starts a simulated Moodle, a simulated tool and `lms-bridge serve`, and
+# ends them again; its files and an empty SQLite database are in a folder of its own, which it names
+# at the end. The environment may name others: LMS_BRIDGE_STORE__ADDRESS an empty database, for
+# example postgresql://user@host/year; MOODLE the address of a Moodle, and MOODLE_TOKEN its token.
 #
 # A year does not pass while this runs: the dates of courses move instead of the clock.
 set -eu
 day() { date -u -d "$1 days" +%F 2>/dev/null || date -u -v"$1d" +%F; }  # as GNU has it, and BSD
 year() { day "$1" | cut -c 1-4; }
 
+python=${PYTHON:-python3}
+free_port() {
+  "$python" -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'
+}
+
 folder=$(mktemp -d)
 cd "$folder"
+started=
+trap 'test -z "$started" || kill $started' EXIT
+LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES=true  # the sample systems serve plain HTTP on this machine
+LMS_BRIDGE_WEB__PORT=$(free_port)
+export LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES LMS_BRIDGE_WEB__PORT
 : "${LMS_BRIDGE_STORE__ADDRESS:=sqlite:///$folder/year.sqlite3}"
 export LMS_BRIDGE_STORE__ADDRESS
 if [ -z "${MOODLE:-}" ]; then
-  "${PYTHON:-python3}" -m lms_bridge.devtools.moodle --region Africa --courses 6 --people 0 \
-    --enrolments 0 >moodle.json &
-  moodle=$!
-  trap 'kill $moodle' EXIT
-  until [ -s moodle.json ]; do kill -0 $moodle && sleep 1; done
+  "$python" -m lms_bridge.devtools.moodle --region Africa --courses 6 --people 0 --enrolments 0 \
+    >moodle.json &
+  started=$!
+  until [ -s moodle.json ]; do kill -0 $started || exit 1; sleep 1; done
   MOODLE=$(sed 's/{"url": "\([^"]*\)".*/\1/' moodle.json)
   MOODLE_TOKEN=simulatedservicetoken
-  LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES=true  # it serves plain HTTP on this machine
-  export MOODLE_TOKEN LMS_BRIDGE_NETWORK__PRIVATE_ADDRESSES
+  export MOODLE_TOKEN
 fi
 
 # The cycle that holds now, its areas, the next one, and who is a member
@@ -79,6 +87,25 @@ lms-bridge offering publish BETA-fymfsafr
 # The Moodle's courses come in, too
 lms-bridge sync --centre ALPHA
 
+# A resource of a tool is chosen by deep linking: a browser goes by the bridge's pages to the tool,
+# and back. It has a title only, so its centre completes it
+LMS_BRIDGE_CLOCK__ENABLED=false lms-bridge serve >serve.txt 2>serve.log &
+serving=$!
+started="$started $serving"
+until [ -s serve.txt ]; do kill -0 $serving || exit 1; sleep 1; done
+tool=http://127.0.0.1:$(free_port)
+lms-bridge centre add GAMMA --name "Gamma (sample)" --region africa --connector lti --membership "2023-=Cybersecurity"
+lms-bridge lti add-tool "Sample tool" --centre GAMMA --login-url "$tool/login" --redirect-url "$tool/launch" --deep-link-url "$tool/launch" --keys-url "$tool/keys"
+lms-bridge lti show 1 --json >tool.json
+"$python" -m lms_bridge.devtools.demo.choice "$tool" tool.json "$(lms-bridge lti choose --centre GAMMA)"
+lms-bridge sync --centre GAMMA
+lms-bridge export offerings offerings.csv
+chosen=$(grep -o 'GAMMA-[a-z0-9]*' offerings.csv | head -n 1)
+lms-bridge offering complete "$chosen" --set modality=online_self_paced --set level=introductory --set topics=Cybersecurity
+lms-bridge offering submit "$chosen"
+lms-bridge offering review "$chosen"
+lms-bridge offering publish "$chosen"
+
 # People register; for the paid course some were selected and have paid, one has not yet
 cat > people.csv <<END
 offering,learner.id,learner.email,learner.given_name,learner.family_name,learner.country,status
@@ -88,6 +115,7 @@ BETA-fymfsafr,s1,s1@example.org,Sample,One,KE,enrolled
 BETA-fymfsafr,s3,s3@example.org,Sample,Three,TZ,invoiced
 BETA-6lxocl2z,s4,s4@example.org,Sample,Four,SN,enrolled
 BETA-4ls2wzkv,s5,s5@example.org,Sample,Five,SN,enrolled
+$chosen,s6,s6@example.org,Sample,Six,CI,enrolled
 END
 lms-bridge import registrations people.csv
 
@@ -107,6 +135,7 @@ BETA-2ndolidb,s1,80,true
 BETA-2ndolidb,s2,30,false
 BETA-fymfsafr,s1,70,true
 BETA-4ls2wzkv,s5,90,true
+$chosen,s6,75,true
 END
 lms-bridge import results results.csv
 lms-bridge offering report BETA-2ndolidb --summary "Two took part" --evaluation "Good"
@@ -118,6 +147,9 @@ lms-bridge offering close BETA-4ls2wzkv
 lms-bridge offering certify BETA-2ndolidb
 lms-bridge offering certify BETA-2ndolidb
 lms-bridge offering certify BETA-4ls2wzkv
+lms-bridge offering report "$chosen" --summary "The resource works"
+lms-bridge offering close "$chosen"
+lms-bridge offering certify "$chosen"
 
 # The figures: of two years where these weeks have a New Year in them. Then the next cycle
 for each in $(printf '%s\n' "$(year -20)" "$(year +20)" | sort -u); do

@@ -22,6 +22,8 @@ from tests.functional.cli.conftest import Cli
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "year.sh"
 COMMAND = """#!{python} -SE
 import json, os, socket, sys
+if sys.argv[1] == "serve":
+    os.execv(sys.executable, [sys.executable, "-m", "lms_bridge", "serve"])
 with socket.create_connection(("127.0.0.1", {port})) as test, test.makefile("rw") as both:
     print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]), file=both, flush=True)
     print(json.loads(both.readline()), end="")
@@ -34,6 +36,7 @@ def run_script(cli: Cli, address: str, folder: Path, patch: pytest.MonkeyPatch) 
     command = folder / "bin" / "lms-bridge"
     command.parent.mkdir()
     given = {"MOODLE": address, "MOODLE_TOKEN": "given", "TMPDIR": str(folder)}
+    given |= {"PYTHON": sys.executable, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
     with socket.create_server(("127.0.0.1", 0)) as listening, selectors.DefaultSelector() as ready:
         ready.register(listening, selectors.EVENT_READ)
@@ -100,12 +103,16 @@ def test_a_year_of_a_region_goes_by(
         "reports_in_time": 1,
         "reports_missing": 1,
     }
+    chosen = [each for each in rows if each["centre"] == "GAMMA"]
+    counted = ("given_online_self_paced", "participants", "completed", "certificates")
+    assert [sum(int(each[name]) for each in chosen) for name in counted] == [1, 1, 1, 1]
     assert sum(int(each["planned"]) for each in rows if each["row"] == "total") >= 4
     following = cli.json("cycle", "list")[-1]["name"]
     taken = cli.json("membership", "list", "--cycle", following)
     assert {each["centre"]: each["priority_areas"] for each in taken} == {
         "ALPHA": ["Cybersecurity"],
         "BETA": ["Digital public services", "Cybersecurity"],
+        "GAMMA": ["Cybersecurity"],
     }
     said = cli.everything_said()
     assert "example.org" not in said
