@@ -30,6 +30,7 @@ from lms_bridge.domain.ports import ProbeFinding, Verdict
 
 OLDEST_VERSION = 2022112800
 """Moodle 4.1, as its version number of the form YYYYMMDDXX."""
+UNCHECKED = "could not be checked."
 _CLOCK_SECONDS = 60.0
 _SLOW_SECONDS = 2.0
 
@@ -93,7 +94,7 @@ def _permission(site: MoodleSite, check: PermissionCheck) -> ProbeFinding:
         problem = check.run(site)
     except BridgeError as error:
         if isinstance(error, RecordRefused) or error.code in NO_ENTRY:
-            message = f"{what}: could not be checked. {error.message}"
+            message = f"{what}: {UNCHECKED} {error.message}"
             return ProbeFinding(what, Verdict.WARNING, message, error.remedy)
         problem = error.message
     if not problem:

@@ -334,7 +334,7 @@ def _judge(call: _Call, response: Response) -> None:
     if status >= 500:
         raise Unreachable(
             "server-error",
-            f"{name}: server error {status}.",
+            f"{name}: the answer is server error {status}.",
             "The bridge tries again. If it stays, the cause is in the log of that server.",
             applied=True,
         )
@@ -413,7 +413,7 @@ def _library_errors_classed(name: str) -> Iterator[None]:
             ) from None
         raise Unreachable(
             "tls-failed",
-            f"{name}: TLS failed.",
+            f"{name}: the encrypted connection failed (TLS).",
             "Check that the address has https and its server speaks TLS 1.2 or later.",
             applied=True,
         ) from None

@@ -82,6 +82,19 @@ _LOOKS = (16_384, 131_072, LONGEST_ROW)
 """Bytes that are decoded to find a value: more only where fewer do not hold it."""
 
 
+_PLAIN = {
+    "Expecting value": "a value is missing",
+    "Expecting property name enclosed in double quotes": "the name of a field is missing",
+    "Expecting ',' delimiter": "a comma is missing, or a bracket",
+    "Expecting ':' delimiter": "a colon is missing",
+    "Illegal trailing comma before end of object": "a comma stands before the end",
+    "Illegal trailing comma before end of array": "a comma stands before the end",
+    "Invalid control character at": "a text holds a control character",
+    "Unterminated string starting at": "a text that begins here has no end",
+}
+"""What Python's decoder says, in plain words."""
+
+
 class _Text:
     """A JSON text as UTF-8, and a place in it. Only one value of it is decoded at a time."""
 
@@ -102,7 +115,7 @@ class _Text:
                 if not whole and (size < LONGEST_ROW or _is_cut(error)):
                     continue
                 self._at += len(text[: error.pos].encode())
-                self.fail(error.msg)
+                self.fail(_PLAIN.get(error.msg, error.msg))
             except RecursionError:
                 self.fail("It is nested too deeply")
             except ValueError as error:  # NaN, or a number of thousands of digits

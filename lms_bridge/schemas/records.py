@@ -102,7 +102,7 @@ class Translations(fields.Dict):
 
 
 class Seats(StrictInteger):
-    example = "is not a whole number such as 20; leave it empty where there is no limit"
+    example = "; ".join((StrictInteger.example, "leave it empty where there is no limit"))
 
 
 class OfferingSchema(LocalSchema):

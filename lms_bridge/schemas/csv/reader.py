@@ -376,6 +376,8 @@ def _refused(
 
 
 def _plain(error: csv.Error, delimiter: str) -> str:
+    if "unexpected end" in str(error):
+        return "a quotation mark is not closed"
     if "expected after" in str(error):
         return "a quotation mark ends inside a cell: double quotation marks that belong to the text"
     return re.sub(r"[^\w ',\"]", "", str(error))
