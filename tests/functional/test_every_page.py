@@ -20,8 +20,8 @@ PEOPLE = ("", "learner", "operator")
 SIDES = {"en": "ltr", "ar": "rtl"}
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=320, height=640)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-NAMES = frozenset({"bridge", "lms_bridge", "iCalendar", "Africa", "Nairobi", "account"})
-"""Names of the product, a format, a time zone and a column of a file."""
+NAMES = frozenset({"bridge", "lms_bridge", "Moodle", "iCalendar", "Africa", "Nairobi", "account"})
+"""Names of the product, an LMS, a format, a time zone and a column of a file."""
 AXE = """async rules => (await axe.run(document, {
   runOnly: rules, resultTypes: ["violations"], elementRef: false,
 })).violations.map(each => `${each.id}: ${each.nodes[0].html.slice(0, 160)}`)"""

@@ -33,7 +33,7 @@ def test_an_account_is_made_and_ended_on_the_command_line(
     browser.post(link, headers={"Origin": world.address}, timeout=120)
     assert browser.get(f"{world.address}/account", timeout=120).status_code == 200
     assert "no longer" in cli("account", "revoke", "1", "reviewer")
-    assert "Its roles are: none" in cli("account", "revoke", "1", "reviewer", code=2)
+    assert "The account has no role" in cli("account", "revoke", "1", "reviewer", code=2)
     cli("account", "disable", "1")
     assert browser.get(f"{world.address}/account", timeout=120).status_code == 401
     assert "disabled" in cli("account", "link", "1", code=2)
