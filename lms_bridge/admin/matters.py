@@ -80,7 +80,7 @@ def message_of(found: Sequence[Finding], *, stopped: bool, failure: str = "") ->
     if not parts:
         return "Nothing is wrong."
     wrong = failure or is_wrong(found, stopped=stopped)
-    lead = "Something is wrong" if wrong else "Nothing failed, but people have to decide"
+    lead = "Something is wrong" if wrong else "People have to decide"
     return f"{lead}: {', '.join(parts)}."
 
 

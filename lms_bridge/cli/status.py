@@ -15,7 +15,7 @@ from lms_bridge.console.output import print_json, print_line, table, when
 from lms_bridge.console.session import json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
-from lms_bridge.store.attention import Finding, findings
+from lms_bridge.store.attention import Finding, failed_lately, findings
 from lms_bridge.store.probe import WriteProbe
 
 _SHOWN_CENTRES = 5
@@ -33,6 +33,7 @@ def status(bridge: Bridge, ctx: click.Context, in_json: bool) -> None:
     now = utc_now()
     with bridge.database.reading() as tx:
         found = findings(tx, now)
+        lately = failed_lately(tx, now)
         clock = clock_state(tx, now, enabled=bridge.settings.clock.enabled)
     failure = WriteProbe(bridge.database).failure()
     stopped = clock == "stopped"
@@ -41,12 +42,16 @@ def status(bridge: Bridge, ctx: click.Context, in_json: bool) -> None:
     if in_json:
         state = "wrong" if wrong else "waiting" if found else "ok"
         matters = [_document(each) for each in found]
-        print_json({"status": state, "message": message, "clock": clock, "matters": matters})
+        facts = {"status": state, "message": message, "clock": clock, "matters": matters}
+        print_json({**facts, "failed_lately": lately})
     else:
         print_line(message, "red" if wrong else "yellow" if found else "green")
         if failure is not None:
             print_line(failure.remedy)
         _show(found, stopped)
+        if lately:
+            what = f"The last run failed at {_centres(lately)}. The next one may be good."
+            print_line(f"{what} See: lms-bridge run list --centre {lately[0]}", "yellow")
     if wrong or found:
         ctx.exit(session.SOME_FAILED if wrong else session.WAITS_FOR_APPROVAL)
 

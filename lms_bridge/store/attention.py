@@ -110,6 +110,13 @@ def _failing(now: datetime) -> Select[Any]:
     )
 
 
+def failed_lately(tx: Connection, now: datetime) -> list[str]:
+    """The centres that began to fail so lately that the next run may be good."""
+    since = flow_state.c.failing_since
+    query = _of_each(flow_state.c.centre, since > now - timedelta(hours=FAILING_HOURS))
+    return sorted(row[0] for row in tx.execute(query))
+
+
 def _never_ran(_: datetime) -> Select[Any]:
     return _of_each(centre.c.code, centre.c.code.not_in(select(flow_state.c.centre)))
 
