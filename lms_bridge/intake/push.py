@@ -41,9 +41,9 @@ AT_ONCE = 100
 """Rows in memory at a time, and in one transaction of a large push."""
 FIRST = 10
 """Rows of its first transaction; the next ones have as many as there is time for."""
-MOST_TOGETHER = 500
+MOST_TOGETHER = 100
 """Rows of a push that is one transaction."""
-MOST_VALUES_TOGETHER, MOST_BYTES_TOGETHER = 50_000, 2 * 1024 * 1024
+MOST_VALUES_TOGETHER, MOST_BYTES_TOGETHER = 10_000, 512 * 1024
 """And its values and bytes, for a row may be large."""
 
 
