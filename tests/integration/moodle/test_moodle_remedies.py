@@ -62,7 +62,7 @@ def test_a_stale_count_of_courses_names_its_category_and_how_to_count_anew(
     site.catalogue.categories[1].name = "{mlang en}Spectrum{mlang}{mlang fr}Spectre{mlang}"
     (answer,) = centre_of(categories=[1]).read_offerings()
     assert isinstance(answer, PageError)
-    assert "category 1 Spectrum)" in answer.error.message
+    assert "Categories: 1 Spectrum." in answer.error.message
     assert "stale" in answer.error.remedy
     assert "moodle/course:viewhiddencourses" in answer.error.remedy
 
