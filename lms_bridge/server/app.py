@@ -165,6 +165,7 @@ class App(Flask):
 def create_app(bridge: Bridge) -> Flask:
     """The pages over this bridge, which must stay open as long as they are served."""
     app = App("lms_bridge.web")
+    app.url_map.merge_slashes = False  # it would redirect to whatever host the request names
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # forms are small; routes of the API set their own
     app.jinja_env.trim_blocks = True

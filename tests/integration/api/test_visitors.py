@@ -152,3 +152,10 @@ def test_the_client_address_is_taken_from_trusted_proxies_only(
     peer: str, forwarded: str, who: str
 ) -> None:
     assert client_address(peer, forwarded, LOCAL) == who
+
+
+def test_no_redirect_leads_to_the_host_that_a_request_names(world: World) -> None:
+    for path in ("/catalogue//x", "/offerings//x/register", "/api/v1//centres"):
+        answer = world.client.get(path, headers={"Host": "evil.example"})
+        assert answer.status_code == 404, path
+        assert "Location" not in answer.headers
