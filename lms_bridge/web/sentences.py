@@ -23,8 +23,8 @@ FOLDER = Path(__file__).parent / "translations"
 WORDS = frozenset(
     {
         *("action", "completed", "damage", "error", "flow", "how", "kind", "loss", "message"),
-        *("problem", "reason", "refused", "remedy", "said", "score", "side", "state", "status"),
-        *("system", "then", "what", "when", "where", "which", "whose", "why"),
+        *("problem", "reason", "refused", "remedy", "role", "said", "score", "seen", "side"),
+        *("state", "status", "system", "then", "what", "when", "where", "which", "whose", "why"),
     }
 )
 """Names of values that are words or sentences of the code themselves: they are translated, too. Any

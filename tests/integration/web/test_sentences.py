@@ -88,6 +88,10 @@ def shown(text: str, language: str = "fr") -> str:
         ('There is no centre "A. B\'s".', "Il n’y a pas de centre « [A. B's] »."),
         ("The status of the place is enrolled.", "Le statut de la place est : admis."),
         ("The status of the place is strange.", "Le statut de la place est : <strange>."),
+        (
+            "A launch opens it now. None came yet.",
+            "Un accès l’ouvre maintenant. Il n’y en a pas encore eu.",
+        ),
         # a field, and what is wrong with it
         (
             'ends_at is "3 Jan", which is not a date; and 3 more.',
