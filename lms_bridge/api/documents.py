@@ -94,7 +94,20 @@ def item_document(row: Row[Any], *, all_values: bool = False) -> dict[str, Any]:
 
 
 def hold_document(tx: Connection, row: Row[Any]) -> dict[str, Any]:
-    codes = record_codes(tx, Kind(row.kind), row.record_ids)
+    return hold_documents(tx, [row])[0]
+
+
+def hold_documents(tx: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Holds with the codes of their records, which are looked up once for each kind."""
+    ids: dict[Kind, set[int]] = {}
+    for row in rows:
+        ids.setdefault(Kind(row.kind), set()).update(row.record_ids)
+    codes = {kind: record_codes(tx, kind, of_kind) for kind, of_kind in ids.items()}
+    return [_hold_document(tx, row, codes[Kind(row.kind)]) for row in rows]
+
+
+def _hold_document(tx: Connection, row: Row[Any], known: Mapping[int, str]) -> dict[str, Any]:
+    codes = {id_: known[id_] for id_ in row.record_ids if id_ in known}
     return {
         "number": row.id,
         **{

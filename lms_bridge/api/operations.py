@@ -12,7 +12,12 @@ from lms_bridge.api import queries
 from lms_bridge.api.auth import caller
 from lms_bridge.api.centres import no_such_centre
 from lms_bridge.api.changes import change
-from lms_bridge.api.documents import hold_document, quarantine_document, unmatched_document
+from lms_bridge.api.documents import (
+    hold_document,
+    hold_documents,
+    quarantine_document,
+    unmatched_document,
+)
 from lms_bridge.api.pagination import paged_response
 from lms_bridge.api.responses import ApiResponse, json_response
 from lms_bridge.api.route import NUMBER, route
@@ -57,7 +62,7 @@ def list_holds(params: dict[str, Any]) -> Response:
     return paged_response(
         params,
         lambda tx, before, most, reach: queries.holds(tx, params, before, most, reach),
-        lambda tx, rows: [hold_document(tx, row) for row in rows],
+        hold_documents,
     )
 
 

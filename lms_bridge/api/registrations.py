@@ -24,7 +24,8 @@ from lms_bridge.domain.lifecycle import (
     next_step,
     possible_enrolment_actions,
 )
-from lms_bridge.domain.model import Centre, Kind
+from lms_bridge.domain.model import Centre, Kind, Offering
+from lms_bridge.domain.policy import Policy
 from lms_bridge.schemas.params import (
     NothingSchema,
     QuestionsSchema,
@@ -95,11 +96,14 @@ def list_registrations(params: dict[str, Any]) -> Response:
 def registration_documents(tx: Connection, rows: queries.Rows) -> list[dict[str, Any]]:
     bridge, now = the_bridge(), utc_now()
     of = offerings.offerings(tx, {row.offering_id for row in rows})
-    found: dict[int, EnrolmentPlace] = {}
-    for code in {each.centre for each in of.values()}:
-        mine = {id_: each for id_, each in of.items() if each.centre == code}
-        centre = centres.find(tx, code)
+    known = {each.code: each for each in centres.all_centres(tx)}
+    by_policy: dict[Policy, dict[int, Offering]] = {}  # most centres have the general one
+    for id_, each in of.items():
+        centre = known.get(each.centre)
         policy = bridge.policy_of(centre) if centre else bridge.settings.policy
+        by_policy.setdefault(policy, {})[id_] = each
+    found: dict[int, EnrolmentPlace] = {}
+    for policy, mine in by_policy.items():
         found |= places(tx, policy, mine, now)
     elsewhere = kept_by_academy(tx, [row.id for row in rows])
     answers = answers_of(tx, [row.id for row in rows])

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Row
 
 from lms_bridge.admin.held import Staged, staged
-from lms_bridge.api.documents import hold_document
+from lms_bridge.api.documents import hold_document, hold_documents
 from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import clean, print_json, print_line, table, when
 from lms_bridge.console.session import NUMBER, json_option, user_name, with_bridge
@@ -39,7 +39,7 @@ def list_(bridge: Bridge, centre: str, everything: bool, most: int, in_json: boo
     with bridge.database.reading() as tx:
         status = "" if everything else holds.PENDING
         rows = holds.holds(tx, centre=centre, status=status, most=most)
-        documents = [hold_document(tx, row) for row in rows] if in_json else []
+        documents = hold_documents(tx, rows) if in_json else []
     if in_json:
         print_json(documents)
     elif not rows:

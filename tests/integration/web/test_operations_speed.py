@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event, insert, select
 from lms_bridge.admin import queries, run_filters
 from lms_bridge.admin.run_filters import RunFilter
 from lms_bridge.api import queries as api_queries
+from lms_bridge.api.documents import hold_documents
 from lms_bridge.audit import FLOWS
 from lms_bridge.domain.model import (
     Centre,
@@ -27,6 +28,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.run_items import ItemFilter, count_items, items_by_number, items_page
 from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.tables import hold
 from tests.databases import BOTH
 
 NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
@@ -234,3 +236,14 @@ def test_only_old_quiet_runs_are_forgotten(database: Database) -> None:
         assert list(tx.scalars(select(run.c.id).order_by(run.c.id))) == [changed, young]
         assert runs.forget_quiet_runs(tx, NOW) == 1
         assert quiet not in tx.scalars(select(run.c.id)).all()
+
+
+def test_a_list_of_holds_asks_once_whatever_their_number(sqlite_database: Database) -> None:
+    asked: list[str] = []
+    with sqlite_database.writing() as tx:
+        row = {"kind": "enrolment", "reason": "removals", "record_ids": [1, 2], "run_id": 1}
+        tx.execute(insert(hold), [row | {"created_at": NOW} for _ in range(5)])
+        rows = tx.execute(select(hold)).all()
+        event.listen(tx, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        assert len(hold_documents(tx, rows)) == 5
+    assert len(asked) == 1
