@@ -74,12 +74,12 @@ def test_pages_of_items_show_each_once_and_failures_first_in_both_directions(
             add_item(tx, other, "other", code)
         page = items_page(tx, number, most=most)
         pages = [page]
-        while page.next:
+        while page.next and len(pages) < 9:
             page = items_page(tx, number, after=page.rows[-1].id, most=most)
             pages.append(page)
             assert page.previous
         back = [page]
-        while page.previous:
+        while page.previous and len(back) < 9:
             page = items_page(tx, number, before=page.rows[0].id, most=most)
             back.insert(0, page)
             assert page.next
