@@ -21,7 +21,7 @@ DAYS = ("starts_from", "starts_to")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FilterValue:
     """A value of a filter. ``count`` is how many offerings fit it and all other filters."""
 
     value: str
@@ -31,7 +31,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CatalogueFilters:
     """The parameters of the address, by name; an empty text means everything."""
 
     params: Mapping[str, str]
@@ -62,23 +62,23 @@ class Asked:
         return any(self.params[name] for name in ("modality", "level", "price", *DAYS))
 
 
-def asked() -> Asked:
+def asked() -> CatalogueFilters:
     """What the address asks for. A day that is none does not count."""
     params = {
         name: request.args.get(name, "").strip()[:_LONGEST] for name in ("text", *FILTERS, *DAYS)
     }
     for name in DAYS:
         params[name] = params[name] if day_of(params[name]) else ""
-    return Asked(params)
+    return CatalogueFilters(params)
 
 
 def choices(
     index: CatalogueIndex, found: Mapping[str, Mapping[str, int]], params: Mapping[str, str]
-) -> dict[str, list[Choice]]:
+) -> dict[str, list[FilterValue]]:
     """{filter: its choices} of those that fit something, and of those that are chosen."""
     return {
         name: [
-            Choice(value, label, found[name].get(value, 0), value == params[name])
+            FilterValue(value, label, found[name].get(value, 0), value == params[name])
             for value, label in _labels(index, name, found[name])
             if found[name].get(value) or (value and value == params[name])
         ]

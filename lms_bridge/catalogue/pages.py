@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.catalogue import feed_queries
 from lms_bridge.catalogue.cards import Cards
-from lms_bridge.catalogue.choices import Asked, asked, choices
+from lms_bridge.catalogue.choices import CatalogueFilters, asked, choices
 from lms_bridge.catalogue.index import OPEN_NOW, CatalogueIndex
 from lms_bridge.catalogue.jsonld import in_page
 from lms_bridge.catalogue.queries import listed_by_number, one_listed, other_dates
@@ -89,7 +89,9 @@ def show() -> str:
     )
 
 
-def _month(tx: Connection, index: CatalogueIndex, what: Asked, now: datetime) -> dict[str, Any]:
+def _month(
+    tx: Connection, index: CatalogueIndex, what: CatalogueFilters, now: datetime
+) -> dict[str, Any]:
     """The courses of the month, each on the days of its own time zone."""
     utc = zone_of("UTC")
     first = month_param(now.date())

@@ -41,7 +41,7 @@ class _Worker:
     turn: threading.Lock = field(default_factory=_turn)
 
 
-class Lines:
+class WaitingLines:
     """Jobs that wait, in a line for each sender. The lines take turns, so that nobody waits for all
     that another one sent."""
 
@@ -75,7 +75,7 @@ class Threads:
 
     def __init__(self, number: int, name: str, later: Later | None = None) -> None:
         self._later = later
-        self._jobs = Lines()
+        self._jobs = WaitingLines()
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
         self._changing = threading.Lock()

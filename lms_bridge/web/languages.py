@@ -18,7 +18,7 @@ from flask_babel import Babel, force_locale, get_locale, gettext, ngettext
 from markupsafe import Markup, escape
 
 from lms_bridge.web import sentences
-from lms_bridge.web.sentences import Kind
+from lms_bridge.web.sentences import PartKind
 
 _EXTENSION = "lms_bridge_languages"
 LANGUAGES = ("en", "ar", "es", "fr", "ru", "zh")
@@ -159,7 +159,7 @@ def is_translated(*texts: str) -> bool:
 
 
 def _is_whole(parts: sentences.Parts) -> bool:
-    return bool(parts) and all(each.kind is not Kind.ENGLISH for each in parts)
+    return bool(parts) and all(each.kind is not PartKind.ENGLISH for each in parts)
 
 
 def _parts(text: str) -> sentences.Parts:
@@ -195,16 +195,17 @@ def translated(text: str, otherwise: str = "") -> str:
         return word(otherwise)
     return (
         "".join(
-            each.text if each.kind is Kind.TEXT else _ISOLATED % each.text for each in _parts(text)
+            each.text if each.kind is PartKind.TEXT else _ISOLATED % each.text
+            for each in _parts(text)
         )
         or text
     )
 
 
 _HTML = {
-    Kind.TEXT: "%s",
-    Kind.VALUE: "<bdi>%s</bdi>",
-    Kind.ENGLISH: '<span lang="en" dir="ltr">%s</span>',
+    PartKind.TEXT: "%s",
+    PartKind.VALUE: "<bdi>%s</bdi>",
+    PartKind.ENGLISH: '<span lang="en" dir="ltr">%s</span>',
 }
 
 
@@ -213,6 +214,6 @@ def said(text: str) -> Markup:
     shown in English and marked as English."""
     found = _parts(text)
     if not found and text and language() != "en":
-        found = (sentences.Part(text, Kind.ENGLISH),)
+        found = (sentences.Part(text, PartKind.ENGLISH),)
     html = "".join(_HTML[each.kind] % escape(each.text) for each in found)
     return Markup(html) if found else escape(text)  # noqa: S704 (each part is escaped)

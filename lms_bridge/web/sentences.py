@@ -51,7 +51,7 @@ _JOINTS = {
 _ENDS = {"zh": "。"}
 
 
-class Kind(Enum):
+class PartKind(Enum):
     TEXT = "in the reader's language"
     VALUE = "a name, a number or a text of a person"
     ENGLISH = "a text of the code that has no translation"
@@ -62,7 +62,7 @@ class Part:
     """A part of a sentence."""
 
     text: str
-    kind: Kind = Kind.TEXT
+    kind: PartKind = PartKind.TEXT
 
 
 Parts = tuple[Part, ...]
@@ -181,12 +181,12 @@ class _Reader:
 
     def _value(self, name: str, value: str) -> Parts:
         if name.removesuffix("_2") not in WORDS:
-            return (Part(value, Kind.VALUE),)
+            return (Part(value, PartKind.VALUE),)
         label = _catalogue(self.language).texts.get(value.replace("_", " ").capitalize())
         if label and value.islower():
             return (Part(label[:1].lower() + label[1:]),)
         is_code = not value.isalpha() and " " not in value
-        return self.read(value) or (Part(value, Kind.VALUE if is_code else Kind.ENGLISH),)
+        return self.read(value) or (Part(value, PartKind.VALUE if is_code else PartKind.ENGLISH),)
 
     def _in_pieces(self, text: str, pieces: list[str], joint: str) -> Parts:
         """Several sentences or problems. Some entries have two sentences, so the longest row of
@@ -197,10 +197,10 @@ class _Reader:
             ends = range(begin + 1, min(begin + MOST_SENTENCES, len(pieces)) + 1)
             rows = [joint.join(pieces[begin:end]) for end in ends]
             row, known = self._longest([each for each in rows if each != text])
-            found.append(known or (Part(row, Kind.ENGLISH),))
+            found.append(known or (Part(row, PartKind.ENGLISH),))
             begin += row.count(joint) if joint == "; " else len(_SENTENCE_END.findall(row))
             begin += 1
-        if all(each.kind is Kind.ENGLISH for known in found for each in known):
+        if all(each.kind is PartKind.ENGLISH for known in found for each in known):
             return ()
         return _joined(found, self._joint(joint))
 
@@ -234,7 +234,7 @@ class _Reader:
         end = ")." if text.endswith(").") else ")"
         base, bracket, tail = text.removesuffix(end).rpartition(" (")
         if bracket and text.endswith(end) and (found := self.read(base)):
-            inside = self.read(tail) or (Part(tail, Kind.VALUE),)
+            inside = self.read(tail) or (Part(tail, PartKind.VALUE),)
             return (*found, self._joint(bracket), *inside, self._joint(end))
         return ()
 
@@ -242,9 +242,9 @@ class _Reader:
         """ "subject: message" """
         subject, _, message = text.partition(": ")
         found = self.read(message) if message else ()
-        if not found or any(each.kind is Kind.ENGLISH for each in found):
+        if not found or any(each.kind is PartKind.ENGLISH for each in found):
             return ()
-        about = self.read(subject) or (Part(subject, Kind.VALUE),)
+        about = self.read(subject) or (Part(subject, PartKind.VALUE),)
         return (*about, self._joint(": "), *found)
 
     def _by_field(self, text: str) -> Parts:
@@ -253,13 +253,13 @@ class _Reader:
         field, message, end = split.groups() if split else ("", "", "")
         for name, problem in ((field, message), ("", text.removesuffix("."))):
             if (name or end) and problem and (found := self._problem(problem)):
-                named = (Part(name, Kind.VALUE), self._joint(": ")) if name else ()
+                named = (Part(name, PartKind.VALUE), self._joint(": ")) if name else ()
                 return (*named, *found, Part(_ENDS.get(self.language, end) if end else ""))
         return ()
 
     def _problem(self, text: str) -> Parts:
         found = self._known(text) or self._with_tail(text) or self._about(text)
-        return () if any(each.kind is Kind.ENGLISH for each in found) else found
+        return () if any(each.kind is PartKind.ENGLISH for each in found) else found
 
     def _joint(self, text: str) -> Part:
         return Part(_JOINTS.get(self.language, {}).get(text, text))
@@ -269,7 +269,7 @@ def _fits(template: _Template, value: Parts, *, strict: bool) -> bool:
     """Whether a value can be meant. ``strict``: it holds no end of a sentence, since a second one
     may follow the first. A template of one or two words takes no value of several words."""
     for each in value:
-        if each.kind is not Kind.TEXT:
+        if each.kind is not PartKind.TEXT:
             if strict and _SENTENCE_END.search(each.text):
                 return False
             if template.is_short and _SEVERAL_WORDS.search(each.text):

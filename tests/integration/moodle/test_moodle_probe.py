@@ -19,7 +19,7 @@ from lms_bridge.connectors.moodle.permission_checks import (
 from lms_bridge.connectors.moodle.probe import clock
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.ports import ProbeFinding, Probes, Verdict
-from lms_bridge.web.sentences import Kind, parts
+from lms_bridge.web.sentences import PartKind, parts
 from tests.sentences import OTHERS
 
 Open = Callable[..., MoodleCentre]
@@ -189,6 +189,6 @@ def test_what_is_missing_is_said_in_each_language(
     for text in {text for one in findings for text in (one.check, one.message, one.remedy) if text}:
         found = parts(text, language)
         assert found or re.fullmatch(CAPABILITY, text), text
-        assert all(each.kind is not Kind.ENGLISH for each in found), text
-        values = [each.text for each in found if each.kind is Kind.VALUE]
+        assert all(each.kind is not PartKind.ENGLISH for each in found), text
+        values = [each.text for each in found if each.kind is PartKind.VALUE]
         assert not [each for each in values if re.search("[a-z]{3} [a-z]{2}", each)], text

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from lms_bridge.web.languages import said, set_language, translated
-from lms_bridge.web.sentences import Kind, parts
+from lms_bridge.web.sentences import PartKind, parts
 from tests.sentences import OTHERS, missing, of_room, translations
 
 ROOMS = (
@@ -71,7 +71,7 @@ def test_a_translation_has_the_values_of_the_sentence(language: str) -> None:
 
 def shown(text: str, language: str = "fr") -> str:
     """The parts of a text: values in [], English in <>."""
-    marks = {Kind.TEXT: "%s", Kind.VALUE: "[%s]", Kind.ENGLISH: "<%s>"}
+    marks = {PartKind.TEXT: "%s", PartKind.VALUE: "[%s]", PartKind.ENGLISH: "<%s>"}
     return "".join(marks[each.kind] % each.text for each in parts(text, language))
 
 
@@ -148,7 +148,7 @@ def test_a_sentence_is_known_by_its_words(text: str, french: str) -> None:
     ids=range(10),
 )
 def test_a_long_text_without_an_end_stays_english(text: str) -> None:
-    assert all(each.kind is not Kind.TEXT or len(each.text) < 40 for each in parts(text, "fr"))
+    assert all(each.kind is not PartKind.TEXT or len(each.text) < 40 for each in parts(text, "fr"))
 
 
 @pytest.mark.parametrize("language", OTHERS)
