@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -262,11 +263,21 @@ def status(word: str) -> str:
 
 
 def value(of: object) -> str:
-    """A value of a record's field, on one line, for operators."""
+    """A value of a record's field, on one line, for operators. A time is in the reader's words."""
+    if isinstance(of, str) and _MOMENT.fullmatch(of):
+        with suppress(ValueError):  # no such day
+            return day_and_time(of)
+    return _as_it_is(of)
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:00(\.0+)?)?(Z|[+-]\d\d:\d\d)")
+
+
+def _as_it_is(of: object) -> str:
     if of is None or of == "":
         return "—"
     if isinstance(of, bool):
-        return "yes" if of else "no"
+        return translated_word("yes" if of else "no")
     text = ", ".join(map(str, of)) if isinstance(of, list) else str(of)
     return redacted_text(text if len(text) <= 300 else text[:300] + " …")
 
@@ -274,7 +285,7 @@ def value(of: object) -> str:
 def given(of: object, kind: str) -> str:
     """A value of a record in quarantine, on one line. What is personal in a value of somebody's
     record is what has to be mended: it is whole, for those who may read such records."""
-    return value(of) if kind == Kind.OFFERING else str(of) or "—"
+    return _as_it_is(of) if kind == Kind.OFFERING else str(of) or "—"
 
 
 def add_to(app: Flask) -> None:

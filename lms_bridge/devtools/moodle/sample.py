@@ -78,6 +78,7 @@ def fill(site: MoodleState, size: SampleSize) -> None:
     chance = random.Random(size.seed)  # noqa: S311 - repeatable on purpose
     with site.lock:
         define_catalogue(site)
+        site.catalogue.define_field(CustomField("itu_currency", "Currency", "text"))
         courses = [_course(site, size, number, chance) for number in range(size.courses)]
         people = [_person(site, size, number, chance) for number in range(size.people)]
         _enrol(site, size, courses, people, chance)
@@ -105,6 +106,7 @@ def _course(
             "itu_modality": chance.randrange(1, 5),
             "itu_level": chance.randrange(1, 4),
             "itu_price": "150.00" if paid else "",
+            "itu_currency": "USD" if paid else "",
             "itu_publish": 1,
             "itu_regclose": start - DAY * chance.randrange(1, 15),
         },

@@ -1,0 +1,33 @@
+"""Values of records in tables of changes, as a reader sees them."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from lms_bridge.web.filters import given, value
+
+
+@pytest.mark.parametrize(
+    ("of", "shown"),
+    [
+        ("2026-03-31T07:05:00Z", '<time datetime="2026-03-31T07:05:00Z">31 мар. 2026'),
+        ("2026-03-31T10:05:00+03:00", '<time datetime="2026-03-31T07:05:00Z">31 мар. 2026'),
+        ("2026-03-31T07:05:09Z", "2026-03-31T07:05:09Z"),
+        ("2026-13-31T07:05:00Z", "2026-13-31T07:05:00Z"),
+        (True, "да"),
+        (["en", "fr"], "en, fr"),
+        (None, "—"),
+    ],
+)
+def test_a_changed_value_is_in_the_readers_words(
+    empty: FlaskClient, of: object, shown: str
+) -> None:
+    with empty.application.test_request_context("/?lang=ru"):
+        assert str(value(of)).startswith(shown)
+
+
+def test_a_value_in_quarantine_is_as_it_was_given(empty: FlaskClient) -> None:
+    with empty.application.test_request_context("/?lang=ru"):
+        assert given("2026-13-31T07:05:00Z", "offering") == "2026-13-31T07:05:00Z"
+        assert given("2026-03-31T07:05:00Z", "offering") == "2026-03-31T07:05:00Z"
