@@ -41,6 +41,7 @@ _MARK = re.compile('(: |["“(])$')
 _FIELD = re.compile(r"(?:([a-z][a-z0-9_]*(?:\.\w+)*) )?(.+?)(\.?)", re.DOTALL)
 """A field, what is wrong with it, and the end of the sentence."""
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
+_CODE = re.compile(r"([a-z_]+/[a-z_]+:[a-z_]+)")
 _SEVERAL_WORDS = re.compile(r"[^\W\d]\W* \W*[^\W\d]")
 _JOINTS = {
     "ar": {"; ": "؛ ", ", ": "، "},
@@ -163,8 +164,7 @@ class _Reader:
         )
 
     def _exact(self, text: str) -> Parts:
-        found = _catalogue(self.language).texts.get(text)
-        return (Part(found),) if found else ()
+        return tuple(_with_codes(_catalogue(self.language).texts.get(text, "")))
 
     def _known(self, text: str) -> Parts:
         return self._exact(text) or self._by_template(text, strict=True)
@@ -281,8 +281,15 @@ def _filled(translation: str, values: dict[str, Parts]) -> Iterator[Part]:
     for place, piece in enumerate(_NAME.split(translation)):
         if place % 2:
             yield from values.get(piece, ())
-        elif piece:
-            yield Part(piece)
+        else:
+            yield from _with_codes(piece)
+
+
+def _with_codes(text: str) -> Iterator[Part]:
+    """A translation, with the capabilities of an LMS in it as values."""
+    for place, piece in enumerate(_CODE.split(text)):
+        if piece:
+            yield Part(piece, PartKind.VALUE if place % 2 else PartKind.TEXT)
 
 
 def _joined(each: list[Parts], joint: Part) -> Parts:

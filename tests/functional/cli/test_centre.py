@@ -75,7 +75,7 @@ def test_all_problems_are_reported_at_once(cli: Cli) -> None:
         "policy mood: there is none",
     ):
         assert expected in result.stderr
-    assert "12 problem(s)" in result.stderr
+    assert "Problems in the settings: 12" in result.stderr
     assert cli.json("centre", "list") == []
 
 

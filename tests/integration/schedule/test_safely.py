@@ -156,7 +156,7 @@ def test_a_push_needs_its_centre_and_its_scope(world: World) -> None:
         (b"[" * 100_000, JSON, 422, "file-unreadable", "too deeply"),
         (b"[" + b"9" * 10_000 + b"]", JSON, 422, "file-unreadable", "row 1"),
         ('[{"id": "é"}]'.encode("utf-16"), JSON, 422, "wrong-encoding", "UTF-16"),
-        ('[{"id": "é"}]'.encode("latin-1"), JSON, 422, "wrong-encoding", "Latin-1"),
+        ('[{"id": "é"}]'.encode("latin-1"), JSON, 422, "wrong-encoding", "Windows-1252"),
         ("id;title\nA;é".encode("utf-16-le"), CSV, 422, "wrong-encoding", "UTF-16"),
         (b"BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR", ICS, 422, "file-unreadable", "METHOD"),
         (b"<xml/>", "application/xml", 415, "wrong-media-type", ""),

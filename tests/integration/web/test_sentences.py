@@ -151,6 +151,15 @@ def test_a_long_text_without_an_end_stays_english(text: str) -> None:
     assert all(each.kind is not PartKind.TEXT or len(each.text) < 40 for each in parts(text, "fr"))
 
 
+def test_a_capability_in_a_sentence_is_a_value() -> None:
+    found = parts("gradereport/user:view and moodle/grade:viewall", "fr")
+    assert [(each.text, each.kind) for each in found] == [
+        ("gradereport/user:view", PartKind.VALUE),
+        (" et ", PartKind.TEXT),
+        ("moodle/grade:viewall", PartKind.VALUE),
+    ]
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_value_becomes_html(empty: FlaskClient, language: str) -> None:
     with empty.application.test_request_context("/"):
