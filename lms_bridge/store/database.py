@@ -40,6 +40,7 @@ class Database:
         # As many as there were statements at once are kept aside for the next ones, and need no
         # check before each use: those to a file do not break, and a read is repeated.
         self._spare: list[PoolProxiedConnection] = []
+        self._closed = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -167,7 +168,7 @@ class Database:
             if lost:  # while nobody used it: others of then go the same way
                 return self._run_by_driver(text, parameters, writing)
             raise
-        if keeping:
+        if keeping and not self._closed:
             self._spare.append(connection)
         else:
             connection.close()
@@ -184,8 +185,11 @@ class Database:
         return connection
 
     def close(self) -> None:
+        """Ends all connections: those that a thread still uses once it has done with them."""
+        self._closed = True
         while self._spare:
             self._spare.pop().close()
+        event.listen(self.engine.pool, "checkin", lambda late, kept: late and kept.invalidate())
         self.engine.dispose()
 
 
