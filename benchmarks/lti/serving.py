@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.peers.processes import end
+
 START_SECONDS, STOP_SECONDS = 60.0, 15.0
 
 
@@ -47,6 +49,7 @@ def served(
             stdout=said,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
+            start_new_session=True,
         )
         try:
             if not _listens(process, port):
@@ -56,12 +59,7 @@ def served(
                 )
             yield Served(f"http://127.0.0.1:{port}", process.pid)
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, STOP_SECONDS)
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:

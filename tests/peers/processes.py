@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def running(
             stderr=errors,
             env={**environment, **variables},
             text=True,
+            start_new_session=True,
         )
         try:
             said = _first_line(process)
@@ -46,14 +48,21 @@ def running(
                 raise RuntimeError(f"{' '.join(command)} did not start: {told}")
             yield json.loads(said)
         finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, 60)
             if process.stdout is not None:
                 process.stdout.close()
+
+
+def end(process: subprocess.Popen[Any], seconds: float) -> None:
+    """Ends a program that has a session of its own, with those that it started: the package
+    index's Node is a program that starts the real one."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _first_line(process: subprocess.Popen[str]) -> str | None:
