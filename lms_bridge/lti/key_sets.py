@@ -208,7 +208,10 @@ class KeySets:
 
     def _await_fetch(self, of: KeysOf, kept: _Kept, useful: Useful) -> None:
         """Waits for a fetch, if there is reason for one and a place to wait."""
-        number = self._fetch_soon(of, kept, useful)
+        with kept.changed:
+            if useful(kept.keys) and self._age(kept) <= STALE_SECONDS:
+                return  # another one's fetch ended since the caller looked
+            number = self._fetch_soon(of, kept, useful)
         if number is None:
             return
         try:
