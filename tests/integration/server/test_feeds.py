@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
-import pytest
-
-from lms_bridge.server.app import create_app
 from tests.integration.api.world import World as Bridge
-from tests.integration.api.world import offering, open_world
-from tests.integration.server.world import World, served
+from tests.integration.api.world import offering
+from tests.integration.server.world import World
 
 GET = b"GET /catalogue.csv HTTP/1.1\r\nHost: x\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
-
-
-@pytest.fixture
-def bridge(sqlite_address: str) -> Iterator[Bridge]:
-    made = open_world(sqlite_address)
-    yield made
-    made.bridge.close()
-
-
-@pytest.fixture
-def world(bridge: Bridge) -> Iterator[World]:
-    with served(instead=create_app(bridge.bridge)) as made:
-        yield made
 
 
 def test_a_short_feed_is_sent_whole(world: World) -> None:

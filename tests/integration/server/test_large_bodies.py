@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
-import pytest
-
 from lms_bridge.domain.access import DataScope, Scope
-from lms_bridge.server.app import create_app
 from tests.integration.api.world import World as Bridge
-from tests.integration.api.world import open_world
-from tests.integration.server.world import PATIENT, World, served
+from tests.integration.server.world import PATIENT, World
 
 PUSH = (
     "PATCH /api/v1/centres/{centre}/schedule HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
     "Content-Type: application/json\r\nContent-Length: 900000\r\nExpect: 100-continue\r\n\r\n"
 )
-
-
-@pytest.fixture
-def bridge(sqlite_address: str) -> Iterator[Bridge]:
-    made = open_world(sqlite_address)
-    yield made
-    made.bridge.close()
-
-
-@pytest.fixture
-def world(bridge: Bridge) -> Iterator[World]:
-    with served(instead=create_app(bridge.bridge)) as made:
-        yield made
 
 
 def push(bridge: Bridge, centre: str, kind: str = "Bearer ") -> bytes:

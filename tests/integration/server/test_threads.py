@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_sender_waits_for_one_job_of_another_and_not_for_all() -> None:
     done: list[str] = []
     pool.put(lambda: _wait(go), "hostile")
     for number in range(50):
-        pool.put(lambda number=number: done.append(f"hostile {number}"), "hostile")  # type: ignore[misc]
+        pool.put(partial(done.append, f"hostile {number}"), "hostile")
     pool.put(lambda: done.append("honest"), "honest")
     pool.put(lambda: done.append("another"), "another")
     pool.put(whole.set, "hostile")

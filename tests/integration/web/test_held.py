@@ -142,9 +142,17 @@ def test_open_conflicts_stand_first_and_settled_ones_say_who_decided_what(
             line = {"record_id": record, "state": state, "fields": {"title": ["Ours", title]}}
             runs.add_items(tx, [{**of, **line, "at": NOW - timedelta(hours=at)}])
             if state == "held":
-                about = {"system": ACADEMY, "kind": Kind.OFFERING, "reason": holds.CONFLICT}
-                ids = {"record_ids": [record], "out_of": 9, "run_id": 1}
-                number, _ = holds.ask(tx, centre="EUR", at=NOW, **about, **ids)  # type: ignore[arg-type]
+                number, _ = holds.ask(
+                    tx,
+                    centre="EUR",
+                    system=ACADEMY,
+                    kind=Kind.OFFERING,
+                    reason=holds.CONFLICT,
+                    record_ids=[record],
+                    out_of=9,
+                    run_id=1,
+                    at=NOW,
+                )
                 holds.name_hold(tx, 1, ACADEMY, Kind.OFFERING, number)
                 found.append(number)
     send(either, f"/holds/{found[1]}/decision", {"decision": "keep"})
