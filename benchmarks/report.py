@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
+FAILED = "could not be measured"
 _LIBRARIES = ("lms-bridge", "sqlalchemy", "orjson", "requests", "marshmallow", "psycopg")
 
 
