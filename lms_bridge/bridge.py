@@ -246,16 +246,18 @@ class Bridge:
         return results[0]
 
     def in_turn(
-        self, centre: Centre, run: Callable[[], RunReport], aside: Aside = nullcontext
+        self, centre: Centre, run: Callable[[], RunReport], aside: Aside | None = None
     ) -> RunReport:
         """What ``run`` reports, which is tried again for some seconds while the centre is busy: the
-        run that one act asks for often goes on when the next act comes."""
+        run that one act asks for often goes on when the next act comes. With ``aside`` the request
+        waits apart from others (`lms_bridge.web.environ`), and needs no slot."""
         report = run()
         if report.status == BUSY:
-            with self.waiting.slot(centre.code) as may_wait:
+            slot = nullcontext(True) if aside else self.waiting.slot(centre.code)
+            with slot as may_wait:
                 end = time.monotonic() + self.settings.api.wait_seconds * may_wait
                 while report.status == BUSY and time.monotonic() < end:
-                    with aside():
+                    with (aside or nullcontext)():
                         time.sleep(POLL_SECONDS)
                     report = run()
         return report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 from flask import Response
 from sqlalchemy import Connection
@@ -13,7 +12,7 @@ from lms_bridge.api.auth import caller
 from lms_bridge.api.idempotency import KeyClaim
 from lms_bridge.api.problems import problem
 from lms_bridge.api.responses import JSON, ApiResponse
-from lms_bridge.bridge import Aside, Bridge, WaitingSlots
+from lms_bridge.bridge import Aside, Bridge
 from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, RetryLater, StopRun
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.sync.context import API, Asked, RunContext
@@ -34,7 +33,7 @@ BUSY_SECONDS = 30
 """``Retry-After`` while a centre is being synced."""
 
 
-def change(centre: Centre, kind: Kind, act: Act, aside: Aside = nullcontext) -> Response:
+def change(centre: Centre, kind: Kind, act: Act, aside: Aside | None = None) -> Response:
     """Makes a change in one transaction under the centre's lease, as a run of its own.
 
     Raises:
@@ -64,7 +63,7 @@ def change_in_parts(
     centre: Centre,
     kind: Kind,
     act: Callable[[RunContext], ApiResponse],
-    aside: Aside = nullcontext,
+    aside: Aside | None = None,
 ) -> Response:
     """The same for an ``act`` that makes transactions of its own. If it breaks off, what it did
     before stays, and the request may be repeated."""
@@ -131,7 +130,7 @@ def _under_lease(
     kind: Kind,
     act: _Run,
     claim: KeyClaim | None,
-    aside: Aside,
+    aside: Aside | None,
 ) -> ApiResponse:
     results: _Results = []
 
@@ -172,8 +171,3 @@ def _busy(centre: Centre) -> Overloaded:
         "Try again after the seconds that Retry-After names.",
         after=BUSY_SECONDS,
     )
-
-
-def waiting_slots() -> WaitingSlots:
-    """Those of this process."""
-    return the_bridge().waiting

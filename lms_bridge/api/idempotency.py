@@ -25,6 +25,7 @@ from lms_bridge.store import leases
 from lms_bridge.store.api_tables import kept_response
 from lms_bridge.store.rows import insert_missing
 from lms_bridge.web.access import the_bridge
+from lms_bridge.web.environ import body_of_request
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -169,8 +170,11 @@ def _request_digest() -> bytes:
         request.full_path.encode(),
         request.mimetype.encode(),
         request.headers.get("If-Match", "").encode(),
-        request.get_data(cache=True),
+        body_of_request(),
     )
-    # Each part has its length before it, so that no two requests have the same bytes.
-    framed = b"".join(b"%d:%b" % (len(part), part) for part in parts)
-    return hashlib.sha256(framed).digest()
+    hashed = hashlib.sha256()
+    for part in parts:
+        # Each part has its length before it, so that no two requests have the same bytes.
+        hashed.update(b"%d:" % len(part))
+        hashed.update(part)
+    return hashed.digest()

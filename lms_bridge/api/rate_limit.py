@@ -20,6 +20,7 @@ from lms_bridge.api import tokens
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.access import Token
 from lms_bridge.domain.errors import Overloaded
+from lms_bridge.web.environ import is_again
 from lms_bridge.web.visitors import SECONDS, AddressCounts, visitor
 
 SHARE = 20
@@ -48,7 +49,7 @@ class RateLimits:
         self._lock = threading.Lock()
 
     def count(self, token: Token, now: datetime) -> None:
-        """Counts one request of a token, and sets its ``RateLimit`` headers.
+        """Counts one request of a token once, and sets its ``RateLimit`` headers.
 
         Raises:
             Overloaded: the minute's requests are used up; ``after`` is when the next one begins.
@@ -62,8 +63,8 @@ class RateLimits:
         with mine.lock:  # one per token: a token that waits for the database delays no other
             if mine.left == 0 and mine.others > 0:
                 self._reserve(token.id, mine, limit, now)
-            allowed = mine.left > 0
-            mine.left -= allowed
+            allowed = mine.left > 0 or is_again()
+            mine.left -= allowed and not is_again()
             remaining = mine.left + mine.others
         _set_headers(limit, remaining, passed)
         if not allowed:

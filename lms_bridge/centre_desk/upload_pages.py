@@ -43,7 +43,7 @@ from lms_bridge.web.access import (
     takes_files,
     the_bridge,
 )
-from lms_bridge.web.environ import client_left
+from lms_bridge.web.environ import client_left, wait_apart
 
 MOST_ROWS = 300
 """Rows of a diff on one page; refused ones come first."""
@@ -131,6 +131,7 @@ def _upload(centre: Centre) -> Upload | None:
 
 
 def _place(upload: Upload) -> AbstractContextManager[PushPlace]:
+    wait_apart(upload.centre)
     seconds = the_bridge().settings.api.wait_seconds
     return push_place(upload.centre, f"session {upload.session}", seconds)
 
@@ -167,7 +168,7 @@ def _apply(centre: Centre, upload: Upload, state: str) -> PushReport:
         request_ = RunRequest(
             centre, bridge.policy_of(centre), (Flow.OFFERINGS,), PAGE, requested_by=actor.name
         )
-        ran = bridge.in_turn(centre, lambda: bridge.runner().run(request_, act))
+        ran = bridge.in_turn(centre, lambda: bridge.runner().run(request_, act), place.aside)
     if ran.status == BUSY:
         message = f"{centre.code} is being synced at the moment. Nothing was changed."
         raise Overloaded("centre-busy", message, "Try again in a minute.", after=60)

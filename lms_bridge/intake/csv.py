@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from io import BytesIO
+from io import RawIOBase
+from typing import Any, BinaryIO, cast
 
 from lms_bridge.domain.errors import NotUnderstood, Problem, Refused
 from lms_bridge.domain.model import Centre, Level, Modality, OfferingStatus, RegistrationType
 from lms_bridge.domain.ports import RawRecord
-from lms_bridge.intake.rows import PushedRow, bad_row, guess, without_id
+from lms_bridge.intake.rows import Octets, PushedRow, bad_row, guess, without_id
 from lms_bridge.schemas.csv.reader import CsvRow, CsvTrouble, read_offerings
 from lms_bridge.schemas.csv.tables import OFFERINGS
 from lms_bridge.schemas.csv.writer import pieces
 
 
-def read_table(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
+class _Reading(RawIOBase):
+    """Bytes as a file, without a copy of them."""
+
+    def __init__(self, octets: Octets) -> None:
+        self._left = memoryview(octets)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+
+def read_table(octets: Octets, time_zone: str) -> Iterator[PushedRow]:
     """The rows, with their numbers in a spreadsheet.
 
     Raises:
@@ -23,7 +39,7 @@ def read_table(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
     """
     encoding = cache(lambda: guess(octets))
     try:
-        for row in read_offerings(BytesIO(octets), time_zone=time_zone):
+        for row in read_offerings(cast(BinaryIO, _Reading(octets)), time_zone=time_zone):
             yield _row(row, encoding)
     except NotUnderstood as error:
         raise Refused(

@@ -10,7 +10,7 @@ from lms_bridge.domain.errors import Refused
 from lms_bridge.intake.csv import read_table
 from lms_bridge.intake.ical import read_ical
 from lms_bridge.intake.json import read_json
-from lms_bridge.intake.rows import PushedRow, weighed
+from lms_bridge.intake.rows import Octets, PushedRow, weighed
 from lms_bridge.intake.workbooks import WORKBOOKS, workbook
 
 JSON, CSV, CALENDAR = "application/json", "text/csv", "text/calendar"
@@ -23,7 +23,7 @@ MOST_UNKNOWN = MOST_ROWS
 MOST_CALENDAR_BYTES = 32 * 1024 * 1024
 """A calendar costs ten times the time of a table of its size."""
 
-_READERS: Mapping[str, Callable[[bytes, str], Iterator[PushedRow]]] = {
+_READERS: Mapping[str, Callable[[Octets, str], Iterator[PushedRow]]] = {
     JSON: read_json,
     CSV: read_table,
     CALENDAR: read_ical,
@@ -60,7 +60,7 @@ class Body:
     """``time_zone`` is that of local times in rows which name none. ``check`` is called for each
     row, and raises what ends the work. ``give_way`` is called where others may go first."""
 
-    octets: bytes
+    octets: Octets
     format: str
     time_zone: str
     check: Callable[[], None] = lambda: None

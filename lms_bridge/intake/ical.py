@@ -20,6 +20,7 @@ from lms_bridge.intake.revisions import is_superseded, newest_revisions
 from lms_bridge.intake.rows import (
     LONGEST_ROW,
     MOST_VALUES,
+    Octets,
     PushedRow,
     bad_row,
     guess,
@@ -32,6 +33,8 @@ METHODS = frozenset({"PUBLISH", "REQUEST"})
 """Both say what there is. Some programs write REQUEST where nobody is invited to anything."""
 _LINE_END = re.compile(rb"(?<!\r)\r*\n(?![ \t])")
 _FOLD = re.compile(rb"(?<!\r)\r*\n[ \t]")
+_OLD_LINE_END, _OLD_FOLD = re.compile(rb"\r(?![ \t])"), re.compile(rb"\r[ \t]")
+"""Those of old programs, which know no line feed."""
 _COMPONENTS = ComponentFactory()
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = re.compile(r"[ \t]+")
@@ -44,7 +47,7 @@ MOST_PARTS = 16
 _CUT_OFF = Problem("", "cut-off", "has no end: the next event begins, or the file ends")
 
 
-def read_ical(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
+def read_ical(octets: Octets, time_zone: str) -> Iterator[PushedRow]:
     """The events, numbered from 1.
 
     Raises:
@@ -199,26 +202,26 @@ def _unreadable(octets: bytes, event: Component) -> Problem | None:
     return None
 
 
-def _content_lines(octets: bytes) -> Iterator[bytes]:
+def _content_lines(octets: Octets) -> Iterator[bytes]:
     """Content lines, each with its folds (section 3.1) joined before it is decoded: not every
     program folds between characters."""
-    if b"\n" not in octets:
-        octets = octets.replace(b"\r", b"\n")
-    start = len(_MARK) if octets.startswith(_MARK) else 0
-    for number, end in enumerate(_LINE_END.finditer(octets)):
+    is_old = octets.find(b"\n") < 0
+    line_end, fold = (_OLD_LINE_END, _OLD_FOLD) if is_old else (_LINE_END, _FOLD)
+    start = len(_MARK) if octets[: len(_MARK)] == _MARK else 0
+    for number, end in enumerate(line_end.finditer(octets)):
         if number > MOST_LINES:
             raise _too_many_lines()
         if end.start() > start:
-            yield _unfolded(octets, start, end.start())
+            yield fold.sub(b"", _folded(octets, start, end.start()))
         start = end.end()
     if octets[start : start + LONGEST_ROW].strip():
-        yield _unfolded(octets, start, len(octets))
+        yield fold.sub(b"", _folded(octets, start, len(octets)))
 
 
-def _unfolded(octets: bytes, start: int, end: int) -> bytes:
+def _folded(octets: Octets, start: int, end: int) -> bytes:
     if end - start > 2 * LONGEST_ROW:  # each fold takes room, too
         raise row_too_long("A line with its folds")
-    return _FOLD.sub(b"", octets[start:end])
+    return octets[start:end]
 
 
 def _too_many_lines() -> Refused:

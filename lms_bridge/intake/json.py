@@ -15,10 +15,12 @@ from typing import Any, NoReturn
 from lms_bridge.domain.errors import Problem, Refused
 from lms_bridge.intake.rows import (
     LONGEST_ROW,
+    Octets,
     PushedRow,
     bad_row,
     guess,
     is_utf8,
+    line_at,
     line_of_first_bad,
     row_too_long,
     without_id,
@@ -29,7 +31,7 @@ LIST = "offerings"
 _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
-def read_json(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
+def read_json(octets: Octets, time_zone: str) -> Iterator[PushedRow]:
     """The rows; local times are meant in their own zone or, by the schema, in the centre's.
 
     Raises:
@@ -59,7 +61,7 @@ def read_json(octets: bytes, time_zone: str) -> Iterator[PushedRow]:
     text.end()
 
 
-def _checked(octets: bytes) -> bytes:
+def _checked(octets: Octets) -> Octets:
     if not is_utf8(octets):
         line, likely = line_of_first_bad(octets), guess(octets)
         raise Refused(
@@ -68,7 +70,7 @@ def _checked(octets: bytes) -> bytes:
             f"{likely}. Nothing was changed.",
             "Write it as UTF-8.",
         )
-    if b"\x00" in octets:
+    if octets.find(b"\x00") >= 0:
         likely = guess(octets)
         raise Refused(
             "wrong-encoding",
@@ -98,9 +100,10 @@ _PLAIN = {
 class _Text:
     """A JSON text as UTF-8, and a place in it. Only one value of it is decoded at a time."""
 
-    def __init__(self, octets: bytes) -> None:
+    def __init__(self, octets: Octets) -> None:
         self._octets = octets
-        self._at = len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0
+        mark = len(codecs.BOM_UTF8)
+        self._at = mark if octets[:mark] == codecs.BOM_UTF8 else 0
         self._decoder = json.JSONDecoder(parse_constant=_no_constant)
         self.row = 0
 
@@ -127,7 +130,7 @@ class _Text:
 
     def next_is(self, mark: str) -> bool:
         self._skip()
-        if not self._octets.startswith(mark.encode(), self._at):
+        if self._octets[self._at : self._at + 1] != mark.encode():
             return False
         self._at += 1
         return True
@@ -142,7 +145,7 @@ class _Text:
             self.fail("Something follows after the end")
 
     def fail(self, why: str) -> NoReturn:
-        line = self._octets.count(b"\n", 0, self._at) + 1
+        line = line_at(self._octets, self._at)
         begins = self._octets.rfind(b"\n", 0, self._at) + 1
         column = len(self._octets[begins : self._at].decode("utf-8-sig", "ignore")) + 1
         message = f"The JSON is broken at line {line}, column {column}: {why}. Nothing was changed."

@@ -1,7 +1,8 @@
 """Which pushes are read and applied now: few at once, in turns, and what ends one.
 
-A push that works for long lets others go first whenever they wait. So nobody waits for the end of
-another centre's largest schedule, and the centre that was at work least lately goes first.
+A push has a place once all of it is here. If it works for long, it lets others go first whenever
+they wait. So nobody waits for the end of another centre's largest schedule, and the centre that was
+at work least lately goes first.
 """
 
 from __future__ import annotations
@@ -11,13 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lms_bridge.api.changes import waiting_slots
 from lms_bridge.domain.errors import Overloaded
 
 MOST_AT_ONCE = 2
 """Pushes that a process works at at once: the others' requests need its time, too."""
-MOST_BEGUN = 4
-"""Those at work, and those that let others go first. All of them are in memory."""
 TURN_SECONDS = 0.5
 """How long a push works before it lets others go first."""
 AFTER_SECONDS = 10
@@ -85,19 +83,21 @@ class _Places:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._begun: list[PushPlace] = []
+        """At most one of each centre and token."""
         self._at_work: list[PushPlace] = []
         self._waiting: list[PushPlace] = []
         self._last: dict[str, float] = {}
         """When a centre was at work last."""
 
     def begin(self, place: PushPlace, seconds: float) -> bool:
-        """Waits so long for a place. Returns whether there was one."""
+        """Waits so long until no push of the same centre or token is begun, and then for a turn.
+        Returns whether it may work."""
         with self._changed:
-            began = self._wait(place, seconds)
-            if began:
-                self._begun.append(place)
-            self._changed.notify_all()
-        return began
+            if not self._changed.wait_for(lambda: self._is_alone(place), seconds):
+                return False
+            self._begun.append(place)
+            self._await_turn(place)
+        return True
 
     def leave(self, place: PushPlace) -> None:
         with self._changed:
@@ -107,8 +107,7 @@ class _Places:
 
     def go_on(self, place: PushPlace) -> None:
         with self._changed:
-            self._wait(place, None)
-            self._changed.notify_all()
+            self._await_turn(place)
 
     def end(self, place: PushPlace) -> None:
         with self._changed:
@@ -118,30 +117,23 @@ class _Places:
     def is_wanted(self) -> bool:
         """Whether a push waits that could work now, were a place free."""
         with self._changed:
-            return any(map(self._may_work, self._waiting))
+            return bool(self._waiting)
 
-    def _wait(self, place: PushPlace, seconds: float | None) -> bool:
+    def _await_turn(self, place: PushPlace) -> None:
+        """Its end is near: each push that goes first has a turn."""
         self._waiting.append(place)
-        try:
-            came = self._changed.wait_for(lambda: self._is_next(place), seconds)
-        finally:
-            self._waiting.remove(place)
-        if came:
-            self._at_work.append(place)
-            place.since = time.monotonic()
-        return came
+        self._changed.wait_for(lambda: self._is_next(place))
+        self._waiting.remove(place)
+        self._at_work.append(place)
+        place.since = time.monotonic()
+        self._changed.notify_all()
 
     def _is_next(self, place: PushPlace) -> bool:
-        if len(self._at_work) >= MOST_AT_ONCE:
-            return False
-        ready = filter(self._may_work, self._waiting)
-        return place is min(ready, key=lambda each: self._last.get(each.centre, 0.0), default=None)
+        first = min(self._waiting, key=lambda each: self._last.get(each.centre, 0.0))
+        return len(self._at_work) < MOST_AT_ONCE and first is place
 
-    def _may_work(self, place: PushPlace) -> bool:
-        if place in self._begun:
-            return True
-        alike = any(_are_alike(place, other) for other in self._begun)
-        return len(self._begun) < MOST_BEGUN and not alike
+    def _is_alone(self, place: PushPlace) -> bool:
+        return not any(_are_alike(place, other) for other in self._begun)
 
 
 def _are_alike(one: PushPlace, other: PushPlace) -> bool:
@@ -156,18 +148,17 @@ def push_place(centre: str, token: str, wait_seconds: float) -> Iterator[PushPla
     """A place for a push of one centre by one token, for as long as the block lasts.
 
     Raises:
-        Overloaded: until the end of the wait, another push of this centre or by this token was
-            being read, or others had all places.
+        Overloaded: until the end of the wait, another push of this centre or by this token was at
+            work.
     """
     place = PushPlace(centre, token)
-    with waiting_slots().slot(centre) as may_wait:
-        if not _places.begin(place, wait_seconds * may_wait):
-            raise Overloaded(
-                "push-waits",
-                "Other pushes are being read at the moment. Nothing was changed.",
-                "Send it again after the seconds that Retry-After names.",
-                after=AFTER_SECONDS,
-            )
+    if not _places.begin(place, wait_seconds):
+        raise Overloaded(
+            "push-waits",
+            "Other pushes are being read at the moment. Nothing was changed.",
+            "Send it again after the seconds that Retry-After names.",
+            after=AFTER_SECONDS,
+        )
     try:
         yield place
     finally:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from lms_bridge.intake.rows import Octets
+
 _LINE = re.compile(
     rb"^(BEGIN:VEVENT|BEGIN:VTODO|UID[;:][^\r\n]*|SEQUENCE:\d{1,9})", re.MULTILINE | re.IGNORECASE
 )
 
 
-def newest_revisions(octets: bytes) -> Mapping[bytes, int]:
+def newest_revisions(octets: Octets) -> Mapping[bytes, int]:
     """{line with the UID: its highest SEQUENCE} of the events that come in different revisions."""
     found: dict[bytes, set[int]] = {}
     twice: set[bytes] = set()

@@ -51,7 +51,7 @@ from lms_bridge.sync.context import RunContext, dry_run_of
 from lms_bridge.sync.enrolment_actions import register
 from lms_bridge.sync.offering_actions import changed_meanwhile
 from lms_bridge.web.access import the_bridge
-from lms_bridge.web.environ import await_body, client_left
+from lms_bridge.web.environ import body_of_request, client_left, wait_apart
 
 _TAG = "schedule"
 _MEDIA = {
@@ -143,12 +143,11 @@ def _add(method: str, name: str, meaning: str) -> None:
         with bridge.database.reading() as tx:
             centre = caller().centre_in_scope(tx, code, no_such_centre())
         token = caller().require_token().prefix
-        await_body()  # nobody has a place while it comes in
+        wait_apart(centre.code)  # nobody has a place while the body comes in
         with push_place(centre.code, token, bridge.settings.api.wait_seconds) as place:
             watch = WorkDeadline(bridge.settings.api.push_seconds, client_left)
-            octets = request.get_data(cache=True)
             body = Body(
-                octets,
+                body_of_request(),
                 request.mimetype,
                 centre.time_zone,
                 watch.check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Any
 
 from marshmallow import RAISE, fields, post_load
@@ -14,12 +15,15 @@ from lms_bridge.domain.model import Meeting
 from lms_bridge.schemas.fields import Zone
 from lms_bridge.schemas.records import MeetingSchema, OfferingSchema
 
+Octets = bytes | mmap
+"""A file in memory, or one on disk that is looked at in pieces."""
+
 # The likely encoding of bytes that are not UTF-8 is reported, never used.
 
 _LOOK = 65_536
 
 
-def guess(octets: bytes) -> str:
+def guess(octets: Octets) -> str:
     """The likely name of the encoding of bytes that are not UTF-8, for a person."""
     start = octets[:_LOOK]
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or start.count(0) > len(start) // 8:
@@ -27,11 +31,11 @@ def guess(octets: bytes) -> str:
     return "Windows-1252"  # which has the letters of Latin-1, too
 
 
-def is_utf8(octets: bytes) -> bool:
+def is_utf8(octets: Octets) -> bool:
     return _first_bad(octets) == len(octets)
 
 
-def _first_bad(octets: bytes) -> int:
+def _first_bad(octets: Octets) -> int:
     """The position of the first byte that is not UTF-8, or the length. The text is never decoded as
     a whole, since it may take four times the memory of its bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -45,8 +49,14 @@ def _first_bad(octets: bytes) -> int:
     return len(octets)
 
 
-def line_of_first_bad(octets: bytes) -> int:
-    return octets.count(b"\n", 0, _first_bad(octets)) + 1
+def line_of_first_bad(octets: Octets) -> int:
+    return line_at(octets, _first_bad(octets))
+
+
+def line_at(octets: Octets, position: int) -> int:
+    """The number of the line there, from 1."""
+    starts = range(0, position, _LOOK)
+    return 1 + sum(octets[at : min(at + _LOOK, position)].count(b"\n") for at in starts)
 
 
 # The work for one row is bounded before it begins.

@@ -249,6 +249,7 @@ def limits_of(settings: Settings) -> ServerLimits:
         rate=web.least_rate,
         connections=web.connections,
         forwarders=networks(web.proxy_protocol_from),
+        proxies=networks(web.trusted_proxies),
     )
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lms_bridge.server.limits import BLOCK, HIGH, LINGER, LOW, WINDOW
@@ -62,8 +63,10 @@ class Connection:
         self._read(True)
 
     def come_from(self, peer: tuple[str, int]) -> None:
-        """``group`` is who shares what one address may take."""
+        """``group`` is who shares what one address may take. ``visitor`` is whom the request at
+        work comes from, as its proxy names them."""
         self.peer, self.group = peer, client_address(peer[0], "", ())
+        self.visitor = self.group
 
     # ---- receiving, in the loop's thread ------------------------------------------------------
 
@@ -169,21 +172,29 @@ class Connection:
         if not request.complete:
             self._read(False)
         self.busy, self._stage, self.deadline = True, Stage.WORK, math.inf
+        proxies = self.server.limits.proxies
+        if proxies:
+            forwarded = request.joined(b"x-forwarded-for")
+            self.visitor = client_address(self.peer[0], forwarded, proxies)
         self.server.work(self, request)
 
-    def admit(self, request: ReceivedRequest, most: int, sender: str) -> None:
-        """Receives the rest of a large body of so many bytes at most, which the application wants.
+    def admit(self, request: ReceivedRequest, most: int, sender: str, *, apart: bool) -> None:
+        """Receives the rest of a body of so many bytes at most, which the application wants, and
+        has it run again. ``apart``: it waits then, and no other request may wait for it.
 
         One sender has no more than its share of them at once. ``sender`` is who the application
         says that it is; "" is whoever has this address.
         """
         if self.closed:
+            self.give_share()
             return
-        request.admitted, request.most = True, most
+        request.admitted, request.most, request.apart = True, most, apart
         if request.size > most:
             self._dispatch(request)
-        elif not self.server.take_share(self, sender):
+        elif not (self.has_share or self.server.take_share(self, sender)):
             self.refuse(503)
+        elif request.complete:
+            self._dispatch(request)
         else:
             self.busy, self._moved, self.deadline = False, 0, now() + WINDOW
             if request.expects:
@@ -231,14 +242,24 @@ class Connection:
             return True
 
     def finish(self, data: bytes, *, keep_alive: bool) -> None:
-        """Sends the last part of a response."""
+        """Sends the last part of a response. The loop gives a share back before it looks at what
+        the client sends next."""
+        if self.has_share:
+            self.server.soon(partial(self._finish, data, keep_alive=keep_alive))
+        else:
+            self._finish(data, keep_alive=keep_alive)
+
+    def _finish(self, data: bytes, *, keep_alive: bool) -> None:
         with self._lock:
             self._keep_alive = keep_alive
             self._push(data)
             self._finishing = bool(self._out)
             if self._finishing:
                 return  # the loop sends the rest, and then ends the response
-        if self._sender or not keep_alive or self.left or self.server.stopping:
+        if self.has_share:
+            self._finished()
+            return
+        if not keep_alive or self.left or self.server.stopping:
             self.server.soon(self._finished)
             return
         self.deadline = now() + self.server.limits.idle
@@ -314,6 +335,10 @@ class Connection:
             self.close()
         self._read(True)
 
+    @property
+    def has_share(self) -> bool:
+        return self._sender is not None
+
     def take_share(self, sender: str) -> None:
         self._sender = sender
 
@@ -338,10 +363,17 @@ class Connection:
             self._sock.close()
             self._out.clear()
             parked, self._parked = self._parked, None
+            at_work = self.busy and not self._finishing
         if parked is not None:
             self.server.stream(parked, self)  # which finds that the connection is closed
         for request in (self._parser.current, *self._parser.ready):
             if request is not None:
                 request.discard()
-        self.give_share()
+        if not at_work:  # else its request has the share until it ends
+            self.give_share()
         self.server.forget(self)
+
+    def abandon(self) -> None:
+        """Closes what no thread works for any more."""
+        self.close()
+        self.give_share()

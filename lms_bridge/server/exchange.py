@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from email.utils import formatdate
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -22,7 +22,14 @@ from lms_bridge.server.limits import BLOCK, SMALL
 from lms_bridge.server.received import ReceivedRequest
 from lms_bridge.server.refusals import refusal
 from lms_bridge.store.failures import storage_failure
-from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES, SENDER
+from lms_bridge.web.environ import (
+    BODY_FILE,
+    CLIENT_LEFT,
+    IS_AGAIN,
+    MOST_BYTES,
+    SENDER,
+    WAIT_APART,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -36,8 +43,16 @@ _log = structlog.get_logger(__name__)
 
 
 class BodyWanted(BaseException):
-    """The application reads a body that is not here yet: it is run again when it is. No handler
-    of errors may see this."""
+    """The application reads a body that is not here yet, or wants to wait ``apart`` from other
+    requests: it is run again when it can go on. No handler of errors may see this."""
+
+    def __init__(self, *, apart: bool = False) -> None:
+        super().__init__()
+        self.apart = apart
+
+
+def _wait_apart() -> None:
+    raise BodyWanted(apart=True)
 
 
 class _AwaitedBody:
@@ -96,6 +111,7 @@ class Exchange:
     def run(self) -> None:
         if self._connection.closed:  # its client did not wait for a thread
             self._end()
+            self._server.soon(self._connection.abandon)
             return
         self._go(self._context.run(self._run))
 
@@ -107,8 +123,9 @@ class Exchange:
             self._server.stream(job, self._connection)
 
     def _run(self) -> Next:
-        environ = self._environ()
+        environ: WSGIEnvironment = {}
         try:
+            environ = self._environ()
             result = self._server.application(environ, self._start)
             self._close = getattr(result, "close", None)
             if isinstance(result, list):
@@ -116,9 +133,10 @@ class Exchange:
             else:  # it is made while it is sent, by other threads
                 self._pieces = iter(result)
                 return Next.BEGIN
-        except BodyWanted:
+        except BodyWanted as wanted:
             most, sender = int(environ.get(MOST_BYTES, SMALL)), str(environ.get(SENDER, ""))
-            self._server.soon(lambda: self._connection.admit(self._request, most, sender))
+            admit = partial(self._connection.admit, self._request, most, sender)
+            self._server.soon(partial(admit, apart=wanted.apart))
         except Exception as error:
             self._fail(error)
         return Next.NOTHING
@@ -149,9 +167,16 @@ class Exchange:
             if key:
                 text = value.decode("latin-1")
                 environ[key] = f"{environ[key]},{text}" if key in environ else text
+        if not request.apart:
+            environ[WAIT_APART] = _wait_apart
+        if request.admitted:
+            environ[IS_AGAIN] = True
         if request.complete or request.admitted:
             body = request.body()
-            environ["wsgi.input"] = BytesIO(body) if isinstance(body, bytes) else body
+            if isinstance(body, bytes):
+                environ["wsgi.input"] = BytesIO(body)
+            else:
+                environ["wsgi.input"] = environ[BODY_FILE] = body
             if request.length is None:
                 environ.pop("HTTP_TRANSFER_ENCODING", None)
                 environ["CONTENT_LENGTH"] = str(request.size)
@@ -256,7 +281,7 @@ class Exchange:
         except Exception as error:  # the response is begun: only its end can be withheld
             _log.error("stream failed", error=type(error).__name__, exc_info=error)
         self._end()
-        self._server.soon(connection.close)
+        self._server.soon(connection.abandon)
         return Next.NOTHING
 
     def _end(self) -> None:

@@ -25,9 +25,10 @@ LINGER = 2.0
 class ServerLimits:
     """``head``, ``body`` and ``idle`` are seconds: for the headers, for a body of a form, and
     between two requests. ``rate`` is the least bytes in a second, in both directions, of all that
-    is larger. ``large`` is how many large bodies are received at once, ``share`` how many of them
-    of one sender. ``waiting`` is how many requests of one address wait for a thread. ``in_turn``: a
-    short request is begun when the one before it is done."""
+    is larger. ``large`` is how many requests have a large body, or wait apart from the others, at
+    once; ``share`` is how many of them one sender may have. ``waiting`` is how many requests of one
+    address wait for a thread. ``in_turn``: a short request is begun when the one before it is done.
+    """
 
     threads: int = 8
     in_turn: bool = False
@@ -37,8 +38,10 @@ class ServerLimits:
     rate: int = 4096
     connections: int = 4096
     large: int = 32
-    share: int = 2
+    share: int = 4
     waiting: int = 1024
     stop: float = 5.0
     forwarders: tuple[Network, ...] = ()
     """Those that begin each connection with a PROXY header."""
+    proxies: tuple[Network, ...] = ()
+    """Those that are believed about whom a request comes from."""

@@ -70,6 +70,7 @@ class HttpServer:
             selector.before = self._requests.wait_for_short
         self.environ[LET_OTHERS_BEGIN] = self._requests.let_others_begin
         self._large = Threads(limits.threads, "large bodies")
+        self._apart = Threads(limits.large, "waiting")  # as many as may be there at once
         self._streams = Threads(max(1, limits.threads // 4), "streams")  # they work without a pause
         self._connections: set[Connection] = set()
         self._peers: Counter[str] = Counter()
@@ -87,7 +88,7 @@ class HttpServer:
         self.loop.run_forever()
         for each in list(self._connections):
             each.close()
-        for threads in (self._requests, self._large, self._streams):
+        for threads in (self._requests, self._large, self._apart, self._streams):
             threads.end()
         self.loop.close()
 
@@ -171,21 +172,27 @@ class HttpServer:
     # ---- work -----------------------------------------------------------------------------------
 
     def work(self, connection: Connection, request: ReceivedRequest) -> None:
-        """Has a thread answer. Large bodies have threads of their own, since they take longest."""
-        threads = self._large if request.admitted else self._requests
-        if not request.admitted and threads.waiting(connection.group) >= self.limits.waiting:
+        """Has a thread answer. Large bodies have threads of their own, since they take longest; so
+        have those that wait for each other."""
+        threads = self._requests
+        if connection.has_share:
+            threads = self._apart if request.apart else self._large
+        elif threads.waiting(connection.visitor) >= self.limits.waiting:
             connection.refuse(503)
             return
-        threads.put(Exchange(self, connection, request).run, connection.group)
+        threads.put(Exchange(self, connection, request).run, connection.visitor)
 
     def stream(self, job: Job, connection: Connection) -> None:
         """Has a thread go on with a long response."""
-        self._streams.put(job, connection.group)
+        self._streams.put(job, connection.visitor)
 
     def take_share(self, connection: Connection, sender: str) -> bool:
-        """Whether another large body of its sender may come in now."""
-        sender = sender or connection.group
-        if self._senders[sender] >= self.limits.share or self._senders.total() >= self.limits.large:
+        """Whether another large body of its sender may come in now. A sender that has one gets no
+        other of the last half, so that the others find some."""
+        sender = sender or connection.visitor
+        has, limits = self._senders[sender], self.limits
+        most = limits.large // 2 if has else limits.large
+        if has >= limits.share or self._senders.total() >= most:
             return False
         self._senders[sender] += 1
         connection.take_share(sender)

@@ -41,11 +41,18 @@ class ReceivedRequest:
     """Bytes of the body that are kept; more than these are refused."""
     admitted: bool = False
     """Whether the application reads a body larger than a form."""
+    apart: bool = False
+    """Whether it waits apart from all other requests."""
     _small: bytearray = field(default_factory=bytearray)
     _file: IO[bytes] | None = None
 
     def header(self, name: bytes) -> bytes:
         return next((value for known, value in self.headers if known.lower() == name), b"")
+
+    def joined(self, name: bytes) -> str:
+        """All headers of that name, as one."""
+        found = (value for known, value in self.headers if known.lower() == name)
+        return b",".join(found).decode("latin-1")
 
     @property
     def is_large(self) -> bool:

@@ -3,10 +3,13 @@ server a client never seems to leave, and the web framework's own limits hold.""
 
 from __future__ import annotations
 
+from mmap import ACCESS_READ, mmap
+
 from flask import request
 
 CLIENT_LEFT, MOST_BYTES = "lms_bridge.client_left", "lms_bridge.most_bytes"
-SENDER = "lms_bridge.sender"
+SENDER, BODY_FILE = "lms_bridge.sender", "lms_bridge.body_file"
+WAIT_APART, IS_AGAIN = "lms_bridge.wait_apart", "lms_bridge.is_again"
 LET_OTHERS_BEGIN = "lms_bridge.let_others_begin"
 
 
@@ -23,9 +26,26 @@ def allow_body(most: int, sender: str = "") -> None:
     request.environ[SENDER] = sender
 
 
-def await_body() -> None:
-    """Has a large body received now, and not while this request holds something."""
-    request.environ["wsgi.input"].read(0)
+def wait_apart(sender: str) -> None:
+    """Has this request carried out from its beginning, by a thread that no other request waits for,
+    once all of its body is here. ``sender`` is as in ``allow_body``, where nobody was named."""
+    request.environ.setdefault(SENDER, sender)
+    wait = request.environ.get(WAIT_APART)
+    if wait is not None:
+        wait()
+
+
+def is_again() -> bool:
+    """Whether this request is carried out from its beginning for another time."""
+    return IS_AGAIN in request.environ
+
+
+def body_of_request() -> bytes | mmap:
+    """The whole body. A large one stays in its file, so that many at once need no memory."""
+    file = request.environ.get(BODY_FILE)
+    if file is None:
+        return request.get_data(cache=True)
+    return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
 def let_others_begin() -> None:

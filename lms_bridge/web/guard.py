@@ -58,6 +58,14 @@ _OTHER_FIELDS = 64 * 1024
 """Of a form with a file, besides the file."""
 
 
+def _sender() -> str:
+    """Who shares what one sender may take: all sessions of an account are one."""
+    user = signed_in()
+    if user.account is None:
+        return f"session {user.session.number}"
+    return f"account {user.account.number}"
+
+
 def _allow_file(most: int) -> None:
     """Lets this request have a file of so many bytes; only after it is known who asks.
 
@@ -66,7 +74,7 @@ def _allow_file(most: int) -> None:
     """
     if not most:
         return
-    allow_body(most + _OTHER_FIELDS, f"session {signed_in().session.number}")
+    allow_body(most + _OTHER_FIELDS, _sender())
     if (request.content_length or 0) > most + _OTHER_FIELDS:
         raise Refused(
             "too-large",

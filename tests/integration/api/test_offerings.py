@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy import event, select, update
 
 from lms_bridge.api import queries
-from lms_bridge.api.changes import waiting_slots
 from lms_bridge.api.offerings import offering_document
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.availability import Availability
@@ -401,15 +400,15 @@ def test_a_busy_centre_does_not_block_all_threads(world: World) -> None:
     """Where nobody may wait any more, whoever comes is told so at once; others are served."""
     with world.bridge.database.writing() as tx:
         leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 600)
-    token, app = world.token(), world.client.application
+    token = world.token()
     began = time.monotonic()
-    with ExitStack() as taken, app.app_context():
-        places = [taken.enter_context(waiting_slots().slot(f"C{n}")) for n in range(10)]
+    with ExitStack() as taken:
+        places = [taken.enter_context(world.bridge.waiting.slot(f"C{n}")) for n in range(10)]
         assert places == [True] * 6 + [False] * 4  # of eight threads
         busy = world.post("/offerings/ONE-open/cancel", token)
         assert world.post("/offerings/TWO-open/cancel", token).status_code == 200
     assert (busy.status_code, busy.get_json()["code"]) == (503, "centre-busy")
     assert "Retry-After" in busy.headers
     assert time.monotonic() - began < world.bridge.settings.api.wait_seconds / 2
-    with app.app_context(), waiting_slots().slot("C1") as again:
+    with world.bridge.waiting.slot("C1") as again:
         assert again

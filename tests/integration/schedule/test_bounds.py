@@ -6,11 +6,13 @@ import json
 import threading
 import time
 import tracemalloc
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -187,6 +189,33 @@ def test_a_broken_place_far_inside_a_row_is_named() -> None:
         list(Body(rows, JSON, "UTC").rows())
 
 
+BROKEN = b'\xef\xbb\xbf[{"id":"a",\n"title":"x"},\n{"id":"b"'
+FILES = {
+    "JSON": (JSON, b'{"offerings": [%b]}' % b",".join(b'{"id":"%d"}' % n for n in range(9))),
+    "broken JSON": (JSON, BROKEN),
+    "JSON that is no UTF-8": (JSON, b'[{"id":"a",\n"title":"\xe9"}]'),
+    "CSV": (CSV, b"id,title\n" + b"".join(b'%d,"a\nb"\n' % n for n in range(5_000))),
+    "a calendar": (ICS, event(b"DESCRIPTION:one\r\n  line\nSEQUENCE:2\n")),
+    "an old calendar": (ICS, event(b"DESCRIPTION:one\n  line\n").replace(b"\n", b"\r")),
+}
+
+
+@pytest.mark.parametrize(("media", "octets"), FILES.values(), ids=FILES)
+def test_a_body_on_disk_is_read_as_one_in_memory(media: str, octets: bytes) -> None:
+    with TemporaryFile() as file:
+        file.write(octets)
+        file.flush()
+        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        found: list[object] = []
+        for body in (octets, mapped):
+            try:
+                found.append(list(Body(body, media, "UTC").rows()))
+            except Refused as error:
+                found.append(str(error))
+        assert found[0]
+        assert found[0] == found[1]
+
+
 def test_a_large_answer_goes_on_without_details(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lms_bridge.intake.report.MOST_BYTES", 1_000)
     report = PushReport("ONE", dry=True, whole=False, total=20)
@@ -210,42 +239,38 @@ def test_a_push_takes_a_place_and_others_wait(world: World) -> None:
         # A token for many centres has one place, so another's push still finds one.
         with pytest.raises(Overloaded), push_place("THREE", "a", 0.0):
             pass
-        with (
-            push_place("THREE", "c", 0.0),
-            pytest.raises(Overloaded),
-            push_place("TWO", "d", 0.0),
-        ):
-            pass
     assert one.put([row(1)]).status_code == 200
 
 
-def test_a_push_at_work_lets_a_centre_go_first_that_was_not_at_work(
-    monkeypatch: pytest.MonkeyPatch, world: World
+def test_a_centre_pushes_at_once_while_eight_others_push_without_end(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two centres push without end; a third one's push waits for no end of theirs."""
+    """It waits for a turn of theirs, and for no end. None of its pushes is refused."""
     monkeypatch.setattr(places, "TURN_SECONDS", 0.0)
-    ended, begun = threading.Event(), threading.Barrier(3)
+    ended, turns, begun = threading.Event(), Counter[str](), threading.Semaphore(0)
 
     def push_without_end(centre: str) -> None:
         watch = WorkDeadline(PATIENCE, lambda: False)
-        with app.app_context(), push_place(centre, centre, PATIENCE) as place:
-            begun.wait(PATIENCE)
+        with push_place(centre, centre, 0.0) as place:
+            begun.release()
             while not ended.is_set():
+                turns[centre] += 1
                 place.give_way(watch)
 
-    app = world.client.application
-    with ThreadPoolExecutor(2) as pool:
-        hostile = [pool.submit(push_without_end, centre) for centre in ("ONE", "TWO")]
-        begun.wait(PATIENCE)
+    hostile = [f"C{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(hostile)) as pool:
+        pushed = [pool.submit(push_without_end, centre) for centre in hostile]
         try:
-            with app.app_context():
-                for number in range(3):
-                    with push_place("THREE", str(number), PATIENCE):
-                        pass
+            for _ in hostile:
+                assert begun.acquire(timeout=PATIENCE)
+            for number in range(20):
+                with push_place("HONEST", str(number), 0.0):
+                    pass
         finally:
             ended.set()
-        for each in hostile:
+        for each in pushed:
             each.result()
+    assert turns.keys() == set(hostile)
 
 
 def test_a_push_that_waits_for_its_busy_centre_leaves_its_place(world: World) -> None:

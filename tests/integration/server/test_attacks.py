@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from lms_bridge.server.limits import WINDOW
-from tests.integration.server.world import ENDLESS, PATIENT, read_all, served
+from tests.integration.server.world import ENDLESS, PATIENCE, PATIENT, read_all, served
 
 HEAD = b"Host: x\r\n"
 POST = b"POST /form HTTP/1.1\r\n" + HEAD
@@ -165,6 +165,36 @@ def test_one_sender_has_its_share_of_large_bodies_and_no_more() -> None:
         assert world.ask(start % b"hostile").startswith(b"HTTP/1.1 503 ")
         other = stack.enter_context(world.connect(start % b"another"))
         assert other.recv(100).startswith(b"HTTP/1.1 100 Continue")
+
+
+APART = b"GET /apart HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\nConnection: close\r\n\r\n"
+
+
+def test_requests_that_wait_apart_hold_nobody_up_and_leave_places_for_others() -> None:
+    limits = replace(PATIENT, large=8, share=3)
+    with served(limits) as world, ExitStack() as stack:
+        senders = [b"hostile 1"] * 3 + [b"hostile 2", b"hostile 3", b"hostile 4", b"hostile 5"]
+        for sender in senders:
+            stack.enter_context(world.connect(APART % sender))
+            assert world.application.waiting.get(timeout=PATIENCE) == sender.decode()
+        for sender in (b"hostile 1", b"hostile 5"):
+            assert world.ask(APART % sender).startswith(b"HTTP/1.1 503 ")
+        for _ in range(3):
+            assert world.ask(APART % b"honest").endswith(b"hello")
+            assert world.hello().endswith(b"hello")
+        world.application.may_end.set()
+
+
+def test_whoever_leaves_keeps_their_share_until_the_work_for_them_has_ended() -> None:
+    limits = replace(PATIENT, large=8, share=2)
+    with served(limits) as world:
+        for _ in range(2):
+            with world.connect(APART % b"hostile"):
+                world.application.waiting.get(timeout=PATIENCE)
+        assert world.ask(APART % b"hostile").startswith(b"HTTP/1.1 503 ")
+        world.application.may_end.set()
+        while not world.ask(APART % b"hostile").endswith(b"hello"):
+            assert world.ask(APART % b"honest").endswith(b"hello")
 
 
 def test_when_all_connections_are_taken_the_idle_ones_make_room() -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ import pytest
 from lms_bridge.server import threads
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.threads import Threads
-from tests.integration.server.world import PATIENCE, served
+from lms_bridge.web.client_address import networks
+from tests.integration.server.world import PATIENCE, read_all, served
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -132,6 +134,43 @@ def test_a_sender_waits_for_one_job_of_another_and_not_for_all() -> None:
     pool.end()
     assert done[:4] == ["hostile 0", "honest", "another", "hostile 1"]
     assert len(done) == 52
+
+
+@pytest.mark.parametrize(
+    ("proxies", "status"), [("127.0.0.1", b"200"), ("", b"503"), ("192.0.2.1", b"503")]
+)
+def test_each_visitor_has_a_line_of_their_own_behind_a_proxy_that_is_configured(
+    proxies: str, status: bytes
+) -> None:
+    """One visitor asks for much and leaves. Nobody believes a proxy that is not configured."""
+    go, at_work = threading.Event(), threading.Event()
+
+    def waits(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            at_work.set()
+            go.wait(PATIENCE)
+        start("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    def asked(path: bytes, visitor: bytes) -> bytes:
+        head = b"GET %b HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.77\r\n" % path
+        return head + b"X-Forwarded-For: %b\r\nConnection: close\r\n\r\n" % visitor
+
+    limits = ServerLimits(threads=1, waiting=3, proxies=networks(proxies))
+    with served(limits, waits) as world, ExitStack() as stack:
+        stack.enter_context(world.connect(asked(b"/wait", b"198.51.100.1")))
+        assert at_work.wait(PATIENCE)
+        hostile = [world.connect(asked(b"/", b"198.51.100.1")) for _ in range(5)]
+        ready = select.select(hostile, (), (), PATIENCE)[0]
+        assert ready[0].recv(100).startswith(b"HTTP/1.1 503 ")
+        for each in hostile:
+            each.close()
+        with world.connect(asked(b"/", b"198.51.100.2")) as honest:
+            if status == b"503":
+                assert read_all(honest).startswith(b"HTTP/1.1 503 ")
+            go.set()
+            if status == b"200":
+                assert read_all(honest).startswith(b"HTTP/1.1 200 ")
 
 
 def test_an_address_has_so_many_requests_waiting_and_no_more() -> None:

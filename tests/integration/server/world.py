@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import TYPE_CHECKING
 
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
-from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES, SENDER
+from lms_bridge.web.environ import CLIENT_LEFT, MOST_BYTES, SENDER, WAIT_APART
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,12 +29,15 @@ TOLD = {"/from": "HTTP_X_FORWARDED_FOR", "/peer": "REMOTE_ADDR", "/port": "REMOT
 @dataclass
 class SmallApplication:
     """``/`` says hello, ``/form`` gives the body back, ``/push`` takes a large one with a token,
-    ``/long`` is a long response, ``/work`` works until its client leaves."""
+    ``/long`` is a long response, ``/work`` works until its client leaves, ``/apart`` waits for
+    ``may_end`` where no other request waits for it."""
 
     pieces: int = 0
     began: threading.Event = field(default_factory=threading.Event)
     saw_leaving: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+    waiting: Queue[str] = field(default_factory=Queue)
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -52,14 +56,26 @@ class SmallApplication:
         if path == "/long":
             start("200 OK", [("Content-Type", "text/plain")])
             return _Long(self)
+        if path == "/apart":
+            self._wait(environ)
         if path == "/work":
-            self.began.set()
-            while not environ[CLIENT_LEFT]():
-                threading.Event().wait(0.01)
-            self.saw_leaving.set()
+            self._work(environ)
         if path == "/defect":
             raise ValueError("a defect")
         return _said(start, "200 OK", b"hello")
+
+    def _work(self, environ: WSGIEnvironment) -> None:
+        self.began.set()
+        while not environ[CLIENT_LEFT]():
+            threading.Event().wait(0.01)
+        self.saw_leaving.set()
+
+    def _wait(self, environ: WSGIEnvironment) -> None:
+        sender = environ[SENDER] = environ["HTTP_AUTHORIZATION"]
+        if WAIT_APART in environ:
+            environ[WAIT_APART]()
+        self.waiting.put(sender)
+        self.may_end.wait(PATIENCE if sender.startswith("hostile") else 0)
 
 
 def _said(start: StartResponse, status: str, body: bytes) -> list[bytes]:
