@@ -144,8 +144,8 @@ def _decisions(tx: Connection) -> None:
     )
     tx.execute(
         text(
-            f"INSERT INTO item ({columns}) SELECT id, 'academy', 'enrolment', 1 + id % 9000, "
-            "'x', 'conflict', 'kept', '', '', started_at FROM run "
+            f"INSERT INTO item ({columns}, centre) SELECT id, 'academy', 'enrolment', "
+            "1 + id % 9000, 'x', 'conflict', 'kept', '', '', started_at, centre FROM run "
             "WHERE id % 171 = 0 AND centre <> ''"
         )
     )

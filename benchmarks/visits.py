@@ -11,6 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, insert, select
 
 from benchmarks.history import BIG, CALM, FULL, SILENT
+from lms_bridge.api.pagination import cursor
+from lms_bridge.api.tokens import add
+from lms_bridge.domain.access import EVERYTHING, TOKEN_SCOPES, DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.roles import Role
 from lms_bridge.settings import SignInSettings
@@ -22,6 +25,18 @@ from lms_bridge.web import sessions
 from tests.operators import COOKIE, sign_in
 
 OPERATOR, LEARNER, ANYBODY = "operator", "learner", "anybody"
+TOKENS = {
+    "token": EVERYTHING,
+    "token of a region": DataScope(region="africa"),
+    "token of a centre": DataScope(f"C{BIG:02}"),
+}
+READS = (
+    Scope.READ_OFFERINGS,
+    Scope.READ_ENROLMENTS,
+    Scope.READ_RESULTS,
+    Scope.READ_OPERATIONS,
+    Scope.WEBHOOKS,
+)
 _BIG, _SILENT, _CALM = f"C{BIG:02}", f"C{SILENT}", f"C{CALM}"
 
 
@@ -78,6 +93,11 @@ def browsers(app: Flask, database: Database, of: Places) -> Mapping[str, FlaskCl
             grant = {"account_id": number, "role": role, "centre": centre, "region": region}
             tx.execute(insert(account_role).values(grant))
             _enter(tx, made[role], number, None)
+        for who, reach in TOKENS.items():
+            scopes = sorted(TOKEN_SCOPES if not reach.centre else READS)
+            _, text = add(tx, purpose="Sample", reach=reach, scopes=scopes, at=utc_now(), by="x")
+            made[who] = app.test_client()
+            made[who].environ_base["HTTP_AUTHORIZATION"] = f"Bearer {text}"
     return made
 
 
@@ -96,6 +116,53 @@ def pages(of: Places) -> Iterator[tuple[str, str]]:
     yield from ((LEARNER, path) for path in ("/my", "/my/calendar"))
     public = ("/", "/health", "/training-centres", f"/training-centres/{_BIG}", "/catalogue/O-1")
     yield from ((ANYBODY, path) for path in public)
+    yield from ((who, f"/api/v1{path}") for who in TOKENS for path in _interface(of))
+    token, _, of_centre = TOKENS
+    yield from ((who, f"/api/v1{path}") for who in (token, of_centre) for path in _of_one())
+    yield from ((token, f"/api/v1{path}") for path in _of_all(of))
+
+
+def _interface(of: Places) -> Iterator[str]:
+    """Every list, with each filter that leaves little, and far behind its beginning."""
+    yield from ("/centres", "/centres?region=africa", "/centres?cycle=Sample+year", "/courses")
+    yield from ("/memberships", "/cycles", "/runs", f"/runs?centre={_BIG}")
+    yield from (f"/runs?cursor={cursor(of.run // 2)}", "/holds", "/holds?status=all")
+    yield from (
+        f"/holds?centre={_BIG}&status=rejected",
+        "/quarantine",
+        f"/quarantine?centre={_BIG}",
+    )
+    yield from ("/unmatched", f"/unmatched?centre={_BIG}&cursor={cursor(200)}")
+    mine = "/offerings?view=mine"
+    yield from ("/offerings", mine, f"{mine}&status=submitted", f"{mine}&text=course+599")
+    yield from (f"{mine}&centre={_BIG}&limit=100", f"{mine}&cursor={cursor(5_000)}")
+    yield from (f"{mine}&starts_from=2020-01-01&modality=online_self_paced", f"{mine}&level=basic")
+    for people in ("/registrations", "/results"):
+        for query in (
+            *("", f"offering={FULL}", f"learner={of.academy_id}", f"centre={_BIG}&limit=100"),
+            *(f"cursor={cursor(40_000)}", f"learner={of.academy_id}&offering={FULL}"),
+            *("modified_since=2020-01-01", "modified_since=2099-01-01"),
+            *("offering=nothing", "learner=nobody", "centre=nowhere"),
+        ):
+            yield f"{people}?{query}"
+    yield from ("/registrations?status=applied", "/registrations?status=certified")
+
+
+def _of_one() -> Iterator[str]:
+    yield from (f"/offerings/{FULL}/{each}" for each in ("history", "reports", "review"))
+    yield from (f"/centres/{_BIG}/schedule", f"/centres/{_BIG}/state")
+
+
+def _of_all(of: Places) -> Iterator[str]:
+    """What tokens of single centres or regions have little of."""
+    items = f"/runs/{of.run}/items"
+    yield from (items, f"{items}?cursor={cursor(of.item)}", f"{items}?state=failed&limit=100")
+    yield from (f"{items}?offering={FULL}", f"{items}?learner={of.academy_id}", "/roll-overs")
+    yield from (
+        "/webhooks",
+        "/webhooks/3/deliveries",
+        f"/webhooks/3/deliveries?cursor={cursor(50_000)}",
+    )
 
 
 def _runs(of: Places) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Sends mail by SMTP: sign-in links, and nothing else.
 
 A page never waits for a mail server. A few threads send, each message has one deadline, and what
-does not fit into the queue is refused at once.
+does not fit into the queue is refused at once. A message that the server did not take for a reason
+that may pass is sent again some minutes long: a link lives no longer.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -26,7 +27,7 @@ from lms_bridge.settings import MailSecurity, MailSettings
 _log = structlog.get_logger(__name__)
 MOST_WAITING = 200
 THREADS = 2
-
+MOST_TRIES, RETRY_SECONDS = 5, 120.0
 
 Prepare = Callable[[], "Mail | None"]
 
@@ -43,16 +44,24 @@ class Mail:
 class Mailer:
     """Prepares and sends messages in the background, in their order."""
 
-    def __init__(self, settings: MailSettings) -> None:
-        self._settings = settings
-        self._queue: Queue[Prepare] = Queue(MOST_WAITING)
+    def __init__(self, settings: MailSettings, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._settings, self._retry_seconds = settings, retry_seconds
+        self._queue: Queue[tuple[Prepare, int]] = Queue(MOST_WAITING)
+        self._again: list[tuple[Prepare, int]] = []
         self._lock = threading.Lock()
         self._started = False
+        self._failing = False
 
     @property
     def works(self) -> bool:
         """Whether the settings name a mail server."""
         return bool(self._settings.host)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the server could not be used when it was last needed. It is asked for every
+        request, also where there is nothing to send: so this tells nothing of anybody's account."""
+        return self._failing
 
     def send(self, prepare: Prepare) -> None:
         """Puts a message into the queue. ``prepare`` is called later, and may find that there is
@@ -62,7 +71,7 @@ class Mailer:
             Overloaded: too many messages wait.
         """
         try:
-            self._queue.put_nowait(prepare)
+            self._queue.put_nowait((prepare, 1))
         except Full:
             raise Overloaded("mail-busy", "Too many messages wait to be sent.", after=60) from None
         self._start()
@@ -70,7 +79,8 @@ class Mailer:
     @property
     def idle(self) -> bool:
         """Whether every message was sent, or could not be."""
-        return self._queue.unfinished_tasks == 0
+        with self._lock:
+            return self._queue.unfinished_tasks == 0 and not self._again
 
     def _start(self) -> None:
         with self._lock:
@@ -82,20 +92,54 @@ class Mailer:
 
     def _work(self) -> None:
         while True:
-            prepare = self._queue.get()
+            prepare, tries = self._queue.get()
             try:
-                mail = prepare()
-                if mail is not None:
-                    _hand_over(self._settings, self._message(mail))
-                    _log.info("mail sent")
-            except BridgeError as error:
-                _log.info("no mail", code=error.code)
-            except (OSError, smtplib.SMTPException, SQLAlchemyError, ValueError) as error:
-                # Neither the address nor the text: both would show who signs in, and the link.
-                code = error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else None
-                _log.warning("mail not sent", error=type(error).__name__, smtp_code=code)
+                self._deliver(self._prepared(prepare), tries)
             finally:
                 self._queue.task_done()
+
+    def _prepared(self, prepare: Prepare) -> Mail | None:
+        try:
+            return prepare()
+        except BridgeError as error:
+            _log.info("no mail", code=error.code)
+        except (SQLAlchemyError, ValueError) as error:
+            _log.warning("mail not sent", error=type(error).__name__)
+        return None
+
+    def _deliver(self, mail: Mail | None, tries: int) -> None:
+        opened = False
+        try:
+            with _opened(self._settings) as server:
+                opened, self._failing = True, False
+                if mail is not None:
+                    server.send_message(self._message(mail))
+                    _log.info("mail sent")
+        except (OSError, ValueError) as error:  # smtplib's own are among them
+            self._failing = not opened
+            code = _code_of(error)
+            # Neither the address nor the text: both would show who signs in, and the link.
+            _log.warning("mail not sent", error=type(error).__name__, smtp_code=code, tries=tries)
+            if mail is not None and (not opened or _may_pass(error, code)):
+                self._send_later(mail, tries + 1)
+
+    def _send_later(self, mail: Mail, tries: int) -> None:
+        with self._lock:
+            if tries > MOST_TRIES or len(self._again) >= MOST_WAITING:
+                return
+            self._again.append((lambda: mail, tries))
+            if len(self._again) > 1:
+                return
+        timer = threading.Timer(self._retry_seconds, self._send_again)
+        timer.daemon = True
+        timer.start()
+
+    def _send_again(self) -> None:
+        with self._lock:
+            for each in self._again:
+                with suppress(Full):
+                    self._queue.put_nowait(each)
+            self._again = []
 
     def _message(self, mail: Mail) -> EmailMessage:
         message = EmailMessage()
@@ -109,7 +153,23 @@ class Mailer:
         return message
 
 
-def _hand_over(settings: MailSettings, message: EmailMessage) -> None:
+def _code_of(error: Exception) -> int | None:
+    """What the server answered: 4xx may pass, 5xx will not (RFC 5321, section 4.2.1)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return min((code for code, _ in error.recipients.values()), default=None)
+    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else None
+
+
+def _may_pass(error: Exception, code: int | None) -> bool:
+    if code is not None:
+        return code < 500
+    lost = isinstance(error, smtplib.SMTPServerDisconnected)
+    return lost or not isinstance(error, (smtplib.SMTPException, ValueError))
+
+
+@contextmanager
+def _opened(settings: MailSettings) -> Iterator[smtplib.SMTP]:
+    """The mail server, ready for messages."""
     context = ssl.create_default_context()
     own_name = settings.sender.rpartition("@")[2]
     server: smtplib.SMTP
@@ -129,10 +189,12 @@ def _hand_over(settings: MailSettings, message: EmailMessage) -> None:
         server.connect(settings.host, settings.port)
         if settings.security is MailSecurity.STARTTLS:
             server.starttls(context=context)
+        server.ehlo_or_helo_if_needed()
         if settings.user:
             server.login(settings.user, settings.password)
-        server.send_message(message)
-        server.quit()
+        yield server
+        with suppress(OSError):  # the message is delivered: sending it again would double it
+            server.quit()
     finally:
         end.cancel()
         server.close()

@@ -318,6 +318,7 @@ def _page(status: int = 200, **values: object) -> Response:
         link_minutes=the_bridge().settings.sign_in.link_minutes,
         reference=_note("sign-in needed", status) if status >= 400 else "",
         mail_works=feature.mailer.works,
+        mail_fails=feature.mailer.failing,
         own_accounts=feature.own_accounts.work,
         provider_name=feature.provider.name if feature.provider.works else "",
         **values,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template, request
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from lms_bridge.audit import Subject
 from lms_bridge.domain.access import Scope
@@ -17,6 +17,8 @@ from lms_bridge.web.paging import SIZE, number_param
 
 pages = Blueprint("audit", __name__)
 FILTERS = ("subject", "who", "object", "since", "until")
+_SHOWN = [each for each in item.c if each is not item.c.centre]
+"""The centre is that of the run, also where no conflict is the matter."""
 
 
 @pages.get("/audit")
@@ -51,8 +53,8 @@ def decisions(
         where.append(item.c.at >= first)
     if last is not None:
         where.append(item.c.at < last + timedelta(days=1))
-    query = (
-        select(item, run.c.requested_by, run.c.trigger, run.c.centre)
+    query: Select[Any] = (
+        select(*_SHOWN, run.c.requested_by, run.c.trigger, run.c.centre)
         .join(run, run.c.id == item.c.run_id)
         .where(*where)
     )

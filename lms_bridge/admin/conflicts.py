@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_col
 
 from lms_bridge.admin.held import ListParams, Within, page_of
 from lms_bridge.store.holds import PENDING
-from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import hold
 
 _IS_CONFLICT: ColumnElement[bool] = literal_column("(item.action = 'conflict')")
@@ -19,9 +19,9 @@ _DECISION = (hold.c.status.label("hold_status"), hold.c.decided_by, hold.c.decid
 
 
 def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
-    """Those that a person has to decide about, the newest first. Rows: those of ``item``, the
-    centre, and what became of its hold."""
-    query = select(item, hold.c.centre, *_DECISION).join(hold, hold.c.id == item.c.hold_id)
+    """Those that a person has to decide about, the newest first. Rows: those of ``item``, and what
+    became of its hold."""
+    query = select(item, *_DECISION).join(hold, hold.c.id == item.c.hold_id)
     # Found as a whole, from the few holds that wait. A page would be looked for in all items.
     waiting = query.where(hold.c.status == PENDING).cte("waiting").prefix_with("MATERIALIZED")
     return tx.execute(page_of(select(waiting), waiting, waiting.c.centre, of)).all()
@@ -30,10 +30,9 @@ def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
 def settled_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
     """Those that a person decided about, or the centre's policy. Rows: as above; without a hold
     the policy decided."""
-    query = select(item, run.c.centre, *_DECISION).join(run, run.c.id == item.c.run_id)
-    query = query.outerjoin(hold, hold.c.id == item.c.hold_id)
+    query = select(item, *_DECISION).outerjoin(hold, hold.c.id == item.c.hold_id)
     query = query.where(_IS_CONFLICT, or_(item.c.hold_id.is_(None), hold.c.status != PENDING))
-    return tx.execute(page_of(query, item, run.c.centre, of)).all()
+    return tx.execute(page_of(query, item, item.c.centre, of)).all()
 
 
 def count_open(tx: Connection, within: Within, centre: str = "") -> int:

@@ -111,7 +111,7 @@ def show_one(code: str) -> str:
             raise NotFound("no-such-centre", "There is no such training centre.")
         filters = PageFilters(centre=code)
         total = count_listed(tx, filters, at)
-        offerings = listed(tx, filters, at, limit=MOST_OFFERINGS, offset=0)
+        offerings = listed(tx, filters, at, limit=MOST_OFFERINGS)
     return render_template(
         "training_centre.html",
         centre=entry,

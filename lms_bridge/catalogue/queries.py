@@ -179,7 +179,7 @@ def count_listed(
 
 
 def listed(
-    tx: Connection, filters: PageFilters, at: Moments, *, limit: int, offset: int
+    tx: Connection, filters: PageFilters, at: Moments, *, limit: int
 ) -> list[ListedOffering]:
     """Current and future offerings, the earliest first; then past ones, the latest first, if the
     visitor asks for them: a course that is over is not on offer."""
@@ -195,7 +195,6 @@ def listed(
             offering.c.id,
         )
         .limit(limit)
-        .offset(offset)
     ).all()
     return _listings(tx, rows)
 

@@ -13,10 +13,11 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.dates import zone_of
 from lms_bridge.domain.model import OfferingStatus
 from lms_bridge.store import centres as stored_centres
+from lms_bridge.store.list_pages import ListPlace
 from lms_bridge.web.access import centre_for, centres_for, needs, signed_in, the_bridge
 from lms_bridge.web.filters import OFFERING_STATUSES
 from lms_bridge.web.month import midnight, month_after, month_of, month_param, span_of
-from lms_bridge.web.paging import SIZE, Paging, page_param
+from lms_bridge.web.paging import SIZE, addresses_beside, place_param
 
 MOST = 10
 """Entries of each list on the desk: its pages show the others."""
@@ -52,7 +53,7 @@ def show(code: str) -> str:
         waiting = queries.with_people(tx, code, now, MOST) if people else ()
         back = queries.sent_back(tx, code, MOST)
         due = queries.reports_due(tx, code, now, MOST)
-        coming = queries.schedule(tx, code, ScheduleFilter(), now, limit=MOST, offset=0)[1]
+        coming = queries.schedule(tx, code, ScheduleFilter(), now, ListPlace(), most=MOST).rows
     return render_template(
         "centre_desk/desk.html",
         centre=centre,
@@ -67,17 +68,16 @@ def show(code: str) -> str:
 @pages.get("/<code>/schedule")
 @needs(Scope.READ_OFFERINGS)
 def schedule(code: str) -> str:
-    centre, page = centre_for(Scope.READ_OFFERINGS, code), page_param()
-    asked = _filter()
+    centre, asked, now = centre_for(Scope.READ_OFFERINGS, code), _filter(), utc_now()
     with the_bridge().database.reading() as tx:
-        total, rows = queries.schedule(
-            tx, code, asked, utc_now(), limit=SIZE, offset=(page - 1) * SIZE
-        )
+        total = queries.count_schedule(tx, code, asked, now)
+        page = queries.schedule(tx, code, asked, now, place_param(), most=SIZE)
     return render_template(
         "centre_desk/schedule.html",
         centre=centre,
-        rows=rows,
-        paging=Paging(page, total),
+        rows=page.rows,
+        total=total,
+        beside=addresses_beside(page),
         asked=asked,
         statuses=OFFERING_STATUSES,
         done=request.args.get("done", ""),

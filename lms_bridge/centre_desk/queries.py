@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from lms_bridge.domain.lifecycle import ENROLMENT_MOVES, EnrolmentAction, OfferingAction
 from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
 from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.list_pages import LATEST, ListPage, ListPlace, list_page
 from lms_bridge.store.review_tables import status_change
 from lms_bridge.store.tables import (
     IN_CATALOGUE,
@@ -130,10 +131,22 @@ def _listed(centre: str) -> Select[Any]:
     return select(*columns, _PUBLIC).where(offering.c.centre == centre, offering.c.listed)
 
 
+def count_schedule(tx: Connection, centre: str, asked: ScheduleFilter, now: datetime) -> int:
+    fitting = _fitting(centre, asked, now)
+    return tx.scalar(select(func.count()).select_from(fitting.subquery())) or 0
+
+
 def schedule(
-    tx: Connection, centre: str, asked: ScheduleFilter, now: datetime, *, limit: int, offset: int
-) -> tuple[int, Sequence[Row[Any]]]:
-    """How many offerings fit, and one page of them in the order of their starts."""
+    tx: Connection, centre: str, asked: ScheduleFilter, now: datetime, at: ListPlace, *, most: int
+) -> ListPage:
+    """The offerings that fit, in the order of their starts; of past ones, the latest first."""
+    start = func.coalesce(offering.c.starts_at, offering.c.ends_at, LATEST)
+    order = (start, offering.c.id)
+    fitting = _fitting(centre, asked, now)
+    return list_page(tx, fitting, order, at, most=most, falling=asked.when == "past")
+
+
+def _fitting(centre: str, asked: ScheduleFilter, now: datetime) -> Select[Any]:
     query = _listed(centre)
     if asked.text:
         query = query.where(offering.c.title.icontains(asked.text, autoescape=True))
@@ -144,10 +157,7 @@ def schedule(
         query = query.where(or_(ends.is_(None), ends >= now))
     elif asked.when == "past":
         query = query.where(ends < now)
-    total = tx.scalar(select(func.count()).select_from(query.subquery())) or 0
-    order = offering.c.starts_at.desc() if asked.when == "past" else offering.c.starts_at
-    rows = tx.execute(query.order_by(order, offering.c.id).limit(limit).offset(offset)).all()
-    return total, rows
+    return query
 
 
 MOST_IN_MONTH = 500

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime
 
 from flask import Blueprint, Response
 from flask_babel import gettext
@@ -38,13 +39,22 @@ SHOWN = IN_COURSE | {_E.REGISTERED, _E.SELECTED, _E.INVOICED}
 _OFFERING = [offering.c[each.name] for each in fields(Offering)]
 
 
-def make(database: Database, learner_id: int, by: Actor) -> str:
-    """Makes the secret of the learner's address. An earlier one no longer works."""
+def make(database: Database, learner_id: int, known: str, by: Actor) -> str:
+    """Makes the secret of the learner's address. An earlier one no longer works. ``known`` says
+    which one the reader saw: where another one is there by now, the form was sent twice, and
+    nothing is made (\"\")."""
     secret = secrets.token_urlsafe(32)
     with database.writing() as tx:
+        if mark(since(tx, learner_id)) != known:
+            return ""
         learner_calendars.keep(tx, learner_id, digest_of(secret), by.at)
         _record(tx, by, learner_id, "calendar")
     return secret
+
+
+def mark(at: datetime | None) -> str:
+    """What a form holds of the address that its reader sees."""
+    return "" if at is None else at.isoformat()
 
 
 def end(database: Database, learner_id: int, by: Actor) -> None:

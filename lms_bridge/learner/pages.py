@@ -152,7 +152,10 @@ def show_calendar() -> ResponseReturnValue:
 def make_calendar() -> ResponseReturnValue:
     """The address is shown once: the bridge keeps its hash alone."""
     bridge, learner = the_bridge(), the_learner()
-    secret = calendar.make(bridge.database, learner.number, current_actor())
+    known = request.form.get("known", "")
+    secret = calendar.make(bridge.database, learner.number, known, current_actor())
+    if not secret:
+        return _calendar_page(again=True)
     address = f"{bridge.settings.public_address}{url_for('calendars.show', secret=secret)}"
     return _calendar_page(address)
 
@@ -164,11 +167,19 @@ def end_calendar() -> ResponseReturnValue:
     return redirect(url_for("my.show_calendar"), 303)
 
 
-def _calendar_page(address: str = "") -> Response:
+def _calendar_page(address: str = "", *, again: bool = False) -> Response:
     bridge: Bridge = the_bridge()
     learner = the_learner()
     with bridge.database.reading() as tx:
         since = calendar.since(tx, learner.number)
-    page = make_response(render_template("learner/calendar.html", address=address, since=since))
+    page = make_response(
+        render_template(
+            "learner/calendar.html",
+            address=address,
+            since=since,
+            known=calendar.mark(since),
+            again=again,
+        )
+    )
     page.headers["Cache-Control"] = "no-store"
     return page

@@ -35,7 +35,7 @@ from lms_bridge.web.access import (
     the_bridge,
 )
 from lms_bridge.web.kept_forms import form_given, keeps_form
-from lms_bridge.web.paging import SIZE, Paging, number_in, page_param
+from lms_bridge.web.paging import SIZE, addresses_beside, number_in, place_param
 
 pages = Blueprint("reviews", __name__, url_prefix="/reviews", template_folder="templates")
 _ONE = "/of/<path:offering>"
@@ -60,18 +60,19 @@ def show_all() -> str:
     asked = WaitingFilter(
         **{name: request.args.get(name, "").strip()[:100] for name in WaitingFilter.__slots__}
     )
-    page, now = page_param(), utc_now()
+    now = utc_now()
     with the_bridge().database.reading() as tx:
         reach = centres_for(tx, Scope.REVIEW_OFFERINGS)
-        offset = Paging(page, 0).offset
-        total, rows = queries.waiting(tx, asked, reach, limit=SIZE, offset=offset)
+        total = queries.count_waiting(tx, asked, reach)
+        page = queries.waiting(tx, asked, reach, place_param(), most=SIZE)
         mine = [each for each in centres.all_centres(tx) if reach is None or each.code in reach]
         areas = queries.areas(tx, reach)
     return render_template(
         "review/waiting.html",
-        rows=rows,
+        rows=page.rows,
         asked=asked,
-        paging=Paging(page, total),
+        total=total,
+        beside=addresses_beside(page),
         centres=mine,
         regions=sorted({each.region for each in mine}),
         areas=areas,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, literal_column, select, union
+from sqlalchemy import Connection, Select, String, case, func, literal_column, select, union
 
 from lms_bridge.catalogue.queries import tagged
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Offering, OfferingStatus
 from lms_bridge.domain.reviews import ReportState
 from lms_bridge.store import offerings
+from lms_bridge.store.list_pages import LATEST, ListPage, ListPlace, list_page
 from lms_bridge.store.offerings import Tag
 from lms_bridge.store.review_tables import end_report, status_change
 from lms_bridge.store.tables import centre, kept_status, offering, offering_tag
@@ -49,22 +50,31 @@ _REPORTED = (
 _ACTED_ON = union(select(kept_status.c.offering_id), select(_REPORTED.c.offering_id)).subquery()
 KINDS = ("outline", "publish", "report")
 _KIND = case(
-    (offering.c.status == _S.SUBMITTED, literal_column("'outline'")),
-    (offering.c.status == _S.REVIEWED, literal_column("'publish'")),
-    (_REPORTED.c.reported_at.is_not(None), literal_column("'report'")),
+    (offering.c.status == _S.SUBMITTED, literal_column("'outline'", String)),
+    (offering.c.status == _S.REVIEWED, literal_column("'publish'", String)),
+    (_REPORTED.c.reported_at.is_not(None), literal_column("'report'", String)),
 )
+_DUE = func.coalesce(case((offering.c.status == _S.SUBMITTED, _SENT.c.deadline)), LATEST)
+_ORDER = (_DUE, _KIND, func.coalesce(offering.c.starts_at, LATEST), offering.c.id)
+
+
+def count_waiting(tx: Connection, asked: WaitingFilter, reach: Collection[str] | None) -> int:
+    return tx.scalar(_found(select(func.count()), asked, reach)) or 0
 
 
 def waiting(
-    tx: Connection, asked: WaitingFilter, reach: Collection[str] | None, *, limit: int, offset: int
-) -> tuple[int, Sequence[Row[Any]]]:
-    """(how many wait, a page of them), the nearest deadline first. ``reach``: codes of the centres;
-    None: all of them.
+    tx: Connection,
+    asked: WaitingFilter,
+    reach: Collection[str] | None,
+    at: ListPlace,
+    *,
+    most: int,
+) -> ListPage:
+    """What waits, the nearest deadline first. ``reach``: codes of the centres; None: all of them.
 
     Rows: id, code, title, status, starts_at, time_zone, the centre's code, name and region, kind,
     deadline, silence (when silence counts; None where a person decides), sent_at, reported_at.
     """
-    total = tx.scalar(_found(select(func.count()), asked, reach)) or 0
     columns = select(
         *(offering.c[name] for name in ("id", "code", "title", "status", "starts_at")),
         offering.c.time_zone,
@@ -75,10 +85,7 @@ def waiting(
         kept_status.c.deadline.label("silence"),
         *(_SENT.c.sent_at, _REPORTED.c.reported_at),
     )
-    due = case((offering.c.status == _S.SUBMITTED, _SENT.c.deadline))
-    order = (due.is_(None), due, _KIND, offering.c.starts_at, offering.c.id)
-    found = _found(columns, asked, reach).order_by(*order).limit(limit).offset(offset)
-    return total, tx.execute(found).all()
+    return list_page(tx, _found(columns, asked, reach), _ORDER, at, most=most)
 
 
 def _found(query: Select[Any], asked: WaitingFilter, reach: Collection[str] | None) -> Select[Any]:

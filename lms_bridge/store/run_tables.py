@@ -75,7 +75,8 @@ item = Table(
     words("code", 60),
     words("message", 1000),
     Column("at", Utc, nullable=False),
-    # Of a conflict: the hold that asks a person about it.
+    # Of a conflict: its centre, and the hold that asks a person about it.
+    words("centre", 40),
     Column("hold_id", Id),
     Index("ix_item_record", "kind", "record_id"),
     Index(
@@ -99,11 +100,18 @@ item = Table(
         sqlite_where=text(IS_DECISION),
         postgresql_where=text(IS_DECISION),
     ),
-    Index(
-        "ix_item_conflict",
-        "id",
-        sqlite_where=text("action = 'conflict'"),
-        postgresql_where=text("action = 'conflict'"),
+    # Conflicts of all centres, and of one.
+    *(
+        Index(
+            name,
+            *columns,
+            sqlite_where=text("action = 'conflict'"),
+            postgresql_where=text("action = 'conflict'"),
+        )
+        for name, columns in (
+            ("ix_item_conflict", ("id", "centre")),
+            ("ix_item_conflict_centre", ("centre", "id")),
+        )
     ),
 )
 

@@ -135,7 +135,7 @@ def forget_quiet_runs(tx: Connection, before: datetime) -> int:
 
 def add_items(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each row: run_id, system, kind, record_id, external_id, action, state, fields, code,
-    message, at."""
+    message, at; of a conflict also its centre."""
     if rows:
         tx.execute(insert(item), list(rows))
 

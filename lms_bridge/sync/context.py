@@ -21,6 +21,7 @@ from lms_bridge.domain.model import Centre, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.store import leases, runs
 from lms_bridge.store.database import Database
+from lms_bridge.store.holds import CONFLICT
 from lms_bridge.store.waits import Wait
 
 Item = TypeVar("Item")
@@ -200,6 +201,7 @@ class RunContext:
                 "code": error.code[:60] if error else "",
                 "message": kept_text(error) if error else "",
                 "at": self.now(),
+                "centre": self.centre.code if action == CONFLICT else "",
             }
         )
 

@@ -1,4 +1,4 @@
-"""Paging: a long list on numbered pages."""
+"""Paging: a long list on numbered pages, or on pages that begin after a row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from flask import request
+
+from lms_bridge.store.list_pages import ListPage, ListPlace
 
 SIZE = 50
 _LAST_PAGE = 100_000
@@ -60,3 +62,16 @@ def number_in(text: str, *, digits: int = 6) -> int:
 def page_param() -> int:
     """The number of the page in the query of the address; the first where it is missing."""
     return min(max(1, number_param("page")), _LAST_PAGE)
+
+
+def place_param() -> ListPlace:
+    """Where the page of a list begins or ends, by the address."""
+    return ListPlace(request.args.get("after", ""), request.args.get("before", ""))
+
+
+def addresses_beside(page: ListPage) -> tuple[str, str]:
+    """The addresses of the pages before and after one of a list; "" where there is none."""
+    return (
+        address_with(before=page.previous, after="") if page.previous else "",
+        address_with(after=page.next, before="") if page.next else "",
+    )

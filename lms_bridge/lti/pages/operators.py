@@ -8,7 +8,7 @@ import structlog
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, select
 
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound
@@ -21,36 +21,29 @@ from lms_bridge.lti.platform.storage import Rows
 from lms_bridge.lti.refusals import NOBODY
 from lms_bridge.lti.registrations import LtiRegistration, PersonId, Privacy, Side, Status
 from lms_bridge.store import centres
+from lms_bridge.store.list_pages import ListPage, ListPlace, list_page
 from lms_bridge.store.lti_tables import line_item, registration, resource
 from lms_bridge.store.offerings import offerings_by_code
 from lms_bridge.store.tables import centre, offering
 from lms_bridge.web.access import current_actor, needs, the_bridge
-from lms_bridge.web.paging import SIZE, Paging, page_param
+from lms_bridge.web.paging import SIZE, addresses_beside, place_param
 
 MOST_OFFERINGS = 500
 
 
-def count_connections(tx: Connection) -> int:
-    return tx.scalar(select(func.count()).select_from(registration)) or 0
-
-
-def listed_connections(tx: Connection, *, limit: int, offset: int) -> Rows:
+def listed_connections(tx: Connection, at: ListPlace, *, most: int) -> ListPage:
     """All columns of the connections, and ``centre_name``: those that wait first, the oldest
     before the others; then by centre."""
     waits = registration.c.status == Status.PENDING.value
-    rows = tx.execute(
-        select(registration, centre.c.name.label("centre_name"))
-        .outerjoin(centre, centre.c.code == registration.c.centre)
-        .order_by(
-            case((waits, 0), else_=1),
-            case((waits, registration.c.id)),
-            registration.c.centre,
-            registration.c.id,
-        )
-        .limit(limit)
-        .offset(offset)
+    query = select(registration, centre.c.name.label("centre_name"))
+    query = query.outerjoin(centre, centre.c.code == registration.c.centre)
+    order = (
+        case((waits, 0), else_=1),
+        case((waits, registration.c.id), else_=0),
+        registration.c.centre,
+        registration.c.id,
     )
-    return rows.all()
+    return list_page(tx, query, order, at, most=most)
 
 
 def attached_resources(tx: Connection, *, most: int, **equal: int) -> Rows:
@@ -170,15 +163,13 @@ def make_link() -> str:
 
 
 def _list(link: str = "", link_for: str = "") -> str:
-    page = page_param()
     with the_bridge().database.reading() as tx:
-        paging = Paging(page, count_connections(tx))
-        rows = listed_connections(tx, limit=SIZE, offset=paging.offset)
+        page = listed_connections(tx, place_param(), most=SIZE)
         known = centres.all_centres(tx, active_only=True)
     return render_template(
         "connections/list.html",
-        rows=rows,
-        paging=paging,
+        rows=page.rows,
+        beside=addresses_beside(page),
         centres=known,
         link=link,
         link_for=link_for,

@@ -291,7 +291,7 @@ def _shown(picking: SelectRequest, text: str) -> Response:
     with the_bridge().database.reading() as tx:
         now = the_tool().lti.now()
         at = Moments(now, now)
-        found = listed(tx, filters, at, limit=SHOWN, offset=0)
+        found = listed(tx, filters, at, limit=SHOWN)
         total = count_listed(tx, filters, at)
     return framed_page(
         "select.html",

@@ -34,9 +34,11 @@ SECONDS = 120.0
 
 
 class Box:
-    """The mailbox of everybody."""
+    """The mailbox of everybody. ``closed`` is how often the server lets nobody in, and ``late`` how
+    often it puts a message off."""
 
-    def __init__(self) -> None:
+    def __init__(self, closed: int = 0, late: int = 0) -> None:
+        self._closed, self._late = closed, late
         self._came: Queue[tuple[list[str], EmailMessage]] = Queue()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
@@ -45,11 +47,28 @@ class Box:
         self._came.put((envelope.rcpt_tos, message))
         return "250 OK"
 
+    async def handle_EHLO(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, name: str, answers: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        if self._closed:
+            self._closed -= 1
+            return ["421 not now"]
+        return answers
+
+    async def handle_HELO(  # noqa: N802 (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope, name: str
+    ) -> str:
+        return "421 not now"  # clients ask this where EHLO was refused
+
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address.startswith("refused"):
             return "550 no such mailbox"
+        if self._late:
+            self._late -= 1
+            return "450 greylisted, try again"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -62,12 +81,16 @@ class Box:
         return self._came.empty()
 
 
-@contextmanager
-def post_office(**options: Any) -> Iterator[tuple[Box, str]]:
-    """A mail server, and its port."""
-    box = Box()
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def post_office(box: Box | None = None, **options: Any) -> Iterator[tuple[Box, str]]:
+    """A mail server, and its port."""
+    box, port = box or Box(), free_port()
     office = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=SECONDS, **options)
     office.start()
     try:
@@ -196,6 +219,47 @@ def test_a_message_that_cannot_be_sent_does_not_stop_the_next(
     assert "smtp_code" in said
 
 
+def mailer_at(port: int, retry_seconds: float) -> Mailer:
+    settings = MailSettings("127.0.0.1", port, MailSecurity.NONE, sender="b@bridge.example")
+    return Mailer(settings, retry_seconds)
+
+
+@pytest.mark.parametrize("trouble", [{"closed": 2}, {"late": 2}, {"closed": 1, "late": 1}])
+def test_a_message_waits_for_the_mail_server_and_is_sent_once(trouble: dict[str, int]) -> None:
+    with post_office(Box(**trouble)) as (box, port):
+        mailer = mailer_at(int(port), retry_seconds=0.05)
+        mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+        assert box.next()[0] == ["a@example.org"]
+        until(lambda: mailer.idle)
+        assert box.empty
+        assert not mailer.failing
+
+
+def test_a_message_is_not_sent_again_for_ever() -> None:
+    mailer = mailer_at(free_port(), retry_seconds=0.01)
+    mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+    until(lambda: mailer.idle)
+    assert mailer.failing
+
+
+@pytest.mark.parametrize("email", ["amina@example.org", "nobody@example.org"])
+def test_the_page_says_that_mail_may_not_come_whoever_asks(
+    make_app: MakeApp, sqlite_database: Database, sqlite_address: str, email: str
+) -> None:
+    account(sqlite_database, role=None)
+    app = make_app(
+        sqlite_address,
+        MAIL__HOST="127.0.0.1",
+        MAIL__PORT=str(free_port()),
+        MAIL__SECURITY="none",
+        MAIL__SENDER="bridge@bridge.example",
+    )
+    browser = app.test_client()
+    ask(browser, email)
+    until(lambda: "The mail server does not answer" in browser.get("/sign-in").text)
+    assert "a link may come late" in ask(browser, email)
+
+
 def test_a_password_is_sent_only_over_an_encrypted_connection() -> None:
     environment = {
         "LMS_BRIDGE_MAIL__HOST": "mail.example.org",
@@ -224,7 +288,7 @@ def test_the_server_of_a_password_must_offer_encryption() -> None:
             "127.0.0.1", int(port), MailSecurity.STARTTLS, "bridge", "sample", "b@bridge.example"
         )
         mailer, plain = (
-            Mailer(settings),
+            Mailer(settings, retry_seconds=0.01),
             Mailer(
                 MailSettings("127.0.0.1", int(port), MailSecurity.NONE, sender="b@bridge.example")
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -245,8 +246,14 @@ def test_a_calendar_has_an_address_that_can_be_ended(
     assert "no-store" in shown.headers["Cache-Control"]
     assert shown.text.count("BEGIN:VEVENT") == 1
     assert "BEGIN:VEVENT" in shown.text
-    assert found[1] not in browser.get("/my/calendar").text
-    send(browser, "/my/calendar")
+    again = send(browser, "/my/calendar").text  # a double click, or the page was loaded again
+    assert "was sent twice" in again
+    assert stranger.get(found[1]).status_code == 200
+    page = browser.get("/my/calendar").text
+    assert found[1] not in page
+    known = re.search(r'name="known" value="([^"]+)"', page)
+    assert known is not None
+    assert "Your address." in send(browser, "/my/calendar", {"known": unescape(known[1])}).text
     assert stranger.get(found[1]).status_code == 404
     for _ in range(2):  # the second click ends nothing more
         assert send(browser, "/my/calendar/end").status_code == 303

@@ -77,9 +77,8 @@ def test_a_person_decides_for_the_bridges_record(night: Nights) -> None:
     assert night.night().status == "held"  # left alone, and not asked again
     (row,) = night.holds()
     with night.database.reading() as tx:
-        assert tx.scalars(select(item.c.hold_id).where(item.c.action == "conflict")).all() == [
-            row.id
-        ]
+        of = select(item.c.hold_id, item.c.centre).where(item.c.action == "conflict")
+        assert tx.execute(of).all() == [(row.id, "SAMPLE")]
     assert (row.reason, row.status, row.kind, len(row.record_ids)) == (
         "conflict",
         "pending",

@@ -99,7 +99,8 @@ def test_a_long_list_has_pages(world: World) -> None:
         add(world, client_id=f"c-{number}", status=Status.DISABLED)
     page = Operator(world).look()
     assert len(re.findall(r'href="/connections/\d+"', page.text)) == 50
-    assert len(re.findall(r'href="/connections/\d+"', Operator(world).look("?page=2").text)) == 11
+    (rest,) = re.findall(r'rel="next" href="/connections([^"]+)"', page.text)
+    assert len(re.findall(r'href="/connections/\d+"', Operator(world).look(rest).text)) == 11
 
 
 def test_a_connection_is_shown_with_its_values(world: World) -> None:
@@ -155,7 +156,7 @@ def test_connections_are_shown_in_the_readers_language(world: World, language: s
     with world.bridge.database.writing() as tx:
         resources.add(tx, tool, world.ids["OFF-1"], title="Unit", now=utc_now())
     operator, administrator = Operator(world), visitor(world)
-    paths = (f"/{tool.id}", f"/{platform.id}", "/refused", "/offering?code=OFF-1", "?page=1")
+    paths = (f"/{tool.id}", f"/{platform.id}", "/refused", "/offering?code=OFF-1", "?after=x")
     pages = [operator.look(f"{each}{'&' if '?' in each else '?'}lang={language}") for each in paths]
     pages.append(requests.get(f"{administrator.link}?lang={language}", timeout=120))
     pages.append(

@@ -110,12 +110,13 @@ def test_a_conflict_shows_both_sides_and_what_the_policy_does(
     either: FlaskClient, database: Database, state: str, words: str
 ) -> None:
     (number,) = numbers(database, "EUR-1")
-    of = {"run_id": 1, "system": ACADEMY, "external_id": "", "code": "", "message": ""}
+    of = {"run_id": 1, "centre": "EUR", "system": ACADEMY, "external_id": ""}
     with database.writing() as tx:
         rows: list[dict[str, Any]] = [
             {"kind": Kind.OFFERING, "record_id": number, "fields": {"title": ["Ours", HOSTILE]}},
             {"kind": Kind.LEARNER, "record_id": 1, "fields": {"email": None}},
         ]
+        of |= {"code": "", "message": ""}
         common = {**of, "action": "conflict", "state": state, "at": NOW - timedelta(hours=3)}
         runs.add_items(tx, [{**common, **row} for row in rows])
     page = either.get("/conflicts").text
@@ -134,7 +135,7 @@ def test_open_conflicts_stand_first_and_settled_ones_say_who_decided_what(
 ) -> None:
     first, second = numbers(database, "EUR-1", "EUR-2")
     of: dict[str, Any] = {"system": ACADEMY, "external_id": "", "code": "", "message": ""}
-    of |= {"kind": "offering", "action": "conflict", "run_id": 1}
+    of |= {"kind": "offering", "action": "conflict", "run_id": 1, "centre": "EUR"}
     found = []
     with database.writing() as tx:
         for title, state, at in (("First", "held", 5), ("Second", "held", 4), ("Third", "kept", 3)):

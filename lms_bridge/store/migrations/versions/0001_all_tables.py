@@ -108,13 +108,15 @@ def upgrade() -> None:
     sa.Column('code', sa.String(length=60), server_default='', nullable=False),
     sa.Column('message', sa.String(length=1000), server_default='', nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('centre', sa.String(length=40), server_default='', nullable=False),
     sa.Column('hold_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_item'))
     )
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.create_index('ix_item_record', ['kind', 'record_id'], unique=False)
         batch_op.create_index('ix_item_hold', ['hold_id', 'id'], unique=False, sqlite_where=sa.text('hold_id IS NOT NULL'), postgresql_where=sa.text('hold_id IS NOT NULL'))
-        batch_op.create_index('ix_item_conflict', ['id'], unique=False, sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
+        batch_op.create_index('ix_item_conflict', ['id', 'centre'], unique=False, sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
+        batch_op.create_index('ix_item_conflict_centre', ['centre', 'id'], unique=False, sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
         batch_op.create_index('ix_item_decision', ['id'], unique=False, sqlite_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"), postgresql_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"))
         batch_op.create_index('ix_item_failed', ['run_id', 'code', 'id'], unique=False, sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
         batch_op.create_index('ix_item_run', ['run_id', 'id', 'code'], unique=False)
@@ -1121,6 +1123,7 @@ def downgrade() -> None:
     op.drop_table('learner')
     with op.batch_alter_table('item', schema=None) as batch_op:
         batch_op.drop_index('ix_item_run')
+        batch_op.drop_index('ix_item_conflict_centre', sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
         batch_op.drop_index('ix_item_conflict', sqlite_where=sa.text("action = 'conflict'"), postgresql_where=sa.text("action = 'conflict'"))
         batch_op.drop_index('ix_item_decision', sqlite_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"), postgresql_where=sa.text("kind NOT IN ('offering', 'learner', 'enrolment', 'result')"))
         batch_op.drop_index('ix_item_failed', sqlite_where=sa.text("code <> ''"), postgresql_where=sa.text("code <> ''"))
