@@ -31,18 +31,17 @@ OTHERS = [each for each in LANGUAGES if each != "en"]
 UNSHOWN = re.compile(
     r"(^|/)(cli|console|devtools|testing|server|migrations)/|commands\.py$|(^|/)(schemas|routes)\.py$"
     r"|^lms_bridge/(settings|reference|registry|secrets|signing|cron|store/migrate)\.py$"
-    r"|^lms_bridge/lti/(errors|json_parts)\.py$|^lms_bridge/api/(?!tokens|queries|offerings)|^lms_bridge/catalogue/(oeapi|atom|feed)"
+    r"|^lms_bridge/api/(?!tokens|queries|offerings)|^lms_bridge/catalogue/(oeapi|atom|feed)"
 )
 """Files whose texts no page shows: commands, the API's own answers, what stops the bridge from
 starting, and feeds."""
 SILENT_CALLS = re.compile(
-    r"^(_?log\.\w+|route|Code|Option|LtiRefused|RuntimeError|TypeError|AssertionError|ImportError"
+    r"^(_?log\.\w+|route|Code|Option|RuntimeError|TypeError|AssertionError|ImportError"
     r"|(sa\.)?text|(\w+\.)*execute|sql\.SQL)$"
 )
-"""Calls whose texts no page shows: the log, the documents of the API, defects, SQL, and what a
-foreign system is refused with, for which pages have one sentence in general."""
+"""Calls whose texts no page shows: the log, the documents of the API, defects, and SQL."""
 SILENT_KEYWORDS = frozenset({"metadata", "description", "summary", "help"})
-COMPLAINTS = frozenset({"complaint", "_wrong", "refusal", "_refused", "_not_before", "_possible"})
+COMPLAINTS = frozenset({"complaint", "wrong", "refusal", "_refused", "_not_before", "_possible"})
 """Functions whose texts go on from the name of a field, or are half a sentence."""
 
 

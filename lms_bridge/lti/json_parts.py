@@ -41,7 +41,7 @@ def text(
     """A text; absent and null are empty."""
     value = visible(_text(given, name, code, longest)).strip()
     if required and not value:
-        raise _wrong(code, name, "is missing.")
+        raise wrong(code, name, "is missing")
     return value
 
 
@@ -58,7 +58,7 @@ def address(given: Mapping[str, Any], name: str, code: str) -> str:
     """An http or https address, exactly as given; empty where it is missing."""
     value = label(given, name, code, longest=4000)
     if value and not is_address(value):
-        raise _wrong(code, name, "is not a web address.")
+        raise wrong(code, name, "is not a web address")
     return value
 
 
@@ -75,13 +75,13 @@ def number(given: Mapping[str, Any], name: str, code: str) -> Decimal | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _wrong(code, name, "is not a number.")
+        raise wrong(code, name, "is not a number")
     try:
         found = Decimal(str(value).strip())
     except InvalidOperation:
-        raise _wrong(code, name, "is not a number.") from None
+        raise wrong(code, name, "is not a number") from None
     if not found.is_finite() or abs(found) > MOST:
-        raise _wrong(code, name, "is out of range.")
+        raise wrong(code, name, "is out of range")
     return round(found, MOST_DECIMALS).normalize() + 0
 
 
@@ -92,14 +92,14 @@ def moment(given: Mapping[str, Any], name: str, code: str) -> datetime | None:
         return None
     match = _MOMENT.fullmatch(value)
     if match is None:
-        raise _wrong(code, name, "is not a moment with a time zone.")
+        raise wrong(code, name, "is not a moment with a time zone")
     day, clock, fraction, zone = match.groups()
     try:
         local = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
         at = local + timedelta(microseconds=int((fraction or "0").ljust(6, "0")[:6]))
         return at - _offset(zone)
     except (ValueError, OverflowError):
-        raise _wrong(code, name, "is not a moment.") from None
+        raise wrong(code, name, "is not a moment") from None
 
 
 def _offset(zone: str) -> timedelta:
@@ -116,7 +116,7 @@ def texts(given: Mapping[str, Any], name: str, code: str, *, most: int = 20) -> 
     """Several texts, none of them empty."""
     value = given.get(name, [])
     if not isinstance(value, list) or len(value) > most:
-        raise _wrong(code, name, "is not a list, or too long.")
+        raise wrong(code, name, "is not a list, or too long")
     return tuple(text({name: each}, name, code, longest=2000, required=True) for each in value)
 
 
@@ -126,7 +126,7 @@ def section(given: Mapping[str, Any], name: str, code: str) -> dict[str, Any]:
     if value is None or value == []:
         return {}
     if not isinstance(value, dict):
-        raise _wrong(code, name, "is not an object.")
+        raise wrong(code, name, "is not an object")
     return value
 
 
@@ -137,7 +137,7 @@ def custom(given: Mapping[str, Any], name: str, code: str, longest: int = 4000) 
         if value is None:
             continue
         if isinstance(value, (dict, list)) or len(found) >= 200 or not 0 < len(key) <= 255:
-            raise _wrong(code, name, "is not a list of names and texts.")
+            raise wrong(code, name, "is not a list of names and texts")
         plain = value if isinstance(value, str) else json.dumps(value)
         found[key] = _text({name: plain}, name, code, longest)
     return found
@@ -148,12 +148,13 @@ def _text(given: Mapping[str, Any], name: str, code: str, longest: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong(code, name, "is not a text.")
+        raise wrong(code, name, "is not a text")
     if len(value) > longest or "\x00" in value:
-        raise _wrong(code, name, "is too long, or not printable.")
+        raise wrong(code, name, "is too long, or not printable")
     return value
 
 
-def _wrong(code: str, name: str, problem: str) -> LtiRefused:
+def wrong(code: str, name: str, problem: str) -> LtiRefused:
+    """The problem goes on from the name: "is not a number"."""
     short = name.rpartition("/")[2]  # LTI names claims by whole addresses
-    return LtiRefused(code, f"{short} {problem}", detail=short)
+    return LtiRefused(code, f"{short} {problem}.", detail=short)

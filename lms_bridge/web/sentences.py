@@ -38,7 +38,7 @@ MOST_SENTENCES = 4
 _NAME = re.compile(r"{([a-z][a-z0-9_]*)}")
 _MARK = re.compile('(: |["“(])$')
 """What shows where a value begins: "Known: {regions}."."""
-_FIELD = re.compile(r"(?:([a-z][a-z0-9_]*(?:\.\w+)*) )?(.+?)(\.?)", re.DOTALL)
+_FIELD = re.compile(r"(?:([a-z][A-Za-z0-9_]*(?:\.\w+)*) )?(.+?)(\.?)", re.DOTALL)
 """A field, what is wrong with it, and the end of the sentence."""
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])")
 _CODE = re.compile(r"([a-z_]+/[a-z_]+:[a-z_]+)")

@@ -175,7 +175,7 @@ def _line_item(item: Mapping[str, Any]) -> dict[str, Any]:
         return {"maximum": None, "label": "", "tag": "", "resource_id": ""}
     maximum = json_parts.number(line_item, "scoreMaximum", BAD)
     if maximum is None or maximum <= Decimal(0):
-        raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
+        raise json_parts.wrong(BAD, "scoreMaximum", "is not above zero")
     return {
         "maximum": maximum,
         "label": html.unescape(json_parts.text(line_item, "label", BAD)),

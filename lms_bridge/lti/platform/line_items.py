@@ -137,10 +137,10 @@ def _body(lti: LtiContext, row: AnyRow) -> dict[str, Any]:
 def _values(tx: Connection, course: ServiceContext, sent: Mapping[str, Any]) -> dict[str, Any]:
     maximum = json_parts.number(sent, "scoreMaximum", BAD)
     if maximum is None or maximum <= Decimal(0):
-        raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
+        raise json_parts.wrong(BAD, "scoreMaximum", "is not above zero")
     starts, ends = (json_parts.moment(sent, name, BAD) for name in ("startDateTime", "endDateTime"))
     if starts and ends and ends < starts:
-        raise LtiRefused(BAD, "endDateTime is before startDateTime.", detail="endDateTime")
+        raise json_parts.wrong(BAD, "endDateTime", "is before startDateTime")
     link = json_parts.text(sent, "resourceLinkId", BAD)
     resource = resources.by_code(tx, course.registration, course.id, link) if link else None
     if link and resource is None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, exists, or_, select
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.lti_roles import CourseRole, course_role
 from lms_bridge.domain.model import Kind, Learner
+from lms_bridge.lti import json_parts
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
@@ -106,7 +107,7 @@ def _members(tx: Connection, offering_id: int, since: int, after: int, most: int
     try:
         moment = datetime.fromtimestamp(since / 1000, UTC)
     except (ValueError, OverflowError, OSError):
-        raise LtiRefused("query-number", "since is out of range.", detail="since") from None
+        raise json_parts.wrong("query-number", "since", "is out of range") from None
     learner_changed = exists().where(
         item.c.kind == Kind.LEARNER, item.c.record_id == enrolment.c.learner_id, item.c.at >= moment
     )

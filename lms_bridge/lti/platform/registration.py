@@ -180,12 +180,12 @@ def _messages(tool: Mapping[str, Any]) -> dict[str, str]:
     """{message type: target}, by default the target of the tool."""
     messages = tool.get("messages") or []
     if not isinstance(messages, list) or len(messages) > 100:
-        raise LtiRefused(BAD, "messages is not a list.", detail="messages")
+        raise json_parts.wrong(BAD, "messages", "is not a list")
     default = json_parts.text(tool, "target_link_uri", BAD, longest=2000)
     found: dict[str, str] = {}
     for message in messages:
         if not isinstance(message, dict):
-            raise LtiRefused(BAD, "messages has an entry of the wrong kind.", detail="messages")
+            raise json_parts.wrong(BAD, "messages", "has an entry of the wrong kind")
         kind = json_parts.text(message, "type", BAD, longest=100)
         found[kind] = json_parts.text(message, "target_link_uri", BAD, longest=2000) or default
     return found

@@ -64,16 +64,16 @@ def parse_score(body: bytes, now: datetime) -> Score:
     sent = json_parts.json_object(body, BAD)
     at = json_parts.moment(sent, "timestamp", BAD)
     if at is None:
-        raise LtiRefused(BAD, "timestamp is missing.", detail="timestamp")
+        raise json_parts.wrong(BAD, "timestamp", "is missing")
     if at > now + CLOCK_SKEW:
         raise LtiRefused("score-from-the-future", "The score is dated in the future.")
     points, maximum = (
         json_parts.number(sent, name, BAD) for name in ("scoreGiven", "scoreMaximum")
     )
     if points is not None and (maximum is None or maximum <= 0):
-        raise LtiRefused(BAD, "scoreMaximum is not above zero.", detail="scoreMaximum")
+        raise json_parts.wrong(BAD, "scoreMaximum", "is not above zero")
     if points is not None and points < 0:
-        raise LtiRefused(BAD, "scoreGiven is below zero.", detail="scoreGiven")
+        raise json_parts.wrong(BAD, "scoreGiven", "is below zero")
     return Score(
         subject=_subject(sent),
         points=points,
@@ -88,14 +88,14 @@ def parse_score(body: bytes, now: datetime) -> Score:
 def _subject(sent: Mapping[str, Any]) -> str:
     subject = json_parts.label(sent, "userId", BAD).strip()
     if not subject:
-        raise LtiRefused(BAD, "userId is missing.", detail="userId")
+        raise json_parts.wrong(BAD, "userId", "is missing")
     return subject
 
 
 def _progress(sent: Mapping[str, Any], name: str, known: frozenset[str]) -> str:
     value = json_parts.text(sent, name, BAD, required=True)
     if value not in known:
-        raise LtiRefused(BAD, f"{name} is not a known value.", detail=name)
+        raise json_parts.wrong(BAD, name, "is not a known value")
     return value
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from lms_bridge.domain.model import Offering
+from lms_bridge.lti import json_parts
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import enrolment_access
 from lms_bridge.lti.registrations import LtiRegistration
@@ -54,7 +55,7 @@ def query_number(query: Mapping[str, str], name: str) -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdecimal() or len(text) > 15:
-        raise LtiRefused("query-number", f"{name} is not a number.", detail=name)
+        raise json_parts.wrong("query-number", name, "is not a number")
     return int(text)
 
 

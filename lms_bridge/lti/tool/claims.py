@@ -62,7 +62,7 @@ def launch_of(claims: Claims, registration: LtiRegistration, login: LoginState) 
 def _message(claims: Claims) -> MessageType:
     kind = json_parts.label(claims, vocabulary.MESSAGE_TYPE, "message-type-invalid")
     if not kind:
-        raise LtiRefused("message-type-missing", "The launch does not say what it is.")
+        raise LtiRefused("message-type-missing", "The launch does not name its message type.")
     if kind not in (MessageType.RESOURCE_LINK, MessageType.DEEP_LINKING):
         raise LtiRefused("message-type-unknown", "The bridge does not accept this kind of launch.")
     version = claims.get(vocabulary.LTI_VERSION)
@@ -141,10 +141,10 @@ def _resource_link(claims: Claims, message: MessageType) -> ResourceLink | None:
         return None
     found = json_parts.section(claims, vocabulary.RESOURCE_LINK, "resource-link-invalid")
     if not found:
-        raise LtiRefused("resource-link-missing", "The launch does not say what was clicked.")
+        raise LtiRefused("resource-link-missing", "The launch does not name the clicked link.")
     identity = json_parts.label(found, "id", "resource-link-invalid")
     if not identity:
-        raise LtiRefused("resource-link-id-missing", "What was clicked has no id.")
+        raise LtiRefused("resource-link-id-missing", "The clicked link has no id.")
     return ResourceLink(identity)
 
 

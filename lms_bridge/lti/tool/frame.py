@@ -158,5 +158,7 @@ def refused_launch(error: Exception) -> Response:
 def too_large(error: Exception) -> Response:
     del error
     return refused_launch(
-        LtiRefused("too-large", "What the platform sent is too large to be a launch.", status=413)
+        LtiRefused(
+            "too-large", "The message of the platform is too large for a launch.", status=413
+        )
     )

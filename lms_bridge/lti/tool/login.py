@@ -87,9 +87,9 @@ def begin(
 def _platform(given: Mapping[str, str], find: FindPlatform, address: str) -> LtiRegistration:
     """The platform that a login comes from, once the login was found to be whole."""
     _check_sizes(given)
-    issuer = _required(given, "iss", "issuer-missing", "who sends it")
-    _required(given, "login_hint", "login-hint-missing", "whom it is about")
-    target = _required(given, "target_link_uri", "target-missing", "what it is for")
+    issuer = _required(given, "iss", "issuer-missing")
+    _required(given, "login_hint", "login-hint-missing")
+    target = _required(given, "target_link_uri", "target-missing")
     check_target(target, address)
     return usable(find(issuer, given.get("client_id", "")))
 
@@ -149,7 +149,7 @@ def check_target(target: str, address: str) -> None:
     if origin(target) != origin(address) or not inside.startswith(urlsplit(address).path + "/lti/"):
         raise LtiRefused(
             "target-foreign",
-            "What should be opened is not a page of the bridge.",
+            "The address to open is not a page of the bridge.",
             "Check the tool's address in the platform.",
         )
 
@@ -164,10 +164,10 @@ def again(login_address: str, given: Mapping[str, str], **more: str) -> str:
     return f"{login_address}?{urlencode({**parameters(given), **more})}"
 
 
-def _required(given: Mapping[str, str], name: str, code: str, what: str) -> str:
+def _required(given: Mapping[str, str], name: str, code: str) -> str:
     value = given.get(name)
     if not value:
-        raise LtiRefused(code, f"The login does not say {what}.", detail=name)
+        raise LtiRefused(code, f"The login has no {name}.", detail=name)
     return value
 
 

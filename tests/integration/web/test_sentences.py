@@ -25,11 +25,7 @@ ONLY_ELSEWHERE = frozenset(
         "a session needs an account or a learner",
         "lms-bridge person match {academy_id} --centre {code} (--account ID | --create)",
         "lms-bridge lti refused NUMBER",
-        "The learning system asked for another response type than id_token.",
-        "The learning system asked for another response mode than form_post.",
-        "The learning system asked for a prompt, which a launch does not allow.",
         "a resource link request has a resource",
-        "Courses of the ITU Academy and its training centres, opened from here.",
         "Moodle: Publish as LTI tool, Tool registration",
         "Tool URL, Redirection URI",
         "JWKS URL, Public keyset URL",
@@ -99,6 +95,8 @@ def shown(text: str, language: str = "fr") -> str:
         ),
         ("the engine is broken.", ""),
         ("Row 7 hours is not a number.", "Ligne [7]\xa0: [hours]\xa0: n’est pas un nombre."),
+        ("scoreMaximum is not above zero.", "[scoreMaximum]\xa0: n’est pas supérieur à zéro."),
+        ("The login has no login_hint.", "La connexion n’a pas de [login_hint]."),
         # a subject of the code
         (
             "offerings sent: lms: no answer in time.",
