@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from lms_bridge.domain.errors import AccessDenied, IncompleteRead, Unreachable
+from lms_bridge.domain.system_errors import system_reason
 
 try:
     import fcntl
@@ -113,8 +114,7 @@ class ExchangeFolder:
                 "Give the bridge's own user the right to read and write there.",
             ) from None
         except OSError as error:
-            reason = error.strerror or "an unknown error"
-            raise Unreachable("file-error", f"{name}: {reason}.") from None
+            raise Unreachable("file-error", f"{name}: {system_reason(error)}.") from None
 
 
 def _changed(name: str) -> IncompleteRead:

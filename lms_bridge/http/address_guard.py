@@ -226,6 +226,7 @@ class _Guarded(HTTPConnection):
                 failure = ConnectTimeoutError(self, "The connection was not made in time.")
             except OSError as error:
                 failure = NewConnectionError(self, f"No connection: {error.strerror}")
+                failure.__cause__ = error
         raise failure
 
 

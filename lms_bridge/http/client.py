@@ -23,7 +23,7 @@ import requests
 from requests import exceptions
 from requests.structures import CaseInsensitiveDict
 from tenacity import RetryCallState, Retrying, retry_if_exception
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import (
@@ -421,7 +421,7 @@ def _library_errors_classed(name: str) -> Iterator[None]:
         if _caused_by(error, NewConnectionError):
             raise Unreachable(
                 "no-connection",
-                f"{name}: no connection could be made.",
+                f"{name}: {_no_connection(error)}.",
                 "Check the address, that its server runs, and that no firewall is in between. The "
                 "bridge tries again.",
             ) from None
@@ -437,6 +437,14 @@ def _library_errors_classed(name: str) -> Iterator[None]:
         ) from None
     except (exceptions.RequestException, HTTPError, OSError):
         raise Unreachable("answer-lost", f"{name}: the answer broke off.", applied=True) from None
+
+
+def _no_connection(error: BaseException) -> str:
+    if _caused_by(error, NameResolutionError):
+        return "the name of its server is not known"
+    if _caused_by(error, ConnectionRefusedError):
+        return "its server refuses connections"
+    return "no connection could be made"
 
 
 def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:

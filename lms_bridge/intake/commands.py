@@ -23,6 +23,7 @@ from lms_bridge.console.summary import LONGEST
 from lms_bridge.domain.errors import NotUnderstood, Overloaded, Refused
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.domain.ports import Limits
+from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.http.client import Http, Response
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.csv import template as template_of
@@ -289,7 +290,7 @@ def _read(file: Path) -> tuple[bytes, str]:
     try:
         return file.read_bytes(), media
     except OSError as error:
-        raise Refused("file-unreadable", f"{file}: {error.strerror or 'cannot be read'}.") from None
+        raise Refused("file-unreadable", f"{file}: {system_reason(error)}.") from None
 
 
 def _exit(report: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ from lms_bridge.console.summary import (
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import RawRecord
+from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.intake.exports import Records, offering_rows, registration_rows, result_rows
 from lms_bridge.intake.imports import CentreRows, FileRows, ImportReport, import_rows, rows_of
 from lms_bridge.schemas.csv.writer import write_offerings, write_registrations, write_results
@@ -204,5 +205,4 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
                 yield stream
             part.replace(path)
     except OSError as error:
-        reason = error.strerror or "cannot be written"
-        raise Refused("file-unwritable", f"{path}: {reason}.") from None
+        raise Refused("file-unwritable", f"{path}: {system_reason(error)}.") from None

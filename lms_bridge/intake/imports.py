@@ -20,6 +20,7 @@ from lms_bridge.domain.document import digest
 from lms_bridge.domain.errors import IncompleteRead, RecordRefused, Refused
 from lms_bridge.domain.model import Centre, Enrolment, Flow, Kind, Learner, Offering, Result
 from lms_bridge.domain.ports import Page, RawRecord
+from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.schemas.csv.reader import CsvRow, read_offerings, read_registrations, read_results
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.records import OfferingSchema, RegistrationSchema, ResultSchema
@@ -280,7 +281,7 @@ def rows_of(path: Path, kind: Kind, database: Database, centre: Centre | None) -
     try:
         usable = list(_usable(_read(path, kind), found))
     except OSError as error:
-        raise Refused("file-unreadable", f"{path}: {error.strerror or 'cannot be read'}.") from None
+        raise Refused("file-unreadable", f"{path}: {system_reason(error)}.") from None
     if kind is Kind.OFFERING:
         _sort_offerings(usable, found, database, centre)
         return found

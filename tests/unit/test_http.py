@@ -253,6 +253,7 @@ def test_an_unrepeatable_request_that_never_left_is_tried_again(
     error = caught(http, peer, repeatable=False)
     assert isinstance(error, Unreachable)
     assert error.code == "no-connection"
+    assert error.message.endswith(": its server refuses connections.")
     assert not error.applied
     assert len(clock.waits) == 2
 
@@ -274,6 +275,7 @@ def test_a_name_that_does_not_resolve_is_unreachable(
     with pytest.raises(Unreachable) as error:
         client_of(attempts=1).request("GET", "http://nowhere.example/", repeatable=True)
     assert (error.value.code, error.value.applied) == ("no-connection", False)
+    assert error.value.message.endswith(": the name of its server is not known.")
 
 
 def test_waits_grow_are_random_and_bounded(

@@ -77,6 +77,13 @@ def test_a_missing_file_is_another_error_than_a_missing_folder(tmp_path: Path) -
     assert str(tmp_path) not in str(missing.value)
 
 
+def test_a_file_that_the_system_cannot_read_is_explained_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "offerings.csv").mkdir()
+    with pytest.raises(Unreachable) as raised:
+        list(centre(tmp_path).read_offerings())
+    assert raised.value.message == "offerings.csv: it is a folder, not a file."
+
+
 def test_a_file_changed_before_parsing_fails_the_read(tmp_path: Path) -> None:
     path = tmp_path / "offerings.csv"
     path.write_text("id,title\n1,A\n")
