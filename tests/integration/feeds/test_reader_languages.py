@@ -35,7 +35,7 @@ def test_a_page_is_in_the_readers_language_or_says_in_which(lite: World) -> None
     assert "pas de texte" not in french
     # What has no French text is in the main language, and says so.
     assert re.search(
-        r'Uniquement en : <bdi>English</bdi></p>\s*<div dir="auto" lang="en">To know', french
+        r'Uniquement en\xa0: <bdi>English</bdi></p>\s*<div dir="auto" lang="en">To know', french
     )
     other = page(lite, path, "es,ru")
     assert '<h1 dir="auto" lang="en">Spectrum</h1>' in other

@@ -134,7 +134,7 @@ def test_the_compiled_translations_are_up_to_date(language: str) -> None:
     ("requested", "language", "direction", "words"),
     [
         ("fr-CA,en;q=0.5", "fr", "ltr", "Allez dans votre cours et cliquez sur le lien."),
-        ("ar", "ar", "rtl", "اذهب إلى دورتك"),
+        ("ar", "ar", "rtl", "اذهبوا إلى دورتكم"),
         ("zh-Hant-HK, de", "zh", "ltr", "请前往您的课程"),
         ("sw", "en", "ltr", "Go to your course and click the link there."),
         ("", "en", "ltr", "Go to your course"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 import pytest
 from flask.testing import FlaskClient
 
+from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.web.languages import said, set_language, translated
 from lms_bridge.web.sentences import PartKind, parts
 from tests.sentences import OTHERS, missing, of_room, translations
@@ -58,6 +60,13 @@ def test_every_sentence_that_a_page_can_show_is_translated(room: str) -> None:
 
 
 @pytest.mark.parametrize("language", OTHERS)
+def test_usual_errors_of_the_operating_system_are_translated(language: str) -> None:
+    reasons = {system_reason(OSError(number, "")) for number in errno.errorcode}
+    assert len(reasons) > 10
+    assert [each for each in reasons if each not in translations(language)] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_a_translation_has_the_values_of_the_sentence(language: str) -> None:
     for text, translation in translations(language).items():
         names = re.findall(r"{([a-z][a-z0-9_]*)}", text)
@@ -81,12 +90,12 @@ def shown(text: str, language: str = "fr") -> str:
             "Il n’y a pas de connexion [7]. Il n’y a pas de connexion [8].",
         ),
         ("There is no connection .", ""),
-        ('There is no centre "A. B\'s".', "Il n’y a pas de centre « [A. B's] »."),
-        ("The status of the place is enrolled.", "Le statut de la place est : admis."),
-        ("The status of the place is strange.", "Le statut de la place est : <strange>."),
+        ('There is no centre "A. B\'s".', "Il n’y a pas de centre «\xa0[A. B's]\xa0»."),
+        ("The status of the place is enrolled.", "Le statut de la place est\xa0: admis."),
+        ("The status of the place is strange.", "Le statut de la place est\xa0: <strange>."),
         (
             "A launch opens it now. None came yet.",
-            "Un accès l’ouvre maintenant. Il n’y en a pas encore eu.",
+            "Un lancement l’ouvre maintenant. Il n’y en a pas encore eu.",
         ),
         # a field, and what is wrong with it
         (
@@ -121,7 +130,7 @@ def shown(text: str, language: str = "fr") -> str:
         ),
         (
             "offerings: 6 changed, 2 refused; results: 1 changed",
-            "offres\xa0: modifié (6), refusé (2)\xa0; résultats\xa0: modifié (1)",
+            "sessions\xa0: modifié (6), refusé (2)\xa0; résultats\xa0: modifié (1)",
         ),
     ],
 )
