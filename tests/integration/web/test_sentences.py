@@ -59,6 +59,23 @@ def test_every_sentence_that_a_page_can_show_is_translated(room: str) -> None:
     assert [each for each in of_room(room) if each.has_english_values] == []
 
 
+OTHER_WORDS = {
+    "ar": "مقرر|وصلة|تدفق|كتالوج|متدر|فشل|نموذج|\u0627\u064b",
+    "es": "profesor|puntuaci|Suspensi",
+    "fr": "\\b[Oo]ffres\\b|l’offre|[Cc]ontrôler|Le contrôle|système d’apprent|\\w'\\w| [;?!»]|« ",
+    "ru": "систем[аеуы] обучения|[Шш]люз|\\b[Уу]чащ|\\bеще\\b|учетн|отчет",
+    "zh": "运营|桥接系统|数据流|教员|课程安排|[\u4e00-\u9fff][,;:!?]",
+}
+"""Words that docs/terms.md replaces by others, and marks that a language does not use."""
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_term_has_one_word_in_a_language(language: str) -> None:
+    strange = re.compile(OTHER_WORDS[language])
+    found = translations(language).items()
+    assert {text: each for text, each in found if strange.search(each)} == {}
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_usual_errors_of_the_operating_system_are_translated(language: str) -> None:
     reasons = {system_reason(OSError(number, "")) for number in errno.errorcode}
