@@ -263,8 +263,8 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
         DiffCell(
             change["field"],
             field_name(change["field"]),
-            shown(change["before"]),
-            shown(change["after"]),
+            shown(change["before"], change["field"]),
+            shown(change["after"], change["field"]),
         )
         for change in row["changes"]
         if change["field"] != "code"

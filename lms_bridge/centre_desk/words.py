@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from lms_bridge.domain.errors import BridgeError
+from lms_bridge.web import filters
 from lms_bridge.web.languages import is_translated, word
 from lms_bridge.web.languages import said as said_html
 
@@ -51,10 +52,12 @@ def field_name(name: str) -> str:
     return word(FIELDS.get(name, "")) or name
 
 
-def shown(value: Any) -> str:
-    """A value of a field, on one line."""
+def shown(value: Any, field: str = "") -> str:
+    """A value of a field, on one line. A code of this field is in the reader's words."""
     if value in (None, "", [], {}):
         return "—"
+    if words := filters.coded(value, field):
+        return words
     if isinstance(value, list):
         text = "; ".join(shown(each) for each in value)
     elif isinstance(value, Mapping):

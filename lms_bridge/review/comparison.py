@@ -40,7 +40,6 @@ FIELDS = {
     "notes": "Notes",
 }
 """The fields of an outline with their labels, in the order of the page."""
-_LABELS = {"modality": "modalities", "level": "levels", "registration": "registration_types"}
 _WRITTEN = frozenset(
     {
         *("title", "mandate", "membership", "topics", "location", "organisers", "grading"),
@@ -123,8 +122,8 @@ def _texts(edition: Edition) -> dict[str, str]:
 def _text(name: str, value: Any, values: dict[str, Any]) -> str:
     if value is None or value == "" or value == []:
         return ""
-    if name in _LABELS:
-        return filters.label(_LABELS[name], value)
+    if words := filters.coded(value, name):
+        return words
     if name in ("starts_at", "registration_opens"):
         zone = values["time_zone"] or "UTC"
         return str(filters.day_and_time(value, zone).striptags())
@@ -132,8 +131,6 @@ def _text(name: str, value: Any, values: dict[str, Any]) -> str:
         return str(filters.last_day(value, values["time_zone"] or "UTC").striptags())
     if name == "price":
         return filters.price(values)
-    if name == "languages":
-        return ", ".join(map(filters.language, value))
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(filters.rich(str(value)).striptags())

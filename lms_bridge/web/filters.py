@@ -262,8 +262,11 @@ def status(word: str) -> str:
     return translated_word(STATUSES.get(word, word))
 
 
-def value(of: object) -> str:
-    """A value of a record's field, on one line, for operators. A time is in the reader's words."""
+def value(of: object, field: str = "", kind: str = Kind.OFFERING) -> str:
+    """A value of a record's field, on one line, for operators. A time, a language and a word of
+    the code are in the reader's words."""
+    if words := coded(of, field, kind):
+        return words
     if isinstance(of, str) and _MOMENT.fullmatch(of):
         with suppress(ValueError):  # no such day
             return day_and_time(of)
@@ -271,6 +274,28 @@ def value(of: object) -> str:
 
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:00(\.0+)?)?(Z|[+-]\d\d:\d\d)")
+
+
+_STATUSES_OF: Mapping[str, Mapping[str, str]] = {
+    Kind.OFFERING: OFFERING_STATUSES,
+    Kind.ENROLMENT: ENROLMENT_STATUSES,
+}
+CODED = {"modality": "modalities", "level": "levels", "registration": "registration_types"}
+"""{field of an offering: where the labels of its values are}"""
+
+
+def coded(of: object, field: str, kind: str = Kind.OFFERING) -> str:
+    """What pages call a value that is a code; "" where this is none."""
+    if field == "languages" and isinstance(of, list):
+        return ", ".join(language(str(each)) for each in of)
+    if not isinstance(of, str) or not of:
+        return ""
+    if field in CODED:
+        return labels(CODED[field]).get(of, "")
+    if field != "status":
+        return ""
+    known: Mapping[str, str] = _STATUSES_OF.get(kind, {})
+    return translated_word(known.get(of, of.replace("_", " ")))
 
 
 def _as_it_is(of: object) -> str:

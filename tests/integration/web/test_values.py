@@ -27,6 +27,27 @@ def test_a_changed_value_is_in_the_readers_words(
         assert str(value(of)).startswith(shown)
 
 
+@pytest.mark.parametrize(
+    ("of", "field", "kind", "shown"),
+    [
+        ("blended", "modality", "offering", "Смешанное обучение"),
+        ("advanced", "level", "offering", "Продвинутый"),
+        ("application", "registration", "offering", "Заявка и отбор"),
+        ("cancelled", "status", "offering", "Отменён"),
+        ("cancelled", "status", "enrolment", "Место отменено"),
+        ("active", "status", "membership", "активно"),
+        (["en", "fr"], "languages", "offering", "English, Français"),
+        ("strange", "modality", "offering", "strange"),
+        ("blended", "title", "offering", "blended"),
+    ],
+)
+def test_a_code_in_a_change_is_the_word_of_the_pages(
+    empty: FlaskClient, of: object, field: str, kind: str, shown: str
+) -> None:
+    with empty.application.test_request_context("/?lang=ru"):
+        assert str(value(of, field, kind)) == shown
+
+
 def test_a_value_in_quarantine_is_as_it_was_given(empty: FlaskClient) -> None:
     with empty.application.test_request_context("/?lang=ru"):
         assert given("2026-13-31T07:05:00Z", "offering") == "2026-13-31T07:05:00Z"
