@@ -24,6 +24,7 @@ from lms_bridge.api.route import NUMBER, route
 from lms_bridge.domain.access import VALUES_NEED, Scope
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
+from lms_bridge.domain.plurals import counted
 from lms_bridge.schemas.params import (
     HoldsParams,
     MatchSchema,
@@ -218,8 +219,8 @@ def resend_failed(body: dict[str, Any], code: str) -> Response:
                 chosen.setdefault(Kind(row.kind), []).append(row.record_id)
         for kind, ids in chosen.items():
             resend(tx, code, kind, ids, by=caller().name, at=context.now())
-            context.note(kind, API, "resend", DECIDED, external_id=f"{len(ids)} record(s)")
+            context.note(kind, API, "resend", DECIDED, external_id=counted(len(ids), "record"))
         number = sum(map(len, chosen.values()))
-        return ApiResponse({"message": f"{number} record(s) are sent at the next run."})
+        return ApiResponse({"message": f"The next run sends {counted(number, 'record')}."})
 
     return change(centre, body["kind"] or Kind.OFFERING, do)

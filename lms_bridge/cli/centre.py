@@ -28,6 +28,7 @@ from lms_bridge.console.session import DAY, by_command, json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Centre
+from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.ports import ProbeFinding, Verdict
 from lms_bridge.jobs.centre_checks import broken_flows, check_centre, finding_document
 from lms_bridge.network.memberships import add_in
@@ -78,7 +79,9 @@ def check(bridge: Bridge, ctx: click.Context, code: str, in_json: bool) -> None:
         elif not found.missing:
             print_line(f"{code} is ready: lms-bridge sync --centre {code} --dry-run", "green")
     if found.released and not in_json:
-        print_line(f"{found.released} record(s) that waited for a right are sent by the next run.")
+        print_line(
+            f"The next run sends {counted(found.released, 'record')} that waited for a right."
+        )
     if found.missing or found.error:
         ctx.exit(session.SOME_FAILED)
 

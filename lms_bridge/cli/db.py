@@ -11,6 +11,7 @@ from lms_bridge.bootstrap import open_bridge
 from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import print_line
 from lms_bridge.console.session import CommandSession, with_bridge
+from lms_bridge.domain.plurals import counted
 from lms_bridge.network.cycles import seed
 from lms_bridge.reference import reference
 from lms_bridge.settings import EngineKind, Settings
@@ -59,7 +60,7 @@ def relock(bridge: Bridge) -> None:
     and addresses of webhooks, signing keys. The other keys are then no longer needed."""
     with bridge.database.writing() as tx:
         number = encrypt_anew(tx, bridge.vault.relock)
-    print_line(f"{number} secret(s) are encrypted with the first key.")
+    print_line(f"{counted(number, 'secret')} encrypted with the first key.")
 
 
 def upgrade_tables(settings: Settings) -> str | None:

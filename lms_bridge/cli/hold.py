@@ -16,6 +16,7 @@ from lms_bridge.console.summary import field_lines, record_labels
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
+from lms_bridge.domain.plurals import counted
 from lms_bridge.store import holds
 from lms_bridge.sync.holds import consequence, decide_hold
 
@@ -96,7 +97,8 @@ def show(bridge: Bridge, number: int, in_json: bool) -> None:
 def _show_head(row: Row[Any]) -> None:
     print_line(f"Hold {row.id} of {row.centre}: {row.status}, since {when(row.created_at)}")
     print_line(
-        f"{len(row.record_ids)} {row.kind} record(s) of {row.out_of} at {row.system}, {row.reason}"
+        f"{counted(len(row.record_ids), f'{row.kind} record')} of {row.out_of} at {row.system}, "
+        f"{row.reason}"
     )
     print_line(_MEANING.get(row.reason, ""))
     if row.decided_at:

@@ -18,6 +18,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Flow, Offering, OfferingStatus
+from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.reviews import POINTS, Outline, ReportFields, ReviewPoint
 from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.store import offerings
@@ -256,4 +257,4 @@ def certify(bridge: Bridge, code: str, learners: tuple[str, ...], by: str, in_js
         outcome = str(row.outcome).replace("_", " ")
         print_line(f"{clean(row.learner)}: {outcome} {row.message}".rstrip())
     released = sum(row.outcome is CertificateOutcome.CERTIFIED for row in rows)
-    print_line(f"{released} certificate(s) released.")
+    print_line(f"{counted(released, 'certificate')} released.")

@@ -14,6 +14,7 @@ from lms_bridge.console.summary import record_labels
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind, system_label
+from lms_bridge.domain.plurals import counted
 from lms_bridge.lti.relay.unopened import waiting_scores
 from lms_bridge.store import enrolments, learners, offerings, results, retries, target_links
 from lms_bridge.store.retries import FailingLink
@@ -56,8 +57,8 @@ def resend(
         print_line("Nothing waits after a failure.")
         return
     print_line(
-        f"{number} record(s) are sent at the next run: within seconds by a running clock, or now: "
-        f"lms-bridge sync --centre {code}"
+        f"The next run sends {counted(number, 'record')}: within seconds by a running clock, "
+        f"or now: lms-bridge sync --centre {code}"
     )
 
 

@@ -15,6 +15,7 @@ from lms_bridge.console import session
 from lms_bridge.console.output import STYLES, clean, print_line, shortened, when
 from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.model import Kind, system_label
+from lms_bridge.domain.plurals import counted
 from lms_bridge.store.record_names import record_names
 from lms_bridge.store.waits import Wait
 from lms_bridge.sync.run import RunReport
@@ -302,5 +303,5 @@ def show_changes(bridge: Bridge, reports: Sequence[RunReport]) -> None:
 def _steps(report: RunReport) -> str:
     steps = changed(report.counts)
     if steps:
-        return f"{steps} step(s) to do"
+        return f"{counted(steps, 'step')} to do"
     return "nothing to do" if report.status == DONE else report.status

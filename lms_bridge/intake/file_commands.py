@@ -25,6 +25,7 @@ from lms_bridge.console.summary import (
 )
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import Kind
+from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.ports import RawRecord
 from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.intake.exports import Records, offering_rows, registration_rows, result_rows
@@ -113,13 +114,13 @@ def _print_report(
     problems: Sequence[tuple[int, str]],
     dry_run: bool,
 ) -> None:
-    print_line(f"{rows.total} row(s) read.")
+    print_line(f"{counted(rows.total, 'row')} read.")
     for _, problem in sorted(problems):
         print_line(f"  {problem}", "red")
     if rows.elsewhere:
-        print_line(f"{rows.elsewhere} row(s) of other centres were skipped.")
+        print_line(f"Skipped {counted(rows.elsewhere, 'row')} of other centres.")
     if report.same:
-        print_line(f"{report.same} row(s) change nothing.")
+        print_line(f"Nothing to change in {counted(report.same, 'row')}.")
     if dry_run:
         show_changes(bridge, report.reports)
         return
@@ -163,7 +164,7 @@ def _export_command(name: str, records: Records, write: Write, meaning: str) -> 
             return
         with _replacing(Path(file)) as stream:
             number = write(stream, raws)
-        print_line(f"{number} row(s) written to {file}.")
+        print_line(f"{counted(number, 'row')} written to {file}.")
 
     return command
 

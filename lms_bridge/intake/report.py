@@ -12,6 +12,7 @@ import orjson
 
 from lms_bridge.domain.document import Difference
 from lms_bridge.domain.errors import Problem, RecordRefused
+from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.rules import RuleFinding
 
 LONGEST_ID = 255
@@ -147,8 +148,12 @@ class PushReport:
     def message(self, ended: int) -> str:
         parts = [f"{self.counts[each]} {each}" for each in RowOutcome if self.counts[each]]
         parts += [f"{ended} ended"] if ended else []
-        rows = f"{self.total} row" + ("" if self.total == 1 else "s")
-        return " ".join([f"{rows}: {', '.join(parts) or 'nothing to do'}.", *self._what_holds()])
+        return " ".join(
+            [
+                f"{counted(self.total, 'row')}: {', '.join(parts) or 'nothing to do'}.",
+                *self._what_holds(),
+            ]
+        )
 
     def _what_holds(self) -> Iterable[str]:
         would = sum(each["outcome"] is EndedOffering.HELD for each in self.ended)

@@ -14,6 +14,7 @@ from lms_bridge.console.output import print_json, print_line, table, when
 from lms_bridge.console.session import NUMBER, by_command, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
+from lms_bridge.domain.plurals import counted
 from lms_bridge.lti import approval, connect_links, deployments, registrations, replacement
 from lms_bridge.lti.approval import fingerprint
 from lms_bridge.lti.connect_links import make_connect_link
@@ -467,6 +468,6 @@ def import_scores(bridge: Bridge, centre: str) -> None:
     results = {key: many for key, many in report.counts.items() if key.startswith("result.")}
     imported = sum(many for key, many in results.items() if key.endswith(".applied"))
     sent = sum(many for key, many in results.items() if key.endswith(".acknowledged"))
-    print_line(f"{imported} result(s) imported, {sent} sent on ({report.status}).")
+    print_line(f"{counted(imported, 'result')} imported, {sent} sent on ({report.status}).")
     for stage, error in report.errors:
         print_line(f"{stage}: {error}")

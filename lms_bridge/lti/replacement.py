@@ -45,7 +45,7 @@ class Attached:
 
     @property
     def words(self) -> str:
-        return ", ".join(f"{number} {name}" for name, number in self.counts.items())
+        return ", ".join(f"{name}: {number}" for name, number in self.counts.items())
 
 
 def attached(tx: Connection, registration: LtiRegistration) -> Attached:
@@ -62,7 +62,7 @@ def attached(tx: Connection, registration: LtiRegistration) -> Attached:
             link.c.source_hash != EMPTY,
             link.c.scope.endswith(f"@{registration.id}"),
         )
-        counts["enrolment(s) from its rosters"] = tx.scalar(from_rosters) or 0
+        counts["enrolments from its rosters"] = tx.scalar(from_rosters) or 0
     return Attached(counts)
 
 
@@ -71,15 +71,15 @@ def _rows_of(of: LtiRegistration) -> list[tuple[str, Table, ColumnElement[bool]]
     if of.side is Side.TOOL:
         items = select(line_item.c.id).where(line_item.c.registration_id == of.id)
         return [
-            ("score(s)", score, score.c.line_item_id.in_(items)),
-            ("line item(s)", line_item, line_item.c.registration_id == of.id),
-            ("resource(s)", resource, resource.c.registration_id == of.id),
-            ("chosen offering(s)", chosen_resource, chosen_resource.c.registration_id == of.id),
+            ("scores", score, score.c.line_item_id.in_(items)),
+            ("line items", line_item, line_item.c.registration_id == of.id),
+            ("resources", resource, resource.c.registration_id == of.id),
+            ("chosen offerings", chosen_resource, chosen_resource.c.registration_id == of.id),
         ]
     return [
-        ("course(s)", course, course.c.registration_id == of.id),
-        ("launch origin(s)", launch_origin, launch_origin.c.registration_id == of.id),
-        ("result(s) in its gradebook", link, link.c.system == gradebook_system(of.id)),
+        ("courses", course, course.c.registration_id == of.id),
+        ("launch origins", launch_origin, launch_origin.c.registration_id == of.id),
+        ("results in its gradebook", link, link.c.system == gradebook_system(of.id)),
     ]
 
 
@@ -231,6 +231,6 @@ def _record(
     counts: Attached,
     more: Mapping[str, tuple[str | int | None, str | int | None]],
 ) -> None:
-    numbers = {name.replace("(s)", "s"): (number, 0) for name, number in counts.counts.items()}
+    numbers = {name: (number, 0) for name, number in counts.counts.items()}
     fields = {**numbers, **more}
     record(tx, by, Change(Subject.CONNECTION, action, old.id, old.name, fields, old.centre))

@@ -15,6 +15,7 @@ from lms_bridge.console.session import DAY, NUMBER, by_command, json_option, wit
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.network import MembershipStatus
+from lms_bridge.domain.plurals import counted
 from lms_bridge.network import memberships as service
 from lms_bridge.network import roll_overs
 from lms_bridge.network.decision import decide
@@ -211,10 +212,7 @@ def _show(bridge: Bridge, decided: Decided, in_json: bool) -> None:
     areas = "; ".join(each.priority_areas) or "no priority area"
     print_line(f"{each.number}: {each.centre} in {each.cycle}, {each.period}, {areas}")
     if codes:
-        print_line(
-            f"{len(codes)} offering(s) start on a day without a membership, and are postponed: "
-            + ", ".join(codes)
-        )
+        print_line("Postponed, since they start on a day without a membership: " + ", ".join(codes))
 
 
 # Roll-overs
@@ -323,7 +321,7 @@ def _cells(line: Mapping[str, Any]) -> tuple[str, ...]:
 def approve(bridge: Bridge, number: int) -> None:
     """Carries a plan out, if the network is still as the plan has it."""
     taken = decide(bridge.database, roll_overs.approve(number, None, by=by_command()))
-    print_line(f"{taken} centre(s) are members of the new cycle.")
+    print_line(f"The new cycle has {counted(taken, 'member')}.")
 
 
 @click.command()

@@ -17,6 +17,7 @@ from lms_bridge.devtools.demo.samples import SampleCentre
 from lms_bridge.devtools.demo.sites import MoodleSites
 from lms_bridge.domain.document import document
 from lms_bridge.domain.model import Flow, Kind
+from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.ports import RawRecord
 from lms_bridge.intake.imports import ImportReport, import_rows, rows_of
 from lms_bridge.reference import reference
@@ -132,7 +133,7 @@ def _waiting(tx: Connection) -> Iterator[str]:
         )
     for row in holds.holds(tx, status=holds.PENDING):
         yield (
-            f"{row.centre}: hold {row.id}, {len(row.record_ids)} {row.kind} record(s), "
+            f"{row.centre}: hold {row.id}, {counted(len(row.record_ids), f'{row.kind} record')}, "
             f"{row.reason}. See `lms-bridge hold show {row.id}`."
         )
 

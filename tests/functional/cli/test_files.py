@@ -25,7 +25,7 @@ def _rows(path: str) -> list[dict[str, str]]:
 def test_an_export_is_imported_again_without_a_change(alpha: Cli) -> None:
     alpha("sync")
     first = alpha("import", "offerings", alpha.file("schedule.csv", _SCHEDULE)).stdout
-    assert "2 row(s) read." in first
+    assert "2 rows read." in first
     assert "offerings: 2 new" in first
     alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "acad-1", "acad-2"))
     alpha("import", "registrations", registrations(alpha, "S-1", "acad-3"))
@@ -146,7 +146,7 @@ def test_rows_of_other_centres_are_left_alone(alpha: Cli, address: str) -> None:
     assert "Row 5 names a centre that does not exist." in both
     path = registrations(alpha, "S-1", "acad-1")
     result = alpha("import", "registrations", path, "--centre", "BETA")
-    assert "1 row(s) of other centres were skipped." in result.stdout
+    assert "Skipped 1 row of other centres." in result.stdout
     assert "acad-1" not in alpha("export", "registrations", "-").stdout
 
 

@@ -47,7 +47,7 @@ def test_an_offering_passes_through_its_life_by_commands(alpha: Cli) -> None:
     alpha("offering", "report", over, "--summary", "Well done", "--difficulties", "Slow lines")
     assert "is validated" in alpha("offering", "close", over).stdout
     assert "report of" in alpha("offering", "show", over).stdout
-    assert "0 certificate(s) released" in alpha("offering", "certify", over).stdout
+    assert "0 certificates released" in alpha("offering", "certify", over).stdout
     (row,) = alpha.json("offering", "certify", over, "NOBODY")
     assert (row["outcome"], row["code"]) == ("refused", "no-such-registration")
     alpha("offering", "complete", over, "--set", "location=Lagos", code=1)  # it is pushed

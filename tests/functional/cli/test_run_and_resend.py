@@ -51,7 +51,7 @@ def test_a_run_is_shown_item_by_item_without_names(enrolled: Cli) -> None:
 def test_acknowledged_records_are_sent_again(enrolled: Cli, site: MoodleState) -> None:
     code = codes_of(enrolled)[0]
     assert "nothing to do" in enrolled("sync").stdout
-    assert "1 record(s)" in enrolled("resend", "--centre", "ALPHA", f"{code}/acad-1").stdout
+    assert "sends 1 record:" in enrolled("resend", "--centre", "ALPHA", f"{code}/acad-1").stdout
     assert "enrolments: 1 sent" in enrolled("sync").stdout
     enrolled("resend", "--centre", "ALPHA", code)
     assert "offerings: 1 sent" in enrolled("sync").stdout
@@ -69,7 +69,7 @@ def test_failed_records_are_tried_at_once(alpha: Cli, site: MoodleState) -> None
     assert newest["status"] == "waiting"
     assert [each["what"] for each in newest["waits"]] == ["unsent", "unmatched"]
     assert "acad-1" in alpha("resend", "--centre", "ALPHA", "--list").stdout
-    assert "1 record(s)" in alpha("resend", "--centre", "ALPHA").stdout
+    assert "sends 1 record:" in alpha("resend", "--centre", "ALPHA").stdout
     assert "Nothing waits" in alpha("resend", "--centre", "ALPHA", "--kind", "result").stdout
     site.people.change(max(user.id for user in site.people), email="elsewhere@example.org")
     assert "people: 1 sent" in alpha("sync").stdout

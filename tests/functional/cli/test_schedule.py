@@ -71,7 +71,7 @@ def test_the_template_is_a_schedule_without_rows(alpha: Cli) -> None:
     alpha("schedule", "template", "--centre", "ALPHA", path)
     assert "Africa/Nairobi" in Path(path).read_text(encoding="utf-8")
     assert alpha.json("schedule", "push", path, "--centre", "ALPHA")["rows"] == []
-    assert "0 row(s) read." in alpha("import", "offerings", path, "--centre", "ALPHA").stdout
+    assert "0 rows read." in alpha("import", "offerings", path, "--centre", "ALPHA").stdout
     assert "id,title" in alpha("schedule", "template", "--centre", "ALPHA").stdout
 
 

@@ -49,7 +49,7 @@ def test_secrets_are_locked_anew_with_a_new_key(alpha: Cli) -> None:
     assert "is not the key" in alpha("db", "relock", code=2).stderr
     assert alpha.dump() == before
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = f"{new},{made}"
-    assert "5 secret(s)" in alpha("db", "relock").stdout
+    assert "5 secrets" in alpha("db", "relock").stdout
     alpha.environment["LMS_BRIDGE_SECRETS__KEY"] = new
     alpha("sync", "--centre", "ALPHA", "--flow", "offerings")
     assert alpha.json("keys", "list") == signing

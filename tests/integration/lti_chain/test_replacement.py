@@ -64,7 +64,7 @@ def test_scores_reach_the_platform_where_it_is_now(
     assert chain.score(claims, 50, 1) == 204
     assert [score for _, score, _ in chain.scores()] == [50]
     text = command("move", str(old.id), "--to", str(new.id), "--yes")
-    assert "1 course(s), 1 launch origin(s), 1 result(s)" in text
+    assert "courses: 1, launch origins: 1, results in its gradebook: 1" in text
     assert status_of(chain, old.id) is Status.DISABLED
     assert chain.score(claims, 70, 2) == 204
     assert [score for _, score, _ in chain.scores(again)] == [70]
@@ -131,7 +131,7 @@ def test_a_tool_that_came_anew_keeps_its_resources_and_scores(
     old = world.registration
     new = add_tool(world.lti, world.tool, client_id="anew", deployment_ids=("dep-9",))
     text = command("move", str(old.id), "--to", str(new.id), "--yes")
-    assert "1 score(s), 1 line item(s), 1 resource(s), 0 chosen offering(s)" in text
+    assert "scores: 1, line items: 1, resources: 1, chosen offerings: 0" in text
     assert status_of(chain, old.id) is Status.DISABLED
     world.registration, world.tool.client_id = new, "anew"
     again = chain.launch()
@@ -170,7 +170,7 @@ def test_an_ended_tool_is_forgotten_with_its_scores(either_chain: Chain, command
     results = len(chain.result_links())
     assert "is active" in command("forget", str(old.id), "--yes", code=2)
     command("reject", str(old.id))
-    assert "1 score(s)" in command("forget", str(old.id), "--yes")
+    assert "scores: 1" in command("forget", str(old.id), "--yes")
     assert status_of(chain, old.id) is None
     counts = chain.world.counts()
     assert {counts[each] for each in ("lti_score", "lti_line_item", "lti_resource")} == {0}
@@ -205,7 +205,7 @@ def test_the_page_shows_what_would_change_before_it_changes_it(
     headers = {"Origin": chain.world.address}
     sent = {"to": str(new.id), **own_field(browser)}
     shown = browser.post(f"{address}/replacement", sent, headers=headers, timeout=120)
-    assert "launch origin(s): 1" in shown.text
+    assert "launch origins: 1" in shown.text
     assert status_of(chain, old.id) is Status.ACTIVE
     browser.post(f"{address}/replacement", {**sent, "sure": "1"}, headers=headers, timeout=120)
     assert status_of(chain, old.id) is Status.DISABLED

@@ -151,7 +151,7 @@ def test_a_launch_link_is_good_once(world: World, cli: Cli) -> None:
 
 
 def test_received_scores_are_applied(cli: Cli) -> None:
-    assert "0 result(s)" in cli("lti", "import-scores", "ONE")
+    assert "0 results" in cli("lti", "import-scores", "ONE")
 
 
 def test_keys_are_listed_and_rotated(world: World, cli: Cli) -> None:
