@@ -93,7 +93,7 @@ class OutOfTime(RetryLater):
     def __init__(self) -> None:
         super().__init__(
             "run-too-long",
-            "The run took its whole time. What it did is kept, and the next run goes on.",
+            "The run took its whole time. Its work is kept, and the next run goes on.",
             "See which system is slow. The setting sync.run_minutes allows more time.",
         )
 

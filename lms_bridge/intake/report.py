@@ -166,6 +166,6 @@ class PushReport:
             if self.hold:
                 yield f"It waits as hold {self.hold}."
         elif self.counts[RowOutcome.REFUSED]:
-            yield "What is refused changed nothing; everything else is applied."
+            yield "Refused rows changed nothing. All other rows are applied."
         if self.dry:
             yield "This was a dry run: nothing was changed."

@@ -96,7 +96,7 @@ def send_in(tx: Connection, registration: LtiRegistration, by: Actor) -> LtiRegi
         raise LtiRefused(
             "client-taken",
             "The client ID that was shown here belongs to another tool meanwhile.",
-            "The values shown now have a new one: enter that in your LMS, and send the form again.",
+            "The page shows a new client ID now. Enter it in your LMS, and send the form again.",
         )
     if known.centre != registration.centre:
         raise LtiRefused("platform-of-another", "This platform is registered for another centre.")

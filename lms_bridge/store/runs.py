@@ -102,8 +102,8 @@ def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
 
 CUT_OFF = "cut off"
 _WHY_CUT_OFF = (
-    "The run was cut off: its process ended, or lost its lease. What it did stays, and the next "
-    "run goes on from there."
+    "The run was cut off: its process ended, or lost its lease. Its work is kept, and the next run "
+    "goes on from there."
 )
 
 

@@ -109,7 +109,7 @@ _CONSEQUENCES = {
     (holds.REMOVALS, True): "The next run ends {these}.",
     (holds.REMOVALS, False): "The bridge keeps {these}. It asks again only after a return.",
     (holds.CONFLICT, True): "The next run sends what the bridge holds of {these} again.",
-    (holds.CONFLICT, False): "What {system} holds of {these} stays, until the source changes.",
+    (holds.CONFLICT, False): "{system} keeps its values of {these} until the source changes.",
 }
 _REST = "The other changes of that reading were held, too, and follow in the same run."
 _REST_OF_FILE = "The file's other rows were held, too: import or push it again after that run."

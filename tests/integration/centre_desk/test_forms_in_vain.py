@@ -44,7 +44,7 @@ def test_a_form_that_cannot_be_stored_is_on_the_page_to_be_sent_again(
     assert "Typed" not in forged.text
     answer = send(person, EDIT, form)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
-    assert "What you wrote is still on this page." in answer.text
+    assert "Your text is still on this page." in answer.text
     hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text)
     again = {name: html.unescape(text) for name, text in hidden}
     assert again["title"] == "Typed <too> late"

@@ -53,7 +53,7 @@ def test_a_form_opens_again_with_what_was_typed_for_its_writer_alone(
     end_all(database)
     answer = send(browser, EDIT, form)
     assert answer.status_code == 401
-    assert "What you wrote is kept for an hour." in answer.text
+    assert "Your text is kept for an hour." in answer.text
     other = account(database, "b@example.org", Role.COORDINATOR, DataScope(centre="AFR"))
     assert NOTE not in signed_in(desk_app, database, other).get(EDIT).text
     entered = send(browser, link(desk_app, database, amina))

@@ -34,7 +34,7 @@ def test_a_check_goes_on_elsewhere_once_a_minute_and_shows_what_it_found(
     assert answer.headers["Location"].endswith("done=check")
     assert desk_app.extensions[CHECKS].wait_idle(60)
     page = coordinator.get(LMS).text
-    assert "The check came to no end." in page or "What is missing" in page
+    assert "The check did not end." in page or "What is missing" in page
     again = send(coordinator, f"{LMS}/check")
     assert again.headers["Location"].endswith("done=soon")
     assert "one each minute" in coordinator.get(again.headers["Location"]).text

@@ -45,7 +45,7 @@ def test_good_rows_beside_a_bad_one_are_applied(world: World) -> None:
     assert "blended" in problem["allowed"]
     summary = answer.get_json()["summary"]
     assert summary["message"] == (
-        "3 rows: 2 created, 1 refused. What is refused changed nothing; everything else is applied."
+        "3 rows: 2 created, 1 refused. Refused rows changed nothing. All other rows are applied."
     )
     with world.bridge.database.reading() as tx:
         runs = tx.execute(select(run.c.trigger, run.c.requested_by, run.c.counts)).one()

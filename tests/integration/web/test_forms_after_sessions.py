@@ -197,7 +197,7 @@ def test_a_form_sent_after_the_session_opens_again_with_every_word(
         fields.setdefault(name, []).append(text)
     answer = browser.post(form.action, data=fields, headers={"Origin": ORIGIN})
     assert answer.status_code == 401
-    assert "What you wrote is kept for an hour." in answer.text
+    assert "Your text is kept for an hour." in answer.text
     entered = browser.get(link(app, database, person))
     again = browser.post(
         link(app, database, person), data=dict(_token(entered.text)), headers={"Origin": ORIGIN}

@@ -45,7 +45,7 @@ ONLY_ELSEWHERE = frozenset(
         "The bridge keeps {these}. It asks again only after a return.",
         "The next run ends {these}.",
         "The next run sends what the bridge holds of {these} again.",
-        "What {system} holds of {these} stays, until the source changes.",
+        "{system} keeps its values of {these} until the source changes.",
     }
 )
 """Sentences that only a command, the log or a developer sees."""
