@@ -128,7 +128,7 @@ def _print_report(
         print_line(line_of(each))
         show_errors(each)
     if report.reports:
-        print_line("What changed is sent at the next sync.")
+        print_line("The next sync sends the changes.")
 
 
 def _document(

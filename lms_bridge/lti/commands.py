@@ -364,7 +364,7 @@ def connect_link(bridge: Bridge, centre: str) -> None:
     hours = bridge.settings.lti.invitation_hours
     print_line(f"Send this address to the administrator. It works for {hours:g} hours:")
     print_line(make_connect_link(lti_of(bridge).context, centre))
-    print_line("What is sent in there waits for approval: lms-bridge lti list")
+    print_line("The answers wait for approval: lms-bridge lti list")
 
 
 @click.command("invite")
