@@ -248,7 +248,7 @@ def enrolment_status(status: str) -> str:
 
 def status_label(status: str | None) -> str:
     """The status of an offering, in words."""
-    known = {str(key): text for key, text in OFFERING_STATUSES.items()}
+    known = _STATUSES_OF[Kind.OFFERING]
     return translated_word(known.get(status or "", ""))
 
 
@@ -276,9 +276,9 @@ def value(of: object, field: str = "", kind: str = Kind.OFFERING) -> str:
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:00(\.0+)?)?(Z|[+-]\d\d:\d\d)")
 
 
-_STATUSES_OF: Mapping[str, Mapping[str, str]] = {
-    Kind.OFFERING: OFFERING_STATUSES,
-    Kind.ENROLMENT: ENROLMENT_STATUSES,
+_STATUSES_OF = {
+    str(Kind.OFFERING): {str(key): text for key, text in OFFERING_STATUSES.items()},
+    str(Kind.ENROLMENT): {str(key): text for key, text in ENROLMENT_STATUSES.items()},
 }
 CODED = {"modality": "modalities", "level": "levels", "registration": "registration_types"}
 """{field of an offering: where the labels of its values are}"""
@@ -294,8 +294,7 @@ def coded(of: object, field: str, kind: str = Kind.OFFERING) -> str:
         return labels(CODED[field]).get(of, "")
     if field != "status":
         return ""
-    known: Mapping[str, str] = _STATUSES_OF.get(kind, {})
-    return translated_word(known.get(of, of.replace("_", " ")))
+    return translated_word(_STATUSES_OF.get(kind, {}).get(of, of.replace("_", " ")))
 
 
 def _as_it_is(of: object) -> str:
