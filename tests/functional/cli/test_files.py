@@ -151,11 +151,11 @@ def test_rows_of_other_centres_are_left_alone(alpha: Cli, address: str) -> None:
 
 
 def test_a_missing_or_wrong_file_is_refused(alpha: Cli, site: MoodleState) -> None:
-    assert "No such file" in alpha("import", "results", "/nowhere/x.csv", code=2).stderr
+    assert "does not exist" in alpha("import", "results", "/nowhere/x.csv", code=2).stderr
     assert (
         "Allowed:" in alpha("import", "results", alpha.file("x.csv", "a,b\n1,2\n"), code=1).stderr
     )
-    assert "No such file" in alpha("export", "results", "/nowhere/x.csv", code=2).stderr
+    assert "does not exist" in alpha("export", "results", "/nowhere/x.csv", code=2).stderr
     unnamed = alpha.file("unnamed.csv", "id,title\nS-1,Spectrum\n")
     assert "--centre" in alpha("import", "offerings", unnamed, code=1).stdout
     alpha("import", "offerings", unnamed, "--centre", "ALPHA")

@@ -11,7 +11,7 @@ BRIDGE = ROOT / "lms_bridge"
 FOLDERS = (BRIDGE / "lti" / "platform", BRIDGE / "web" / "lti_platform")
 CODE = r'"([a-z]+(?:-[a-z]+)+)"'
 WAYS = (
-    rf"LtiRefused\(\s*{CODE}",
+    rf"(?:LtiRefused|json_parts\.wrong)\(\s*{CODE}",
     rf"^BAD = {CODE}",
     rf'^    "\w+": \("\w+", {CODE}\),',  # the parameters that have one value only
 )
