@@ -16,12 +16,14 @@ from lms_bridge.audit import Subject
 from lms_bridge.domain.access import Token
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import document, plain
-from lms_bridge.domain.model import Centre, Kind
+from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.network import CentreProfile, Membership, areas_on, status_of
 from lms_bridge.logs import redacted_text
 from lms_bridge.schemas.responses import CentreResponse
-from lms_bridge.store import holds
+from lms_bridge.store import flow_states, holds, runs
+from lms_bridge.store.waits import still_waiting
 from lms_bridge.sync.holds import consequence
+from lms_bridge.sync.run_state import worst
 
 SHOWN_VALUES = frozenset({Kind.OFFERING, Kind.ENROLMENT, *Subject})
 """Kinds whose values programs see. Of people and their results they see only the field names."""
@@ -75,6 +77,20 @@ def run_document(row: Row[Any]) -> dict[str, Any]:
         "finished_at": plain(row.finished_at),
         "error": redacted_text(row.error),
         "waits": [{**each, "why": redacted_text(each["why"])} for each in row.waits],
+    }
+
+
+def centre_state_document(tx: Connection, centre: Centre) -> dict[str, Any]:
+    """How the flows of a centre go, the worst of them, and what waits there now."""
+    flows = flow_states.freshness(tx, centre.code)
+    told = runs.waits_at_end(tx, {Flow(each.flow): each.run for each in flows})
+    waits = still_waiting(tx, centre.code, told)
+    return {
+        "centre": centre.code,
+        "active": centre.active,
+        "status": worst([each.status for each in flows]) if flows else "",
+        "flows": [document(each) for each in flows],
+        "waits": [{**each.document(), "why": redacted_text(each.why)} for each in waits],
     }
 
 

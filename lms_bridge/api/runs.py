@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 from lms_bridge.api import queries
 from lms_bridge.api.auth import caller
 from lms_bridge.api.centres import no_such_centre
-from lms_bridge.api.documents import item_document, run_document
+from lms_bridge.api.documents import centre_state_document, item_document, run_document
 from lms_bridge.api.pagination import paged_response
 from lms_bridge.api.responses import JSON, json_response
 from lms_bridge.api.route import NUMBER, route
@@ -27,9 +27,8 @@ from lms_bridge.schemas.responses import (
     RunResponse,
     page_of,
 )
-from lms_bridge.store import flow_states, run_requests, runs
+from lms_bridge.store import run_requests, runs
 from lms_bridge.store.run_items import ItemFilter, items_by_number
-from lms_bridge.sync.run_state import worst
 from lms_bridge.web.access import the_bridge
 
 
@@ -86,13 +85,11 @@ def request_run(body: dict[str, Any], code: str) -> Response:
     tag="operations",
 )
 def show_state(code: str) -> Response:
-    """How the flows of a centre go, and the worst of them."""
+    """How the flows of a centre go, the worst of them, and what waits."""
     with the_bridge().database.reading() as tx:
-        caller().centre_in_scope(tx, code, no_such_centre())
-        states = flow_states.statuses(tx).get(code, {})
-    status = worst(states.values()) if states else ""
-    flows = [{"flow": flow, "status": state} for flow, state in states.items()]
-    return json_response({"centre": code, "status": status, "flows": flows})
+        centre = caller().centre_in_scope(tx, code, no_such_centre())
+        state = centre_state_document(tx, centre)
+    return json_response(state)
 
 
 @route(f"/runs/{NUMBER}", scope=Scope.READ_OPERATIONS, response=RunResponse, tag="operations")

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from lms_bridge.admin.pauses import set_active
 from lms_bridge.admin.queries import last_run_of_each
-from lms_bridge.api.documents import NO_PROFILE
+from lms_bridge.api.documents import NO_PROFILE, centre_state_document
 from lms_bridge.bridge import Bridge
 from lms_bridge.cli.centre_options import (
     TypedCentre,
@@ -25,6 +25,7 @@ from lms_bridge.console import session
 from lms_bridge.console.output import print_json, print_line, table, warn, when
 from lms_bridge.console.secret_input import TokenSource, ask_secret, token_options
 from lms_bridge.console.session import DAY, by_command, json_option, with_bridge
+from lms_bridge.console.summary import show_waits
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.model import Centre
@@ -36,6 +37,7 @@ from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector
 from lms_bridge.store import centres, cycles, flow_states, profiles
 from lms_bridge.store import memberships as memberships_store
+from lms_bridge.store.waits import wait_of
 from lms_bridge.sync.run_state import state_in_words, worst
 
 
@@ -281,17 +283,38 @@ def _state_as_json(states: Mapping[str, str]) -> Mapping[str, Any]:
 @json_option
 @with_bridge
 def show(bridge: Bridge, code: str, in_json: bool) -> None:
-    """Shows one centre with its options and policy, without its token."""
+    """Shows one centre: its options and policy, how its flows go, and what waits. No token."""
     centre = bridge.centre(code)
     with bridge.database.reading() as tx:
         has_token = bool(centres.secret_of(tx, code))
         places = memberships_store.memberships_of(tx, code)
         profile = profiles.profiles(tx, code).get(code, NO_PROFILE)
+        state = centre_state_document(tx, centre)
     shown = {**centre_as_json(centre, places, profile), "token": "set" if has_token else "none"}
     if in_json:
-        print_json(shown)
+        print_json({**shown, "state": state})
         return
     table(["field", "value"], [(name, _text(value)) for name, value in shown.items()])
+    _show_state(state)
+
+
+_OF_A_FLOW = ("flow", "run", "status", "failing_since", "good_at")
+
+
+def _show_state(state: Mapping[str, Any]) -> None:
+    """How each flow goes, and what waits."""
+    print_line()
+    if not state["active"]:
+        print_line(f"Paused, nothing runs until: lms-bridge centre resume {state['centre']}")
+    if not state["flows"]:
+        print_line(f"No flow ran yet: lms-bridge sync --centre {state['centre']}")
+        return
+    table(
+        ["flow", "last run", "status", "fails since", "last good run"],
+        [[each[name] or "-" for name in _OF_A_FLOW] for each in state["flows"]],
+    )
+    print_line("What waits:" if state["waits"] else "Nothing waits.")
+    show_waits(map(wait_of, state["waits"]))
 
 
 def _text(value: object) -> str:

@@ -79,6 +79,13 @@ class Flow(StrEnum):
     RESULTS = "results"
 
 
+KINDS_OF: Mapping[Flow, tuple[Kind, ...]] = {
+    Flow.OFFERINGS: (Kind.OFFERING,),
+    Flow.ENROLMENTS: (Kind.ENROLMENT, Kind.LEARNER),
+    Flow.RESULTS: (Kind.RESULT,),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Centre:
     """A training centre and how its LMS is reached.

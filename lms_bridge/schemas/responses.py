@@ -277,15 +277,12 @@ class ResultEnteredResponse(ResultResponse):
 
 class FlowStateResponse(Schema):
     flow = Choice(Flow)
-    status = fields.String()
-
-
-class CentreStateResponse(Schema):
-    """``status`` is the worst of the last runs of its flows; empty if none ran yet."""
-
-    centre = fields.String()
-    status = fields.String()
-    flows = fields.List(fields.Nested(FlowStateResponse))
+    status = fields.String(metadata={"description": "That of its last run."})
+    run = fields.Integer(allow_none=True, metadata={"description": "Its last run."})
+    failing_since = Moment(allow_none=True, metadata={"description": "Null: it does not fail."})
+    good_at = Moment(
+        allow_none=True, metadata={"description": "When its last good run ended; null: long ago."}
+    )
 
 
 class ConflictResponse(Schema):
@@ -360,6 +357,19 @@ class WaitResponse(Schema):
     since = Moment(allow_none=True)
     why = fields.String()
     command = fields.String()
+
+
+class CentreStateResponse(Schema):
+    """``status`` is the worst of the last runs of its flows; empty if none ran yet."""
+
+    centre = fields.String()
+    active = fields.Boolean(metadata={"description": "False: it is paused, and nothing runs."})
+    status = fields.String()
+    flows = fields.List(fields.Nested(FlowStateResponse))
+    waits = fields.List(
+        fields.Nested(WaitResponse),
+        metadata={"description": "What waits now: how many, since when, why, and what helps."},
+    )
 
 
 class RunResponse(Schema):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Row, and_, case, func, select
 
 from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Flow
@@ -100,24 +100,28 @@ FRESH_RUNS = 3000
 @dataclass(frozen=True, slots=True)
 class FlowFreshness:
     """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
-    when its last run that read the centre ended well; none if there is none among the last
-    ``FRESH_RUNS``."""
+    when its last run that read the centre ended well, ``run``: the number of its last one that
+    ended; none if there is none among the last ``FRESH_RUNS``."""
 
     flow: str
     status: str
     failing_since: datetime | None
     good_at: datetime | None
+    run: int | None
 
 
 def freshness(tx: Connection, code: str) -> list[FlowFreshness]:
     """One for each flow that the centre ran."""
     states = states_of(tx, code)
-    good = _last_good(tx, code, [flow for flow in Flow if flow in states])
-    return [FlowFreshness(flow, *states[flow], at) for flow, at in good.items()]
+    last = _last_runs(tx, code, [flow for flow in Flow if flow in states])
+    return [FlowFreshness(flow, *states[flow], *found) for flow, found in last.items()]
 
 
-def _last_good(tx: Connection, code: str, flows: Sequence[Flow]) -> dict[Flow, datetime | None]:
-    columns = (run_table.c[name] for name in ("finished_at", "status", "trigger", "flows"))
+def _last_runs(
+    tx: Connection, code: str, flows: Sequence[Flow]
+) -> dict[Flow, tuple[datetime | None, int | None]]:
+    """{flow: (when its last good run ended, the number of its last run)}"""
+    columns = (run_table.c[name] for name in ("id", "finished_at", "status", "trigger", "flows"))
     last = (
         select(*columns)
         .where(run_table.c.centre == code)
@@ -125,13 +129,18 @@ def _last_good(tx: Connection, code: str, flows: Sequence[Flow]) -> dict[Flow, d
         .limit(FRESH_RUNS)
     )
     of = last.subquery()
-    good = (of.c.status.in_(_GOOD), of.c.trigger.in_(READ_A_CENTRE))
     # In one pass: some thousands of rows are read for it.
-    times = [
-        func.max(case((of.c.flows.contains(flow), of.c.finished_at), else_=None)) for flow in flows
-    ]
-    found = tx.execute(select(*times).where(*good)).one() if flows else ()
-    return dict(zip(flows, found, strict=True))
+    found: list[Any] = []
+    for flow in flows:
+        mine = of.c.flows.contains(flow)
+        good = and_(mine, of.c.status.in_(_GOOD))
+        found += [
+            func.max(case((good, of.c.finished_at), else_=None)),
+            func.max(case((mine, of.c.id), else_=None)),
+        ]
+    ended = (of.c.finished_at.is_not(None), of.c.trigger.in_(READ_A_CENTRE))
+    row = tx.execute(select(*found).where(*ended)).one() if flows else ()
+    return dict(zip(flows, zip(row[::2], row[1::2], strict=True), strict=True))
 
 
 _GOOD = ("done", "waiting", "held")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, or_, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind, Result
@@ -62,6 +62,13 @@ _RESULT = (
 
 def _result(row: Any) -> Result:
     return Result(row.academy_id, row.code, *row[4:])
+
+
+def count_filled(tx: Connection, code: str) -> int:
+    """How many results of an offering have a score or a completion."""
+    filled = or_(result.c.score.is_not(None), result.c.completed)
+    query = select(func.count()).select_from(result).join(enrolment).join(offering)
+    return tx.scalar(query.where(offering.c.code == code, filled)) or 0
 
 
 def _result_columns(record: Result) -> dict[str, Any]:

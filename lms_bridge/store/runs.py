@@ -21,14 +21,14 @@ from sqlalchemy import (
 )
 
 from lms_bridge.domain.batches import chunks
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import KINDS_OF, Flow, Kind
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_days import add_to_day
 from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import item, run
 from lms_bridge.store.tables import quarantine
-from lms_bridge.store.waits import Wait
+from lms_bridge.store.waits import Wait, wait_of
 
 RUNNING: ColumnElement[bool] = literal_column("(run.status = 'running')")
 """Written out, so that PostgreSQL plans for this rare status and no other."""
@@ -143,6 +143,18 @@ def add_items(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 def last_runs(tx: Connection, *, centre: str = "", most: int = 20) -> Sequence[Row[Any]]:
     """The newest first, of this centre or of all."""
     return newest_runs(tx, centres=[centre] if centre else None, most=most)
+
+
+def waits_at_end(tx: Connection, last: Mapping[Flow, int | None]) -> list[Wait]:
+    """What waited at the end of the last run of each flow, of this flow's kinds."""
+    rows = tx.execute(select(run.c.id, run.c.waits).where(run.c.id.in_(set(last.values()))))
+    found = {row.id: [wait_of(each) for each in row.waits] for row in rows}
+    return [
+        wait
+        for flow, run_id in last.items()
+        for wait in found.get(run_id, ())
+        if wait.kind in KINDS_OF[flow]
+    ]
 
 
 def run_row(tx: Connection, run_id: int) -> Row[Any] | None:

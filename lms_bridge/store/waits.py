@@ -16,7 +16,7 @@ from lms_bridge.store.record_names import record_names
 from lms_bridge.store.tables import hold, link, quarantine, unmatched
 from lms_bridge.store.target_links import PENDING
 
-HELD = "held"
+HELD, UNSENT = "held", "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ def waits_of(
     tx: Connection,
     centre: str,
     kinds: Collection[Kind],
-    targets: Collection[tuple[str, str]],
+    targets: Collection[tuple[str, str]] | None,
     *,
     after_failure: bool = False,
 ) -> list[Wait]:
     """Everything of these kinds that waits at a centre. What no attempt was made for waits only
     if it is for one of the ``targets``, (system, kind): a folder of files takes no enrolments.
-    ``after_failure``: a step of the run failed."""
+    None: for any. ``after_failure``: a step of the run failed."""
     why_unsent = _WHY_UNSENT_BY_FAILURE if after_failure else _WHY_UNSENT
     pending, people, bad, held = tx.execute(_ANYTHING, {"of_centre": centre}).one()
     return [
@@ -63,6 +63,16 @@ def waits_of(
     ]
 
 
+def still_waiting(tx: Connection, centre: str, told: Collection[Wait]) -> list[Wait]:
+    """What waits at a centre now. ``told``: what the last run of each flow said at its end. It
+    alone knows of some waits, and which kinds the targets take."""
+    unsent = {each.kind for each in told if each.what == UNSENT}
+    now = waits_of(tx, centre, list(Kind), None)
+    stands = [each for each in now if each.what != UNSENT or each.kind in unsent]
+    return stands + [each for each in told if each.what in _KNOWN_TO_RUNS]
+
+
+_KNOWN_TO_RUNS = ("unopened", "unread", "missed")
 _OF_CENTRE: BindParameter[str] = bindparam("of_centre")
 _ANYTHING = select(
     exists().where(link.c.centre == _OF_CENTRE, PENDING).select_from(link),
@@ -87,7 +97,7 @@ def _failed_and_unsent(
     tx: Connection,
     centre: str,
     kinds: Collection[Kind],
-    targets: Collection[tuple[str, str]],
+    targets: Collection[tuple[str, str]] | None,
     why_unsent: str,
 ) -> list[Wait]:
     failed = (link.c.error != "").label("failed")
@@ -101,10 +111,10 @@ def _failed_and_unsent(
     return [
         Wait("failed", kind, number, since, _example(tx, id_, number), f"{resend} --list")
         if is_failed
-        else Wait("unsent", kind, number, None, why_unsent, f"lms-bridge sync --centre {centre}")
+        else Wait(UNSENT, kind, number, None, why_unsent, f"lms-bridge sync --centre {centre}")
         for resend in [f"lms-bridge resend --centre {centre}"]
         for kind, is_failed, system, _, number, since, id_ in rows
-        if is_failed or (system, kind) in targets
+        if is_failed or targets is None or (system, kind) in targets
     ]
 
 

@@ -271,6 +271,8 @@ def _apply(context: RunContext, part: Snapshot, whole: Plan, size: PartSize) -> 
 
 def _finish(context: RunContext, snapshot: Snapshot, replaced: set[int]) -> None:
     """Remembers the rest and the pages, and shows the new enrolments."""
+    for scope in tuple(snapshot.forgotten):
+        snapshot.forget(scope)
     for moved in chunks(snapshot.moved, PART):
         with context.writing() as tx:
             part = _only(snapshot, moved=moved)

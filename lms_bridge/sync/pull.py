@@ -71,7 +71,8 @@ class Snapshot:
     could not be read, prove nothing at all. ``released`` ids leave the
     quarantine; ``ended_scopes`` are no longer there; ``whole`` means that records which are missing
     from the snapshot are gone. ``more`` records follow that the snapshot does not hold. ``missed``
-    records are not where they were, and may be where nothing was read.
+    records are not where they were, and may be where nothing was read. ``forgotten`` scopes are to
+    be read again; the parts of a snapshot share them.
     """
 
     feed: SourceFeed
@@ -92,6 +93,7 @@ class Snapshot:
     pages: int = 0
     parsed: int = 0
     missed: int = 0
+    forgotten: set[str] = field(default_factory=set)
     spool: Spool | None = None
 
     def spill(self) -> None:
@@ -131,7 +133,8 @@ class Snapshot:
 
     def forget(self, scope: str) -> None:
         """Has the page read again next time: something in it waits for another record. The scope
-        itself is remembered, for the day on which it ends."""
+        itself is remembered, for the day on which it ends. A part tells the whole snapshot."""
+        self.forgotten.add(scope)
         if scope in self.digests:
             self.digests[scope] = EMPTY
 

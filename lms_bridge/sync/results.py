@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from lms_bridge.sync.context import FILES, RunContext
 from lms_bridge.sync.desired_state import desire_results
 from lms_bridge.sync.diff import Refusals, quarantine, refuse_other_owner, remember_applied
 from lms_bridge.sync.editions import falls_in_another, other_editions
+from lms_bridge.sync.emptied_results import ResultChange, hold_emptied
 from lms_bridge.sync.enrolments import named_offerings
 from lms_bridge.sync.pull import Snapshot
 from lms_bridge.sync.spool import ChangedRecord
@@ -42,10 +43,41 @@ def apply_results(tx: Connection, context: RunContext, snapshot: Snapshot) -> No
         unknown = [key for key in loaded if key not in ours]
         refused += [(loaded.pop(key)[0], _not_enrolled()) for key in unknown]
     quarantine(tx, context, snapshot, refused)
+    new, changes, ids = _compare(tx, snapshot, loaded, ours, known)
+    if snapshot.feed.system != FILES:  # who leaves a cell empty in a file means it
+        for kept in hold_emptied(tx, context, snapshot, changes):
+            del ids[changes.pop(kept).key]
+    _note(context, snapshot, changes)
+    changed = {id_: change.after for id_, change in changes.items()}
+    results.change_results(tx, changed)
+    for key, id_ in zip(new, results.add_results(tx, list(new.values())), strict=True):
+        ids[key] = id_
+        changed[id_] = new[key][1]
+        context.note(
+            Kind.RESULT, snapshot.feed.system, Action.CREATE, record_id=id_, external_id=key
+        )
+    desire_results(tx, context.centre.code, changed)
+    applied = [(loaded[key][0], record_id) for key, record_id in ids.items()]
+    remember_applied(tx, context, snapshot, applied, [], loaded.keys())
+
+
+NewResults = dict[str, tuple[int, Result]]
+"""{external id: (enrolment id, result)}"""
+
+
+def _compare(
+    tx: Connection,
+    snapshot: Snapshot,
+    loaded: LoadedResults,
+    ours: Mapping[str, int],
+    known: Mapping[int, tuple[int, Result]],
+) -> tuple[NewResults, dict[int, ResultChange], dict[str, int]]:
+    """New results, {result id: change} of known ones, and {external id: result id} of all known
+    ones. A total of a shared course counts for one of its editions."""
     stored = enrolments.enrolments(tx, ours.values())
     others = other_editions(tx, stored.values())
-    new: dict[str, tuple[int, Result]] = {}
-    changed: dict[int, Result] = {}
+    new: NewResults = {}
+    changes: dict[int, ResultChange] = {}
     ids: dict[str, int] = {}
     for key, enrolment_id in ours.items():
         changed_record, fields = loaded[key]
@@ -61,25 +93,20 @@ def apply_results(tx: Connection, context: RunContext, snapshot: Snapshot) -> No
         if snapshot.feed.system != FILES:  # a row of a file is the whole result
             record = _with_unseen(before, record, changed_record.raw.fields)
         if before != record:
-            changed[ids[key]] = record
-            context.note(
-                Kind.RESULT,
-                snapshot.feed.system,
-                Action.UPDATE,
-                record_id=ids[key],
-                external_id=key,
-                fields=difference(document(before), document(record)),
-            )
-    results.change_results(tx, changed)
-    for key, id_ in zip(new, results.add_results(tx, list(new.values())), strict=True):
-        ids[key] = id_
-        changed[id_] = new[key][1]
+            changes[ids[key]] = ResultChange(key, before, record)
+    return new, changes, ids
+
+
+def _note(context: RunContext, snapshot: Snapshot, changes: Mapping[int, ResultChange]) -> None:
+    for id_, change in changes.items():
         context.note(
-            Kind.RESULT, snapshot.feed.system, Action.CREATE, record_id=id_, external_id=key
+            Kind.RESULT,
+            snapshot.feed.system,
+            Action.UPDATE,
+            record_id=id_,
+            external_id=change.key,
+            fields=difference(document(change.before), document(change.after)),
         )
-    desire_results(tx, context.centre.code, changed)
-    applied = [(loaded[key][0], record_id) for key, record_id in ids.items()]
-    remember_applied(tx, context, snapshot, applied, [], loaded.keys())
 
 
 _TOGETHER = {

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, LeaseLost, OutOfTime, Overloaded
-from lms_bridge.domain.model import ACADEMY, Centre, Flow, Kind
+from lms_bridge.domain.model import ACADEMY, KINDS_OF, Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Closes
 from lms_bridge.http.deadline import Deadline, check_time, starting_until
@@ -46,13 +46,6 @@ _STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
     Flow.ENROLMENTS: enrolment_steps,
     Flow.RESULTS: result_steps,
 }
-_KINDS: Mapping[Flow, tuple[Kind, ...]] = {
-    Flow.OFFERINGS: (Kind.OFFERING,),
-    Flow.ENROLMENTS: (Kind.ENROLMENT, Kind.LEARNER),
-    Flow.RESULTS: (Kind.RESULT,),
-}
-
-
 RUN_LEASE = "run:"
 """How the names of leases of centres' runs begin."""
 
@@ -256,7 +249,7 @@ def report_of(context: RunContext, began: float) -> RunReport:
 
 
 def _look_for_waits(tx: Connection, context: RunContext, flows: Iterable[Flow]) -> None:
-    kinds = [kind for flow in flows for kind in _KINDS[flow]]
+    kinds = [kind for flow in flows for kind in KINDS_OF[flow]]
     if kinds:
         failed = bool(context.errors)
         targets = context.targets

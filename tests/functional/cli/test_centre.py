@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lms_bridge.devtools.moodle.state import SERVICE_TOKEN
-from tests.functional.cli.conftest import Cli
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
+from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 _ADD = ("centre", "add", "ALPHA", "--name", "Alpha", "--region", "africa")
 
@@ -171,3 +171,34 @@ def test_an_unknown_centre_lists_the_known_ones(alpha: Cli) -> None:
     result = alpha("centre", "show", "BETA", code=2)
     assert 'There is no centre "BETA".' in result.stderr
     assert "Known: ALPHA." in result.stderr
+
+
+def test_a_shown_centre_says_how_its_flows_go_and_what_helps(alpha: Cli, site: MoodleState) -> None:
+    assert (
+        "No flow ran yet: lms-bridge sync --centre ALPHA" in alpha("centre", "show", "ALPHA").stdout
+    )
+    alpha("sync")
+    assert alpha("centre", "show", "ALPHA").stdout.endswith("\nNothing waits.\n")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "SAMPLE-1"))
+    site.revoke("enrol/manual:enrol")
+    alpha("sync", "--flow", "enrolments", code=1)
+    state = alpha.json("centre", "show", "ALPHA")["state"]
+    assert (state["status"], state["active"]) == ("partial", True)
+    by_flow = {each["flow"]: each for each in state["flows"]}
+    enrolments, offerings = by_flow["enrolments"], by_flow["offerings"]
+    assert (offerings["run"], enrolments["run"]) == (1, 3)
+    assert (offerings["status"], enrolments["status"]) == ("done", "partial")
+    (wait,) = state["waits"]
+    assert (wait["what"], wait["kind"], wait["number"]) == ("failed", "enrolment", 1)
+    shown = alpha("centre", "show", "ALPHA").stdout
+    assert "enrol/manual:enrol" in shown
+    assert "See: lms-bridge resend --centre ALPHA --list" in shown
+    alpha("centre", "pause", "ALPHA")
+    shown = alpha("centre", "show", "ALPHA").stdout
+    assert "Paused, nothing runs until: lms-bridge centre resume ALPHA" in shown
+
+
+def test_what_no_run_tried_waits_only_where_a_run_said_so(alpha: Cli) -> None:
+    alpha("sync")
+    alpha("import", "registrations", registrations(alpha, codes_of(alpha)[0], "SAMPLE-1"))
+    assert alpha.json("centre", "show", "ALPHA")["state"]["waits"] == []

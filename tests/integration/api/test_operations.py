@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select, update
 
 from lms_bridge.domain.access import DataScope
@@ -78,9 +80,15 @@ def test_the_state_of_a_centre_is_the_worst_of_its_flows(world: World) -> None:
             number = runs.start_run(tx, "ONE", flows, "clock", NOW)
             runs.finish_run(tx, number, status, {}, NOW)
     found = world.get("/centres/ONE/state", token).get_json()
-    expected = [("enrolments", "failed"), ("offerings", "done")]
+    expected = [("offerings", "done"), ("enrolments", "failed")]
     assert [(each["flow"], each["status"]) for each in found["flows"]] == expected
     assert found["status"] == "failed"
+    good, failed = found["flows"]
+    assert (failed["run"], failed["good_at"]) == (1, None)
+    assert datetime.fromisoformat(failed["failing_since"]) == NOW
+    assert (good["run"], good["failing_since"]) == (2, None)
+    assert datetime.fromisoformat(good["good_at"]) == NOW
+    assert (found["active"], found["waits"]) == (True, [])
     assert world.get("/centres/TWO/state", token).status_code == 404
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from lms_bridge.domain.errors import RecordRefused, Unreachable
 from lms_bridge.domain.model import Flow
+from lms_bridge.domain.policy import Policy
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
@@ -197,3 +198,83 @@ def test_dates_and_scales_are_sent(night: Nights) -> None:
     assert (document["score"], document["scale_min"], document["scale_max"]) == ("17.5", "1", "20")
     assert document["completed_at"] == "2026-03-31T06:00:00Z"
     assert document["graded_at"] == "2026-03-31T00:00:00Z"
+
+
+def graded(night: Nights, people: int) -> list[tuple[str, str]]:
+    """The places of that many people, whose scores the Academy has. Many removals are held."""
+    night.policy = Policy()
+    enrolled(night, people)
+    places = list(night.lms.roster)
+    for place in places:
+        night.lms.grades[place] = {"score": "5", "completed": True}
+    night.good_night(RESULTS)
+    return places
+
+
+def reset(night: Nights, places: list[tuple[str, str]]) -> None:
+    """What a centre does with a course before its next edition."""
+    night.lms.grades.update({place: {"score": None, "completed": False} for place in places})
+
+
+def scores(night: Nights) -> list[Any]:
+    return [each["score"] for each in night.academy.results.values()]
+
+
+@BOTH
+def test_results_of_a_course_that_was_reset_stay_until_somebody_decides(night: Nights) -> None:
+    places = graded(night, 3)
+    reset(night, places)
+    for _ in range(2):
+        report = night.night(RESULTS)
+        assert (report.status, scores(night)) == ("held", ["5"] * 3)
+    (hold,) = night.holds("pending")
+    assert (hold.kind, hold.reason, len(hold.record_ids), hold.out_of) == (
+        "result",
+        "removals",
+        3,
+        3,
+    )
+    night.decide(approve=True)
+    night.good_night(RESULTS)
+    assert scores(night) == [None] * 3
+    for place in places:
+        night.lms.grades[place] = {"score": "6"}
+    night.good_night(RESULTS)
+    reset(night, places)
+    assert night.night(RESULTS).status == "held"
+
+
+def test_results_that_somebody_chose_to_keep_stay_and_new_ones_count(night: Nights) -> None:
+    places = graded(night, 3)
+    reset(night, places)
+    night.night(RESULTS)
+    night.decide(approve=False)
+    night.good_night(RESULTS)
+    assert scores(night) == ["5"] * 3
+    night.lms.grades[places[0]] = {"score": "6"}
+    night.good_night(RESULTS)
+    assert sorted(scores(night)) == ["5", "5", "6"]
+
+
+def test_a_hold_of_results_ends_when_the_scores_are_there_again(night: Nights) -> None:
+    places = graded(night, 3)
+    before = dict(night.lms.grades)
+    reset(night, places)
+    night.night(RESULTS)
+    night.lms.grades.update(before)
+    night.good_night(RESULTS)
+    assert [each.status for each in night.holds()] == ["outdated"]
+    assert scores(night) == ["5"] * 3
+
+
+def test_another_course_is_graded_while_one_waits(night: Nights) -> None:
+    places = graded(night, 3)
+    other = night.lms.add_course("Routing")
+    night.good_night()
+    night.academy.register("SAMPLE", night.codes()[other], sample_person(1), key="other")
+    night.good_night()
+    (place,) = [each for each in night.lms.roster if each[0] == other]
+    reset(night, places)
+    night.lms.grades[place] = {"score": "7"}
+    assert night.night(RESULTS).status == "held"
+    assert sorted(scores(night)) == ["5", "5", "5", "7"]
