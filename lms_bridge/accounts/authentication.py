@@ -59,19 +59,19 @@ MOST_STRANGERS = 10_000
 _strangers = StrangersTries()
 
 
-def _check_wait(failures: int, failed_at: datetime | None, now: datetime) -> None:
+def _check_wait(
+    failures: int,
+    failed_at: datetime | None,
+    now: datetime,
+    remedy: str = "Wait, or sign in by a link.",
+) -> None:
     """Raises Overloaded while the account must wait after its last wrong try."""
     if failures < FREE_TRIES or failed_at is None:
         return
     seconds = min(LONGEST_WAIT, 2 ** min(failures - FREE_TRIES + 2, 20))
     left = (failed_at + timedelta(seconds=seconds) - now).total_seconds()
     if left > 0:
-        raise Overloaded(
-            "too-many-tries",
-            "There were too many wrong tries.",
-            "Wait, or sign in by a link.",
-            after=left,
-        )
+        raise Overloaded("too-many-tries", "There were too many wrong tries.", remedy, after=left)
 
 
 def sign_in_by_password(
@@ -99,15 +99,31 @@ def sign_in_by_password(
             _log.warning("wrong password", account=found.number)
         else:
             _strangers.note(key, now)
-        raise Refused(
-            "sign-in-refused",
-            "The address and the password do not belong together.",
-            "Try again, or sign in by a link.",
-        )
+        raise _wrong_pair()
     with database.writing() as tx:
-        if not found.has_totp:
+        proved = _still_proved(tx, found.number, credentials.password)
+        if proved is None:
+            raise _wrong_pair()
+        if not proved.has_totp:
             accounts.change_account(tx, found.number, failures=0, failed_at=None)
-        return open_session(tx, found, limits, now)
+        return open_session(tx, proved, limits, now)
+
+
+def _wrong_pair() -> Refused:
+    return Refused(
+        "sign-in-refused",
+        "The address and the password do not belong together.",
+        "Try again, or sign in by a link.",
+    )
+
+
+def _still_proved(tx: Connection, number: int, password: str) -> UserAccount | None:
+    """The account as it is now; None where it was disabled, or got another password, while its
+    password was being checked. Until the transaction ends nobody changes it."""
+    accounts.lock(tx, number)
+    found = find_account(tx, number=number)
+    same = accounts.credentials_of(tx, number).password == password
+    return found if found is not None and found.disabled_at is None and same else None
 
 
 def open_session(
@@ -220,13 +236,15 @@ def _use_code(
 ) -> None:
     with database.reading() as tx:
         credentials = accounts.credentials_of(tx, number)
-    _check_wait(credentials.failures, credentials.failed_at, now)
+    tried, tried_at = credentials.wrong_codes, credentials.code_tried_at
+    _check_wait(tried, tried_at, now, remedy="")
     secret = vault.unlock(credentials.totp_secret)
     period = totp.period_of(secret, code, now, credentials.totp_period) if secret else None
     with database.writing() as tx:
+        if not accounts.begin_code(tx, number, tried, now):
+            raise Overloaded("code-at-work", "Another code is being checked.", after=1)
         if period is not None and accounts.use_period(tx, number, period):
             return
-        accounts.note_failure(tx, number, now)
     _log.warning("wrong code", account=number)
     raise Refused(
         "wrong-code", "This code is not good, or was used before.", "Wait for the next one."
@@ -249,13 +267,19 @@ def set_password(
         if not passwords.is_right(old, credentials.password):
             with database.writing() as tx:
                 accounts.note_failure(tx, account.number, by.at)
-            raise Refused("wrong-password", "The present password is another one.")
+            raise _wrong_password()
     kept = passwords.hash_of(new)
     with database.writing() as tx:
+        if _still_proved(tx, account.number, credentials.password) is None:
+            raise _wrong_password()
         accounts.change_account(tx, account.number, password=kept, failures=0, failed_at=None)
         record_account(tx, by, account.number, "password", {"password": None})
         sessions.end_of_account(tx, account.number, by, but=session.number)
     _log.info("password set", account=account.number)
+
+
+def _wrong_password() -> Refused:
+    return Refused("wrong-password", "The present password is another one.")
 
 
 def start_totp(account: UserAccount) -> str:
@@ -265,8 +289,12 @@ def start_totp(account: UserAccount) -> str:
         NotNow: the account has one.
     """
     if account.has_totp:
-        raise NotNow("has-second-factor", "The account has a second factor already.")
+        raise _has_factor()
     return totp.new_secret()
+
+
+def _has_factor() -> NotNow:
+    return NotNow("has-second-factor", "The account has a second factor already.")
 
 
 def confirm_totp(
@@ -285,11 +313,14 @@ def confirm_totp(
         NotNow: the account has a second factor.
     """
     if account.has_totp:
-        raise NotNow("has-second-factor", "The account has a second factor already.")
+        raise _has_factor()
     period = totp.period_of(secret, code, by.at, 0)
     if period is None:
         raise Refused("wrong-code", "This code is not good.", "Enter the one that the app shows.")
     with database.writing() as tx:
+        accounts.lock(tx, account.number)
+        if has_factor(tx, account.number):  # of another device, meanwhile
+            raise _has_factor()
         accounts.change_account(
             tx, account.number, totp_secret=vault.lock(secret), totp_period=period
         )

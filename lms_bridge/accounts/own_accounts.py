@@ -90,9 +90,9 @@ class OwnAccounts:
             return None
         by = Actor("own account", PAGE, now)
         with database.writing() as tx:
-            if accounts.find_account(tx, email=email) is not None:
-                return None
             made = accounts.add_account(tx, email=email, name="", language="", at=now, by=by.name)
+            if made is None:
+                return None
             record_account(tx, by, made.number, "make", {"created_at": (None, plain(now))})
             learner = self._learner(tx, email)
             if learner is not None:

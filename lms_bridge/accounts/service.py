@@ -79,11 +79,11 @@ def add_account(
     email, name = address_key(new.email), clean_name(new.name)
     check_language(new.language)
     with database.writing() as tx:
-        if accounts.find_account(tx, email=email) is not None:
-            raise Refused("account-exists", "There is an account with this address already.")
         made = accounts.add_account(
             tx, email=email, name=name, language=new.language, at=by.at, by=by.name
         )
+        if made is None:
+            raise Refused("account-exists", "There is an account with this address already.")
         record_account(tx, by, made.number, "make", {"created_at": (None, plain(by.at))})
         for grant in dict.fromkeys(new.grants):
             _grant(tx, made.number, grant, regions, by)
@@ -102,7 +102,7 @@ def grant_role(
         NotFound: there is no such account, centre or region.
     """
     with database.writing() as tx:
-        found = find_account(tx, who)
+        found = _locked(tx, who)
         if grant not in found.grants:
             if len(found.grants) >= MOST_GRANTS:
                 raise Refused("too-many-roles", f"An account has at most {MOST_GRANTS} roles.")
@@ -186,6 +186,8 @@ def reset_factors(database: Database, who: str | int, *, by: Actor) -> UserAccou
             totp_period=0,
             failures=0,
             failed_at=None,
+            wrong_codes=0,
+            code_tried_at=None,
         )
         fields: dict[str, None] = {}
         if found.has_password:
@@ -311,6 +313,12 @@ def find_account(tx: Connection, who: str | int, *, by_number: bool = True) -> U
     if found is None:
         raise NotFound("no-such-account", "There is no such account.", "See `account list`.")
     return found
+
+
+def _locked(tx: Connection, who: str | int) -> UserAccount:
+    """As ``find_account``; nobody else changes the account before the transaction ends."""
+    accounts.lock(tx, find_account(tx, who).number)
+    return find_account(tx, who)
 
 
 def _existing(tx: Connection, number: int) -> UserAccount:

@@ -20,6 +20,7 @@ from lms_bridge.domain.access import MEANINGS
 from lms_bridge.schemas.fields import Amount, Choice, Line, Lines, Moment, RichText, Zone
 from lms_bridge.schemas.parts import StrictInteger
 from lms_bridge.signing import SIGNATURE
+from lms_bridge.web.access import the_bridge
 
 pages = Blueprint("api_docs", __name__, url_prefix="/api", template_folder="templates")
 
@@ -40,7 +41,13 @@ def show() -> str:
                 tag = operation["tags"][0]
                 groups.setdefault(tag, []).append((method.upper(), path, operation))
     return render_template(
-        "api/docs.html", groups=groups, codes=CODES, rules=RULES, scopes=MEANINGS, spec=spec
+        "api/docs.html",
+        address=the_bridge().settings.public_address,
+        groups=groups,
+        codes=CODES,
+        rules=RULES,
+        scopes=MEANINGS,
+        spec=spec,
     )
 
 

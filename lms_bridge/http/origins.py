@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import string
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+_HOST_CHARACTERS = frozenset(string.ascii_letters + string.digits + ".-_:")
 
 
 @lru_cache(2048)
@@ -21,14 +24,26 @@ def is_address(value: str) -> bool:
 
 @lru_cache(2048)
 def origin(value: str) -> str:
-    """Scheme, host and port of an address; empty if it is not an address."""
+    """Scheme, host and port of an address, as headers have them; empty if it is not an address."""
     if not is_address(value):
         return ""
     parts = urlsplit(value)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    host = _ascii_host(parts.hostname or "")
+    if not host:
+        return ""
+    host = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
     port = "" if parts.port in (None, usual) else f":{parts.port}"
     return f"{parts.scheme}://{host}{port}"
+
+
+def _ascii_host(host: str) -> str:
+    """Names in other scripts as the DNS has them; "" for a name with marks of another meaning."""
+    try:
+        name = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return ""
+    return name if _HOST_CHARACTERS.issuperset(name) else ""
 
 
 def is_loopback(host: str) -> bool:

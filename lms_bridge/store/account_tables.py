@@ -35,9 +35,12 @@ account = Table(
     Column("totp_secret", LargeBinary, nullable=False, default=EMPTY),
     # The last period whose code was used: no code is good twice.
     Column("totp_period", Integer, nullable=False, default=0),
-    # Wrong passwords and codes in a row, and when the last one was tried.
+    # Wrong passwords in a row, and when the last one was tried.
     Column("failures", Integer, nullable=False, default=0),
     Column("failed_at", Utc),
+    # The same of codes: only who has come past the password may try them.
+    Column("wrong_codes", Integer, nullable=False, default=0),
+    Column("code_tried_at", Utc),
     # The account at the OpenID provider; empty until its first sign-in from there.
     words("subject", 255),
     Column("created_at", Utc, nullable=False),

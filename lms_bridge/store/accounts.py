@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.roles import Grant, Role
@@ -61,8 +63,8 @@ _ROLES = {str(role) for role in Role}
 
 def add_account(
     tx: Connection, *, email: str, name: str, language: str, at: datetime, by: str
-) -> UserAccount:
-    """A new account without roles. The address must be free."""
+) -> UserAccount | None:
+    """A new account without roles; None where the address has one."""
     row = {
         "email": email,
         "name": name,
@@ -70,8 +72,15 @@ def add_account(
         "created_at": at,
         "created_by": by[:100],
     }
-    made = tx.execute(insert(account).values(row).returning(*_COLUMNS)).one()
-    return _account(made, ())
+    kind: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
+    new = kind.insert(account).values(row).on_conflict_do_nothing(index_elements=["email"])
+    made = tx.execute(new.returning(*_COLUMNS)).first()
+    return None if made is None else _account(made, ())
+
+
+def lock(tx: Connection, number: int) -> None:
+    """Nobody else changes this account before the transaction ends."""
+    tx.execute(select(account.c.id).where(account.c.id == number).with_for_update())
 
 
 def find_account(
@@ -136,24 +145,28 @@ def change_account(tx: Connection, number: int, **values: object) -> None:
 
 
 def set_learner(tx: Connection, number: int, learner_id: int) -> bool:
-    """Says which learner the account is; False where it is one already."""
-    done = tx.execute(
-        update(account)
-        .where(account.c.id == number, account.c.learner_id.is_(None))
-        .values(learner_id=learner_id)
-    )
+    """Says which learner the account is; False where it is one already, or another account is."""
+    free = (account.c.id == number, account.c.learner_id.is_(None))
+    try:
+        with tx.begin_nested():
+            done = tx.execute(update(account).where(*free).values(learner_id=learner_id))
+    except IntegrityError:
+        return False
     return done.rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an account proves itself with. ``failures`` counts wrong tries in a row."""
+    """What an account proves itself with. ``failures`` counts wrong passwords in a row, and
+    ``wrong_codes`` wrong codes."""
 
     password: str = field(default="", repr=False)
     totp_secret: bytes = field(default=b"", repr=False)
     totp_period: int = 0
     failures: int = 0
     failed_at: datetime | None = None
+    wrong_codes: int = 0
+    code_tried_at: datetime | None = None
 
 
 _CREDENTIALS = tuple(account.c[each.name] for each in fields(Credentials))
@@ -166,7 +179,7 @@ def credentials_of(tx: Connection, number: int) -> Credentials:
 
 
 def note_failure(tx: Connection, number: int, at: datetime) -> None:
-    """Counts one more wrong try."""
+    """Counts one more wrong password."""
     tx.execute(
         update(account)
         .where(account.c.id == number)
@@ -174,12 +187,23 @@ def note_failure(tx: Connection, number: int, at: datetime) -> None:
     )
 
 
+def begin_code(tx: Connection, number: int, tried: int, at: datetime) -> bool:
+    """Counts a code as wrong before anybody says so. False where another one was tried since
+    ``tried`` were: of several at once, one counts."""
+    done = tx.execute(
+        update(account)
+        .where(account.c.id == number, account.c.wrong_codes == tried)
+        .values(wrong_codes=tried + 1, code_tried_at=at)
+    )
+    return done.rowcount == 1
+
+
 def use_period(tx: Connection, number: int, period: int) -> bool:
     """Marks a code's period as used; False where it was used before."""
     done = tx.execute(
         update(account)
         .where(account.c.id == number, account.c.totp_period < period)
-        .values(totp_period=period, failures=0, failed_at=None)
+        .values(totp_period=period, failures=0, failed_at=None, wrong_codes=0, code_tried_at=None)
     )
     return done.rowcount == 1
 

@@ -19,6 +19,9 @@ from lms_bridge.web.access import the_bridge
 from lms_bridge.web.client_address import Network, client_address, networks
 
 SECONDS = 60
+MOST_FORWARDED = 500
+"""Characters at the end of ``X-Forwarded-For``, where proxies write: what is before is a
+stranger's, and is not kept."""
 MOST_ADDRESSES = 100_000
 """Addresses that are counted one by one in a minute; the others are counted together."""
 FEEDS = ("feeds", "sitemaps", "oeapi", "calendars")
@@ -66,7 +69,7 @@ def _proxies(text: str) -> tuple[Network, ...]:
 def visitor() -> str:
     """The address that this request came from; of an IPv6 address, its network of 64 bits."""
     proxies = _proxies(the_bridge().settings.web.trusted_proxies)
-    forwarded = request.headers.get("X-Forwarded-For", "")
+    forwarded = request.headers.get("X-Forwarded-For", "")[-MOST_FORWARDED:]
     peer = request.remote_addr or ""
     if forwarded and not proxies:
         _warn_once()

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, make_response, render
 from werkzeug.wrappers import Response as Redirect
 
 from lms_bridge.bridge import Bridge
+from lms_bridge.http.origins import origin
 from lms_bridge.lti import registrations
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import deep_linking, endpoints
@@ -154,14 +155,8 @@ def _ancestors() -> str:
             platforms = [
                 each for each in registrations.all_registrations(tx, Side.PLATFORM) if each.active
             ]
-        origins = {_origin(each.issuer) for each in platforms}
-        origins |= {_origin(each.authorization_endpoint) for each in platforms}
+        origins = {origin(each.issuer) for each in platforms}
+        origins |= {origin(each.authorization_endpoint) for each in platforms}
         kept = time.monotonic(), " ".join(["'self'", *sorted(origins - {""})])
         current_app.extensions[_ANCESTORS] = kept
     return kept[1]
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    usable = parts.scheme in ("http", "https") and parts.netloc and ";" not in parts.netloc
-    return f"{parts.scheme}://{parts.netloc}" if usable else ""

@@ -7,7 +7,7 @@ Sources: LTI Dynamic Registration 1.0, section 3; what Canvas and Moodle documen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -34,6 +34,7 @@ from lms_bridge.lti.registrations import (
 from lms_bridge.lti.tool.launch import MessageType
 from lms_bridge.lti.tool.login_state import fresh
 from lms_bridge.lti.tool.tool import ICON_PATH, JWKS_PATH, LAUNCH_PATH, LOGIN_PATH, REGISTER_PATH
+from lms_bridge.schemas.characters import visible
 
 NAME = "ITU Academy courses"
 DESCRIPTION = "Courses of the ITU Academy and its training centres, opened from here."
@@ -46,6 +47,8 @@ CUSTOM = {
 """Custom parameters, each requested if the platform knows its variable."""
 _CANVAS = "https://canvas.instructure.com/lti"
 PLACEMENTS = ("ContentArea",)
+MOST_SCOPES = 50
+"""That are kept of what a platform grants."""
 CANVAS_PLACEMENTS = ("ContentArea", f"{_CANVAS}/assignment_selection", f"{_CANVAS}/link_selection")
 
 
@@ -94,6 +97,14 @@ def _scopes(configuration: Mapping[str, Any]) -> list[str]:
     if not isinstance(known, list) or not known:
         return list(vocabulary.SCOPES)
     return [scope for scope in vocabulary.SCOPES if scope in known]
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= 255 and text.isprintable()
+
+
+def _ids(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts[:MOST_SCOPES] if _is_id(text))
 
 
 def _custom(configuration: Mapping[str, Any]) -> dict[str, str]:
@@ -149,9 +160,11 @@ def register(
     try:
         with lti.outside.place(f"centre {invitation.centre}"):
             return _register(lti, given, invitation, http)
-    except BridgeError as error:
+    except Exception as error:
         _give_back(lti, word, invitation)
-        raise _refusal(error) from None
+        if isinstance(error, BridgeError):
+            raise _refusal(error) from None
+        raise
     finally:
         http.close()
 
@@ -268,11 +281,11 @@ def _registration(
     invitation: PlatformInvitation,
 ) -> LtiRegistration:
     client_id = made.get("client_id")
-    if not isinstance(client_id, str) or not 0 < len(client_id) <= 255:
+    if not isinstance(client_id, str) or not _is_id(client_id):
         raise LtiRefused("client-id-missing", "The platform gave the bridge no client id.")
     tool = made.get(vocabulary.TOOL_CONFIGURATION)
     deployment = tool.get("deployment_id") if isinstance(tool, dict) else None
-    known = isinstance(deployment, (str, int)) and 0 < len(str(deployment)) <= 255
+    known = isinstance(deployment, (str, int)) and _is_id(str(deployment))
     scopes = made.get("scope")
     return LtiRegistration(
         side=Side.PLATFORM,
@@ -285,7 +298,7 @@ def _registration(
         token_endpoint=endpoints["token_endpoint"],
         token_audience=_audience(configuration),
         jwks_uri=endpoints["jwks_uri"],
-        scopes=tuple(scopes.split()) if isinstance(scopes, str) else (),
+        scopes=_ids(scopes.split()) if isinstance(scopes, str) else (),
         status=Status.PENDING,
     )
 
@@ -301,7 +314,8 @@ def _name(configuration: Mapping[str, Any]) -> str:
     platform = configuration.get(vocabulary.PLATFORM_CONFIGURATION)
     family = platform.get("product_family_code") if isinstance(platform, dict) else None
     host = urlsplit(configuration["issuer"]).hostname or ""
-    return f"{family} at {host}"[:255] if isinstance(family, str) and family else host
+    shown = visible(family).strip() if isinstance(family, str) else ""
+    return f"{shown} at {host}"[:255] if shown else host
 
 
 def _keep(tx: Connection, registration: LtiRegistration, by: Actor) -> LtiRegistration:

@@ -237,7 +237,7 @@ def test_a_second_factor_is_asked_for_and_no_code_is_good_twice(
     for wrong in ("", "123", "abcdef", "١٢٣٤٥٦"):
         assert send(browser, "/sign-in/code", {"code": wrong}).status_code == 403
     with sqlite_database.writing() as tx:
-        tx.execute(update(account_tables.account).values(totp_period=0, failures=0))
+        tx.execute(update(account_tables.account).values(totp_period=0, wrong_codes=0))
     assert send(browser, "/sign-in/code", {"code": codes.now()}).status_code == 303
     assert secret_of(browser) != before
     assert browser.get("/runs").status_code == 200

@@ -44,6 +44,14 @@ def statuses(answers: list[TestResponse]) -> list[int]:
     return [each.status_code for each in answers]
 
 
+def test_what_a_stranger_wrote_before_a_proxys_words_is_not_kept(strict: World) -> None:
+    misses = client_address.cache_info().misses
+    for number in range(5):
+        forwarded = f"{number}.1.1.1, " * 2_000 + "x" * 500 + ", 203.0.113.77"
+        come(strict, "127.0.0.1", "/centres", X_Forwarded_For=forwarded)
+    assert client_address.cache_info().misses == misses + 1
+
+
 FOUR = ("/centres", "/offerings", "/courses", "/offerings/ONE-open")
 
 

@@ -10,10 +10,11 @@ import pytest
 import requests
 from sqlalchemy import update
 
+from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.platform.launch import LINK, make_launch_link
-from lms_bridge.lti.registrations import Privacy, Status
+from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
 from lms_bridge.store.tables import offering
 from tests.integration.lti_platform.world import World, code_of, form_of
 from tests.peers.browser import Browser
@@ -54,6 +55,26 @@ def test_the_policy_of_the_form_page_forbids_anything_else(world: World) -> None
     assert "unsafe" not in policy
     assert answer.headers["Cache-Control"] == "no-store"
     assert "X-Frame-Options" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("issuer", "expected"),
+    [
+        ("https://учёба.example", "frame-ancestors 'self' https://xn--80ab7cq4c.example"),
+        ("https://lms.example;script-src", "frame-ancestors 'self'"),
+    ],
+)
+def test_a_platforms_name_cannot_break_the_policy_of_others_launches(
+    world: World, issuer: str, expected: str
+) -> None:
+    platform = LtiRegistration(
+        Side.PLATFORM, issuer=issuer, client_id="c", centre="ONE", status=Status.ACTIVE
+    )
+    with world.bridge.database.writing() as tx:
+        registrations.add(tx, platform)
+    answer = world.authenticate(world.auth_request(world.start()))
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"].endswith(expected)
 
 
 def test_a_login_is_used_once(world: World) -> None:

@@ -17,7 +17,7 @@ from tests.integration.lti_tool.conftest import (
     registration_of,
 )
 from tests.peers.browser import Browser
-from tests.peers.platform import Platform
+from tests.peers.platform import LTI, Platform
 from tests.peers.signing import Key
 
 
@@ -40,6 +40,19 @@ def test_a_login_leads_to_a_launch(site: Site, registered: Platform, browser: Br
     assert registered.address in arrived.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" not in arrived.headers["Content-Security-Policy"]
     assert "X-Frame-Options" not in arrived.headers
+
+
+def test_a_platform_whose_name_is_in_another_script_frames_its_launches(
+    site: Site, registered: Platform, browser: Browser
+) -> None:
+    begun = site.login(browser, registered.login(site.address))
+    back = {"return_url": "https://учёба.example/course/1"}
+    form = registered.answer(
+        begun.goes_to, site.address, lambda c: c.update({f"{LTI}launch_presentation": back})
+    )
+    arrived = site.launch(browser, form)
+    assert arrived.status == 200
+    assert "https://xn--80ab7cq4c.example" in arrived.headers["Content-Security-Policy"]
 
 
 def test_the_login_may_be_a_get(site: Site, registered: Platform, browser: Browser) -> None:

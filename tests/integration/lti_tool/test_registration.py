@@ -10,7 +10,7 @@ import pytest
 
 from lms_bridge.lti import registrations
 from lms_bridge.lti.registrations import MOST_PENDING, LtiRegistration, PersonId, Side, Status
-from lms_bridge.lti.tool.registration import invite_platform
+from lms_bridge.lti.tool.registration import MOST_SCOPES, invite_platform
 from tests.integration.lti_tool.conftest import NewSite, Site
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import CONFIGURATION, Platform
@@ -192,6 +192,8 @@ def test_a_bad_configuration_is_refused(
         ("client-id-missing", {"client_id": ""}),
         ("client-id-missing", {"client_id": {"id": 1}}),
         ("client-id-missing", {"client_id": "x" * 300}),
+        ("client-id-missing", {"client_id": "a\x00b"}),
+        ("client-id-missing", {"client_id": "client\u202e1"}),
     ],
 )
 def test_a_bad_response_to_a_registration_is_refused(
@@ -200,6 +202,27 @@ def test_a_bad_response_to_a_registration_is_refused(
     platform.registered = registered
     assert _register(site, platform, browser).code == code
     assert site.registrations_kept() == 0
+
+
+def test_what_cannot_be_shown_or_stored_is_not_kept_of_a_registration(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.configuration = {
+        "https://purl.imsglobal.org/spec/lti-platform-configuration": {
+            "product_family_code": "an\u202e LMS\x00"
+        }
+    }
+    platform.registered = {
+        CONFIGURATION: {"deployment_id": "7\x00"},
+        "scope": " ".join(["openid", "a\x00b", *(f"scope-{number}" for number in range(9_000))]),
+    }
+    assert _register(site, platform, browser).status == 200
+    with site.bridge.database.reading() as tx:
+        (registration,) = registrations.all_registrations(tx)
+    assert registration.name == "an LMS at 127.0.0.1"
+    assert registration.deployment_ids == ()
+    assert registration.scopes[:2] == ("openid", "scope-0")
+    assert len(registration.scopes) < MOST_SCOPES
 
 
 @pytest.mark.parametrize(

@@ -851,6 +851,8 @@ def upgrade() -> None:
     sa.Column('totp_period', sa.Integer(), nullable=False),
     sa.Column('failures', sa.Integer(), nullable=False),
     sa.Column('failed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('wrong_codes', sa.Integer(), nullable=False),
+    sa.Column('code_tried_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('subject', sa.String(length=255), server_default='', nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('created_by', sa.String(length=100), server_default='', nullable=False),
