@@ -420,7 +420,8 @@ def _with_known_names(learner: Learner, people: People) -> Learner:
 def _write_enrolments(
     tx: Connection, prepared: ComparedSnapshot, learner_ids: dict[str, int], import_id: int
 ) -> None:
-    """Writes the enrolments, and adds the new ones to the ids."""
+    """Writes the enrolments, and adds the new ones to the ids. Those of an import are hidden until
+    its end, but somebody of whom more changes is shown at once: as before, then as after."""
     loaded, ids, before = prepared.loaded, prepared.ids, prepared.before
     changes = {
         ids[key]: each.record
@@ -428,12 +429,16 @@ def _write_enrolments(
         if key in ids and before[ids[key]].record != each.record
     }
     enrolments.change_enrolments(tx, changes)
+    changing = {each.record.learner for each in before.values()}
     new = {key: each for key, each in loaded.items() if key not in ids}
-    rows = [
-        (learner_ids[each.learner.academy_id], each.offering_id, each.record)
-        for each in new.values()
-    ]
-    ids.update(zip(new, enrolments.add_enrolments(tx, rows, import_id), strict=True))
+    at_once = {key: each for key, each in new.items() if each.learner.academy_id in changing}
+    later = {key: each for key, each in new.items() if key not in at_once}
+    for those, hidden in ((at_once, 0), (later, import_id)):
+        rows = [
+            (learner_ids[each.learner.academy_id], each.offering_id, each.record)
+            for each in those.values()
+        ]
+        ids.update(zip(those, enrolments.add_enrolments(tx, rows, hidden), strict=True))
 
 
 def _withdraw(

@@ -18,6 +18,7 @@ from lms_bridge.store import enrolments
 from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import (
+    IS_SHOWN,
     enrolment,
     learner,
     link,
@@ -293,6 +294,39 @@ def test_changes_of_known_people_appear_person_by_person_and_go_on_after_a_kill(
     night.good_night()
     assert statuses(night) == {"withdrawn": 2 * MANY}
     assert {place.state for place in night.lms.roster.values()} == {"suspended"}
+
+
+@BOTH
+def test_whoever_changes_courses_is_in_one_of_them_at_every_moment(night: Nights) -> None:
+    """Readers see each person as before or as after: in the old course, or in the new one. Somebody
+    who is new is seen when all of them are there."""
+    first = prepared(night)
+    other = night.lms.add_course("Security")
+    night.good_night()
+    for number in range(MANY):
+        night.academy.change(f"r{number}", "withdrawn")
+        code = night.codes()[other]
+        night.academy.register("SAMPLE", code, sample_person(number), key=f"s{number}")
+    for number in range(MANY, MANY + 5):
+        night.academy.register("SAMPLE", first, sample_person(number), key=f"n{number}")
+    seen: list[list[int]] = []
+
+    def look() -> None:
+        query = select(enrolment.c.learner_id).where(IS_SHOWN, enrolment.c.status == "enrolled")
+        with night.database.reading() as tx:
+            seen.append(sorted(tx.scalars(query)))
+
+    @event.listens_for(night.database.engine, "begin")
+    def _begin(connection: Any) -> None:
+        if connection.get_execution_options().get("writing"):
+            look()
+
+    night.run((Flow.ENROLMENTS,))
+    look()
+    before, after = seen[0], seen[-1]
+    assert (len(before), len(after)) == (MANY, MANY + 5)
+    assert [each for each in seen if each not in (before, after)] == []
+    assert len(night.lms.roster) == 2 * MANY + 5
 
 
 def statuses(night: Nights) -> dict[str, int]:
