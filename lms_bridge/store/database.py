@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from lms_bridge.store.prepared import Prepared
@@ -149,7 +150,7 @@ class Database:
 
     def _run_by_driver(self, text: str, parameters: Any, writing: bool) -> Sequence[Any]:
         keeping = self.embedded or not writing
-        kept = self._spare.pop() if keeping and self._spare else None
+        kept = self._kept() if keeping else None
         connection = kept or self._fresh(keeping)
         try:
             cursor = connection.cursor()
@@ -173,6 +174,15 @@ class Database:
         else:
             connection.close()
         return rows
+
+    def _kept(self) -> PoolProxiedConnection | None:
+        while self._spare:
+            kept = self._spare.pop()
+            if not self.embedded or kept.info.get(_FILE) == _file_at(self.engine.url.database):
+                return kept
+            kept.invalidate()
+            kept.close()
+        return None
 
     def _fresh(self, keeping: bool) -> PoolProxiedConnection:
         """A connection. A kept one begins no transactions, and plans its few statements only
@@ -247,6 +257,41 @@ def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+_FILE = "file"
+
+
+def _file_at(path: str | None) -> tuple[int, int] | None:
+    """Which file there is now; None for a database in memory, and for one that is gone."""
+    try:
+        found = os.stat(path or "")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _watch_file(engine: Engine) -> None:
+    """An open file stays when it is removed or replaced, and what is written to it then is lost. So
+    a connection counts only for the file that it was opened with; a file that is gone is not made
+    anew."""
+    path, seen = engine.url.database, False
+
+    @event.listens_for(engine, "do_connect")
+    def _find(*_: Any) -> None:
+        if seen and _file_at(path) is None:
+            raise sqlite3.OperationalError("the file of the database is gone")
+
+    @event.listens_for(engine, "connect")
+    def _note(_: Any, record: Any) -> None:
+        nonlocal seen
+        record.info[_FILE] = _file_at(path)
+        seen = seen or record.info[_FILE] is not None
+
+    @event.listens_for(engine, "checkout")
+    def _check(_: Any, record: Any, __: Any) -> None:
+        if record.info[_FILE] != _file_at(path):
+            raise DisconnectionError
+
+
 def _sqlite(url: Any, pool_size: int) -> Engine:
     engine = create_engine(
         url,
@@ -271,6 +316,8 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    _watch_file(engine)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from lms_bridge.console.session import by_command
 from lms_bridge.server.app import create_app
 from lms_bridge.store import probe
 from lms_bridge.store.database import Database
+from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.tables import centre
 from lms_bridge.web.sessions import make_operator_link
 from tests.integration.api.world import World
 
@@ -40,6 +45,14 @@ def _make_read_only(database: Database, to: str = "on") -> None:
         connection.execute(text(change))
         connection.execute(text("COMMIT"))
     database.close()
+
+
+_COUNT = Prepared(select(func.count()).select_from(centre))
+
+
+def _look_again(world: World) -> None:
+    """The finding of a moment ago does not count any more."""
+    world.client = create_app(world.bridge).test_client()
 
 
 def _link(world: World) -> str:
@@ -69,6 +82,55 @@ def test_a_read_only_database_is_reported_everywhere(either: World) -> None:
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert response.get_json()["code"] == "database-read-only"
     _make_read_only(either.bridge.database, "off")  # else nobody can empty it for other tests
+
+
+def _files(world: World) -> list[Path]:
+    path = Path(world.bridge.database.engine.url.database or "")
+    return sorted(path.parent.glob(f"{path.name}*"))
+
+
+def test_a_file_that_is_gone_is_reported_and_used_again_when_it_is_back(
+    world: World, tmp_path: Path
+) -> None:
+    token = world.token()
+    world.bridge.database.at_once(_COUNT, {}, writing=False)
+    (tmp_path / "away").mkdir()
+    away = {each: tmp_path / "away" / each.name for each in _files(world)}
+    for path, other in away.items():
+        path.rename(other)
+    assert _health(world) == (503, "down", "unreachable")
+    response = world.ask("PATCH", "/centres/FAR/schedule", token, json=[])
+    assert (response.status_code, response.get_json()["code"]) == (503, "out-of-order")
+    with pytest.raises(OperationalError):
+        world.bridge.database.at_once(_COUNT, {}, writing=False)
+    assert _files(world) == []  # none is made, which would be empty
+    for path, other in away.items():
+        other.rename(path)
+    _look_again(world)
+    assert _health(world)[0] == 200
+    assert world.ask("PATCH", "/centres/FAR/schedule", token, json=[]).status_code == 200
+
+
+def test_a_file_that_takes_the_place_of_another_one_is_used_at_once(
+    world: World, tmp_path: Path
+) -> None:
+    """Nothing is written into a file that nobody can find any more."""
+    database = world.bridge.database
+    path = Path(database.engine.url.database or "")
+    kept = database.at_once(_COUNT, {}, writing=False)
+    copy = tmp_path / "copy.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    for each in _files(world):
+        each.unlink()
+    copy.rename(path)
+    with database.writing() as tx:
+        tx.execute(text("UPDATE centre SET name = 'Restored'"))
+    assert database.at_once(_COUNT, {}, writing=False) == kept
+    found = Database(f"sqlite:///{path}")
+    with found.reading() as tx:
+        assert set(tx.scalars(text("SELECT name FROM centre"))) == {"Restored"}
+    found.close()
 
 
 def test_a_full_database_is_reported(world: World) -> None:
