@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import orjson
 
 from lms_bridge.domain.errors import NotUnderstood
+from lms_bridge.http import foreign_json
 from lms_bridge.http.client import Http, Response
 
 Query = Sequence[tuple[str, str]]
@@ -83,8 +84,8 @@ def _reply(response: Response) -> AcademyHttpReply:
     """An error may come without JSON. A success may not, whatever its content type says."""
     is_json = response.content_type == "application/json" or response.content_type.endswith("+json")
     try:
-        data = orjson.loads(response.body) if is_json else None
-    except orjson.JSONDecodeError:
+        data = foreign_json.loads(response.body) if is_json else None
+    except ValueError:
         data = None
     if isinstance(data, dict):
         return AcademyHttpReply(response.status, data)

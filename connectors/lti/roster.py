@@ -102,10 +102,11 @@ _ORDER = {ACTIVE: 0, SUSPENDED: 1, GONE: 2}
 
 def _member(body: object) -> LtiMember:
     id_ = _text(body, "user_id") if isinstance(body, Mapping) else ""
-    if not isinstance(body, Mapping) or not 0 < len(id_) <= LONGEST_ID:
+    usable = 0 < len(id_) <= LONGEST_ID and foreign_json.is_whole(id_)
+    if not isinstance(body, Mapping) or not usable:
         raise NotUnderstood(
             "member-unreadable",
-            "A person on the platform's roster has no id, or an id that is too long.",
+            "A person on the platform's roster has no id that can be used.",
         )
     return LtiMember(
         id=id_,

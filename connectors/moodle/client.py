@@ -14,6 +14,7 @@ import orjson
 
 from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, refusal
 from lms_bridge.domain.errors import AccessDenied, NotUnderstood, Overloaded
+from lms_bridge.http import foreign_json
 from lms_bridge.http.client import Http, Response
 
 Parameter = str | int | bool | None | list["Parameter"] | dict[str, "Parameter"]
@@ -178,8 +179,8 @@ def _json(function: str, response: Response) -> Any:
 
 def _parsed(function: str, body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return foreign_json.loads(body)
+    except ValueError:
         start = body[:200].lstrip().lower()
         said = "Moodle's answer is not JSON."
         if start.startswith(b"<?xml"):

@@ -33,6 +33,7 @@ from joserfc.jwk import KeySet
 from lms_bridge.domain.errors import NotUnderstood, Overloaded, Refused
 from lms_bridge.domain.ports import Limits
 from lms_bridge.http.client import Http
+from lms_bridge.http.foreign_json import is_whole
 from lms_bridge.http.origins import is_loopback, is_trustworthy
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import NetworkSettings, ProviderSettings
@@ -246,7 +247,8 @@ class OpenIdProvider:
         except (JoseError, AuthlibBaseError, ValueError, TypeError, KeyError) as error:
             _log.warning("id_token refused", error=type(error).__name__)
             raise ProviderRefused("provider-token") from None
-        if not isinstance(payload["sub"], str) or not 0 < len(payload["sub"]) <= 255:
+        subject = payload["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not is_whole(subject):
             raise ProviderRefused("provider-token")
         return payload
 

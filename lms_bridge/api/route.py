@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, ValidationError
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import UnsupportedMediaType
 
 from lms_bridge.api.auth import authenticate, authenticate_signed, is_signed
 from lms_bridge.api.problems import InvalidRequest
@@ -130,12 +130,18 @@ def _load(schema: Schema, values: Any) -> Any:
 def _json_body() -> Any:
     """The body. The databases cannot store U+0000, so it is refused before anything else."""
     data = request.get_data(cache=True)
-    if b"\\u0000" in data:
-        raise BadRequest
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:  # also raised for JSON that is nested too deeply
-        raise BadRequest from None
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:  # also raised for half a character, and for deep nesting
+        value = None
+    if value is None or b"\\u0000" in data:
+        raise Refused(
+            "not-understood",
+            "The body is not JSON, or has a character that cannot be stored: U+0000, or half of a "
+            "pair such as U+D800.",
+            "Send JSON as UTF-8, with whole characters.",
+        )
+    return value
 
 
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "utf-16")

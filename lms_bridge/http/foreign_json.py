@@ -2,7 +2,7 @@
 
 Programs that cut a text to its longest length may cut a character in two, which JSON writes as half
 a pair (``\\ud83d``). orjson refuses the whole document then; here the half becomes a sign for an
-unreadable character.
+unreadable character. An id with that sign may be that of several records, so it is none.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _HALF = len(rb"\ud83d")
+_NOT_WHOLE = re.compile("[\x00\ud800-\udfff\ufffd]")
 
 
 def loads(text: bytes) -> Any:
@@ -29,6 +30,11 @@ def loads(text: bytes) -> Any:
         if whole == text:
             raise
         return orjson.loads(whole)
+
+
+def is_whole(text: str) -> bool:
+    """Whether all characters of a text are there, and can be stored: an id has to be so."""
+    return _NOT_WHOLE.search(text) is None
 
 
 def _mended(escape: re.Match[bytes]) -> bytes:

@@ -13,6 +13,7 @@ from lms_bridge.domain.model import Centre, Kind, Offering
 from lms_bridge.domain.policy import OnUnreviewed
 from lms_bridge.domain.ports import RawRecord
 from lms_bridge.domain.rules import RuleFinding, unreviewed
+from lms_bridge.http.foreign_json import is_whole
 from lms_bridge.intake.formats import Body
 from lms_bridge.intake.imports import differing
 from lms_bridge.intake.report import RowOutcome, RowReport, problems_of
@@ -97,7 +98,9 @@ def known_rows(tx: Connection, centre: Centre, raws: Mapping[str, RawRecord]) ->
             hashed = digest(raw.fields)
         except (TypeError, ValueError, RecursionError):
             found.refused[external_id] = RecordRefused(
-                "not-json", "The row holds something that no JSON value can be."
+                "not-json",
+                "The row holds something that cannot be stored, such as half of a character "
+                "(U+D800), or is nested too deep.",
             )
             continue
         known = found.known.get(external_id)
@@ -166,7 +169,9 @@ def usable(row: PushedRow, scan: Scan, centre: str) -> RawRecord:
         listed = ", ".join(map(str, repeated[:10]))
         problem = Problem("id", "duplicate-id", f"is that of several rows: {listed}")
     elif problem is None and not (
-        len(row.external_id) <= LONGEST_ID and row.external_id.isprintable()
+        len(row.external_id) <= LONGEST_ID
+        and row.external_id.isprintable()
+        and is_whole(row.external_id)
     ):
         problem = Problem(
             "id", "bad-id", f"is longer than {LONGEST_ID} characters, or not printable"

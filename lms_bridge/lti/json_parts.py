@@ -51,7 +51,10 @@ def label(given: Mapping[str, Any], name: str, code: str, *, longest: int = 255)
     value = given.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return _text({name: value}, name, code, longest)
+    found = _text({name: value}, name, code, longest)
+    if not foreign_json.is_whole(found):
+        raise wrong(code, name, "is too long, or not printable")
+    return found
 
 
 def address(given: Mapping[str, Any], name: str, code: str) -> str:

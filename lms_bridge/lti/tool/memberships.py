@@ -95,10 +95,11 @@ def _members(page: bytes) -> Iterator[Member]:
 
 
 def _member(body: object) -> Member:
-    if not isinstance(body, dict) or not text(body, "user_id"):
+    id_ = text(body, "user_id") if isinstance(body, dict) else ""
+    if not isinstance(body, dict) or not (id_ and foreign_json.is_whole(id_)):
         raise NotUnderstood("member-unreadable", "A person of the platform's roster has no id.")
     return Member(
-        id=text(body, "user_id"),
+        id=id_,
         roles=tuple(names_of(body.get("roles")) or ()),
         active=status_of(text(body, "status")) in ("", "active"),
         name=text(body, "name"),

@@ -150,6 +150,8 @@ LIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "long ago": lambda claims: signed(claims | {"iat": 1, "exp": 2}),
     "nobody": lambda claims: signed({k: v for k, v in claims.items() if k != "sub"}),
     "a number for a person": lambda claims: signed(claims | {"sub": 1}),
+    "a person with a NUL": lambda claims: signed(claims | {"sub": "1\x00"}),
+    "a person who cannot be read": lambda claims: signed(claims | {"sub": "1\ufffd"}),
     "an endless name": lambda claims: signed(claims | {"sub": "1" * 100_000}),
     "an address that nobody checked": lambda claims: signed(claims | {"email_verified": "no"}),
     "a list of addresses": lambda claims: signed(claims | {"email": ["amina@example.org"]}),

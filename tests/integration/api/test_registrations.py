@@ -125,6 +125,7 @@ def test_a_wrong_field_is_named(world: World, body: Any, field: str) -> None:
         ({"data": b"{", "content_type": "application/json"}, 400),
         ({"data": b"\xff\xfe", "content_type": "application/json"}, 400),
         ({"data": b'{"learner": {"id": "a\\u0000b"}}', "content_type": "application/json"}, 400),
+        ({"data": b'{"learner": {"id": "a\\ud800b"}}', "content_type": "application/json"}, 400),
         ({"data": b"id=L1", "content_type": "application/x-www-form-urlencoded"}, 415),
         ({"data": b"{}", "content_type": "text/plain"}, 415),
         ({"data": b"[" * 60_000, "content_type": "application/json"}, 400),

@@ -95,6 +95,17 @@ def test_the_longest_id_is_accepted(night: LtiNights, connected: Connected) -> N
     assert len(enrolled(night)) == 2
 
 
+@pytest.mark.parametrize("id_", ["1\ufffd", "1\x00", "\ud800"])
+def test_an_id_that_cannot_be_read_enrols_nobody(
+    night: LtiNights, connected: Connected, id_: str
+) -> None:
+    """It may be that of several people."""
+    connected.platform.courses[COURSE] = [{**person("1"), "user_id": id_}]
+    report = night.night()
+    assert "member-unreadable" in {error.code for _, error in report.errors}
+    assert enrolled(night) == {}
+
+
 @BOTH
 def test_people_who_are_not_on_the_roster_wait(night: LtiNights, connected: Connected) -> None:
     connected.platform.courses[COURSE] = [person("1")]

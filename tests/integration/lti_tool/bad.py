@@ -187,6 +187,8 @@ MESSAGES = [
     Bad("sub is a list", "person-invalid", _set("sub", ["4"])),
     Bad("sub too long", "person-invalid", _set("sub", "4" * 256)),
     Bad("sub with a NUL", "person-invalid", _set("sub", "4\x00")),
+    Bad("sub with half of a character", "person-invalid", _set("sub", "4\ud800")),
+    Bad("sub that cannot be read", "person-invalid", _set("sub", "4\ufffd")),
     Bad("no resource link", "resource-link-missing", _gone(f"{LTI}resource_link")),
     Bad("resource link is a text", "resource-link-invalid", _set(f"{LTI}resource_link", "17")),
     Bad(

@@ -100,6 +100,14 @@ def test_each_error_of_moodle_has_its_class(
         assert caught.value.remedy
 
 
+def test_half_of_a_character_costs_no_answer(
+    replay_of: Callable[[dict[str, tuple[str, ...]]], Replay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(EXCHANGES["site_info"]["response"], "sitename", "Half of \ud83d")
+    answer = opened(replay_of({INFO: ("site_info",)})).client.call(INFO)
+    assert answer.value["sitename"] == "Half of \ufffd"
+
+
 def test_every_request_asks_for_json_and_raw_texts_and_keeps_the_token_in_the_body(
     replay_of: Callable[[dict[str, tuple[str, ...]]], Replay],
 ) -> None:

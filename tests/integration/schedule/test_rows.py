@@ -105,6 +105,10 @@ def test_good_rows_beside_a_bad_one_are_applied(world: World) -> None:
         ),
         ({"centre": "TWO"}, "centre", "another-centre"),
         ({"description": "\ud800", "title": 10**30}, "", "not-json"),
+        ({"title": "Half of \ud83d"}, "", "not-json"),
+        ({"id": "a\ud800"}, "id", "bad-id"),
+        ({"id": "b\ufffd"}, "id", "bad-id"),
+        ({"id": "a\x00"}, "id", "bad-id"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_field(

@@ -168,7 +168,7 @@ def test_a_record_sent_twice_unchanged_counts_once(night: Nights) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("bad", ["", "x" * 256, "a\x00b", "a\nb"])
+@pytest.mark.parametrize("bad", ["", "x" * 256, "a\x00b", "a\nb", "b\ufffd"])
 def test_an_id_that_cannot_be_stored_is_quarantined(night: Nights, bad: str) -> None:
     three(night)
     night.lms.extra["k0"] = [(bad, {"title": "Nobody can name me"})]
