@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from lms_bridge.catalogue.entry import CatalogueEntry, Provider, public_offering
-from lms_bridge.catalogue.queries import EVERYTHING, CatalogueFilters, narrowed
+from lms_bridge.catalogue.queries import EVERYTHING, WHOLE, CatalogueFilters, narrowed
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import digest, document
-from lms_bridge.domain.model import ACADEMY, Kind, Offering, OfferingStatus
+from lms_bridge.domain.model import ACADEMY, Kind, OfferingStatus
 from lms_bridge.store.database import Database
 from lms_bridge.store.offerings import offerings
 from lms_bridge.store.run_tables import item
@@ -23,7 +23,6 @@ from lms_bridge.store.tables import EMPTY, HELD, centre, course, link, offering
 from lms_bridge.store.target_links import PENDING
 
 PAGE = 500
-_WHOLE = {f.name for f in fields(Offering)} - {"listed"}
 _OF_WITHDRAWN = frozenset(
     {"title", "status", "starts_at", "ends_at", "time_zone", "meetings", "location", "topics"}
 )
@@ -263,7 +262,7 @@ def _entries_of(
     """The acknowledged document decides. Where it is not whole (the target was seen to hold
     something else, or holds nothing any more), the bridge's own record fills it up."""
     at = _acknowledged_at(tx, [row.record_id for row in rows])
-    partial = [row.record_id for row in rows if _WHOLE - (row.held_document or {}).keys()]
+    partial = [row.record_id for row in rows if WHOLE - (row.held_document or {}).keys()]
     records = offerings(tx, partial)
     made = []
     for row in rows:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,7 +85,7 @@ class CatalogueIndex:
 
     def _clear(self) -> None:
         self.generation += 1
-        self._sets: dict[Key, int] = {}
+        self._sets: dict[str, dict[str, int]] = {name: {} for name in FILTERS}
         self._everything = 0
         self._places: dict[int, int] = {}
         self.numbers: list[int] = []
@@ -182,8 +182,8 @@ class CatalogueIndex:
             for key in self._keys[place]:
                 gone.setdefault(key, []).append(place)
             self._keys[place] = ()
-        for key, of_key in gone.items():
-            self._sets[key] &= ~bits_of(of_key)
+        for (name, value), of_value in gone.items():
+            self._sets[name][value] &= ~bits_of(of_value)
         self._everything &= ~bits_of(places)
 
     def _add(self, rows: Sequence[Any], now: datetime) -> None:
@@ -207,8 +207,8 @@ class CatalogueIndex:
             turn = _next_turn(record, now, self._soon)
             if turn is not None:
                 heapq.heappush(self._due, (turn, place))
-        for key, of_key in added.items():
-            self._sets[key] = self._sets.get(key, 0) | bits_of(of_key)
+        for (name, value), of_value in added.items():
+            self._sets[name][value] = self._set(name, value) | bits_of(of_value)
         self._everything |= bits_of(there)
         self._moved |= bits_of(moved)
 
@@ -239,8 +239,10 @@ class CatalogueIndex:
         whole = base
         for part in parts.values():
             whole &= part
+        region = question.chosen.get("region", "")
         counts = {
-            name: self._counts(name, self._others(name, base, parts, whole)) for name in FILTERS
+            name: self._counts(name, self._others(name, base, parts, whole), region)
+            for name in FILTERS
         }
         return CatalogueFound(whole.bit_count(), self._page(whole, titles, skip, most), counts)
 
@@ -292,7 +294,7 @@ class CatalogueIndex:
             title, body = (self._with_word_in(tx, word, part) for part in ("title", "body"))
             for code, words in self._named.items():
                 if has_word(words, word):
-                    body |= self._sets.get(("centre", code), 0)
+                    body |= self._set("centre", code)
             self._words[word] = title, body
         return self._words[word]
 
@@ -320,15 +322,18 @@ class CatalogueIndex:
             if value == EVERYTHING:
                 return self._everything
             if value == CURRENT:
-                return self._everything & ~self._sets.get((name, Availability.OVER), 0)
+                return self._everything & ~self._set(name, Availability.OVER)
             if value == OPEN_NOW:
                 return self._any(name, TAKES_REGISTRATIONS)
-        return self._sets.get((name, value), 0)
+        return self._set(name, value)
+
+    def _set(self, name: str, value: str) -> int:
+        return self._sets[name].get(value, 0)
 
     def _any(self, name: str, values: Iterable[str]) -> int:
         found = 0
         for value in values:
-            found |= self._sets.get((name, value), 0)
+            found |= self._set(name, value)
         return found
 
     def _region(self, region: str) -> int:
@@ -346,19 +351,23 @@ class CatalogueIndex:
                 base &= part
         return base
 
-    def _counts(self, name: str, mask: int) -> dict[str, int]:
-        values: Collection[str]
+    def _counts(self, name: str, mask: int, region: str) -> dict[str, int]:
+        values: Iterable[str]
+        if not mask:
+            return {}
         if name == "region":
             values = {each.region for each in self.centres.values()}
         elif name == "availability":
             values = [OPEN_NOW, CURRENT, EVERYTHING, *Availability]
+        elif name == "centre" and region:  # the mask has no others
+            values = [code for code, each in self.centres.items() if each.region == region]
         else:
-            values = [value for facet, value in self._sets if facet == name]
+            values = self._sets[name]
         counted = ((value, (mask & self._chosen(name, value)).bit_count()) for value in values)
         return {value: many for value, many in counted if many}
 
     def _page(self, whole: int, titles: int, skip: int, most: int) -> list[int]:
-        over = self._sets.get(("availability", Availability.OVER), 0)
+        over = self._set("availability", Availability.OVER)
         found: list[int] = []
         for part in (whole & titles, whole & ~titles):
             for bits, newest in ((part & ~over, False), (part & over, True)):

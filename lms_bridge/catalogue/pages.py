@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, render_template, request
+from markupsafe import Markup, escape
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.catalogue import feed_queries
 from lms_bridge.catalogue.cards import Cards
-from lms_bridge.catalogue.choices import CatalogueFilters, asked, choices
-from lms_bridge.catalogue.index import OPEN_NOW, CatalogueIndex
+from lms_bridge.catalogue.choices import DAYS, CatalogueFilters, asked, options
+from lms_bridge.catalogue.index import OPEN_NOW, CatalogueFound, CatalogueIndex
 from lms_bridge.catalogue.jsonld import in_page
 from lms_bridge.catalogue.queries import listed_by_number, one_listed, other_dates
 from lms_bridge.catalogue.region_map import HEIGHT, WIDTH, regions_of_map
@@ -24,10 +26,12 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.dates import zone_of
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.translations import reader_texts
-from lms_bridge.web.access import the_bridge
-from lms_bridge.web.languages import wanted_languages
+from lms_bridge.web.access import current_user, the_bridge
+from lms_bridge.web.filters import number
+from lms_bridge.web.languages import address_here, wanted_languages
 from lms_bridge.web.month import Span, midnight, month_after, month_of, month_param, span_of
-from lms_bridge.web.paging import Paging, page_param
+from lms_bridge.web.paging import Paging, address_with, page_param
+from lms_bridge.web.skeletons import filled
 
 pages = Blueprint("catalogue", __name__)
 SIZE = 20
@@ -59,34 +63,55 @@ def show() -> str:
     view = request.args.get("view", "")
     view, now, what = (view if view in VIEWS else "list"), utc_now(), asked()
     index, page = the_index(), page_param()
-    shown: dict[str, Any] = {}
+    shown, cards = dict[str, Any](), list[Markup]()
     soon = the_bridge().settings.rules.soon
     with the_bridge().database.reading() as tx, index.current(tx, now, soon):
         skip = (page - 1) * SIZE if view == "list" else 0
         found = index.search(tx, what.question, skip=skip, most=SIZE if view == "list" else 0)
         if view == "list":
-            cards: Cards = current_app.extensions.setdefault(_CARDS, Cards())
-            shown["cards"] = cards.of(tx, index, found.places)
+            kept: Cards = current_app.extensions.setdefault(_CARDS, Cards())
+            cards = kept.of(tx, index, found.places)
         elif view == "calendar":
             shown |= _month(tx, index, what, now)
         else:
             regions = regions_of_map(index, found.counts)
             shown |= {"regions": regions, "width": WIDTH, "height": HEIGHT}
-        offered = choices(index, found.counts, what.params)
+        offered = options(index, found.counts, what.params)
+    texts = _texts(what, found, offered)
+    states = {"view": view, "more": what.more, "chosen": bool(what.set)}
+    if view != "list":
+        return render_template("catalogue.html", **states, **texts, **shown)
+    texts["cards"] = Markup("").join(cards)
+    texts["paging_links"] = _paging_links(Paging(page, found.total, SIZE))
+    states["any"] = bool(cards)
+    if current_user() is not None:  # whose menu is their own
+        return render_template("catalogue.html", **states, **texts)
+    return filled("catalogue.html", {**texts, "this_address": address_here()}, **states)
+
+
+def _texts(
+    what: CatalogueFilters, found: CatalogueFound, offered: Mapping[str, Markup]
+) -> dict[str, str]:
+    """What differs from page to page. Only ``closed`` decides about other parts of the page."""
     others = found.counts["availability"].get("current", 0) - found.total
-    return render_template(
-        "catalogue.html",
-        view=view,
-        views=VIEWS,
-        total=found.total,
-        closed=others if what.params["availability"] == OPEN_NOW else 0,
-        choices=offered,
-        params=what.params,
-        asked=what,
-        chosen=what.set,
-        paging=Paging(page, found.total, SIZE),
-        **shown,
-    )
+    is_open = what.params["availability"] == OPEN_NOW
+    shown = {
+        **{name: what.params[name] for name in ("text", *DAYS)},
+        "total": number(found.total),
+        "feed_query": what.feed_query,
+        "list_address": address_with(view="", page=""),
+        "calendar_address": address_with(view="calendar", page=""),
+        "map_address": address_with(view="map", page=""),
+        "current_address": address_with(availability="current", page=""),
+    }
+    texts: dict[str, str] = {name: escape(text) for name, text in shown.items()}
+    texts |= {f"{name}_options": html for name, html in offered.items()}
+    return {**texts, "closed": number(others) if is_open and others > 0 else ""}
+
+
+def _paging_links(paging: Paging) -> Markup:
+    parts: Any = current_app.jinja_env.get_template("parts.html").module
+    return Markup(parts.pages(paging))  # noqa: S704 (the template escapes)
 
 
 def _month(

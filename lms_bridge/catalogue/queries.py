@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from lms_bridge.catalogue.entry import Provider, public_offering
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, Availability
@@ -135,6 +146,14 @@ _LISTED = and_(
     link.c.record_id == offering.c.id,
     HELD,
 )
+_COLUMNS = (
+    offering.c.id,
+    offering.c.code.label("offering_code"),
+    link.c.held_document,
+    *(centre.c[name] for name in ("code", "name", "region", "sample")),
+)
+WHOLE = frozenset(each.name for each in fields(Offering)) - {"listed"}
+"""The fields of a whole acknowledged document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +205,7 @@ def listed(
     over = availability(at.now, at.soon) == Availability.OVER
     coming_up = case((over, None), else_=offering.c.starts_at)
     rows = tx.execute(
-        _found(tx, select(offering.c.id, link.c.held_document, centre), filters, at)
+        _found(tx, select(*_COLUMNS), filters, at)
         .order_by(
             case((over, 1), else_=0),
             coming_up.is_(None),
@@ -201,14 +220,14 @@ def listed(
 
 def starting_soon(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
     """The next to start."""
-    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(*_COLUMNS), PageFilters())
     query = query.where(IS_PUBLIC, offering.c.starts_at >= now)
     return _listings(tx, tx.execute(query.order_by(offering.c.starts_at).limit(most)).all())
 
 
 def recently_published(tx: Connection, now: datetime, most: int) -> list[ListedOffering]:
     """What was public here last, without what is over."""
-    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(*_COLUMNS), PageFilters())
     over = offering.c.ends_at <= now
     query = query.where(IS_PUBLIC, or_(offering.c.ends_at.is_(None), ~over))
     query = query.where(offering.c.published_at.is_not(None))
@@ -218,14 +237,13 @@ def recently_published(tx: Connection, now: datetime, most: int) -> list[ListedO
 
 def one_listed(tx: Connection, code: str) -> ListedOffering | None:
     """An offering of the catalogue by its code."""
-    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(*_COLUMNS), PageFilters())
     return next(iter(_listings(tx, tx.execute(query.where(offering.c.code == code)).all())), None)
 
 
 def listed_by_number(tx: Connection, numbers: Sequence[int]) -> dict[int, ListedOffering]:
     """{number: offering} of those that the catalogue holds, of at most a page."""
-    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
-    rows = tx.execute(query.where(offering.c.id.in_(numbers))).all()
+    rows = tx.execute(_BY_NUMBER, {"numbers": numbers}).all()
     return {row.id: each for row, each in zip(rows, _listings(tx, rows), strict=True)}
 
 
@@ -237,7 +255,7 @@ def other_dates(tx: Connection, one: ListedOffering) -> list[ListedOffering]:
     course_code = one.offering.course_code
     if not course_code or course_code == one.code:
         return []
-    query = _found(tx, select(offering.c.id, link.c.held_document, centre), PageFilters())
+    query = _found(tx, select(*_COLUMNS), PageFilters())
     same = (offering.c.course_code == course_code, offering.c.code != one.code)
     query = query.where(offering.c.centre == one.centre, *same)
     newest = (offering.c.starts_at.is_(None), offering.c.starts_at.desc(), offering.c.id)
@@ -247,8 +265,7 @@ def other_dates(tx: Connection, one: ListedOffering) -> list[ListedOffering]:
 def _found(
     tx: Connection, query: Select[Any], filters: PageFilters, at: Moments | None = None
 ) -> Select[Any]:
-    query = query.select_from(link).join(offering, _LISTED)
-    query = query.join(centre, centre.c.code == offering.c.centre)
+    query = _joined(query)
     for column, wanted in (
         (centre.c.region, filters.region),
         (centre.c.code, filters.centre),
@@ -261,18 +278,25 @@ def _found(
     return query if at is None else with_availability(query, filters.availability, at)
 
 
+def _joined(query: Select[Any]) -> Select[Any]:
+    query = query.select_from(link).join(offering, _LISTED)
+    return query.join(centre, centre.c.code == offering.c.centre)
+
+
+# Every page of the catalogue asks this: putting the question together takes longer than its answer.
+_BY_NUMBER = _joined(select(*_COLUMNS)).where(
+    offering.c.id.in_(bindparam("numbers", expanding=True))
+)
+
+
 def _listings(tx: Connection, rows: Sequence[Any]) -> list[ListedOffering]:
     """The acknowledged document decides. Where it is not whole (the target was seen to hold
     something else), the bridge's own record fills it up."""
-    records = offerings(tx, [row.id for row in rows])
+    held = {row.id: row.held_document or {} for row in rows}
+    records = offerings(tx, [id_ for id_, there in held.items() if WHOLE - there.keys()])
+    for id_, record in records.items():
+        held[id_] = {**document(record), **held[id_]}
     return [
-        ListedOffering(
-            records[row.id].code,
-            {**document(records[row.id]), **(row.held_document or {})},
-            row.code,
-            row.name,
-            row.region,
-            row.sample,
-        )
+        ListedOffering(row.offering_code, held[row.id], row.code, row.name, row.region, row.sample)
         for row in rows
     ]

@@ -109,11 +109,11 @@ def _day_text(local: date, locale: str) -> str:
 
 
 def number(many: float | Decimal) -> str:
-    return _number_text(many, reader_language())
+    return number_text(many, reader_language())
 
 
 @lru_cache(4096)
-def _number_text(many: float | Decimal, locale: str) -> str:
+def number_text(many: float | Decimal, locale: str) -> str:
     return format_decimal(many, locale=locale)
 
 

@@ -7,7 +7,7 @@ the other languages. Pages that are English alone are so as a whole: no page mix
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlencode
 
@@ -39,6 +39,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
         reader_language=language,
         reader_direction=direction,
         languages_here=languages_here,
+        address_here=address_here,
     )
     app.after_request(_keep_choice)
     app.jinja_env.filters.update(translated=translated, said=said)
@@ -91,16 +92,17 @@ def _wanted_languages() -> list[str]:
     return [tag for tag in tags if tag and tag != "*" and len(tag) <= LONGEST]
 
 
-def languages_here() -> list[tuple[str, str, str]]:
-    """(code, name, address of this page) of each language that this page has."""
-    if (request.blueprint in ENGLISH and "reader_language" not in g) or request.method != "GET":
-        return []
+def languages_here() -> Mapping[str, str]:
+    """{code: name} of each language that this page has."""
+    is_english = request.blueprint in ENGLISH and "reader_language" not in g
+    return {} if is_english or request.method != "GET" else NAMES
+
+
+def address_here() -> str:
+    """The address of this page, up to another value of ``lang``."""
     values = {name: text for name, text in request.args.items() if name != "lang"}
-    path = quote(request.script_root + request.path)
-    return [
-        (code, name, f"{path}?{urlencode({**values, 'lang': code})}")
-        for code, name in NAMES.items()
-    ]
+    address = f"{quote(request.script_root + request.path)}?"
+    return f"{address}{urlencode(values)}&" if values else address
 
 
 def _keep_choice(response: Response) -> Response:
@@ -182,7 +184,8 @@ def word(text: str) -> str:
 def marked(text: str, **values: object) -> Markup:
     """What ``_`` gives in a template. A page of fifty rows asks some four hundred times, and each
     question of gettext would look up the application, the request and the catalogue anew."""
-    return Markup(_in(language(), text)) % values  # noqa: S704 (our own texts; values are escaped)
+    found = Markup(_in(language(), text))  # noqa: S704 (our own texts; values are escaped)
+    return found % values if values or "%" in found else found
 
 
 _ISOLATED = "\N{FIRST STRONG ISOLATE}%s\N{POP DIRECTIONAL ISOLATE}"
