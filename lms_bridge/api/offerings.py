@@ -40,7 +40,7 @@ from lms_bridge.schemas.responses import (
     OfferingResponse,
     page_of,
 )
-from lms_bridge.store import centres, memberships, reviews, status_history
+from lms_bridge.store import centres, enrolments, memberships, reviews, status_history
 from lms_bridge.store import offerings as store
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering
@@ -135,21 +135,22 @@ def may_act(centre: Centre | None) -> Callable[[Scope], bool]:
 @dataclass(frozen=True, slots=True)
 class Life:
     """What an offering's life has besides its status: when silence counts, why it was changed last,
-    and whether a report waits."""
+    whether a report waits, and how many people have a seat."""
 
     deadline: datetime | None = None
     reason: str = ""
     report_waits: bool = False
     standing: Standing = NO_STANDING
+    taken: int = 0
 
 
 def life_of(tx: Connection, record_id: int, centre: str) -> Life:
     kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
     states = reviews.report_states(tx, [record_id]).get(record_id, ())
     waits, standing = ReportState.WAITING in states, memberships.standing_of(tx, centre)
-    if kept is None:
-        return Life(report_waits=waits, standing=standing)
-    return Life(kept.deadline, kept.reason, waits, standing)
+    taken = enrolments.seats_taken(tx, [record_id]).get(record_id, 0)
+    deadline, reason = (kept.deadline, kept.reason) if kept else (None, "")
+    return Life(deadline, reason, waits, standing, taken)
 
 
 def possible(record: Offering, life: Life, rules: Rules) -> Iterator[OfferingAction]:
@@ -199,8 +200,9 @@ def check_one_offering(code: str) -> Response:
     with bridge.database.reading() as tx:
         record, centre = offering_in_scope(tx, code)
         kept_here = status_history.is_kept(tx, code)
-        standing = memberships.standing_of(tx, centre.code)
-    found = check_offering(record, bridge.settings.rules, utc_now(), standing)
+        life = life_of(tx, store.offerings_by_code(tx, [code])[code][0], centre.code)
+    rules = bridge.settings.rules
+    found = check_offering(record, rules, utc_now(), life.standing, life.taken)
     policy = bridge.policy_of(centre).unreviewed
     if policy is not OnUnreviewed.OFF and not kept_here and record.status in AFTER_REVIEW:
         found.append(unreviewed(lowered=False))

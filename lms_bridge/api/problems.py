@@ -153,6 +153,8 @@ RULES: Mapping[str, str] = {
     "no-currency": "A price needs a currency of ISO 4217.",
     "no-payment-method": "A paid course names no payment method (a warning).",
     "no-seats": "The offering has 0 seats, so nobody can be selected (a warning).",
+    "seats-below-taken": "More people have a seat than there are seats. They keep it, and nobody "
+    "else is selected (a warning).",
     "outline-in-the-past": "An offering that is not published yet starts in the past (a warning).",
     "direct-with-seats": "Direct registration has no limit of seats.",
     "registration-closes-late": "Registration closes no later than the course starts.",

@@ -60,7 +60,8 @@ class DeskOffering:
     def findings(self) -> list[RuleFinding]:
         """What the programme's rules say of it as it is now."""
         bridge = the_bridge()
-        found = check_offering(self.record, bridge.settings.rules, utc_now(), self.life.standing)
+        rules, life = bridge.settings.rules, self.life
+        found = check_offering(self.record, rules, utc_now(), life.standing, life.taken)
         policy = bridge.policy_of(self.centre).unreviewed
         after_review = self.record.status in AFTER_REVIEW
         if policy is not OnUnreviewed.OFF and not self.kept_here and after_review:

@@ -79,15 +79,21 @@ class RuleFinding:
 
 
 def check_offering(
-    offering: Offering, rules: Rules, now: datetime, standing: Standing = NO_STANDING
+    offering: Offering,
+    rules: Rules,
+    now: datetime,
+    standing: Standing = NO_STANDING,
+    taken: int = 0,
 ) -> list[RuleFinding]:
     """Everything that the rules say of an offering which is to be submitted or published.
 
     ``standing`` is its centre's. The membership that is valid on the offering's first day counts.
+    ``taken`` is how many people have a seat.
     """
     return [
         *_what_is_missing(offering),
         *_place_and_price(offering),
+        *_seats(offering, taken),
         *_outline_in_the_past(offering, now),
         *_length(offering),
         *_registration(offering),
@@ -123,8 +129,19 @@ def _place_and_price(offering: Offering) -> Iterator[RuleFinding]:
             "payment_methods",
             warning=True,
         )
+
+
+def _seats(offering: Offering, taken: int) -> Iterator[RuleFinding]:
     if offering.seats == 0:
         yield RuleFinding("no-seats", "With 0 seats nobody can be selected.", "seats", warning=True)
+    if offering.seats is not None and offering.seats < taken:
+        yield RuleFinding(
+            "seats-below-taken",
+            f"More people have a seat ({taken}) than there are seats ({offering.seats}). They keep "
+            "it, and nobody else is selected.",
+            "seats",
+            warning=True,
+        )
 
 
 def _outline_in_the_past(offering: Offering, now: datetime) -> Iterator[RuleFinding]:

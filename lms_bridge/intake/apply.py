@@ -19,7 +19,7 @@ from lms_bridge.intake.imports import differing
 from lms_bridge.intake.report import RowOutcome, RowReport, problems_of
 from lms_bridge.intake.rows import PushedOfferingSchema, PushedRow
 from lms_bridge.schemas.load import load
-from lms_bridge.store import holds, links, offerings, runs, source_links
+from lms_bridge.store import enrolments, holds, links, offerings, runs, source_links
 from lms_bridge.store.links import SourceLink
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.completions import complete
@@ -196,15 +196,16 @@ MOST_NOTED = 1_000
 
 @dataclass
 class RowApplier:
-    """Applies the rows of one push. ``scope`` is that of links to new offerings. While ``held``,
-    nothing is applied and the reports say what would change."""
+    """Applies the rows of one push. ``scope`` is that of links to new offerings. ``check`` gets an
+    offering and how many people have a seat there. While ``held``, nothing is applied and the
+    reports say what would change."""
 
     tx: Connection
     context: RunContext
     feed: SourceFeed
     scope: str
     scan: Scan
-    check: Callable[[Offering], list[RuleFinding]]
+    check: Callable[[Offering, int], list[RuleFinding]]
     quarantined: Collection[str] = ()
     held: bool = False
     _refusals: int = 0
@@ -257,6 +258,7 @@ class RowApplier:
 
     def _unchanged(self, found: SortedRows, numbers: Mapping[str, int]) -> Iterator[RowReport]:
         records = offerings.offerings(self.tx, found.unchanged.values())
+        taken = enrolments.seats_taken(self.tx, records)
         for external_id, record_id in found.unchanged.items():
             record = records[record_id]
             yield RowReport(
@@ -264,7 +266,7 @@ class RowApplier:
                 external_id,
                 RowOutcome.UNCHANGED,
                 record.code,
-                warnings=self.check(record),
+                warnings=self.check(record, taken.get(record_id, 0)),
             )
         self._release(found.unchanged)
 
@@ -277,9 +279,10 @@ class RowApplier:
             yield self._refused(numbers[external_id], external_id, error)
         policy = self.context.policy.unreviewed
         changes = _would_change(read) if self.held else self._apply(snapshot, read, numbers)
+        taken = enrolments.seats_taken(self.tx, read.before)
         for external_id, (each, record) in read.records.items():
             fields = changes.get(external_id)
-            warnings = self.check(record)
+            warnings = self.check(record, taken.get(each.known.record_id, 0) if each.known else 0)
             if external_id in read.unreviewed and policy is not OnUnreviewed.OFF:
                 warnings.append(unreviewed(lowered=policy is OnUnreviewed.REVIEW))
             yield RowReport(
@@ -322,7 +325,8 @@ class RowApplier:
         self, found: SortedRows, numbers: Mapping[str, int], raws: Mapping[str, RawRecord]
     ) -> Iterator[RowReport]:
         """Rows about offerings of the centre's LMS, which may fill what it leaves empty."""
-        for external_id, (_, before) in found.completions.items():
+        taken = enrolments.seats_taken(self.tx, [id_ for id_, _ in found.completions.values()])
+        for external_id, (record_id, before) in found.completions.items():
             number = numbers[external_id]
             if self.held:
                 yield RowReport(number, external_id, RowOutcome.HELD, before.code)
@@ -341,7 +345,7 @@ class RowApplier:
                 external_id,
                 outcome,
                 after.code,
-                warnings=self.check(after),
+                warnings=self.check(after, taken.get(record_id, 0)),
                 changes=changes if self.context.dry else {},
             )
 

@@ -146,8 +146,8 @@ def _begin(
     elif push.whole:
         report.notes.append(_not_whole(push.scan))
 
-    def check(record: Offering) -> list[RuleFinding]:
-        return check_offering(record, rules, now, standing)
+    def check(record: Offering, taken: int) -> list[RuleFinding]:
+        return check_offering(record, rules, now, standing, taken)
 
     applier = RowApplier(
         tx,

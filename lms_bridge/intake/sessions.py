@@ -19,11 +19,11 @@ SEVERAL = 3
 class SessionCheck:
     """A check that also warns of events which look like the sessions of one course."""
 
-    check: Callable[[Offering], list[RuleFinding]]
+    check: Callable[[Offering, int], list[RuleFinding]]
     _seen: Counter[str] = field(default_factory=Counter)
 
-    def __call__(self, record: Offering) -> list[RuleFinding]:
-        findings = self.check(record)
+    def __call__(self, record: Offering, taken: int) -> list[RuleFinding]:
+        findings = self.check(record, taken)
         starts, ends = record.starts_at, record.ends_at
         if starts is None or ends is None or ends - starts >= timedelta(days=1) or record.meetings:
             return findings

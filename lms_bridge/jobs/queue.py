@@ -20,21 +20,24 @@ from sqlalchemy.engine import make_url
 
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.model import Flow
+from lms_bridge.jobs.schedule import BY_CHANGE
 from lms_bridge.jobs.workers import (
     BUSY_ATTEMPTS,
     BUSY_SECONDS,
+    SENDERS,
     Execution,
+    RunPools,
     act_of,
     key_of,
     owners_of,
-    run_pool,
 )
 from lms_bridge.sync.run_state import BUSY, FAILED
 from lms_bridge.webhooks.dispatcher import Dispatcher
-from lms_bridge.worker_pool import WorkerPool
 
 _log = structlog.get_logger(__name__)
 TASK, QUEUE = "run_centre", "runs"
+SENDING = "sending"
+"""The queue of runs that only send: none of them waits until an LMS is read."""
 STALLED_SECONDS = 60.0
 _UPGRADE_LOCK = 0x6C6D735F
 """The number of our advisory lock; no other program may use it."""
@@ -77,9 +80,9 @@ class ProcrastinateEngine:
     def submit(self, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) -> bool:
         with self._opening:
             self._app.open()  # does nothing when it is open
-        job = self._app.configure_task(
-            TASK, queue=QUEUE, queueing_lock=key_of(centre_code, flows, full, trigger)
-        )
+        queue = SENDING if trigger == BY_CHANGE else QUEUE
+        lock = key_of(centre_code, flows, full, trigger)
+        job = self._app.configure_task(TASK, queue=queue, queueing_lock=lock)
         try:
             job.defer(
                 centre=centre_code,
@@ -105,34 +108,46 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
     """
     execution = Execution(bridge)
     at_once = bridge.settings.sync.centres_at_once
-    pool = run_pool(bridge.settings.sync)
+    pools = RunPools(bridge.settings.sync)
     connector = PsycopgConnector(conninfo=conninfo(bridge.settings.store.address), min_size=1)
     slow = bridge.settings.sync.slow_minutes * 60
-    app = queue_app(connector, _task(bridge, execution, pool, slow))
+    app = queue_app(connector, _task(bridge, execution, pools, slow))
+
+    async def carry_out(queue: str, concurrency: int, *, signals: bool) -> None:
+        await app.run_worker_async(
+            queues=[queue],
+            concurrency=concurrency,
+            wait=not until_empty,
+            delete_jobs="always",  # what came of a run is kept in the table `run`
+            shutdown_graceful_timeout=bridge.settings.clock.stop_seconds,
+            install_signal_handlers=signals,
+        )
 
     async def work() -> None:
         async with app.open_async():
             await _drop_stalled(app)
-            await app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=at_once,
-                wait=not until_empty,
-                delete_jobs="always",  # what came of a run is kept in the table `run`
-                shutdown_graceful_timeout=bridge.settings.clock.stop_seconds,
-                install_signal_handlers=signals,
-            )
+            running = asyncio.create_task(carry_out(QUEUE, at_once, signals=signals))
+            sending = asyncio.create_task(carry_out(SENDING, SENDERS, signals=False))
+            both = (running, sending)
+            if not until_empty:  # whichever ends, by a signal or a failure, ends the other
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                for task in both:
+                    task.cancel()
+            for ended in await asyncio.gather(*both, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
     try:
         with Dispatcher(bridge).beside():
             asyncio.run(work())
             if until_empty:
-                pool.wait_idle(bridge.settings.clock.stop_seconds)
+                pools.wait_idle(bridge.settings.clock.stop_seconds)
     finally:
-        if not pool.close(0):
+        if not pools.close(0):
             execution.let_go()
 
 
-def _task(bridge: Bridge, execution: Execution, pool: WorkerPool, slow_seconds: float) -> Task:
+def _task(bridge: Bridge, execution: Execution, pools: RunPools, slow_seconds: float) -> Task:
     """The task, which passes its run to the pool. Procrastinate's own threads for blocking tasks
     would keep a stopping worker alive until the last slow centre answers. A slow run goes on there,
     and its place in the worker becomes free.
@@ -144,6 +159,7 @@ def _task(bridge: Bridge, execution: Execution, pool: WorkerPool, slow_seconds: 
 
     async def run_centre(centre: str, flows: list[str], full: bool, trigger: str) -> None:
         of_run = (centre, [Flow(flow) for flow in flows], full, trigger)
+        pool = pools.of(trigger)
         owners = await asyncio.to_thread(owners_of, bridge, centre)
         if pool.holds_up(centre, owners):
             pool.add(key_of(*of_run), centre, act_of(execution, *of_run), owners)

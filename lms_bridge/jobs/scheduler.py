@@ -35,14 +35,18 @@ def hand_over_requests(
     database: Database, engine: RunEngine, fence: Callable[[Connection], None], now: datetime
 ) -> None:
     """Submits requested runs to the engine. It refuses a run that waits or is at work already. That
-    run may have read too early, so the request is submitted again the next time.
+    run may have read too early, so the request is submitted again the next time. What only sends
+    goes first: a reading of the same centre may take long.
 
     Raises:
         LeaseLost: another process is the leader now.
     """
     with database.reading() as tx:
         waiting = run_requests.waiting(tx, now - STALE)
+    sent = {request.centre for request in waiting if request.sends_only}
     for request in waiting:
+        if request.centre in sent and not request.sends_only:
+            continue
         trigger = BY_REQUEST if request.by_person else BY_EVENT
         trigger = BY_CHANGE if request.sends_only else trigger
         try:

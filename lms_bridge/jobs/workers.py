@@ -104,7 +104,8 @@ class Execution:
                 code=failure_code(error),
             )
             return FAILED
-        self._tell(centre, flows, report.run_id, report.status, report.seconds)
+        if report.status != BUSY or trigger != BY_CHANGE:  # that is asked for again in a second
+            self._tell(centre, flows, report.run_id, report.status, report.seconds)
         return report.status
 
     def _runner_for(self, trigger: str) -> Runner:
@@ -175,10 +176,32 @@ def key_of(centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) ->
     return f"{centre_code}:{'+'.join(flows)}:{kind}"
 
 
-def run_pool(limits: SyncSettings) -> WorkerPool:
-    """The threads that runs have. One server has half of them at most."""
-    at_once = limits.centres_at_once
-    return WorkerPool(at_once, (at_once + 1) // 2, slow_seconds=limits.slow_minutes * 60)
+SENDERS = 2
+"""Runs at once that only send."""
+
+
+class RunPools:
+    """The threads that runs have. One LMS's server has half of them at most. Those that only send
+    have some of their own: what people do is in the catalogue at once, however many LMSs are
+    read."""
+
+    def __init__(self, limits: SyncSettings) -> None:
+        at_once, slow = limits.centres_at_once, limits.slow_minutes * 60
+        self._reading = WorkerPool(at_once, (at_once + 1) // 2, slow_seconds=slow)
+        self._sending = WorkerPool(SENDERS)
+
+    def of(self, trigger: str) -> WorkerPool:
+        return self._sending if trigger == BY_CHANGE else self._reading
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Whether all runs ended, at the latest after so many seconds each."""
+        reading, sending = self._reading.wait_idle(seconds), self._sending.wait_idle(seconds)
+        return reading and sending
+
+    def close(self, seconds: float) -> bool:
+        """Drops what waits and gives what runs so many seconds each; whether all of it ended."""
+        sending, reading = self._sending.close(seconds), self._reading.close(seconds)
+        return sending and reading
 
 
 def owners_of(bridge: Bridge, centre_code: str) -> tuple[str, ...]:
@@ -209,18 +232,18 @@ class ThreadEngine:
     def __init__(self, bridge: Bridge) -> None:
         self._execution = Execution(bridge)
         self._bridge = bridge
-        self._pool = run_pool(bridge.settings.sync)
+        self._pools = RunPools(bridge.settings.sync)
 
     def submit(self, centre_code: str, flows: Sequence[Flow], full: bool, trigger: str) -> bool:
         act = act_of(self._execution, centre_code, flows, full, trigger)
         owners = owners_of(self._bridge, centre_code)
         key = key_of(centre_code, flows, full, trigger)
-        return self._pool.add(key, centre_code, act, owners)
+        return self._pools.of(trigger).add(key, centre_code, act, owners)
 
     def wait_idle(self, seconds: float) -> bool:
         """Whether all runs ended, at the latest after so many seconds."""
-        return self._pool.wait_idle(seconds)
+        return self._pools.wait_idle(seconds)
 
     def close(self, seconds: float) -> None:
-        if not self._pool.close(seconds):
+        if not self._pools.close(seconds):
             self._execution.let_go()

@@ -13,11 +13,13 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor, Change, Subject, record_refusal
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.model import Centre
+from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.domain.network import Cycle, Period
-from lms_bridge.store import centres, cycles
+from lms_bridge.store import centres, cycles, memberships
 from lms_bridge.store.database import Database
+from lms_bridge.store.run_requests import request_run
 
 Outcome = TypeVar("Outcome")
 EARLIEST, LATEST = date(1990, 1, 1), date(2099, 12, 31)
@@ -47,8 +49,10 @@ def decide(
     try:
         with database.writing() as tx:
             cycles.lock_network(tx)
+            before = _days(tx)
             outcome = decision.act(tx)
             keep(tx, outcome)
+            _ask_for_sending(tx, before, decision.by)
             return outcome
     except NotFound:
         raise
@@ -56,6 +60,21 @@ def decide(
         with database.writing() as tx:
             record_refusal(tx, decision.by, decision.asked(tx), error)
         raise
+
+
+def _days(tx: Connection) -> dict[str, set[Period]]:
+    """{centre: the days of its memberships}"""
+    found = memberships.by_centre(tx)
+    return {code: {each.period for each in mine} for code, mine in found.items()}
+
+
+def _ask_for_sending(tx: Connection, before: dict[str, set[Period]], by: Actor) -> None:
+    """Asks for a run of each centre whose memberships hold on other days now: it postpones what has
+    no membership any more (``sync.memberships``), and sends that."""
+    after = _days(tx)
+    changed = sorted(code for code in {*before, *after} if before.get(code) != after.get(code))
+    # Of this moment: a run that has begun since the person acted may have read before it.
+    request_run(tx, changed, (Flow.OFFERINGS,), utc_now(), by.name, sends_only=True)
 
 
 def asked_of(

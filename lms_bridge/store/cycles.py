@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from lms_bridge.domain.document import Document, document, plain
 from lms_bridge.domain.network import Cycle, area_key
@@ -13,6 +13,7 @@ from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import cycle, priority_area
 
 _OWN = ("name", "programme", "starts_on", "ends_on", "complete", "most_per_centre")
+_LOCK = text("LOCK TABLE cycle IN SHARE ROW EXCLUSIVE MODE")
 
 
 def all_cycles(tx: Connection) -> dict[str, Cycle]:
@@ -53,8 +54,10 @@ def former_names(tx: Connection) -> dict[str, dict[str, str]]:
 
 
 def lock_network(tx: Connection) -> None:
-    """Whoever else changes cycles or memberships waits until the transaction ends."""
-    tx.execute(select(cycle.c.name).order_by(cycle.c.name).with_for_update()).all()
+    """Whoever else changes cycles or memberships waits until the transaction ends. The whole table
+    is locked, since there may be no cycle yet. SQLite has one writer at a time anyway."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(_LOCK)
 
 
 def add_cycle(tx: Connection, record: Cycle, seed: Mapping[str, Any] | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from lms_bridge.domain.batches import chunks
+from lms_bridge.domain.lifecycle import TAKES_A_SEAT
 from lms_bridge.domain.model import Enrolment, Kind
 from lms_bridge.store import outbox
 from lms_bridge.store.rows import insert_many, update_many
@@ -60,6 +61,17 @@ def count_of(tx: Connection, centre: str) -> int:
     """How many enrolments the offerings of a centre have."""
     query = select(func.count()).select_from(enrolment.join(offering))
     return tx.scalar(query.where(offering.c.centre == centre)) or 0
+
+
+def seats_taken(tx: Connection, offering_ids: Iterable[int]) -> dict[int, int]:
+    """{offering id: how many people have a seat} of offerings in which anybody has."""
+    query = select(enrolment.c.offering_id, func.count()).group_by(enrolment.c.offering_id)
+    query = query.where(enrolment.c.status.in_(TAKES_A_SEAT))
+    found: dict[int, int] = {}
+    for chunk in chunks(offering_ids):
+        rows = tx.execute(query.where(enrolment.c.offering_id.in_(chunk)))
+        found.update((row[0], row[1]) for row in rows)
+    return found
 
 
 def enrolments_in(

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.dates import is_dated, is_endless
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.document import difference, document
 from lms_bridge.domain.errors import BridgeError, NotFound, NotNow, Refused
 from lms_bridge.domain.lifecycle import (
-    TAKES_A_SEAT,
     EnrolmentAction,
     EnrolmentPlace,
     move_enrolment,
@@ -210,13 +208,7 @@ def places(
     tx: Connection, policy: Policy, records: Mapping[int, Offering], now: datetime
 ) -> dict[int, EnrolmentPlace]:
     """{offering id: what the guards of its enrolments look at}"""
-    counted = select(table.c.offering_id, func.count()).where(table.c.status.in_(TAKES_A_SEAT))
-    taken: dict[int, int] = {}
-    for chunk in chunks(records):
-        rows = tx.execute(
-            counted.where(table.c.offering_id.in_(chunk)).group_by(table.c.offering_id)
-        )
-        taken.update((row[0], row[1]) for row in rows)
+    taken = enrolments.seats_taken(tx, records)
     good = validated(tx, policy, records)
     return {
         record_id: EnrolmentPlace(record, taken.get(record_id, 0), now, good[record_id])

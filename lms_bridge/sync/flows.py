@@ -47,6 +47,7 @@ from lms_bridge.sync.drift import (
 )
 from lms_bridge.sync.enrolments import apply_registrations
 from lms_bridge.sync.learners import LearnerTarget
+from lms_bridge.sync.memberships import membership_step
 from lms_bridge.sync.offerings import apply_offerings_snapshot
 from lms_bridge.sync.parts import (
     apply_offerings_in_parts,
@@ -139,6 +140,7 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
                 applied=keep,
             )
         )
+    steps.append(membership_step())  # nothing that was just read is sent without a membership
     if isinstance(peers.academy, ShowsOfferings) and context.full:
         shows = peers.academy
 

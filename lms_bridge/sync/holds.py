@@ -144,7 +144,7 @@ def decide_hold(tx: Connection, hold_id: int, *, approve: bool, by: str, at: dat
     kind = Kind(row.kind)
     if row.reason == holds.CONFLICT and approve:
         target_links.send_again(tx, row.system, kind, row.record_ids)
-    request_run(tx, row.centre, [kind], at, by)
+    _request_sending(tx, row.centre, [kind], at, by)
     return row
 
 
@@ -164,6 +164,15 @@ def request_run(
     flows = [flow for flow in Flow if flow in wanted]
     if flows:
         run_requests.request_run(tx, [centre], flows, at, by, by_person=True)
+
+
+def _request_sending(
+    tx: Connection, centre: str, kinds: Collection[Kind], at: datetime, by: str
+) -> None:
+    """The same. What can be sent to the catalogue at once does not wait until the LMS is read."""
+    if Kind.OFFERING in kinds:
+        run_requests.request_run(tx, [centre], (Flow.OFFERINGS,), at, by, sends_only=True)
+    request_run(tx, centre, kinds, at, by)
 
 
 def match_person(tx: Connection, centre: str, academy_id: str, account: str | None) -> int:
@@ -207,12 +216,12 @@ def resend(
     for system in target_links.systems_of(tx, centre, kind, record_ids):
         retries.try_again(tx, system, kind, record_ids)
     if record_ids:
-        request_run(tx, centre, [kind], at, by)
+        _request_sending(tx, centre, [kind], at, by)
 
 
 def retry_failing(tx: Connection, centre: str, *, by: str, at: datetime) -> int:
     """Lets everything that waits after a failure at a centre be sent at once, and asks for that
     run. Returns how many records there are."""
     kinds = retries.try_all_again(tx, centre)
-    request_run(tx, centre, [Kind(kind) for kind in kinds], at, by)
+    _request_sending(tx, centre, [Kind(kind) for kind in kinds], at, by)
     return sum(kinds.values())

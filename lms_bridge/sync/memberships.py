@@ -6,14 +6,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from lms_bridge.domain.dates import first_day, zone_of
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Offering, OfferingStatus
-from lms_bridge.domain.network import day_of
 from lms_bridge.domain.rules import Rules
 from lms_bridge.store import memberships, offerings
 from lms_bridge.store.tables import offering
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering
+from lms_bridge.sync.steps import Act, Step
 
 OVER = "The centre's membership ends before the course starts."
 ON_OFFER = (OfferingStatus.REVIEWED, OfferingStatus.PUBLISHED)
@@ -24,24 +25,34 @@ def uncovered(tx: Connection, centre: str, now: datetime) -> dict[int, Offering]
     standing = memberships.standing_of(tx, centre)
     if not standing.memberships:
         return {}
-    coming = select(offering.c.id).where(
+    coming = select(offering.c.id, offering.c.starts_at, offering.c.time_zone).where(
         offering.c.centre == centre,
         offering.c.listed,
         offering.c.status.in_(ON_OFFER),
         offering.c.starts_at > now,
     )
-    found = offerings.offerings(tx, tx.scalars(coming).all())
-    return {id_: each for id_, each in found.items() if not standing.covers(day_of(each, now))}
+    late = [
+        row.id
+        for row in tx.execute(coming)
+        if not standing.covers(first_day(row.starts_at, zone_of(row.time_zone)))
+    ]
+    return offerings.offerings(tx, late)
 
 
-def postpone_uncovered(context: RunContext) -> None:
+def membership_step() -> Step:
     """Postpones what is on offer for a day without a membership. Registrations stay. Once the
     membership is renewed, somebody publishes the course again."""
-    centre, now = context.centre.code, context.now()
+    return Step("memberships", compare=_look)
+
+
+def _look(context: RunContext) -> Act | None:
+    if context.dry:  # what is read only now may be such an offering, too
+        return _postpone
     with context.database.reading() as tx:
-        if not uncovered(tx, centre, now):
-            return
-    with context.writing() as tx:
-        for record in uncovered(tx, centre, now).values():
-            change = OfferingChange(record.code, OfferingAction.POSTPONE, OVER)
-            change_offering(tx, context, change, Rules())
+        return _postpone if uncovered(tx, context.centre.code, context.now()) else None
+
+
+def _postpone(tx: Connection, context: RunContext) -> None:
+    for record in uncovered(tx, context.centre.code, context.now()).values():
+        change = OfferingChange(record.code, OfferingAction.POSTPONE, OVER)
+        change_offering(tx, context, change, Rules())

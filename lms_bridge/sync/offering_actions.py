@@ -263,7 +263,8 @@ def _findings(
     action, now = act.action, context.now()
     if action in (OfferingAction.SUBMIT, OfferingAction.PUBLISH):
         standing = memberships.standing_of(tx, context.centre.code)
-        return check_offering(after, rules, now, standing)
+        taken = enrolments.seats_taken(tx, [record_id]).get(record_id, 0)
+        return check_offering(after, rules, now, standing, taken)
     if action is OfferingAction.REPORT:
         participants = len(enrolments.enrolments_in(tx, [record_id], shown=True))
         empty = [empty_report()] if act.report.is_empty else []

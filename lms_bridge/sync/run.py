@@ -35,7 +35,7 @@ from lms_bridge.sync.flows import (
     offering_steps,
     result_steps,
 )
-from lms_bridge.sync.memberships import postpone_uncovered
+from lms_bridge.sync.memberships import membership_step
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.parts import announce_imports
 from lms_bridge.sync.run_state import BUSY, state_of
@@ -204,9 +204,9 @@ def _carry_out(context: RunContext, request: RunRequest, peers: Peers) -> None:
         dry_run_steps(context, steps)
         return
     _guarded(context, "statuses advanced", lambda: advance_by_time(context))
-    _guarded(context, "memberships", lambda: postpone_uncovered(context))
     _guarded(context, "imports announced", lambda: announce_imports(context))
-    _run_steps(context, approval_steps(context, flows))
+    first = [] if Flow.OFFERINGS in flows else [membership_step()]
+    _run_steps(context, first + approval_steps(context, flows))
     for flow in flows:
         if flow is Flow.ENROLMENTS:
             _guarded(context, "courses found", lambda: find_courses(context, peers.centre))

@@ -362,6 +362,18 @@ def test_what_has_begun_runs_on_and_what_starts_after_the_membership_is_postpone
     assert statuses(network)["coming"] == "published"
 
 
+def test_what_is_read_for_a_day_without_a_membership_is_postponed_before_it_is_sent(
+    network: Cli,
+) -> None:
+    network("membership", "add", "ONE", "2023-")
+    network("membership", "end", "ONE", "--on", str(TODAY))
+    row = f"1;Sample coming;Blended;Advanced;{TODAY + 5 * DAY};{TODAY + 9 * DAY};published\n"
+    head = "id;title;modality;level;starts at;ends at;status\n"
+    network.file("offerings.csv", head + row)
+    network("sync", "--centre", "ONE")
+    assert statuses(network) == {"coming": "postponed"}
+
+
 def statuses(cli: Cli) -> dict[str, str]:
     """{the last word of an offering's title: its status}"""
     text = cli("export", "offerings", "-").stdout.lstrip("\ufeff")

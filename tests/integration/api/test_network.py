@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text
 
+from lms_bridge.audit import Actor
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import EnrolmentStatus, Modality
+from lms_bridge.domain.network import Cycle
+from lms_bridge.network.cycles import open_cycle
+from lms_bridge.network.decision import decide
+from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import offering as table
 from tests.integration.api.world import NOW, World, enrol, offering
@@ -124,6 +131,40 @@ def test_each_decision_has_a_clear_answer_and_a_line_of_the_audit(network: World
     wrong = network.post("/cycles", token, json={"name": "x", "starts_on": "01/02/2050"})
     assert wrong.status_code == 422
     assert "2026-03-31" in str(wrong.get_json()["errors"])
+
+
+def test_two_first_cycles_at_once_do_not_overlap(either: World) -> None:
+    """There is no row yet that the second one could wait for."""
+    database, by = either.bridge.database, Actor("sample", "test", NOW)
+    late: list[str] = []
+
+    def second() -> None:
+        try:
+            decide(database, open_cycle(Cycle("other", "", TODAY), by=by))
+        except Refused as error:
+            late.append(error.code)
+        else:
+            late.append("opened")
+
+    thread = Thread(target=second)
+
+    def meanwhile(tx: Connection, _: Cycle) -> None:
+        thread.start()
+        while not late and not somebody_waits(database):
+            thread.join(0.02)
+
+    decide(database, open_cycle(Cycle("first", "", TODAY), by=by), meanwhile)
+    thread.join()
+    assert late == ["cycle-overlaps"]
+    assert [each["name"] for each in either.get("/cycles").get_json()["items"]] == ["first"]
+
+
+def somebody_waits(database: Database) -> bool:
+    """Whether a transaction waits for another one's lock. On SQLite the second has to."""
+    if database.embedded:
+        return True
+    with database.reading() as tx:
+        return bool(tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def test_a_focal_point_decides_for_one_region_and_a_centre_for_its_profile_alone(

@@ -19,6 +19,7 @@ from lms_bridge.sync.enrolment_actions import register
 from tests.integration.api.world import World, enrol, offering
 
 APPLY = RegistrationType.APPLICATION
+BELOW = "seats-below-taken"
 
 
 def person(id_: str, **changes: Any) -> dict[str, Any]:
@@ -51,6 +52,26 @@ def test_a_registration_for_a_free_place_is_enrolled_and_sent_to_the_centre(eith
     assert gone.get_json()["status"] == "withdrawn"
     back = either.post("/offerings/ONE-open/register", token, json=person("L1"))
     assert (back.status_code, back.get_json()["number"]) == (201, number)
+
+
+def test_seats_below_those_that_are_taken_are_warned_of(either: World) -> None:
+    token = either.token()
+    for each in ("L1", "L2"):
+        enrol(either, "ONE-apply", each, EnrolmentStatus.ENROLLED)
+    enrol(either, "ONE-apply", "L3", EnrolmentStatus.APPLIED)
+    row = {"id": "ONE-apply", "title": "Sample course", "registration": "application"}
+
+    def warned(seats: int) -> list[str]:
+        body = [{**row, "seats": seats, "modality": "online_self_paced"}]
+        (told,) = either.ask("PATCH", "/centres/ONE/schedule", token, json=body).get_json()["rows"]
+        checks = either.get("/offerings/ONE-apply/checks", token).get_json()["findings"]
+        found = [told["outcome"] for each in told["warnings"] if each["code"] == BELOW]
+        return [*found, *(each["field"] for each in checks if each["code"] == BELOW)]
+
+    assert warned(2) == []
+    assert warned(1) == ["updated", "seats"]
+    assert warned(1) == ["unchanged", "seats"]
+    assert warned(3) == []
 
 
 def test_an_applicant_is_selected_invoiced_and_enrolled(either: World) -> None:

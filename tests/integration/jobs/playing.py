@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -52,6 +53,14 @@ class Recorder:
         """What was asked for since the last call."""
         requested, self.requested = self.requested, []
         return requested
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not happened():
+        assert time.monotonic() < end, "it never happened"
+        pause.wait(0.02)
 
 
 class Lms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from lms_bridge.settings import ClockSettings
 from lms_bridge.store import run_requests
 from lms_bridge.store.run_tables import run
 from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.holds import decide_hold
 from tests.integration.api.world import World, open_world
 from tests.integration.jobs.playing import PATIENCE
 
@@ -90,6 +91,80 @@ def test_a_centre_that_time_moves_on_is_sent_without_waiting_for_the_night(world
     with bridge.database.reading() as tx:
         (asked,) = run_requests.waiting(tx, utc_now())
     assert (asked.centre, asked.flows, asked.sends_only) == ("ONE", ("offerings",), True)
+
+
+def asked(world: World) -> list[tuple[str, bool]]:
+    """(centre, whether it only sends) of the runs that are asked for."""
+    with world.bridge.database.reading() as tx:
+        return [(each.centre, each.sends_only) for each in run_requests.waiting(tx, utc_now())]
+
+
+TODAY = utc_now().date()
+NOW_ON = {
+    "name": "now",
+    "starts_on": f"{TODAY.year - 1}-01-01",
+    "ends_on": f"{TODAY.year + 2}-12-31",
+}
+NEXT = {"name": "next", "starts_on": f"{TODAY.year + 3}-01-01"}
+TAKEN = {"region": "africa", "old": "now", "new": "next"}
+
+
+def test_each_decision_that_moves_a_membership_asks_for_a_run_of_its_centre(world: World) -> None:
+    token = world.token()
+    ones: list[tuple[str, str, Mapping[str, object], list[str]]] = [
+        ("POST", "/cycles", NOW_ON, []),
+        ("POST", "/cycles", NEXT, []),
+        ("POST", "/memberships", {"centre": "ONE", "cycle": "now"}, ["ONE"]),
+        ("POST", "/memberships", {"centre": "FAR", "cycle": "now"}, ["FAR"]),
+        ("POST", "/cycles/now/areas", {"name": "Spectrum"}, []),
+        ("PUT", "/memberships/1/areas", {"priority_areas": ["Spectrum"]}, []),
+        ("POST", "/cycles/now/areas/rename", {"area": "Spectrum", "name": "Waves"}, []),
+        ("POST", "/memberships/1/end", {"last_day": str(TODAY)}, ["ONE"]),
+        ("POST", "/memberships/1/renew", {}, ["ONE"]),
+        ("POST", "/roll-overs", TAKEN, []),
+        ("POST", "/roll-overs/1/approve", {}, ["ONE"]),
+        ("DELETE", "/memberships/3", {}, ["ONE"]),
+        ("PATCH", "/cycles/now", {"ends_on": f"{TODAY.year + 1}-12-31"}, ["FAR", "ONE"]),
+        ("PATCH", "/cycles/now", {"programme": "Sample"}, []),
+        ("POST", "/centres/ONE/move", {"region": "europe"}, []),
+    ]
+    for method, path, body, centres in ones:
+        answer = world.ask(method, path, token, json=body)
+        assert answer.status_code < 300, answer.text
+        assert sorted(asked(world)) == [(code, True) for code in centres], path
+        hand_over(world)
+        assert asked(world) == []
+
+
+def test_what_loses_its_membership_is_postponed_in_the_catalogue(world: World) -> None:
+    token = world.token()
+    world.post("/cycles", token, json=NOW_ON)
+    world.post("/memberships", token, json={"centre": "ONE", "cycle": "now"})
+    hand_over(world)
+    assert "Postponed" not in world.client.get("/catalogue/ONE-open").text
+    ended = world.post("/memberships/1/end", token, json={"last_day": str(TODAY)})
+    assert "ONE-open" in ended.get_json()["offerings"]
+    hand_over(world)
+    assert "Postponed" in world.client.get("/catalogue/ONE-open").text
+    assert world.get("/offerings/ONE-open").get_json()["status"] == "postponed"
+    assert "Postponed" not in world.client.get("/catalogue/TWO-open").text
+
+
+def test_a_decision_about_a_hold_is_sent_before_the_source_is_read(world: World) -> None:
+    token = world.token()
+    rows = [{**PUSHED, "id": f"P-{number}"} for number in range(20)]
+    pushed = world.ask("PUT", "/centres/TWO/schedule", token, json=rows).get_json()
+    gone = pushed["rows"][-1]["code"]
+    hand_over(world)
+    assert places(world, gone) == EVERYWHERE
+    held = world.ask("PUT", "/centres/TWO/schedule", token, json=rows[:1]).get_json()
+    hand_over(world)
+    with world.bridge.database.writing() as tx:
+        decide_hold(tx, held["hold"], approve=True, by="sample", at=utc_now())
+    assert sorted(asked(world)) == [("TWO", False), ("TWO", True)]
+    hand_over(world)
+    assert places(world, gone) == set()
+    assert asked(world) == [("TWO", False)]
 
 
 def _note(context: RunContext) -> None:

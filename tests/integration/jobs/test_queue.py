@@ -159,6 +159,19 @@ def test_a_slow_server_leaves_places_of_the_worker_to_others(queued: FakeBridge)
     engine.close(0)
 
 
+def test_what_only_sends_has_a_queue_of_its_own(queued: FakeBridge) -> None:
+    engine = engine_for(queued)
+    for code, trigger in (("KE", "clock"), ("PL", "change")):
+        add_centre(queued.database, code)
+        engine.submit(code, (Flow.OFFERINGS,), False, trigger)
+    with psycopg.connect(conninfo(queued.settings.store.address)) as connection:
+        names = connection.execute("SELECT queue_name FROM procrastinate_jobs ORDER BY id")
+        assert names.fetchall() == [("runs",), ("sending",)]
+    run_worker(queued, until_empty=True)
+    assert sorted(statuses(queued)) == [("KE", "clock", "done"), ("PL", "change", "done")]
+    engine.close(0)
+
+
 def test_a_slow_run_leaves_its_place_in_the_worker(
     new_bridge: Callable[..., FakeBridge], postgres_address: str
 ) -> None:

@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +14,7 @@ from sqlalchemy import select
 
 from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.store.run_tables import lease
-from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder
+from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, wait_for
 
 _CHILD = """
 import signal, threading
@@ -48,14 +46,6 @@ def standing_clock(address: str, key_file: str) -> Iterator[subprocess.Popen[byt
     finally:
         process.kill()
         process.wait(PATIENCE)
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    pause = threading.Event()
-    while not happened():
-        assert time.monotonic() < end, "it never happened"
-        pause.wait(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

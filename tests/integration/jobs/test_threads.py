@@ -18,7 +18,7 @@ from lms_bridge.server.serve import engine_for
 from lms_bridge.store import leases, run_requests
 from lms_bridge.store.run_tables import lease, run
 from lms_bridge.worker_pool import MOST, WorkerPool
-from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, add_centre
+from tests.integration.jobs.playing import PATIENCE, FakeBridge, Recorder, add_centre, wait_for
 
 ALL = tuple(Flow)
 NewBridge = Callable[..., FakeBridge]
@@ -90,6 +90,24 @@ def test_centres_of_one_server_have_half_of_the_workers(
     bridge.lms.gate.set()
     assert engine.wait_idle(PATIENCE)
     assert len(statuses(bridge)) == 6
+    engine.close(PATIENCE)
+
+
+def test_what_only_sends_does_not_wait_until_others_are_read(
+    new_bridge: NewBridge, database_address: str
+) -> None:
+    bridge = new_bridge(database_address, sync={"centres_at_once": 1})
+    for code in ("SLOW", "KE"):
+        add_centre(bridge.database, code)
+    engine = ThreadEngine(bridge)
+    bridge.lms.gate.clear()
+    assert engine.submit("SLOW", ALL, True, "clock")
+    began(bridge)
+    assert engine.submit("KE", (Flow.OFFERINGS,), False, "change")
+    wait_for(lambda: ("KE", "change", "done") in statuses(bridge))
+    assert bridge.lms.at_once == 1
+    bridge.lms.gate.set()
+    assert engine.wait_idle(PATIENCE)
     engine.close(PATIENCE)
 
 

@@ -108,6 +108,14 @@ def test_seats_are_for_those_who_apply() -> None:
     assert codes(replace(GOOD, seats=20, registration=RegistrationType.APPLICATION)) == []
 
 
+@pytest.mark.parametrize("seats", [0, 4, 5, None])
+def test_fewer_seats_than_people_who_have_one_are_a_warning(seats: int | None) -> None:
+    apply = replace(GOOD, seats=seats, registration=RegistrationType.APPLICATION)
+    found = check_offering(apply, LAX, NOW, taken=5)
+    warned = [each for each in found if each.code == "seats-below-taken"]
+    assert [each.warning for each in warned] == ([True] if seats in (0, 4) else [])
+
+
 def test_some_rules_are_only_warnings() -> None:
     found = check_offering(GOOD, STRICT, NOW, member("Digital services"))
     assert [(each.code, each.warning) for each in found] == [
