@@ -23,8 +23,8 @@ from lms_bridge.intake.rows import PushedOfferingSchema
 from lms_bridge.schemas.load import load
 from lms_bridge.server.app import create_app
 from lms_bridge.settings import load as load_settings
+from lms_bridge.store.bulk import columns
 from lms_bridge.store.database import Database
-from lms_bridge.store.rows import columns
 from lms_bridge.store.tables import offering
 from lms_bridge.sync.context import RunContext
 

@@ -43,10 +43,10 @@ from lms_bridge.store import runs as stored_runs
 from lms_bridge.store.attention import AttentionCounts, Matter, findings
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.store.failures import RETRY_SECONDS, UNREACHABLE, storage_failure
-from lms_bridge.store.probe import WriteProbe
 from lms_bridge.store.run_items import ItemFilter, items_page
 from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import run as run_table
+from lms_bridge.store.write_check import WriteCheck
 from lms_bridge.sync.run_state import state_in_words, worst
 from lms_bridge.web.access import (
     centre_for,
@@ -186,7 +186,7 @@ def next_of_each_kind(bridge: Bridge, active: Sequence[Centre], now: datetime) -
 
 
 def add_probe_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_PROBE] = WriteProbe(bridge.database)
+    app.extensions[_PROBE] = WriteCheck(bridge.database)
     app.extensions[_ATTENTION] = AttentionCounts(bridge.database)
 
 
@@ -195,7 +195,7 @@ def health() -> ResponseReturnValue:
     """For monitoring: ``status`` is ``ok``, ``degraded`` (the clock has stopped, or something
     needs attention) or ``down``."""
     bridge, now = the_bridge(), utc_now()
-    probe: WriteProbe = current_app.extensions[_PROBE]
+    probe: WriteCheck = current_app.extensions[_PROBE]
     attention: AttentionCounts = current_app.extensions[_ATTENTION]
     failure, clock = probe.failure(), "unknown"
     counts: Mapping[str, int] = {}

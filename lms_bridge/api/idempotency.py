@@ -23,7 +23,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import LeaseLost, Overloaded, Refused
 from lms_bridge.store import leases
 from lms_bridge.store.api_tables import kept_response
-from lms_bridge.store.rows import insert_missing
+from lms_bridge.store.bulk import insert_missing
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.environ import body_of_request
 

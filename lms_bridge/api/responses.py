@@ -12,7 +12,7 @@ import orjson
 from flask import Response, request
 
 from lms_bridge.domain.errors import Refused
-from lms_bridge.web.responses import CompleteResponse
+from lms_bridge.web.fast_responses import CompleteResponse
 
 FORM = 1
 """Raised when the same record gets another JSON form: copies of the old form are outdated."""

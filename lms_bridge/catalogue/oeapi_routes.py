@@ -33,7 +33,7 @@ from lms_bridge.catalogue.oeapi_queries import OeapiParams
 from lms_bridge.catalogue.requests import addresses, cacheable_response
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.web.access import the_bridge
-from lms_bridge.web.errors import error_page
+from lms_bridge.web.error_pages import error_page
 
 routes = Blueprint("oeapi", __name__, url_prefix="/oeapi/v5")
 MEDIA_TYPE = "application/json"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lms_bridge.cli.groups import GROUPS
+from lms_bridge.cli.command_groups import GROUPS
 from lms_bridge.console.lazy import Commands, LazyGroup
 from lms_bridge.console.session import SOME_FAILED, CommandSession, exit_code_of
 from lms_bridge.domain.errors import BridgeError

@@ -16,7 +16,7 @@ from lms_bridge.console.session import json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
 from lms_bridge.store.attention import Finding, failed_lately, findings
-from lms_bridge.store.probe import WriteProbe
+from lms_bridge.store.write_check import WriteCheck
 
 _SHOWN_CENTRES = 5
 
@@ -35,7 +35,7 @@ def status(bridge: Bridge, ctx: click.Context, in_json: bool) -> None:
         found = findings(tx, now)
         lately = failed_lately(tx, now)
         clock = clock_state(tx, now, enabled=bridge.settings.clock.enabled)
-    failure = WriteProbe(bridge.database).failure()
+    failure = WriteCheck(bridge.database).failure()
     stopped = clock == "stopped"
     wrong = bool(failure) or is_wrong(found, stopped=stopped)
     message = message_of(found, stopped=stopped, failure=failure.code if failure else "")

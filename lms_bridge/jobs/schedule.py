@@ -20,7 +20,7 @@ from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
 from lms_bridge.settings import ClockSettings
 from lms_bridge.store import runs
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.run_tables import lease, run, schedule_state
 
 _log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
+from lms_bridge.store.bulk import insert_missing
 from lms_bridge.store.lti_tables import unknown_deployment as table
-from lms_bridge.store.rows import insert_missing
 
 MOST_UNKNOWN = 200
 """Of one connection. One more takes the place of the one that did not launch for longest."""

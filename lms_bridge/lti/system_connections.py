@@ -22,7 +22,7 @@ from lms_bridge.lti import registrations
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.platform import chosen_resources
 from lms_bridge.lti.registrations import LtiRegistration, PersonId, Side, Status
-from lms_bridge.lti.tool.memberships import member_pages
+from lms_bridge.lti.tool.names_and_roles import member_pages
 from lms_bridge.lti.tool.service_client import ServiceClients
 from lms_bridge.lti.vocabulary import MEMBERSHIP_READ, SCORE
 from lms_bridge.store import launch_origins

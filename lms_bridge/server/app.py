@@ -62,14 +62,14 @@ from lms_bridge.lti.tool import views as tool_views
 from lms_bridge.network import report_routes
 from lms_bridge.network import routes as network_routes
 from lms_bridge.review import feature as review
-from lms_bridge.server import errors
+from lms_bridge.server import error_handler
 from lms_bridge.server.limits import ServerLimits
 from lms_bridge.server.listener import HttpServer
 from lms_bridge.settings import Settings, load
 from lms_bridge.web import access, filters, guard, headers, languages, navigation, visitors
 from lms_bridge.web.client_address import networks
+from lms_bridge.web.fast_responses import WholeResponse
 from lms_bridge.web.paging import address_with
-from lms_bridge.web.responses import WholeResponse
 from lms_bridge.webhooks import pages as webhook_pages
 from lms_bridge.webhooks import routes as webhook_routes
 
@@ -180,7 +180,7 @@ def create_app(bridge: Bridge) -> Flask:
     guard.add_to(app)
     sign_in.add_to(app)
     add_accounts_to(app, bridge)
-    errors.add_to(app)
+    error_handler.add_to(app)
     feed_requests.limit_feeds(app, bridge)
     admin_pages.add_probe_to(app, bridge)
     check_pages.add_to(app, bridge)

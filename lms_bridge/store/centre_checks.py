@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from lms_bridge.store import centres
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.run_tables import centre_check as table
 
 GIVEN_UP = timedelta(minutes=10)

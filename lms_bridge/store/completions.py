@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from lms_bridge.domain.batches import chunks
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.review_tables import completion
-from lms_bridge.store.rows import upsert
 
 
 def of_offerings(tx: Connection, offering_ids: Iterable[int]) -> dict[int, dict[str, Any]]:

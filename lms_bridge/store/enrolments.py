@@ -12,7 +12,7 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.lifecycle import TAKES_A_SEAT
 from lms_bridge.domain.model import Enrolment, Kind
 from lms_bridge.store import outbox
-from lms_bridge.store.rows import insert_many, update_many
+from lms_bridge.store.bulk import insert_many, update_many
 from lms_bridge.store.tables import IS_SHOWN, enrolment, learner, offering
 
 _ENROLMENT = (

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, and_, case, func, select
 
 from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Flow
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.outbox import add_notice
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_tables import flow_state
 from lms_bridge.store.run_tables import run as run_table
 

@@ -23,8 +23,8 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.events import Event
 from lms_bridge.domain.matching import agrees
 from lms_bridge.domain.model import Kind
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.outbox import add_notice
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import hold, learner, unmatched
 

@@ -23,10 +23,10 @@ from sqlalchemy import (
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import GRADEBOOK, Kind
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.lti_tables import course, launch_origin, registration
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import enrolment, link, offering, result
 from lms_bridge.store.types import Utc
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select
 
 from lms_bridge.store.account_tables import learner_calendar as table
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 
 
 def keep(tx: Connection, learner_id: int, digest: bytes, at: datetime) -> None:

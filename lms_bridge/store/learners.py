@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.model import Learner
-from lms_bridge.store.rows import columns, insert_missing, update_many
+from lms_bridge.store.bulk import columns, insert_missing, update_many
 from lms_bridge.store.tables import learner
 
 _LEARNER = [learner.c[f.name] for f in fields(Learner)]

@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from lms_bridge.domain.errors import LeaseLost
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.run_tables import lease
 
 

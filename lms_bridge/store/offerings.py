@@ -15,9 +15,9 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.desired_state import is_public
 from lms_bridge.domain.model import Kind, Offering
 from lms_bridge.store import catalogue_changes, outbox, search
+from lms_bridge.store.bulk import columns, insert_many, insert_plain, update_many
 from lms_bridge.store.database import Database, first_row
 from lms_bridge.store.prepared import Prepared
-from lms_bridge.store.rows import columns, insert_many, insert_plain, update_many
 from lms_bridge.store.tables import course, offering, offering_tag
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select
 
 from lms_bridge.domain.network import CentreProfile
+from lms_bridge.store.bulk import columns, upsert
 from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import centre_profile
-from lms_bridge.store.rows import columns, upsert
 
 _NAMES = tuple(CentreProfile.__dataclass_fields__)
 

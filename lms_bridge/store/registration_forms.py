@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, select
 
 from lms_bridge.domain.batches import chunks
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.tables import registration_answer, registration_question
 
 MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_ANSWER = 20, 300, 2000

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, or_, select
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind, Result
 from lms_bridge.store import outbox
-from lms_bridge.store.rows import columns, insert_many, update_many
+from lms_bridge.store.bulk import columns, insert_many, update_many
 from lms_bridge.store.tables import enrolment, learner, offering, result
 
 

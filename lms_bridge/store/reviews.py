@@ -20,8 +20,8 @@ from lms_bridge.domain.reviews import (
     ReportState,
     StatusChange,
 )
+from lms_bridge.store.bulk import insert_many, upsert
 from lms_bridge.store.review_tables import end_report, outline, review_comment, status_change
-from lms_bridge.store.rows import insert_many, upsert
 from lms_bridge.store.tables import IS_SHOWN, enrolment, learner
 
 

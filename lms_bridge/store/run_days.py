@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, func, select
 
 from lms_bridge.domain.model import Flow
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.flow_states import BAD, READ_A_CENTRE
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_tables import run_day as table
 from lms_bridge.store.tables import centre
 

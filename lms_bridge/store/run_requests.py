@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
 from lms_bridge.domain.model import Flow
 from lms_bridge.store.api_tables import run_request
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import KINDS_OF, Flow, Kind
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.flow_states import note_end
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.run_days import add_to_day
 from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import item, run

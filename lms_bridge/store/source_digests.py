@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.tables import EMPTY, source_digest
 
 _OF_FEED = select(source_digest.c.scope, source_digest.c.digest).where(

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.links import KEY, KNOWN, SourceLink, any_such
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, enrolment, link, offering
 
 _IN_SCOPE = select(*KNOWN).where(

@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import OfferingStatus
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.tables import kept_status, offering
 
 

@@ -26,8 +26,8 @@ from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store import catalogue_changes, open_imports
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.links import KEY, any_such
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import EMPTY, HELD, IS_SHOWN, enrolment, link
 
 UNKNOWN = {"state": "unknown"}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, and_, delete, select, update
 
 from lms_bridge.domain.model import Kind
-from lms_bridge.store.rows import upsert
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.tables import link, offering, offering_teacher
 
 

@@ -13,7 +13,7 @@ from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.events import Event, Webhook
 from lms_bridge.store.api_tables import api_token, webhook, webhook_attempt, webhook_delivery
-from lms_bridge.store.rows import insert_missing
+from lms_bridge.store.bulk import insert_missing
 from lms_bridge.store.tables import centre
 
 _LOCKED = ("locked_address", "secret", "old_secret")

@@ -20,8 +20,8 @@ from lms_bridge.domain.model import Flow, Kind, centre_system
 from lms_bridge.lti import json_parts
 from lms_bridge.lti.platform.storage import AnyRow, Rows
 from lms_bridge.store import run_requests
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.lti_tables import chosen_resource, registration
-from lms_bridge.store.rows import upsert
 from lms_bridge.store.tables import link
 
 OURS = "itu_"

@@ -23,7 +23,7 @@ from lms_bridge.lti.refusals import NOBODY, Refusal
 from lms_bridge.lti.registrations import Side
 from lms_bridge.lti.tool.tool import JWKS_PATH
 from lms_bridge.web.access import the_bridge
-from lms_bridge.web.errors import ErrorPage
+from lms_bridge.web.error_pages import ErrorPage
 from lms_bridge.web.headers import POLICY
 
 _log = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from lms_bridge.domain.document import digest, document, plain
 from lms_bridge.lti import json_parts
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform import endpoints, line_items, memberships
+from lms_bridge.lti.platform import endpoints, line_items, names_and_roles
 from lms_bridge.lti.platform.services import (
     ServiceContext,
     ServicePage,
@@ -157,7 +157,7 @@ def _enrolled_learner(tx: Connection, course: ServiceContext, subject: str) -> i
     person = learner_of(tx, course.registration, subject)
     if person is None:
         raise LtiRefused("learner-unknown", "There is no such learner.", status=404)
-    if not memberships.roster(tx, course.id, 0, 1, person[0]):
+    if not names_and_roles.roster(tx, course.id, 0, 1, person[0]):
         raise LtiRefused("not-enrolled", "This learner is not enrolled in this course.", status=403)
     return person[0]
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from lms_bridge.domain.document import Json
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform import endpoints, line_items, memberships, scores
+from lms_bridge.lti.platform import endpoints, line_items, names_and_roles, scores
 from lms_bridge.lti.platform.access_tokens import authenticate_caller
 from lms_bridge.lti.platform.responses import params, refusal_json, the_lti
 from lms_bridge.lti.platform.score_sender import send_soon
@@ -46,7 +46,7 @@ def _page_response(page: ServicePage, address: str, content_type: str) -> Respon
 
 @services.get("/<int:offering>/memberships")
 def list_members(offering: int) -> Response:
-    page = memberships.memberships(the_lti(), _caller(lti.MEMBERSHIP_READ), offering, params())
+    page = names_and_roles.memberships(the_lti(), _caller(lti.MEMBERSHIP_READ), offering, params())
     address = endpoints.memberships(the_lti().address, offering)
     return _page_response(page, address, lti.MEMBERS_TYPE)
 

@@ -11,8 +11,8 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Learner
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.store import learners
+from lms_bridge.store.bulk import insert_missing
 from lms_bridge.store.lti_tables import subject
-from lms_bridge.store.rows import insert_missing
 
 
 def subjects(

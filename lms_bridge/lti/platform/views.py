@@ -22,8 +22,8 @@ from lms_bridge.lti.platform.responses import params, refusal_page, the_lti
 from lms_bridge.lti.platform.score_sender import add_score_sender_to
 from lms_bridge.lti.platform.service_views import services
 from lms_bridge.lti.registrations import Side
+from lms_bridge.web.fast_responses import CompleteResponse
 from lms_bridge.web.headers import POLICY
-from lms_bridge.web.responses import CompleteResponse
 from lms_bridge.web.skeletons import filled
 
 pages = Blueprint("lti_platform", __name__, template_folder="templates")

@@ -18,7 +18,7 @@ from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform.responses import log_refusal, ways_on
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.tool import Tool
-from lms_bridge.web.responses import CompleteResponse
+from lms_bridge.web.fast_responses import CompleteResponse
 
 _NAME = "lti_tool"
 

@@ -57,8 +57,8 @@ from lms_bridge.lti.tool.message import STORED_SECRET
 from lms_bridge.lti.tool.registration import register
 from lms_bridge.lti.tool.tool import LAUNCH_PATH, AskStorage, Tool
 from lms_bridge.web.access import the_bridge
+from lms_bridge.web.fast_responses import CompleteResponse
 from lms_bridge.web.languages import set_language
-from lms_bridge.web.responses import CompleteResponse
 from lms_bridge.web.sessions import PATH as SIGN_IN
 from lms_bridge.web.sessions import make_learner_link
 from lms_bridge.web.skeletons import filled

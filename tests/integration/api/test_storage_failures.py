@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from lms_bridge.console.session import by_command
 from lms_bridge.server.app import create_app
-from lms_bridge.store import probe
+from lms_bridge.store import write_check
 from lms_bridge.store.database import Database
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import centre
@@ -147,7 +147,7 @@ def test_a_full_database_is_reported(world: World) -> None:
 def test_a_disk_that_is_nearly_full_is_down_before_it_is_full(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "LEAST_FREE", 1 << 60)
+    monkeypatch.setattr(write_check, "LEAST_FREE", 1 << 60)
     assert _health(world) == (503, "down", "disk-full")
 
 
@@ -176,7 +176,7 @@ def test_health_waits_for_no_writer(world: World) -> None:
 def test_many_looks_at_the_health_cost_one_write(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "KEPT_SECONDS", 600)
+    monkeypatch.setattr(write_check, "KEPT_SECONDS", 600)
     assert _health(world)[0] == 200
     with world.bridge.database.writing() as tx:
         tx.execute(text("PRAGMA user_version = 7"))

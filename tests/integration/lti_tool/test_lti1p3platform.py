@@ -20,7 +20,7 @@ from lms_bridge.lti.tool.grade_service import (
     update,
 )
 from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.memberships import memberships
+from lms_bridge.lti.tool.names_and_roles import memberships
 from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from lms_bridge.store.offerings import offerings_by_code
 from tests.integration.lti_tool.conftest import Site, add_registration

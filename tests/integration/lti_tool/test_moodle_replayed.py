@@ -23,7 +23,7 @@ from lms_bridge.lti.tool.grade_service import (
     results,
 )
 from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.memberships import memberships
+from lms_bridge.lti.tool.names_and_roles import memberships
 from lms_bridge.lti.tool.registration import invite_platform
 from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from tests.integration.lti_tool.conftest import Site

@@ -33,7 +33,7 @@ from lms_bridge.lti.tool.grade_service import (
     with_ending,
 )
 from lms_bridge.lti.tool.launch import Grading
-from lms_bridge.lti.tool.memberships import memberships
+from lms_bridge.lti.tool.names_and_roles import memberships
 from lms_bridge.lti.tool.service_client import (
     ServiceClient,
     ServiceClients,

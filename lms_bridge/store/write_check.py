@@ -28,8 +28,8 @@ LEAST_FREE = 8 * 1024 * 1024
 _log = structlog.get_logger(__name__)
 
 
-class WriteProbe:
-    """Probes one database, for all who ask."""
+class WriteCheck:
+    """Looks at one database, for all who ask."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -11,7 +11,7 @@ from werkzeug.exceptions import BadRequest
 from lms_bridge.api import problems
 from lms_bridge.lti.platform import responses
 from lms_bridge.web import kept_forms
-from lms_bridge.web.errors import ErrorPage, error_page
+from lms_bridge.web.error_pages import ErrorPage, error_page
 from lms_bridge.web.languages import is_translated, set_language
 from lms_bridge.web.visitors import FEEDS, TooManyRequests, too_many_page
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, insert, select
 
+from lms_bridge.store.bulk import insert_many
 from lms_bridge.store.database import Database
-from lms_bridge.store.rows import insert_many
 from lms_bridge.store.tables import course
 
 
