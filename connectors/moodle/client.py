@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 import orjson
 
 from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, refusal
-from lms_bridge.domain.errors import AccessDenied, NotUnderstood, Overloaded
+from lms_bridge.domain.errors import AccessDenied, BridgeError, NotUnderstood, Overloaded
 from lms_bridge.http import foreign_json
 from lms_bridge.http.client import Http, Response
 
@@ -25,6 +25,7 @@ Question = tuple[str, bytes]
 
 PATH = "/webservice/rest/server.php"
 NO_PARAMETERS: Parameters = {}
+SITE_INFO = "core_webservice_get_site_info"
 CALL_SEVERAL = "tool_mobile_call_external_functions"
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TAG_START = re.compile(r"<(?=\S)")
@@ -91,8 +92,24 @@ class MoodleClient:
             raise _maintenance(function, error) from None
         value = _json(function, response)
         if isinstance(value, dict) and "exception" in value:
-            raise refusal(function, value)
+            raise self.explained(function, refusal(function, value))
         return MoodleReply(function, response.body, value, response.headers)
+
+    def explained(self, function: str, error: BridgeError) -> BridgeError:
+        """The error with its cause, where the list of the service's functions tells it. Moodle has
+        one code for a function that is missing there, and for all that may ail a token."""
+        if error.code != "accessexception" or function == SITE_INFO:
+            return error
+        try:
+            listed = self.rows(SITE_INFO, name="functions")
+        except AccessDenied as later:  # Moodle deletes a token whose time is over
+            return error if later.code == error.code else later
+        except BridgeError:
+            return error
+        if any(each.get("name") == function for each in listed):
+            return error
+        message = f"{function} is not in the token's service."
+        return AccessDenied(error.code, message, "Add it to the service.")
 
     def rows(self, function: str, parameters: Parameters = NO_PARAMETERS, name: str = "") -> Rows:
         """The records that a function returns, perhaps as the member with that name."""

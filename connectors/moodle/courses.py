@@ -215,10 +215,9 @@ def offering_of(
         "title": str(row.get("fullname") or ""),
         "description": _EMBEDDED_FILE.sub("", row.get("summary") or ""),
     }
-    fields: dict[str, object] = {
-        "course_code": row.get("idnumber") or row.get("shortname") or "",
-        "address": f"{site}/course/view.php?id={row['id']}",
-    }
+    fields: dict[str, object] = {"address": f"{site}/course/view.php?id={row['id']}"}
+    if "idnumber" in row:  # else it is not seen, and a known course keeps its code
+        fields["course_code"] = row["idnumber"] or row.get("shortname") or ""
     for name, source in (("starts_at", "startdate"), ("ends_at", "enddate")):
         if row.get(source):
             fields[name] = row[source]

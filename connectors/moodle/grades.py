@@ -177,19 +177,19 @@ def _read_together(
             raise NotUnderstood("not-answers", f"{CALL_SEVERAL}: not an answer to each question.")
         body = reply.body
         for person, answer in zip(batch, answers, strict=False):
-            yield body, person, _status(answer)
+            yield body, person, _status(site, answer)
             body = b""
         start += len(answers)
 
 
-def _status(answer: Mapping[str, Any]) -> Any:
+def _status(site: MoodleSite, answer: Mapping[str, Any]) -> Any:
     if not answer.get("error"):
         return _json(answer.get("data"))
     exception = _json(answer.get("exception"))
     error = refusal(STATUS, exception if isinstance(exception, dict) else {})
     if error.code in _NOT_TRACKED:
         return None
-    raise error
+    raise site.client.explained(STATUS, error)
 
 
 def _json(text: object) -> Any:

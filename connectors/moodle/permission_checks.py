@@ -110,13 +110,14 @@ def centre_checks() -> Iterator[PermissionCheck]:
     yield PermissionCheck("moodle/course:viewhiddencourses", CATEGORIES, _hidden_courses,
                           COURSES_UNSEEN, (OFFERINGS, ENROLMENTS, RESULTS))  # fmt: skip
     yield PermissionCheck("course ID numbers (moodle/course:update)", COURSES, _course_update,
-                          "Without it, short names stand for course codes.", (),
+                          "Without it, known courses keep their codes, and new ones get the "
+                          "bridge's.", (),
                           Verdict.WARNING)  # fmt: skip
     yield PermissionCheck("custom course fields", COURSES, _custom_fields,
                           "Create the fields, or map others with the option fields.", (),
                           Verdict.WARNING)  # fmt: skip
     yield from _people_checks()
-    yield _capability("moodle/site:viewuseridentity", USERS, _emails)
+    yield _capability("moodle/site:viewuseridentity", USERS, _emails, ENROLMENTS)
     yield _capability("moodle/site:viewfullnames", USERS, _names)
     yield _capability("moodle/user:create", CREATE_USERS, _create_user, ENROLMENTS)
     yield _capability("moodle/user:update", UPDATE_USERS, _update_user, ENROLMENTS)
@@ -197,14 +198,17 @@ def _details(site: MoodleSite) -> str:
 
 
 def _stable_ids(site: MoodleSite) -> str:
+    site.require_details()
     return "" if site.visible.stable_ids else "ID numbers are not shown: nobody would be found."
 
 
 def _emails(site: MoodleSite) -> str:
+    site.require_details()
     return "" if site.visible.emails else "e-mail addresses are not shown: nobody would be found."
 
 
 def _names(site: MoodleSite) -> str:
+    site.require_details()
     return "" if site.visible.names else "first and last names are not shown."
 
 
@@ -250,7 +254,10 @@ def _hidden_totals(site: MoodleSite) -> str:
     for course in newest:
         for person in _one_enrolled(site, course):
             parameters: Parameters = {"courseid": course, "userid": person["id"]}
-            rows = site.client.rows(GRADES, parameters, "usergrades")
+            try:
+                rows = site.client.rows(GRADES, parameters, "usergrades")
+            except AccessDenied as error:  # for want of another capability
+                raise RecordRefused(error.code, error.message, error.remedy) from None
             hidden += any(course_total(row.get("gradeitems") or ()) is None for row in rows)
     if not hidden:
         return ""

@@ -23,7 +23,7 @@ from lms_bridge.connectors.moodle.permission_checks import (
     academy_checks,
     centre_checks,
 )
-from lms_bridge.connectors.moodle.refusals import NO_ENTRY
+from lms_bridge.connectors.moodle.refusals import NO_ENTRY, SITE_WIDE
 from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.ports import ProbeFinding, Verdict
@@ -31,6 +31,9 @@ from lms_bridge.domain.ports import ProbeFinding, Verdict
 OLDEST_VERSION = 2022112800
 """Moodle 4.1, as its version number of the form YYYYMMDDXX."""
 UNCHECKED = "could not be checked."
+_OTHER_CAUSES = NO_ENTRY | SITE_WIDE.keys() | {"no-details"}
+"""Refusals for another reason than the capability that a check is about. It is named by a line of
+its own, and its remedy helps."""
 _CLOCK_SECONDS = 60.0
 _SLOW_SECONDS = 2.0
 
@@ -93,7 +96,7 @@ def _permission(site: MoodleSite, check: PermissionCheck) -> ProbeFinding:
     try:
         problem = check.run(site)
     except BridgeError as error:
-        if isinstance(error, RecordRefused) or error.code in NO_ENTRY:
+        if isinstance(error, RecordRefused) or error.code in _OTHER_CAUSES:
             message = f"{what}: {UNCHECKED} {error.message}"
             return ProbeFinding(what, Verdict.WARNING, message, error.remedy)
         problem = error.message

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lms_bridge.connectors.moodle.batches import CallPool
-from lms_bridge.connectors.moodle.client import MoodleClient, MoodleReply, Rows
+from lms_bridge.connectors.moodle.client import SITE_INFO, MoodleClient, MoodleReply, Rows
 from lms_bridge.connectors.moodle.options import settings, site_address
 from lms_bridge.domain.errors import AccessDenied, NotUnderstood
 from lms_bridge.domain.ports import Option, SystemAccess, Visits
@@ -84,7 +84,7 @@ class MoodleSite:
         return self.once("info", self._read_info)
 
     def _read_info(self) -> MoodleReply:
-        reply = self.client.call("core_webservice_get_site_info")
+        reply = self.client.call(SITE_INFO)
         if not isinstance(reply.value, dict) or "userid" not in reply.value:
             raise NotUnderstood(
                 "not-moodle",

@@ -24,7 +24,7 @@ from lms_bridge.store import (
     status_history,
     target_links,
 )
-from lms_bridge.sync.context import RunContext
+from lms_bridge.sync.context import FILES, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_offerings
 from lms_bridge.sync.diff import (
     Plan,
@@ -108,7 +108,9 @@ def read_offerings(
         except RecordRefused as error:
             loaded.refused.append((changed, error))
             continue
-        fields["course_code"] = fields["course_code"] or code
+        # An LMS that does not show a course's code any more leaves a known one as it was.
+        kept = known.course_code if known and snapshot.feed.system != FILES else code
+        fields["course_code"] = fields["course_code"] or kept
         if code in kept_status:
             fields["status"] = _kept(kept_status[code], known, fields)
         elif comes_unreviewed(fields["status"], known.status if known else None):

@@ -28,6 +28,7 @@ DETECTED = [
     "moodle/course:viewhiddencourses",
     "moodle/user:viewdetails",
     "moodle/user:viewalldetails",
+    "moodle/site:viewuseridentity",
     "moodle/user:create",
     "moodle/user:update",
     "enrol/manual:enrol",
@@ -37,7 +38,6 @@ DETECTED = [
     "report/completion:view",
 ]
 WARNED = [
-    "moodle/site:viewuseridentity",
     "enrol/manual:unenrol",
     "moodle/course:managegroups",
 ]
@@ -86,6 +86,24 @@ def test_each_missing_capability_is_named(
         assert found[f"flow {flow}"].verdict is Verdict.MISSING
 
 
+@pytest.mark.parametrize(
+    ("capability", "named"),
+    [
+        ("moodle/user:viewdetails", "moodle/user:viewdetails"),
+        ("gradereport/user:view", "gradereport/user:view and moodle/grade:viewall"),
+        ("moodle/grade:viewall", "gradereport/user:view and moodle/grade:viewall"),
+    ],
+)
+def test_what_cannot_be_seen_for_want_of_one_capability_is_not_said_to_be_missing(
+    capability: str, named: str, filled: MoodleState, centre_of: Open
+) -> None:
+    filled.revoke(capability)
+    missing = {
+        check for check, one in not_ok(centre_of()).items() if one.verdict is Verdict.MISSING
+    }
+    assert {check for check in missing if not check.startswith("flow ")} == {named}
+
+
 def test_an_account_that_may_not_use_rest_is_told_which_right_it_lacks(
     filled: MoodleState, centre_of: Open
 ) -> None:
@@ -126,6 +144,8 @@ def test_each_missing_function_is_named(
         return
     desired = Verdict.MISSING if function in CENTRE_FUNCTIONS else Verdict.WARNING
     assert found[f"function {function}"].verdict is desired
+    missing = {check for check, one in found.items() if one.verdict is Verdict.MISSING}
+    assert {check for check in missing if not check.startswith("flow ")} <= {f"function {function}"}
 
 
 @pytest.mark.parametrize("refusal", ["codingerror", "invalidparameter"])

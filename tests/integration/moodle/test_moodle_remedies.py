@@ -7,13 +7,36 @@ from collections.abc import Callable
 import pytest
 
 from lms_bridge.connectors.moodle.centre import MoodleCentre
-from lms_bridge.devtools.moodle.state import MoodleState
+from lms_bridge.connectors.moodle.client import SITE_INFO
+from lms_bridge.connectors.moodle.permission_checks import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
 from tests.integration.moodle.records import by_key, enrol, learner, leave
+from tests.integration.moodle.site_nights import MoodleNights
 
 Open = Callable[..., MoodleCentre]
 Person = Callable[[int], int]
 CREATE = "core_user_create_users"
+
+
+@pytest.mark.parametrize("function", sorted(CENTRE_FUNCTIONS.keys() - {SITE_INFO}))
+def test_a_run_names_a_function_that_the_service_lost(
+    function: str, site: MoodleState, nights: MoodleNights
+) -> None:
+    """Moodle refuses it with the code that a token gets whose time is over."""
+    nights.register(1)
+    nights.good_night()
+    site.completions.add_criterion(2)
+    site.access.restrict(SERVICE_TOKEN, {*CENTRE_FUNCTIONS, *CENTRE_OPTIONAL} - {function})
+    nights.register(2)
+    nights.academy.change_person("SAMPLE-1", family_name="Other")
+    report = nights.night()
+    told = [str(error) for _, error in report.errors] + nights.messages(report)
+    told = [each for each in told if function in each]
+    assert told
+    assert all(f"{function} is not in the token's service." in each for each in told)
+    site.access.restrict(SERVICE_TOKEN, None)
+    assert nights.night().status == "done"
 
 
 @pytest.mark.parametrize("removal", [Removal.SUSPEND, Removal.UNENROL])

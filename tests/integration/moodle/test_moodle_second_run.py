@@ -163,3 +163,16 @@ def test_the_roster_of_an_ordinary_course_is_read_once_before_people_enter_it(
     ]  # fmt: skip
     assert len(rosters) == 1
     assert len(site.enrolments.of_course(2)) == 3
+
+
+def test_course_codes_that_are_not_seen_any_more_stay(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    """Without ``moodle/course:update`` Moodle leaves the ID numbers out."""
+    site.catalogue.change(2, idnumber="ITU-2")
+    nights.good_night()
+    before = {key: each["course_code"] for key, each in nights.academy.offerings.items()}
+    assert "ITU-2" in before.values()
+    site.revoke("moodle/course:update")
+    nights.good_night()
+    assert {key: each["course_code"] for key, each in nights.academy.offerings.items()} == before
