@@ -14,7 +14,7 @@ from lms_bridge.accounts import authentication
 from lms_bridge.accounts.feature import BACK, NEW, accounts_of
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused, RetryLater, StopRun
-from lms_bridge.store import learners
+from lms_bridge.store import accounts, learners
 from lms_bridge.web import sessions
 from lms_bridge.web.access import (
     NotAllowed,
@@ -106,9 +106,12 @@ def show_link(secret: str) -> ResponseReturnValue:
 
 def _name_on(link: sessions.Session) -> str:
     """Whom the page of a link says that it signs in."""
-    if link.learner is None:
-        return link.name
     with the_bridge().database.reading() as tx:
+        if link.account is not None:
+            known = accounts.find_account(tx, number=link.account)
+            return known.name or link.name if known else link.name
+        if link.learner is None:
+            return link.name
         found = learners.learners(tx, [link.learner]).get(link.learner)
     name = f"{found.given_name} {found.family_name}".strip() if found else ""
     return name or link.name

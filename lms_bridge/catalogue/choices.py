@@ -79,9 +79,9 @@ def _options(
     index: CatalogueIndex, name: str, counts: Mapping[str, int], chosen: str
 ) -> Iterator[str]:
     locale = language()
-    for value, label in _labels(index, name, counts):
+    for value, label in _labels(index, name, counts, chosen):
         many = counts.get(value, 0)
-        if many or (value and value == chosen):
+        if many or value == chosen:
             yield f"{_option(value, label, value == chosen)} ({number_text(many, locale)})</option>"
 
 
@@ -94,7 +94,7 @@ def _option(value: str, label: str, chosen: bool) -> str:
 
 
 def _labels(
-    index: CatalogueIndex, name: str, counts: Mapping[str, int]
+    index: CatalogueIndex, name: str, counts: Mapping[str, int], chosen: str
 ) -> Iterable[tuple[str, str]]:
     if name == "centre":
         return ((code, each.name) for code, each in index.centres.items())
@@ -103,7 +103,8 @@ def _labels(
     if name == "language":
         mine = [tag.lower().partition("-")[0] for tag in wanted_languages()]
         first = [tag for tag in dict.fromkeys(mine) if tag in counts]
-        others = sorted(set(counts) - set(first), key=lambda tag: (-counts[tag], tag))
+        rest = {*counts, chosen} - {*first, ""}
+        others = sorted(rest, key=lambda tag: (-counts.get(tag, 0), tag))
         return ((tag, language_name(tag)) for tag in (*first, *others))
     if name == "price":
         return (("free", gettext("Free")), ("paid", gettext("Paid")))

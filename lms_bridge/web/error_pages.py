@@ -80,6 +80,8 @@ def _expected(error: Exception, reference: str) -> ErrorPage | None:
     if isinstance(error, HTTPException):
         status = error.code or 500
         title, message = _HTTP.get(status, (error.name, "The server cannot answer this request."))
+        if status == 405 and request.method == "GET":  # a button's address, loaded or passed on
+            message = "This address belongs to a button. Open the page that has it, and press it."
         return ErrorPage(status, title, message, "", reference)
     for kind, status, title in _KINDS:
         if isinstance(error, kind):

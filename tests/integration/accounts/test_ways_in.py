@@ -42,6 +42,7 @@ def test_a_link_signs_the_account_in_once(
     app = make_app(database_address)
     amina = account(database, reach=OF_AFR)
     path, browser = link(app, database, amina), app.test_client()
+    assert "Sample Amina" in browser.get(path).text
     assert browser.get("/runs").status_code == 401
     answer = send(browser, path)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/runs")

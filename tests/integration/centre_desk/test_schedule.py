@@ -32,7 +32,7 @@ def test_the_desk_shows_what_waits_and_the_next_courses(browser: Browser) -> Non
     page = browser().get("/my-centre/AFR").text
     assert "Applicants to choose from" in page
     assert "Records in quarantine</a></dt><dd>1<" in page
-    assert "People to be matched</dt><dd>1<" in page
+    assert "People to be matched</a></dt><dd>1<" in page
     assert "AFR-1" in page
     assert "ARB-1" not in page
 

@@ -417,3 +417,15 @@ def test_a_page_writes_nothing_and_waits_for_no_writer(
         tx.execute(text("UPDATE centre SET name = name"))
         for path in (*PUBLIC, *OPERATIONS):
             page(client, path)
+
+
+def test_filters_that_fit_nothing_stay_visible(client: FlaskClient) -> None:
+    shown = page(client, "/catalogue?text=zzzz&language=fr")
+    for chosen in ('<option value="" selected', '<option value="fr" selected'):
+        assert chosen in shown
+
+
+def test_the_address_of_a_button_says_so(client: FlaskClient) -> None:
+    answer = client.get("/sign-out")
+    assert answer.status_code == 405
+    assert "This address belongs to a button." in answer.text
