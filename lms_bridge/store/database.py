@@ -278,7 +278,7 @@ def _watch_file(engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def _find(*_: Any) -> None:
         if seen and _file_at(path) is None:
-            raise sqlite3.OperationalError("the file of the database is gone")
+            raise sqlite3.OperationalError  # nobody reads its words: the file is gone
 
     @event.listens_for(engine, "connect")
     def _note(_: Any, record: Any) -> None:
