@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.audit import Actor
 from lms_bridge.domain.errors import AddressRefused, BridgeError, RetryLater
@@ -318,13 +319,26 @@ def _name(configuration: Mapping[str, Any]) -> str:
     return f"{shown} at {host}"[:255] if shown else host
 
 
+def _added(tx: Connection, registration: LtiRegistration) -> LtiRegistration | None:
+    """None where the same was registered at the same moment."""
+    try:
+        with tx.begin_nested():
+            return registrations.add(tx, registration)
+    except IntegrityError:
+        return None
+
+
 def _keep(tx: Connection, registration: LtiRegistration, by: Actor) -> LtiRegistration:
     """A platform that registers again waits for approval again."""
     known = registrations.find_by(tx, registration.issuer, registration.client_id)
     if known is None:
-        registration = registrations.add(tx, registration)
-        registrations.record_change(tx, by, None, registration)
-        return registration
+        added = _added(tx, registration)
+        if added is not None:
+            registrations.record_change(tx, by, None, added)
+            return added
+        known = registrations.find_by(tx, registration.issuer, registration.client_id)
+    if known is None:
+        raise RuntimeError("a registration is neither new nor known")
     if known.centre != registration.centre:
         raise LtiRefused(
             "platform-of-another", "This platform is registered for another centre.", status=403

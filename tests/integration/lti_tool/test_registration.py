@@ -117,6 +117,21 @@ def test_a_platform_may_register_again(site: Site, platform: Platform, browser: 
     assert _register(site, platform, browser, other).code == "platform-of-another"
 
 
+def test_a_platform_that_registers_twice_at_once_is_kept_once(
+    site: Site, platform: Platform, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _register(site, platform, browser).status == 200
+    find = registrations.find_by
+
+    def find_not_yet(*given: Any) -> LtiRegistration | None:
+        monkeypatch.setattr(registrations, "find_by", find)
+        return None
+
+    monkeypatch.setattr(registrations, "find_by", find_not_yet)
+    assert _register(site, platform, browser).status == 200
+    assert site.registrations_kept() == 1
+
+
 def test_the_audience_of_token_requests_is_that_of_the_authorization_server(
     site: Site, platform: Platform, browser: Browser
 ) -> None:
