@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # its types are another package
 
 MOST_MEETINGS = 200
+MOST_LEFT_OUT = 2_000
+"""Each costs time, and a line of them may be as long as a row."""
 _DAY = r"([+-]?[1-5])?(MO|TU|WE|TH|FR|SA|SU)"
 _PARTS = {
     "FREQ": re.compile("DAILY|WEEKLY|MONTHLY"),
@@ -25,7 +27,8 @@ _MOMENT = re.compile(r"(\d{8})(?:T(\d{4})(\d{2})?(Z)?)?")
 
 
 class NotBounded(Exception):
-    """The rule has no end, too many meetings, or a part that is not taken."""
+    """The rule has no end, too many meetings, too many that are left out, or a part that is not
+    taken."""
 
 
 def occurrences(
@@ -59,12 +62,19 @@ def occurrences(
         raise NotBounded from None
     if len(moments) > MOST_MEETINGS:
         raise NotBounded
-    gone = {_local(each, meant, here) for text, meant in without for each in text.split(",")}
+    gone = {_local(each, meant, here) for each, meant in _each_left_out(without)}
     days = {each.date() for each in gone if each.time() == time()}
     kept = [each for each in moments if each not in gone and each.date() not in days]
     if not isinstance(starts, datetime):
         return [each.date() for each in kept]
     return [each.replace(tzinfo=offset) for each in kept]
+
+
+def _each_left_out(without: Iterable[tuple[str, tzinfo]]) -> list[tuple[str, tzinfo]]:
+    each = [(one, meant) for text, meant in without for one in text.split(",")]
+    if len(each) > MOST_LEFT_OUT:
+        raise NotBounded
+    return each
 
 
 def _local(text: str, meant: tzinfo, here: tzinfo, *, end_of_day: bool = False) -> datetime:

@@ -156,7 +156,8 @@ def _resource_link(item: Mapping[str, Any], registration: LtiRegistration) -> di
 
 
 def _check_address(address: str, registration: LtiRegistration) -> None:
-    """Learners are sent only to hosts of the tool."""
+    """Learners are sent only to hosts of the tool. What a browser reads in another way than we do,
+    such as a backslash, could be another host there."""
     try:
         parts = urlsplit(address)
         host = parts.hostname
@@ -165,7 +166,8 @@ def _check_address(address: str, registration: LtiRegistration) -> None:
     uris = {registration.target_link_uri, registration.deep_link_uri, *registration.redirect_uris}
     hosts = {urlsplit(each).hostname for each in uris if each}
     schemes = {urlsplit(each).scheme for each in uris if each}
-    if parts.scheme not in schemes or host not in hosts:
+    is_clear = address.isprintable() and "\\" not in address and "@" not in parts.netloc
+    if not is_clear or parts.scheme not in schemes or host not in hosts:
         raise LtiRefused("items-elsewhere", "An item's address is not one of this tool's.")
 
 

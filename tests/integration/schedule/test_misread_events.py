@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lms_bridge.intake.recurrence import MOST_LEFT_OUT
 from tests.integration.api.world import World
 from tests.integration.schedule.pushing import ICS, Centre, outcomes, problems
 from tests.integration.schedule.test_misread_cells import PARIS, calendar, stored
@@ -19,6 +20,8 @@ from tests.integration.schedule.test_misread_cells import PARIS, calendar, store
         (PARIS.format("01", "01") + "|RDATE;TZID=Europe/Paris:20600302T090000", "rdate"),
         (PARIS.format("01", "01") + "|RRULE:FREQ=DAILY;COUNT=3;UNTIL=20600303", "rrule"),
         (PARIS.format("01", "01") + "|RRULE:FREQ=DAILY;UNTIL=20600201", "rrule"),
+        (PARIS.format("01", "01") + "|RRULE:FREQ=DAILY;COUNT=3|EXDATE:"
+         + ",".join(["20600302T090000Z"] * (MOST_LEFT_OUT + 1)), "rrule"),
         (PARIS.format("01", "01") + "|DURATION:PT5H", "duration"),
         ("DTSTART:20600301T090000Z|DTSTART:20600302T090000Z", "dtstart"),
         ("DTSTART:20600301T090000Z|DURATION:-PT1H", "ends_at"),
