@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from flask_babel import gettext
+
 from lms_bridge.domain.document import document
 from lms_bridge.domain.model import Offering
 from lms_bridge.domain.reviews import Outline
@@ -132,5 +134,5 @@ def _text(name: str, value: Any, values: dict[str, Any]) -> str:
     if name == "price":
         return filters.price(values)
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return gettext(", ").join(map(str, value))
     return str(filters.rich(str(value)).striptags())

@@ -117,6 +117,20 @@ def test_no_template_has_text_that_cannot_be_translated() -> None:
     assert found == {}
 
 
+OWN_MARK = re.compile(r"[}]}(?:</\w+>)*: |[}]}(?:</\w+>)*, (?={{|<)|{{ ', ' if ")
+
+
+def test_no_template_joins_words_with_the_marks_of_english() -> None:
+    """French has a space before a colon, Arabic and Chinese have another comma."""
+    found = {
+        str(path.relative_to(CODE)): marks
+        for path in CODE.rglob("*.html")
+        if not str(path.relative_to(CODE)).startswith(ENGLISH_ROOMS)
+        and (marks := OWN_MARK.findall(path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_the_compiled_translations_are_up_to_date(language: str) -> None:
     with (FOLDER / language / "LC_MESSAGES" / "messages.mo").open("rb") as file:

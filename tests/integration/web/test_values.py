@@ -48,6 +48,14 @@ def test_a_code_in_a_change_is_the_word_of_the_pages(
         assert str(value(of, field, kind)) == shown
 
 
+@pytest.mark.parametrize(("language", "shown"), [("ar", "a، b"), ("fr", "a, b"), ("zh", "a，b")])
+def test_a_list_has_the_comma_of_the_language(
+    empty: FlaskClient, language: str, shown: str
+) -> None:
+    with empty.application.test_request_context(f"/?lang={language}"):
+        assert value(["a", "b"]) == shown
+
+
 def test_a_value_in_quarantine_is_as_it_was_given(empty: FlaskClient) -> None:
     with empty.application.test_request_context("/?lang=ru"):
         assert given("2026-13-31T07:05:00Z", "offering") == "2026-13-31T07:05:00Z"
