@@ -134,5 +134,5 @@ def _text(name: str, value: Any, values: dict[str, Any]) -> str:
     if name == "price":
         return filters.price(values)
     if isinstance(value, list):
-        return gettext(", ").join(map(str, value))
+        return str(gettext(", ")).join(map(str, value))
     return str(filters.rich(str(value)).striptags())

@@ -287,7 +287,7 @@ CODED = {"modality": "modalities", "level": "levels", "registration": "registrat
 def coded(of: object, field: str, kind: str = Kind.OFFERING) -> str:
     """What pages call a value that is a code; "" where this is none."""
     if field == "languages" and isinstance(of, list):
-        return gettext(", ").join(language(str(each)) for each in of)
+        return str(gettext(", ")).join(language(str(each)) for each in of)
     if not isinstance(of, str) or not of:
         return ""
     if field in CODED:
@@ -302,7 +302,7 @@ def _as_it_is(of: object) -> str:
         return "—"
     if isinstance(of, bool):
         return translated_word("yes" if of else "no")
-    text = gettext(", ").join(map(str, of)) if isinstance(of, list) else str(of)
+    text = str(gettext(", ")).join(map(str, of)) if isinstance(of, list) else str(of)
     return redacted_text(text if len(text) <= 300 else text[:300] + " …")
 
 

@@ -215,7 +215,7 @@ def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
         tx.execute(link.update().where(link.c.system == FILES).values(system="centre:AFR"))
     path = f"{HOME}/{code}/edit"
     page = coordinator.get(path)
-    assert "What it gives is changed there" in page.text
+    assert "Change its fields there" in page.text
     assert 'name="title"' not in page.text
     assert 'name="requirements"' in page.text
     before = stored(database, code)

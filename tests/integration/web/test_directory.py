@@ -34,7 +34,7 @@ def test_a_centre_has_its_name_in_the_readers_language_and_its_courses(
     page = stranger.get("/training-centres/AFR?lang=fr").text
     assert re.search(r'<h1 dir="auto" lang="fr">Centre d&#39;exemple</h1>', page)
     assert "<dd>Kenya</dd>" in page
-    assert "<bdi>Cybersecurity</bdi>" in page
+    assert "<bdi>Cybersécurité</bdi>" in page
     assert 'href="https://centre.example.org/"' in page
     assert 'href="/catalogue/AFR-1"' in page
     assert "EUR-1" not in page

@@ -209,7 +209,7 @@ def test_retry_makes_what_waits_due_and_asks_for_a_run_of_its_flow(
     failing_record(database, "ARB")
     answer = send(either, "/centres/AFR/retry")
     assert answer.status_code == 303
-    assert "is sent again" in either.get(answer.headers["Location"]).text
+    assert "are sent again" in either.get(answer.headers["Location"]).text
     with database.reading() as tx:
         rows = tx.execute(select(link.c.centre, link.c.attempts).where(link.c.error != ""))
         waiting = {row.centre: row.attempts for row in rows}
