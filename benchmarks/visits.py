@@ -136,7 +136,10 @@ def _interface(of: Places) -> Iterator[str]:
     mine = "/offerings?view=mine"
     yield from ("/offerings", mine, f"{mine}&status=submitted", f"{mine}&text=course+599")
     yield from (f"{mine}&centre={_BIG}&limit=100", f"{mine}&cursor={cursor(5_000)}")
-    yield from (f"{mine}&starts_from=2020-01-01&modality=online_self_paced", f"{mine}&level=basic")
+    yield from (
+        f"{mine}&starts_from=2020-01-01&modality=online_self_paced",
+        f"{mine}&level=introductory",
+    )
     for people in ("/registrations", "/results"):
         for query in (
             *("", f"offering={FULL}", f"learner={of.academy_id}", f"centre={_BIG}&limit=100"),

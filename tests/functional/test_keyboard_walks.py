@@ -96,3 +96,15 @@ def test_an_operator_decides_a_hold_with_the_keyboard(demo: str, context: Browse
     skip_to_the_content(page)
     press(page, page.get_by_role("button", name="Keep"))
     expect(page.get_by_role("status")).to_be_visible()
+
+
+def test_a_coordinator_mends_a_form_by_its_summary_with_the_keyboard(
+    demo: str, context: BrowserContext
+) -> None:
+    page = be("coordinator", demo, context, "/my-centre/AFRALTI/offerings/new")
+    skip_to_the_content(page)
+    page.locator("main form").last.evaluate("each => { each.noValidate = true; }")
+    press(page, page.locator("main form button").last)
+    tab_to(page, page.locator(".problems a").first)
+    page.keyboard.press("Enter")
+    expect(page.locator("#field-title")).to_be_focused()
