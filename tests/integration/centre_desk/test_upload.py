@@ -184,6 +184,19 @@ def test_a_wrong_file_is_refused_with_a_clear_message(
     assert words in answer.text
 
 
+def test_half_a_character_in_a_file_is_shown_as_an_unreadable_one(browser: Browser) -> None:
+    """Programs that cut a text after so many characters leave such halves."""
+    reader = browser()
+    rows = (
+        rb'[{"id": "S1", "title": "Networks \ud83d"}, {"id": "S\uDE00", "title": "\ud83d\ude00"}]'
+    )
+    assert send_file(reader, rows, "plan.json").status_code == 303
+    page = reader.get(UPLOAD)
+    assert page.status_code == 200
+    assert "Networks \ufffd" in page.text
+    assert "\U0001f600" in page.text
+
+
 def test_a_form_without_a_file_is_answered(browser: Browser) -> None:
     answer = send(browser(), UPLOAD)
     assert answer.status_code == 400
