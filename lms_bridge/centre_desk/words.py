@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ FIELDS: Mapping[str, str] = {
     "id": "Id",
 }
 LONGEST = 300
+_HALF = re.compile("[\ud800-\udfff]")
+"""Of a character: JSON can hold it, and no page can."""
 
 
 def field_name(name: str) -> str:
@@ -63,7 +66,7 @@ def shown(value: Any, field: str = "") -> str:
     elif isinstance(value, Mapping):
         text = " ".join(shown(each) for each in value.values())
     else:
-        text = str(value)
+        text = _HALF.sub("\ufffd", str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 

@@ -28,7 +28,6 @@ from lms_bridge.intake.rows import (
 from lms_bridge.schemas.load import UNREADABLE
 
 LIST = "offerings"
-_PAIR, _HALF = re.compile(r"\\u[dD][89a-fA-F]"), re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(rb"[ \t\r\n]*")
 
 
@@ -115,8 +114,6 @@ class _Text:
             whole = self._at + size >= len(self._octets)
             try:
                 value, end = self._decoder.raw_decode(text)
-                if _PAIR.search(text, 0, end):
-                    value = _without_halves(value)
             except json.JSONDecodeError as error:
                 if not whole and (size < LONGEST_ROW or _is_cut(error)):
                     continue
@@ -166,12 +163,6 @@ class _Text:
     def _skip(self) -> None:
         found = _SPACE.match(self._octets, self._at)
         self._at = found.end() if found else self._at
-
-
-def _without_halves(value: Any) -> Any:
-    """With a sign for an unreadable character in place of half of one, which nothing can store or
-    show. Programs that cut a text after so many characters leave such halves."""
-    return json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
 
 
 def _is_cut(error: json.JSONDecodeError) -> bool:

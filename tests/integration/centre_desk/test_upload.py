@@ -184,7 +184,7 @@ def test_a_wrong_file_is_refused_with_a_clear_message(
     assert words in answer.text
 
 
-def test_half_a_character_in_a_file_is_shown_as_an_unreadable_one(browser: Browser) -> None:
+def test_half_a_character_in_a_refused_cell_can_be_shown(browser: Browser) -> None:
     """Programs that cut a text after so many characters leave such halves."""
     reader = browser()
     rows = (
