@@ -26,7 +26,7 @@ from lms_bridge.web.access import (
     is_secure,
     the_bridge,
 )
-from lms_bridge.web.csrf import check_csrf, check_form_token
+from lms_bridge.web.csrf import check_csrf, check_form_token, own_path, sent_from
 from lms_bridge.web.kept_forms import keep_of_ended_session
 from lms_bridge.web.languages import is_translated, set_language, use_readers_language
 from lms_bridge.web.sessions import PATH
@@ -35,7 +35,7 @@ from lms_bridge.web.visitors import visitor
 _log = structlog.get_logger(__name__)
 pages = Blueprint("sign_in", __name__, template_folder="templates")
 _SESSION, _WANTED, _PROVIDER = "session", "wanted", "provider"
-_WANTED_SECONDS, _LONGEST_PATH = 3600, 1000
+_WANTED_SECONDS = 3600
 
 
 def add_to(app: Flask) -> None:
@@ -60,7 +60,9 @@ def _ask_to_sign_in(error: Exception) -> ResponseReturnValue:
     path = quote(request.path, safe="/:@!$&'()*+,;=~")
     if request.query_string:
         path += f"?{request.query_string.decode('latin-1')}"
-    if (request.method == "GET" or kept) and own_path(path) == path:
+    if request.method != "GET" and not kept:
+        path = sent_from()
+    if path and own_path(path) == path:
         _set_cookie(response, _WANTED, path, _WANTED_SECONDS)
     return response
 
@@ -73,14 +75,6 @@ def _not_allowed(error: Exception) -> ResponseReturnValue:
 
 def _ask_for_factor(error: Exception) -> ResponseReturnValue:
     return redirect("/account", 303)
-
-
-def own_path(text: str) -> str:
-    """A path of this site; "/" where it is anything else, which could lead to another site."""
-    own = text.startswith("/") and not text.startswith("//") and "\\" not in text
-    if own and len(text) <= _LONGEST_PATH and text.isascii() and text.isprintable():
-        return text
-    return "/"
 
 
 @pages.get(PATH)

@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 from lms_bridge.api import problems
 from lms_bridge.lti.platform import responses
 from lms_bridge.web import kept_forms
+from lms_bridge.web.csrf import sent_from
 from lms_bridge.web.error_pages import ErrorPage, error_page
 from lms_bridge.web.languages import is_translated, set_language
 from lms_bridge.web.visitors import FEEDS, TooManyRequests, too_many_page
@@ -47,7 +48,8 @@ def add_to(app: Flask) -> None:
             response = responses.error_json(page, error)
         else:
             form = kept_forms.sent_in_vain() if page.after else []
-            response = Response(render_template("error.html", problem=page, form=form), page.status)
+            html = render_template("error.html", problem=page, form=form, back=sent_from())
+            response = Response(html, page.status)
         if page.after:
             response.headers["Retry-After"] = str(page.after)
         return response

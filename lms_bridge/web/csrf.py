@@ -21,6 +21,7 @@ from lms_bridge.web.access import cookie_name, the_bridge
 _log = structlog.get_logger(__name__)
 
 
+_LONGEST_PATH = 1000
 TOKEN = "csrf_token"  # noqa: S105 (the name of the field)
 
 
@@ -87,6 +88,25 @@ def token_of(secret: str) -> str:
 
 def _form_token() -> str:
     return token_of(request.cookies.get(cookie_name("session"), ""))
+
+
+def sent_from() -> str:
+    """The path of the bridge's own page whose form was sent, as the browser names it; "" where it
+    names none."""
+    named = request.referrer or ""
+    if request.method == "GET" or origin(named) not in _own_origins():
+        return ""
+    parts = urlsplit(named)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return path if path.startswith("/") and own_path(path) == path else ""
+
+
+def own_path(text: str) -> str:
+    """A path of this site; "/" where it is anything else, which could lead to another site."""
+    own = text.startswith("/") and not text.startswith("//") and "\\" not in text
+    if own and len(text) <= _LONGEST_PATH and text.isascii() and text.isprintable():
+        return text
+    return "/"
 
 
 def _own_origins() -> set[str]:

@@ -429,3 +429,27 @@ def test_the_address_of_a_button_says_so(client: FlaskClient) -> None:
     answer = client.get("/sign-out")
     assert answer.status_code == 405
     assert "This address belongs to a button." in answer.text
+
+
+@pytest.mark.parametrize(
+    ("named", "back"),
+    [
+        ("http://localhost/account?a=1", "/account?a=1"),
+        ("http://localhost//evil.example/x", ""),
+        ("https://evil.example/account", ""),
+        ("", ""),
+    ],
+)
+def test_a_form_of_nobody_leads_back_to_its_own_page_alone(
+    client: FlaskClient, named: str, back: str
+) -> None:
+    """On its error page, and after signing in."""
+    stranger = client.application.test_client()
+    headers = {"Origin": "http://localhost", "Referer": named}
+    refused = client.post("/nowhere", headers=headers).text
+    assert ("Back to the page with the form" in refused) == bool(back)
+    assert "evil" not in refused
+    asked = stranger.post("/tokens", headers=headers)
+    assert asked.status_code == 401
+    wanted = stranger.get_cookie("lms_bridge_wanted")
+    assert (wanted.value if wanted else "").strip('"') == back
