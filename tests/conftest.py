@@ -9,6 +9,7 @@ A server that cannot start is a failure, never a reason to skip.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -59,6 +60,14 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     option = config.option
     if getattr(option, "numprocesses", None) and option.dist == "no":
         option.dist = "worksteal"
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Half as many workers again as processors: tests wait a third of their time for browsers,
+    peers and databases of their own. A number in the environment goes first."""
+    processors = os.cpu_count() or 1
+    named = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return None if named else processors + processors // 2
 
 
 def pytest_collection_finish() -> None:
