@@ -214,6 +214,9 @@ def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
     with database.writing() as tx:
         tx.execute(link.update().where(link.c.system == FILES).values(system="centre:AFR"))
     path = f"{HOME}/{code}/edit"
+    assert (
+        f'leaves empty is filled here: <a href="{path}">' in coordinator.get(f"{HOME}/{code}").text
+    )
     page = coordinator.get(path)
     assert "Change its fields there" in page.text
     assert 'name="title"' not in page.text
@@ -222,6 +225,16 @@ def test_the_lms_keeps_its_fields_and_the_centre_fills_the_others(
     form = {**filled(page), "requirements": "A first degree", "title": "Stolen"}
     assert send(coordinator, path, form).status_code == 303
     assert stored(database, code) == replace(before, requirements="A first degree")
+
+
+def test_fewer_seats_than_people_who_have_one_are_shown(
+    browser: Browser, database: Database
+) -> None:
+    coordinator = browser()
+    with database.writing() as tx:
+        tx.execute(offering.update().where(offering.c.code == "AFR-1").values(seats=0))
+    assert "More people have a seat (" in coordinator.get(ONE).text
+    assert "Plus de personnes ont une place (" in coordinator.get(f"{ONE}?lang=fr").text
 
 
 @databases.BOTH
