@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Connection,
+    Select,
+    String,
     Table,
     bindparam,
     func,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -65,13 +69,23 @@ def insert_plain(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     if tx.dialect.name == "sqlite":
         tx.execute(insert(table), list(rows))
         return
+    tx.execute(insert(table).from_select(list(rows[0]), _as_arrays(table, rows)))
+
+
+def _as_arrays(table: Table, rows: Sequence[Mapping[str, Any]]) -> Select[Any]:
+    """The rows as a query, whose parameters are an array for each column (PostgreSQL only)."""
     names = list(rows[0])
     arrays = (
-        bindparam(name, [row[name] for row in rows], type_=postgresql.ARRAY(table.c[name].type))
+        bindparam(name, [row[name] for row in rows], type_=_array(table.c[name].type))
         for name in names
     )
     each = func.unnest(*arrays).table_valued(*names).render_derived()
-    tx.execute(insert(table).from_select(names, select(*each.c)))
+    return select(*each.c)
+
+
+def _array(kind: TypeEngine[Any]) -> postgresql.ARRAY[Any]:
+    """Texts without their bound: a cast to it would cut them in silence."""
+    return postgresql.ARRAY(String() if isinstance(kind, String) else kind)
 
 
 def _new_ids(tx: Connection, table: Table, many: int) -> list[int]:
@@ -93,15 +107,53 @@ def upsert(
 ) -> None:
     """Inserts the rows. If the key exists already, it sets the named columns instead, and those
     that ``also`` makes from the new row."""
-    if not rows:
+    if rows:
+        statement = _upsert(tx.dialect.name, table, tuple(key), tuple(names), also)
+        tx.execute(statement, list(rows))
+
+
+def upsert_plain(
+    tx: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: Sequence[str],
+    names: Sequence[str],
+    also: Callable[[Any], Mapping[str, Any]] = lambda new: {},
+) -> None:
+    """``upsert`` for such rows as those of ``insert_plain``. Of several rows with one key the last
+    one counts."""
+    if not rows or tx.dialect.name == "sqlite":
+        upsert(tx, table, rows, key, names, also)
         return
-    dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
-    statement = statement.on_conflict_do_update(
+    last = {tuple(row[name] for name in key): row for row in rows}
+    new = _as_arrays(table, list(last.values()))
+    inserted = postgresql.insert(table).from_select(list(rows[0]), new)
+    tx.execute(_or_update(inserted, key, names, also))
+
+
+@lru_cache(256)
+def _upsert(
+    dialect: str,
+    table: Table,
+    key: tuple[str, ...],
+    names: tuple[str, ...],
+    also: Callable[[Any], Mapping[str, Any]],
+) -> Any:
+    """Built once, because building one costs more than its work."""
+    inserted: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    return _or_update(inserted, key, names, also)
+
+
+def _or_update(
+    inserted: Any,
+    key: Sequence[str],
+    names: Sequence[str],
+    also: Callable[[Any], Mapping[str, Any]],
+) -> Any:
+    return inserted.on_conflict_do_update(
         index_elements=list(key),
-        set_={name: statement.excluded[name] for name in names} | dict(also(statement.excluded)),
+        set_={name: inserted.excluded[name] for name in names} | dict(also(inserted.excluded)),
     )
-    tx.execute(statement, list(rows))
 
 
 def insert_missing(

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, String, bindparam, cast, func, literal_column, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.store.bulk import upsert_plain
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import catalogue_change, link
 
@@ -27,17 +27,11 @@ _NEXT: Mapping[str, Any] = {"sqlite": _LAST + 1, "postgresql": func.txid_current
 
 def note(tx: Connection, numbers: Iterable[int]) -> None:
     """These offerings changed, or what the Academy holds of them."""
-    rows = [{"number": number} for number in sorted(set(numbers))]
-    if not rows:
-        return
-    dialect: Any = sqlite if tx.dialect.name == "sqlite" else postgresql
-    new = dialect.insert(catalogue_change).values(
-        offering_id=bindparam("number"), stamp=_NEXT[tx.dialect.name]
-    )
-    new = new.on_conflict_do_update(
-        index_elements=["offering_id"], set_={"stamp": new.excluded.stamp}
-    )
-    tx.execute(new, rows)
+    changed = sorted(set(numbers))  # so that no two writers wait for each other
+    if changed:
+        stamp = tx.scalar(select(_NEXT[tx.dialect.name]))
+        rows = [{"offering_id": number, "stamp": stamp} for number in changed]
+        upsert_plain(tx, catalogue_change, rows, ["offering_id"], ["stamp"])
 
 
 def note_centres(tx: Connection) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, select
 
 from lms_bridge.domain.events import Event
 from lms_bridge.domain.model import Flow
@@ -73,10 +73,15 @@ def _connection(
     return {_CONNECTION: ("", None) if answered else ("unreachable", at)}
 
 
+_STATES = select(flow_state.c.flow, flow_state.c.status, flow_state.c.failing_since).where(
+    flow_state.c.centre == bindparam("of_centre")
+)
+"""Built once, because each run asks, and building costs more than the query."""
+
+
 def states_of(tx: Connection, centre: str) -> dict[str, _State]:
     """{flow: (status of its last run, since when it fails)} of the flows that a centre has run."""
-    query = select(flow_state.c.flow, flow_state.c.status, flow_state.c.failing_since)
-    rows = tx.execute(query.where(flow_state.c.centre == centre))
+    rows = tx.execute(_STATES, {"of_centre": centre})
     return {row[0]: (row[1], row[2]) for row in rows}
 
 

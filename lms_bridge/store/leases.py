@@ -81,7 +81,8 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
             ["name"],
             ["name"],  # somebody may have been quicker: their row stays
         )
-        return tx.scalar(select(lease.c.holder).where(lease.c.name == name)) == holder
+        row = tx.execute(_NAMED, {"of_name": name}).first()
+        return row is not None and row.holder == holder
     if row.holder not in ("", holder) and row.expires_at > now and not is_dead(row.holder):
         return False
     taken = tx.execute(

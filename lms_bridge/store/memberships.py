@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from lms_bridge.domain.network import Membership, Standing
 from lms_bridge.store import cycles
@@ -29,8 +38,16 @@ def _membership(row: Any) -> Membership:
     )
 
 
+_OF_CENTRE = _READ.where(membership.c.centre == bindparam("of_centre"))
+"""Built once, because each run asks, and building costs more than the query."""
+
+
 def _found(tx: Connection, *where: ColumnElement[bool]) -> list[Membership]:
-    found = [_membership(row) for row in tx.execute(_READ.where(*where))]
+    return _in_order(tx.execute(_READ.where(*where)))
+
+
+def _in_order(rows: Iterable[Any]) -> list[Membership]:
+    found = [_membership(row) for row in rows]
     return sorted(found, key=lambda each: (each.centre, each.starts_on, each.number))
 
 
@@ -41,7 +58,7 @@ def all_memberships(tx: Connection, *, in_cycle: str = "") -> list[Membership]:
 
 def memberships_of(tx: Connection, centre: str) -> list[Membership]:
     """The earliest first."""
-    return _found(tx, membership.c.centre == centre)
+    return _in_order(tx.execute(_OF_CENTRE, {"of_centre": centre}))
 
 
 def by_centre(tx: Connection) -> dict[str, list[Membership]]:

@@ -82,6 +82,21 @@ def failing_links(tx: Connection, centre: str) -> list[FailingLink]:
     return [FailingLink(*row) for row in rows]
 
 
+_EXAMPLES = (
+    select(func.min(link.c.id), link.c.error_code)
+    .where(
+        link.c.system == bindparam("in_system"),
+        link.c.kind == bindparam("of_kind"),
+        link.c.centre == bindparam("of_centre"),
+        PENDING,
+        link.c.refusal == DENIED,
+        link.c.next_attempt > bindparam("now"),
+    )
+    .group_by(link.c.error_code)
+)
+"""Built once, because each run asks for each target, and building costs more than the query."""
+
+
 def _denied(system: str, kind: Kind, centre: str) -> tuple[ColumnElement[bool], ...]:
     where = (link.c.system == system, link.c.kind == kind, link.c.centre == centre)
     return (*where, PENDING, link.c.refusal == DENIED)
@@ -91,12 +106,8 @@ def denied_examples(
     tx: Connection, system: str, kind: Kind, centre: str, now: datetime
 ) -> dict[int, str]:
     """{link id: code}: of each refusal for want of a right, one of the records that wait for it."""
-    rows = tx.execute(
-        select(func.min(link.c.id), link.c.error_code)
-        .where(*_denied(system, kind, centre), link.c.next_attempt > now)
-        .group_by(link.c.error_code)
-    )
-    return {row[0]: row[1] for row in rows}
+    which = {"in_system": system, "of_kind": kind, "of_centre": centre, "now": now}
+    return {row[0]: row[1] for row in tx.execute(_EXAMPLES, which)}
 
 
 def release_denied(

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, case, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+)
 
 from lms_bridge.domain.model import Flow
 from lms_bridge.store.bulk import upsert
@@ -47,9 +57,17 @@ def _sum(counts: Mapping[str, int], ends: tuple[str, ...]) -> int:
     return sum(number for key, number in counts.items() if key.endswith(ends))
 
 
+_LAST_GOOD = (
+    select(table.c.good_at)
+    .where(table.c.centre == bindparam("of_centre"), table.c.good_at.is_not(None))
+    .order_by(table.c.day.desc())
+    .limit(1)
+)
+"""Built once, because each run asks, and building costs more than the query."""
+
+
 def _seconds_since_good(tx: Connection, code: str, at: datetime) -> int:
-    query = select(table.c.good_at).where(table.c.centre == code, table.c.good_at.is_not(None))
-    before = tx.scalar(query.order_by(table.c.day.desc()).limit(1))
+    before = tx.scalar(_LAST_GOOD, {"of_centre": code})
     return 0 if before is None else max(0, int((at - before).total_seconds()))
 
 

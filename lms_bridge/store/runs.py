@@ -36,24 +36,38 @@ QUIET_AT_ONCE = 10_000
 _WHOSE = (run.c.id, run.c.centre, run.c.flows, run.c.trigger, run.c.started_at)
 
 
+# Built once, because each run uses them, and building costs more than the statement.
+_START = insert(run).returning(run.c.id)
+_FINISH = (
+    update(run)
+    .where(run.c.id == bindparam("of_run"))
+    .values(
+        status=bindparam("new_status"),
+        counts=bindparam("new_counts"),
+        finished_at=bindparam("at"),
+        error_code=bindparam("code"),
+        error=bindparam("text"),
+        waits=bindparam("new_waits"),
+    )
+    .returning(*_WHOSE)
+)
+
+
 def start_run(
     tx: Connection, centre: str, flows: str, trigger: str, at: datetime, requested_by: str = ""
 ) -> int:
     """Stores the beginning of a run and returns its number."""
-    new_id: int = tx.execute(
-        insert(run)
-        .values(
-            centre=centre,
-            flows=flows,
-            trigger=trigger,
-            status="running",
-            started_at=at,
-            counts={},
-            waits=[],
-            requested_by=requested_by[:100],
-        )
-        .returning(run.c.id)
-    ).scalar_one()
+    row = {
+        "centre": centre,
+        "flows": flows,
+        "trigger": trigger,
+        "status": "running",
+        "started_at": at,
+        "counts": {},
+        "waits": [],
+        "requested_by": requested_by[:100],
+    }
+    new_id: int = tx.execute(_START, row).scalar_one()
     return new_id
 
 
@@ -69,17 +83,16 @@ def finish_run(
 ) -> None:
     """Ends a run; ``answered`` as for ``note_end``."""
     ended = tx.execute(
-        update(run)
-        .where(run.c.id == run_id)
-        .values(
-            status=status,
-            counts=dict(counts),
-            finished_at=at,
-            error_code=error[0][:60],
-            error=error[1][:1000],
-            waits=[each.document() for each in waits],
-        )
-        .returning(*_WHOSE)
+        _FINISH,
+        {
+            "of_run": run_id,
+            "new_status": status,
+            "new_counts": dict(counts),
+            "at": at,
+            "code": error[0][:60],
+            "text": error[1][:1000],
+            "new_waits": [each.document() for each in waits],
+        },
     )
     for whose in ended.all():
         note_end(tx, whose, status, error[0], at, answered)
@@ -89,10 +102,7 @@ def finish_run(
 def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
     """Runs of this centre that still look alive were cut off: their process is gone. What the
     audit has of each is what it did until then."""
-    orphans = update(run).where(run.c.centre == centre, RUNNING)
-    ended = tx.execute(
-        orphans.values(status=CUT_OFF, finished_at=at, error=_WHY_CUT_OFF).returning(*_WHOSE)
-    )
+    ended = tx.execute(_END_ORPHANS, {"of_centre": centre, "at": at})
     for whose in ended.all():
         counts = _counts_of(tx, whose.id)
         tx.execute(update(run).where(run.c.id == whose.id).values(counts=counts))
@@ -104,6 +114,12 @@ CUT_OFF = "cut off"
 _WHY_CUT_OFF = (
     "The run was cut off: its process ended, or lost its lease. Its work is kept, and the next run "
     "goes on from there."
+)
+_END_ORPHANS = (
+    update(run)
+    .where(run.c.centre == bindparam("of_centre"), RUNNING)
+    .values(status=CUT_OFF, finished_at=bindparam("at"), error=_WHY_CUT_OFF)
+    .returning(*_WHOSE)
 )
 
 

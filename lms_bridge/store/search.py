@@ -56,7 +56,8 @@ def index_texts(tx: Connection, records: Mapping[int, Offering]) -> None:
     if tx.dialect.name == "sqlite":
         _index_fts5(tx, rows)
     elif rows:
-        tx.execute(_UPSERT, [{"id": id_, "words": _vector(*words)} for id_, *words in rows])
+        vectors = [_vector(*words) for _, *words in rows]
+        tx.execute(_UPSERT, {"ids": [row[0] for row in rows], "vectors": vectors})
 
 
 def _row(id_: int, record: Offering) -> tuple[int, list[str], list[str]]:
@@ -89,7 +90,8 @@ def _marks(numbers: Iterable[int]) -> str:
 
 _INSERT = text("INSERT INTO offering_text (rowid, title, body) VALUES (:id, :title, :body)")
 _UPSERT = text(
-    "INSERT INTO offering_text (offering_id, words) VALUES (:id, CAST(:words AS tsvector)) "
+    "INSERT INTO offering_text (offering_id, words) SELECT id, CAST(vector AS tsvector) "
+    "FROM unnest(CAST(:ids AS bigint[]), CAST(:vectors AS text[])) AS new (id, vector) "
     "ON CONFLICT (offering_id) DO UPDATE SET words = excluded.words "
     "WHERE offering_text.words IS DISTINCT FROM excluded.words"
 )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import Kind
-from lms_bridge.store.bulk import upsert
+from lms_bridge.store.bulk import upsert, upsert_plain
 from lms_bridge.store.tables import EMPTY, source_digest
 
 _OF_FEED = select(source_digest.c.scope, source_digest.c.digest).where(
@@ -50,7 +50,7 @@ def keep_digests(
         {"system": system, "kind": kind, "feed_name": feed_name, "scope": scope, "digest": digest}
         for scope, digest in digests.items()
     ]
-    upsert(tx, source_digest, rows, ["system", "kind", "feed_name", "scope"], ["digest"])
+    upsert_plain(tx, source_digest, rows, ["system", "kind", "feed_name", "scope"], ["digest"])
     if cursor:
         row = {
             "system": system,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
-from lms_bridge.store.bulk import upsert
+from lms_bridge.store.bulk import upsert_plain
 from lms_bridge.store.links import KEY, KNOWN, SourceLink, any_such
 from lms_bridge.store.tables import EMPTY, enrolment, link, offering
 
@@ -97,7 +97,7 @@ def any_shown(tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
 def showed(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Remembers what a source showed. Each row: system, kind, centre, record_id, external_id,
     scope, source_hash. A record that already has a link to that system keeps it."""
-    upsert(tx, link, rows, KEY, ["external_id", "scope", "source_hash"])
+    upsert_plain(tx, link, rows, KEY, ["external_id", "scope", "source_hash"])
 
 
 def centres_that_name(

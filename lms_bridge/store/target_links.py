@@ -26,7 +26,7 @@ from lms_bridge.domain.desired_state import GONE_HASH
 from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store import catalogue_changes, open_imports
-from lms_bridge.store.bulk import upsert
+from lms_bridge.store.bulk import upsert_plain
 from lms_bridge.store.links import KEY, any_such
 from lms_bridge.store.tables import EMPTY, HELD, IS_SHOWN, enrolment, link
 
@@ -50,7 +50,7 @@ def any_desired(tx: Connection, system: str, kind: Kind, record_ids: Iterable[in
 def set_desired(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Sets the document that a target is to hold. Each row: system, kind, centre, record_id,
     wanted (a hash). What waited after a failure and is now another document is sent at once."""
-    upsert(tx, link, rows, KEY, ["desired"], _tried_anew)
+    upsert_plain(tx, link, rows, KEY, ["desired"], _tried_anew)
 
 
 def _tried_anew(new: Any) -> dict[str, ColumnElement[Any]]:
@@ -74,6 +74,7 @@ class PendingWrite:
     created_by_us: bool
     sending: bool
     attempts: int
+    tolerated: bytes
 
 
 _PENDING_WRITE = (
@@ -86,6 +87,7 @@ _PENDING_WRITE = (
     link.c.created_by_us,
     link.c.sending,
     link.c.attempts,
+    link.c.tolerated,
 )
 _DUE = (
     select(*_PENDING_WRITE)
