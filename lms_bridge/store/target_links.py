@@ -77,7 +77,7 @@ class PendingWrite:
     tolerated: bytes
 
 
-_PENDING_WRITE = (
+_PENDING_WRITE: tuple[ColumnElement[Any], ...] = (
     link.c.id,
     link.c.record_id,
     link.c.external_id,

@@ -58,6 +58,8 @@ def _decide(
 ) -> None:
     where = snapshot.feed.system, snapshot.feed.kind
     policy = _policy_for(context, held, state)
+    if held.desired != held.acknowledged:  # whether the next push mends it shows the next reading
+        snapshot.forget(held.external_id.rpartition("/")[0])
     decide_conflict(tx, context, held, {"state": state}, where, policy)
 
 
@@ -75,7 +77,7 @@ def _unexpected(
             state = of_scope.get(held.external_id, ABSENT)
             if state == ABSENT and scope in snapshot.partial:
                 continue
-            if not as_expected(held.held_document, state, context.now()):
+            if state not in expected_states(held.held_document, context.now()):
                 yield held, state
 
 
@@ -99,21 +101,21 @@ def _remember(tx: Connection, snapshot: Snapshot) -> None:
     source_digests.keep_digests(tx, feed.system, feed.kind, feed.name, snapshot.digests)
 
 
-def as_expected(held: Document, state: str, now: datetime) -> bool:
-    """Whether the acknowledged enrolment may have this state on the roster.
+def expected_states(held: Document, now: datetime) -> frozenset[str]:
+    """The states on the roster that the acknowledged enrolment may have.
 
     An enrolment that has not begun or has ended looks suspended. A removed one may be suspended or
     gone, by the centre's policy.
     """
     if held.get("state") == REMOVED:
-        return state != ACTIVE or bool(held.get("kept"))
-    if state == ACTIVE:
-        return True
-    if state == ABSENT:
-        return False
+        return _ANY if held.get("kept") else _OUT
     starts_at, ends_at = held.get("starts_at"), held.get("ends_at")
     has_begun = not isinstance(starts_at, str) or _passed(starts_at, now)
-    return not has_begun or _passed(ends_at, now)
+    return _IN if has_begun and not _passed(ends_at, now) else _IN_AT_TIMES
+
+
+_IN, _OUT = frozenset({ACTIVE}), frozenset({SUSPENDED, ABSENT})
+_IN_AT_TIMES, _ANY = frozenset({ACTIVE, SUSPENDED}), _IN | _OUT
 
 
 def _passed(moment: Json, now: datetime) -> bool:

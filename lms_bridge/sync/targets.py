@@ -52,7 +52,7 @@ from lms_bridge.store.tables import EMPTY
 from lms_bridge.store.target_links import PendingWrite
 from lms_bridge.sync.accounts import forget_account
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.drift import SUSPENDED
+from lms_bridge.sync.drift import SUSPENDED, expected_states
 from lms_bridge.sync.editions import CODE, EXTRAS, TITLE, extras_of_editions
 
 
@@ -287,6 +287,8 @@ class EnrolmentTarget(PlainTarget):
     _moved: set[int] = field(default_factory=set)
     _reactivated: set[int] = field(default_factory=set)
     """Enrolments of the centre's own that the bridge made active: it suspends them at the end."""
+    _unseen: set[int] = field(default_factory=set)
+    """Writes that change nothing of what the roster may show: dates, as a rule."""
     _read: set[str] = field(default_factory=set)
     _shown: dict[str, str] = field(default_factory=dict)
     _unreadable: dict[str, BridgeError] = field(default_factory=dict)
@@ -316,7 +318,7 @@ class EnrolmentTarget(PlainTarget):
                 accounts.get(enrolment.learner_id),
             )
             if offering is not None and account is not None:
-                payloads[each.link_id] = self._leaving(each, offering) or Payload(
+                payload = self._leaving(each, offering) or Payload(
                     enrolment_document(enrolment.record, records[enrolment.offering_id]),
                     {
                         "offering": offering,
@@ -327,7 +329,23 @@ class EnrolmentTarget(PlainTarget):
                         **of_editions.get(each.record_id, {}),
                     },
                 )
+                payloads[each.link_id] = payload
+                self._unseen.discard(each.link_id)
+                if self._is_unseen(each, payload):
+                    self._unseen.add(each.link_id)
         return payloads
+
+    def _is_unseen(self, pending: PendingWrite, payload: Payload) -> bool:
+        """Whether what the roster showed last is still right after this write, and the enrolment's
+        grades are known. Then nothing needs to be read again."""
+        held, document, now = pending.held_document, payload.document, self.context.now()
+        if held is None or pending.sending or pending.tolerated:
+            return False
+        return (
+            pending.external_id == "{offering}/{account}".format_map(payload.extras)
+            and held.get("state") == document["state"]
+            and expected_states(held, now) == expected_states(document, now)
+        )
 
     @property
     def _may_reactivate(self) -> dict[str, str]:
@@ -428,9 +446,10 @@ class EnrolmentTarget(PlainTarget):
     ) -> None:
         for key in {each.key for each in failed if each.error.code == ACCOUNT_GONE}:
             forget_account(tx, self.context, self._learner_ids[key], "")
-        self._read_grades(tx, [each.external_id for each in done])
+        seen = [each.external_id for each in done if each.key not in self._unseen]
+        self._read_grades(tx, seen)
         # If somebody undoes this, the roster has the same bytes again, and must be read.
-        courses = {self.scope(each.external_id) for each in done}
+        courses = {self.scope(each) for each in seen}
         source_digests.forget_digests(tx, self.system, self.kind, "shown", courses)
 
     def _read_grades(self, tx: Connection, external_ids: Sequence[str]) -> None:

@@ -169,6 +169,51 @@ def test_a_suspension_outside_the_enrolments_dates_is_no_conflict(
     assert report.counts.get("enrolment.conflict.source wins", 0) == int(conflict)
 
 
+def new_dates(night: Nights, key: str, **dates: str) -> None:
+    night.academy.registrations[key].fields.update(dates)
+    night.academy.change(key, "enrolled")
+
+
+def test_new_dates_alone_have_no_roster_read_again(night: Nights) -> None:
+    place, key = enrolled(night, OnConflict.SOURCE)
+    new_dates(night, key, ends_at="2027-03-01")
+    assert night.good_night().counts["enrolment.update.acknowledged"] == 1
+    night.lms.parsed.clear()
+    night.good_night()
+    assert night.lms.parsed == []
+    change(night, place, "suspended")
+    assert night.good_night().counts["enrolment.conflict.source wins"] == 1
+
+
+@pytest.mark.parametrize("what", ["suspended", "gone"])
+def test_what_new_dates_undid_by_chance_is_a_conflict_when_it_comes_again(
+    night: Nights, what: str
+) -> None:
+    place, key = enrolled(night, OnConflict.SOURCE)
+    change(night, place, what)
+    new_dates(night, key, ends_at="2027-03-01")
+    night.good_night()
+    assert shown(night, place) == ACTIVE
+    change(night, place, what)
+    assert night.good_night().counts["enrolment.conflict.source wins"] == 1
+
+
+def test_an_enrolment_that_begins_anew_has_its_roster_read_again(night: Nights) -> None:
+    course = night.lms.add_course("Spectrum")
+    night.good_night()
+    dates = {"starts_at": "2026-01-01", "ends_at": "2026-02-01"}
+    key = night.academy.register("SAMPLE", night.codes()[course], sample_person(1), **dates)
+    night.good_night()
+    (place,) = night.lms.roster
+    change(night, place, "suspended")  # for it is over
+    night.good_night()
+    new_dates(night, key, ends_at="2027-03-01")
+    night.good_night()
+    assert shown(night, place) == ACTIVE
+    change(night, place, "suspended")
+    assert night.good_night().counts["enrolment.conflict.source wins"] == 1
+
+
 @BOTH
 def test_the_conflicts_of_one_night_are_one_hold(night: Nights) -> None:
     place, _ = enrolled(night, OnConflict.HOLD)
