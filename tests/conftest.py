@@ -62,6 +62,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.dist = "worksteal"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
     """Half as many workers again as processors: tests wait a third of their time for browsers,
     peers and databases of their own. A number in the environment goes first."""
