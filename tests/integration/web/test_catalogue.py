@@ -228,6 +228,18 @@ def test_a_page_shows_a_change_at_once(either: FlaskClient, database: Database) 
     assert "Something else" not in look(either, "/catalogue?availability=all&text=something")
 
 
+def test_each_reader_of_the_kept_page_gets_their_own_menu_words_and_addresses(
+    client: FlaskClient, stranger: FlaskClient
+) -> None:
+    own = look(client, "/catalogue?text=spectrum")
+    others = [look(stranger, f"/catalogue?text={text}") for text in ("spectrum", "%22%3Cb%3E")]
+    assert "Sign out" in own
+    assert all("Sign out" not in html for html in others)
+    assert 'href="/catalogue?text=spectrum&amp;lang=fr"' in others[0]
+    assert 'href="/catalogue?text=%22%3Cb%3E&amp;lang=fr"' in others[1]
+    assert 'value="&#34;&lt;b&gt;"' in others[1]
+
+
 def test_every_course_has_a_state_and_a_next_step(client: FlaskClient) -> None:
     html = look(client, "/catalogue?availability=all")
     assert html.count('<p class="next">') == html.count("<li>\n    <h2") == 20
