@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lms_bridge.connectors.moodle.accounts import account_gone, shown_account
@@ -173,12 +173,15 @@ def _tasks(
 def _enrol(
     site: MoodleSite, course: CourseState, entries: Sequence[EnrolmentOrder]
 ) -> list[Outcome]:
-    """Enrols one batch. People who are active on the roster are left alone."""
+    """Enrols one batch. People who are active on the roster are left alone. Whom it enrolled is the
+    bridge's, also if something fails after that."""
     outcomes: list[Outcome] = []
+    enrolled: list[EnrolmentOrder] = []
+    before: frozenset[int] = frozenset()
     try:
         before, suspended = _on_roster_before(site, course, entries)
         active = before - suspended
-        enrolled = [entry for entry in entries if entry.person in active]
+        enrolled += [entry for entry in entries if entry.person in active]
         left = [e for e in entries if e.person in suspended and not e.may_activate]
         outcomes += [WriteFailed(entry.key, _left_suspended(entry)) for entry in left]
         sent = [e for e in entries if e.person not in active and e not in left]
@@ -190,7 +193,12 @@ def _enrol(
         outcomes += _into_groups(site, course, enrolled, before, suspended)
     except BridgeError as error:
         told = _in_course(entries[0].ref, explained(site, entries[0].ref, error))
-        outcomes += failed_rest(entries, outcomes, told)
+        ours = {entry.key for entry in enrolled if entry.person not in before}
+        for each in failed_rest(entries, outcomes, told):
+            if isinstance(each, WriteFailed) and each.key in ours:
+                outcomes.append(replace(each, arrived=True))
+            else:
+                outcomes.append(each)
     return outcomes
 
 

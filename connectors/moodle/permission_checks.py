@@ -40,6 +40,13 @@ CENTRE_FUNCTIONS: dict[str, tuple[str, ...]] = {
 }
 """Each function, with the flows that need it."""
 
+GROUP_FUNCTIONS = (
+    "core_group_get_course_groups",
+    "core_group_create_groups",
+    "core_group_get_group_members",
+    "core_group_add_group_members",
+    "core_group_delete_group_members",
+)
 CENTRE_OPTIONAL: dict[str, str] = {
     "core_enrol_get_users_courses": "Rosters are then not compared with Moodle's own count.",
     "core_user_get_users": "E-mail addresses are then found only in the same small or capital "
@@ -47,11 +54,7 @@ CENTRE_OPTIONAL: dict[str, str] = {
     "tool_mobile_call_external_functions": "Completion is then read person by person.",
     "enrol_manual_unenrol_users": "The removal policy unenrol does not work.",
     "core_role_unassign_roles": "The removal policy suspend_drop_role does not work.",
-    "core_group_get_course_groups": "Editions cannot share a course.",
-    "core_group_create_groups": "Editions cannot share a course.",
-    "core_group_get_group_members": "Editions cannot share a course.",
-    "core_group_add_group_members": "Editions cannot share a course.",
-    "core_group_delete_group_members": "Editions cannot share a course.",
+    **dict.fromkeys(GROUP_FUNCTIONS, "Editions cannot share a course."),
 }
 """Each function, with what does not work without it."""
 
@@ -102,8 +105,9 @@ def _capability(
     return PermissionCheck(what, function, run, remedy, flows, verdict)
 
 
-def centre_checks() -> Iterator[PermissionCheck]:
-    """The checks of a centre's Moodle, in a sensible order for the reader."""
+def centre_checks(*, groups: bool = False) -> Iterator[PermissionCheck]:
+    """The checks of a centre's Moodle, in a sensible order for the reader. ``groups``: its option
+    wants groups, so that no enrolment works without them."""
     yield _capability("moodle/category:viewhiddencategories", CATEGORIES, _hidden_categories,
                       OFFERINGS)  # fmt: skip
     yield _capability("moodle/course:view", COURSES, _course_view, OFFERINGS, ENROLMENTS, RESULTS)
@@ -126,7 +130,8 @@ def centre_checks() -> Iterator[PermissionCheck]:
                           "Allow it to the account's role, and under 'Allow role assignments' let "
                           "that role assign the learners' role.", (ENROLMENTS,))  # fmt: skip
     yield _capability("enrol/manual:unenrol", UNENROL, _unenrol)
-    yield _capability("moodle/course:managegroups", "core_group_get_course_groups", _groups)
+    needed_by = (ENROLMENTS,) if groups else ()
+    yield _capability("moodle/course:managegroups", GROUP_FUNCTIONS[0], _groups, *needed_by)
     yield _capability("gradereport/user:view and moodle/grade:viewall", GRADES, _grades, RESULTS)
     yield _capability("moodle/grade:viewhidden", GRADES, _hidden_totals, RESULTS)
     yield _capability("report/completion:view", STATUS, _completion, RESULTS)

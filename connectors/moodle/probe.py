@@ -17,6 +17,7 @@ from lms_bridge.connectors.moodle.permission_checks import (
     CENTRE_FUNCTIONS,
     CENTRE_OPTIONAL,
     ENROLMENTS,
+    GROUP_FUNCTIONS,
     OFFERINGS,
     RESULTS,
     PermissionCheck,
@@ -41,7 +42,12 @@ FlowsByFunction = Mapping[str, tuple[str, ...]]
 
 
 def probe_centre(site: MoodleSite) -> Iterator[ProbeFinding]:
-    return _findings(site, CENTRE_FUNCTIONS, CENTRE_OPTIONAL, centre_checks())
+    wants_groups = bool(site.settings["groups"])
+    functions, optional = dict(CENTRE_FUNCTIONS), dict(CENTRE_OPTIONAL)
+    for each in GROUP_FUNCTIONS if wants_groups else ():
+        functions[each] = (ENROLMENTS,)
+        del optional[each]
+    return _findings(site, functions, optional, centre_checks(groups=wants_groups))
 
 
 def probe_academy(site: MoodleSite) -> Iterator[ProbeFinding]:

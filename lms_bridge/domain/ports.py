@@ -126,11 +126,13 @@ class WriteFailed:
     """The target refused a request. The class of the error says what to do.
 
     ``accounts`` are those from which a person may choose the learner's, each with a reason.
+    ``arrived``: a part of it is there now, and is the bridge's.
     """
 
     key: int
     error: BridgeError
     accounts: tuple[tuple[str, str], ...] = ()
+    arrived: bool = False
 
 
 WriteResults = Iterator[Written | WriteFailed]

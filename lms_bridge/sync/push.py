@@ -419,6 +419,7 @@ class _Page:
             "link_id": failed.key,
             # An earlier attempt may have arrived. It stays in doubt until one is acknowledged.
             "may_have_arrived": pending.sending
+            or failed.arrived
             or (isinstance(error, RetryLater) and error.applied),
             "again_at": self.context.now() + wait,
             "at": self.context.now(),

@@ -123,6 +123,20 @@ def test_an_optional_capability_is_a_warning(
     assert capability in found
 
 
+def test_what_groups_need_is_missing_where_the_option_wants_them(
+    filled: MoodleState, centre_of: Open
+) -> None:
+    filled.revoke("moodle/course:managegroups")
+    found = not_ok(centre_of(groups=True))
+    assert found["moodle/course:managegroups"].affects == ("enrolments",)
+    assert found["flow enrolments"].verdict is Verdict.MISSING
+    filled.grant("moodle/course:managegroups")
+    functions = {*CENTRE_FUNCTIONS, *CENTRE_OPTIONAL} - {"core_group_add_group_members"}
+    filled.access.restrict(SERVICE_TOKEN, functions)
+    found = not_ok(centre_of(groups=True))
+    assert found["function core_group_add_group_members"].affects == ("enrolments",)
+
+
 @pytest.mark.parametrize("capability", ["gradereport/user:view", "moodle/grade:viewall"])
 def test_a_missing_grade_capability_affects_results(
     capability: str, filled: MoodleState, centre_of: Open

@@ -114,3 +114,22 @@ def test_refused_grades_name_the_capability_that_is_missing(
     assert isinstance(answer, PageError)
     assert "gradereport/user:view" in answer.error.message
     assert "Allow gradereport/user:view and moodle/grade:viewall" in answer.error.remedy
+
+
+def test_who_was_enrolled_before_the_groups_failed_is_the_bridges(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.options["groups"] = True
+    registration = nights.register(1)
+    site.revoke("moodle/course:managegroups")
+    assert nights.night().status == "partial"
+    account = nights.account(1)
+    assert account is not None
+    assert account.id in {each.user_id for each in site.enrolments if each.course_id == 2}
+    site.grant("moodle/course:managegroups")
+    report = nights.good_night()
+    assert "found there" not in {state for *_, state in nights.items(report)}
+    nights.academy.change(registration, "withdrawn")
+    nights.good_night()
+    (left,) = [each for each in site.enrolments if each.user_id == account.id]
+    assert left.suspended
