@@ -83,7 +83,7 @@ centre = LazyGroup(
         "resume": ("lms_bridge.cli.centre:resume", "Lets a paused centre run again."),
         "show": (
             "lms_bridge.cli.centre:show",
-            "Shows one centre with its options and policy, without its token.",
+            "Shows one centre: its options and policy, how its flows go, and what waits.",
         ),
     },
 )

@@ -116,7 +116,7 @@ def test_a_learner_whose_first_sending_was_refused_is_done_in_one_run(
     site.access.restrict(SERVICE_TOKEN, every - {"core_user_create_users"})
     said = alpha("sync", code=1).stdout
     assert "core_user_create_users" in said
-    assert "the token is restricted to other addresses" in said
+    assert "core_user_create_users is not in the token's service" in said
     site.access.restrict(SERVICE_TOKEN, every)
     alpha("sync")
     assert "nothing to do" in alpha("sync").stdout

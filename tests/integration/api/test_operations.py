@@ -62,9 +62,9 @@ def test_failed_records_are_sent_again(either: World) -> None:
         waits = {"attempts": 3, "next_attempt": NOW + DAY, "error": "x", "desired": b"w" * 16}
         tx.execute(update(link).where(*where).values(**waits))
     none = either.post("/centres/ONE/resend", token, json={"kind": "result"}).get_json()
-    assert none["message"].startswith("0 ")
+    assert none["message"] == "The next run sends 0 records."
     one = either.post("/centres/ONE/resend", token, json={}).get_json()
-    assert one["message"].startswith("1 ")
+    assert one["message"] == "The next run sends 1 record."
     with either.bridge.database.reading() as tx:
         row = tx.execute(select(link.c.next_attempt).where(*where)).one()
         asked = select(run_request.c.flows).where(run_request.c.by_person)

@@ -43,8 +43,9 @@ OPTIONAL = [
 ]
 """Every claim, and every part of one, that a launch can do without."""
 OF_LINKS = [(LINKS, name) for name in ("accept_multiple", "accept_lineitem", "data", "title")]
+NUMBERS = st.integers(-(2**63), 2**64 - 1)  # larger ones are read as floats
 ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | NUMBERS | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=6,
 )

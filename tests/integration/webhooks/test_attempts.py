@@ -50,7 +50,7 @@ def test_an_attempt_without_a_response_is_logged(one_post: Post) -> None:
     post.turn()
     ((attempt,),) = post.attempts()
     assert (attempt.status, attempt.code) == (0, "no-connection")
-    assert attempt.error == "No connection could be made."
+    assert attempt.error == "Its server refuses connections."
 
 
 def test_a_resent_delivery_starts_its_count_again(post: Post) -> None:

@@ -210,7 +210,7 @@ def test_a_delivery_without_a_connection_waits(one_post: Post) -> None:
     post.turn()
     (row,) = post.rows()
     assert (row.status, row.attempts) == (0, 1)
-    assert row.error == "No connection could be made."
+    assert row.error == "Its server refuses connections."
 
 
 def quick(settings: Settings) -> Settings:
