@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, func, literal_column, or_
+from sqlalchemy import ColumnElement, String, case, func, literal_column, or_
 
 from lms_bridge.domain.availability import ENDED, ON_OFFER, Availability
 from lms_bridge.domain.model import Modality, OfferingStatus
@@ -16,18 +16,18 @@ def availability(now: Any, soon: Any) -> ColumnElement[str]:
     for them: when registration that closes until ``soon`` counts as closing soon."""
     at = offering.c
     starts = case((_is(at.modality, Modality.SELF_PACED), at.ends_at), else_=at.starts_at)
-    said = func.coalesce(at.registration_closes, starts, at.ends_at)
-    closes = case((said > at.ends_at, at.ends_at), else_=said)
+    # What is over is out first: that registration closes after the end matters for "soon" alone.
+    closes = func.coalesce(at.registration_closes, starts, at.ends_at)
     begun = or_(_is(at.status, OfferingStatus.RUNNING), at.starts_at <= now)
     over = or_(_among(ENDED), at.ends_at <= now)
+    closed = case((begun, _word(Availability.RUNNING)), else_=_word(Availability.CLOSED))
     return case(
         (or_(at.listed.is_(False), ~_among(ON_OFFER | ENDED)), _word(Availability.NOT_ON_OFFER)),
         (over, _word(Availability.OVER)),
         (at.registration_opens > now, _word(Availability.NOT_YET_OPEN)),
-        (and_(closes <= now, begun), _word(Availability.RUNNING)),
-        (closes <= now, _word(Availability.CLOSED)),
-        (closes <= soon, _word(Availability.CLOSING_SOON)),
-        (and_(closes.is_(None), at.ends_at.is_(None)), _word(Availability.OPEN_WITHOUT_END)),
+        (closes <= now, closed),
+        (or_(closes <= soon, at.ends_at <= soon), _word(Availability.CLOSING_SOON)),
+        (closes.is_(None), _word(Availability.OPEN_WITHOUT_END)),
         else_=_word(Availability.OPEN),
     )
 
