@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -20,12 +18,11 @@ from lms_bridge.domain.errors import NotUnderstood, OutOfTime, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
 from lms_bridge.http.deadline import check_time
-from lms_bridge.http.foreign_json import is_whole
 from lms_bridge.store import links, runs, source_digests, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.links import SourceLink
 from lms_bridge.store.tables import EMPTY
-from lms_bridge.sync.spool import ChangedRecord, ManyIds, Spool, person_of
+from lms_bridge.sync.spool import ChangedRecord, Spool, person_of
 
 MOST_IN_MEMORY = 2_000
 """Changed records; where a feed has more, they wait on disk and are applied in parts."""
@@ -85,6 +82,7 @@ class Snapshot:
     refused: list[Refusal] = field(default_factory=list)
     digests: dict[str, bytes] = field(default_factory=dict)
     unread: list[PageError] = field(default_factory=list)
+    unchanged: set[str] = field(default_factory=set)
     partial: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
@@ -153,27 +151,8 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
     """
     with database.reading() as tx:
         remembered = source_digests.digests(tx, feed.system, feed.kind, feed.name)
-    with closing(ManyIds()) as seen, closing(ManyIds()) as same:
-        return _pull(feed, pages, database, remembered, _Ids(seen, same), spills=spills)
-
-
-class _Ids(NamedTuple):
-    """What a reading has seen, and what of it is as it was."""
-
-    seen: ManyIds
-    same: ManyIds
-
-
-def _pull(
-    feed: SourceFeed,
-    pages: Pages,
-    database: Database,
-    remembered: Mapping[str, bytes],
-    ids: _Ids,
-    *,
-    spills: bool,
-) -> Snapshot:
     snapshot = Snapshot(feed, whole=feed.exhaustive and not feed.read_before)
+    seen: set[str] = set()
     scopes: set[str] = set()
     absent: set[str] = set()
     quarantine = _Quarantine(feed)
@@ -192,7 +171,7 @@ def _pull(
         snapshot.parsed += 1
         try:
             with database.reading() as tx:
-                absent |= _read_page(tx, snapshot, scope, page, ids, quarantine.of(tx, scope))
+                absent |= _read_page(tx, snapshot, scope, page, seen, quarantine.of(tx, scope))
         except NotUnderstood as error:
             _skip_page(snapshot, PageError(scope, error, page.isolated, exact=True), scope)
             continue
@@ -206,12 +185,12 @@ def _pull(
     with database.reading() as tx:
         if snapshot.whole:
             absent |= _end_scopes(tx, snapshot, remembered.keys() - scopes - snapshot.skipped)
-    for external_id in ids.seen.among(snapshot.vanished):
-        del snapshot.vanished[external_id]
+    for external_id in seen:
+        snapshot.vanished.pop(external_id, None)
     if feed.read_before is not None and not snapshot.whole:
         _leave_vanished(snapshot)
     # A bad record that only moved stays in quarantine. A good one leaves it.
-    snapshot.released |= absent - (ids.seen.among(absent) - ids.same.among(absent))
+    snapshot.released |= absent - (seen - snapshot.unchanged)
     return snapshot
 
 
@@ -284,7 +263,7 @@ def _read_page(
     snapshot: Snapshot,
     scope: str,
     page: Page,
-    ids: _Ids,
+    seen: set[str],
     quarantined: Mapping[str, bytes],
 ) -> set[str]:
     """Adds a page to the snapshot. Returns ids that are in quarantine but not in the page."""
@@ -292,27 +271,26 @@ def _read_page(
     where = feed.system, feed.kind, scope
     known = source_links.hashes_in_scope(tx, *where) if feed.tracked else {}
     records, doubles = _by_id(page.parse())
-    doubles |= ids.seen.among(records)
     differing: list[tuple[RawRecord, bytes]] = []
-    same: list[str] = []
     for external_id, raw in records.items():
         try:
             hashed = _record_hash(raw)
         except RecordRefused as error:
+            seen.add(external_id)
             snapshot.refused.append((_presentable(raw), scope, EMPTY, error))
             continue
-        if external_id in doubles:
+        if external_id in seen or external_id in doubles:
             doubled = RecordRefused("duplicate-id", "The source sent this id more than once.")
             snapshot.refused.append((raw, scope, hashed, doubled))
             continue
+        seen.add(external_id)
         if known.get(external_id) == hashed:
-            same.append(external_id)
+            snapshot.unchanged.add(external_id)
             if external_id in quarantined:
                 snapshot.released.add(external_id)
         elif quarantined.get(external_id) != hashed:
             differing.append((raw, hashed))
-    ids.seen.add(records)
-    ids.same.add(same)
+    seen.update(doubles)
     vanished = known.keys() - records.keys() if page.whole else set()
     names = vanished | {raw.external_id for raw, _ in differing if raw.external_id in known}
     before = source_links.named_in_scope(tx, *where, names)
@@ -326,8 +304,7 @@ def _read_page(
 
 def _record_hash(raw: RawRecord) -> bytes:
     """Raises RecordRefused for an id that cannot be stored and for fields that are not JSON."""
-    id_ = raw.external_id
-    if not 0 < len(id_) <= LONGEST_ID or not id_.isprintable() or not is_whole(id_):
+    if not 0 < len(raw.external_id) <= LONGEST_ID or not raw.external_id.isprintable():
         raise RecordRefused(
             "bad-id", f"The id is empty, longer than {LONGEST_ID} characters, or not printable."
         )

@@ -1,19 +1,15 @@
-"""What a large snapshot has, on disk instead of in memory: its changed records, and its ids."""
+"""A spool: the changed records of a large snapshot, on disk instead of in memory."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import orjson
 
 from lms_bridge.domain.ports import RawRecord
 from lms_bridge.store.links import SourceLink
-
-MOST_IDS = 10_000
-"""That are kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,60 +22,15 @@ class ChangedRecord:
     known: SourceLink | None
 
 
-def _private_file() -> sqlite3.Connection:
-    """SQLite removes a database without a name from its folder at once."""
-    file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    file.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;")
-    return file
-
-
-class ManyIds:
-    """A set of ids. A few are in memory; of many, the hashes are in a file."""
-
-    def __init__(self) -> None:
-        self._few: set[str] = set()
-        self._file: sqlite3.Connection | None = None
-
-    def among(self, ids: Collection[str]) -> set[str]:
-        """Those of the ids that are in the set."""
-        return {each for each in ids if each in self._few or self._is_in_file(each)}
-
-    def _is_in_file(self, external_id: str) -> bool:
-        if self._file is None:
-            return False
-        query = "SELECT 1 FROM ids WHERE id = ?"
-        return self._file.execute(query, (_hashed(external_id),)).fetchone() is not None
-
-    def add(self, ids: Iterable[str]) -> None:
-        self._few.update(ids)
-        if len(self._few) <= MOST_IDS:
-            return
-        if self._file is None:
-            self._file = _private_file()
-            self._file.execute("CREATE TABLE ids (id BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._file.execute("BEGIN")
-        rows = ((each,) for each in sorted(map(_hashed, self._few)))
-        self._file.executemany("INSERT OR IGNORE INTO ids VALUES (?)", rows)
-        self._file.execute("COMMIT")
-        self._few.clear()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
-def _hashed(external_id: str) -> bytes:
-    """It may hold anything, also what is no character."""
-    return blake2b(external_id.encode(errors="surrogatepass"), digest_size=16).digest()
-
-
 class Spool:
     """Records by the person whom they are about, in a file that only this process sees."""
 
     def __init__(self) -> None:
-        self._file = _private_file()
-        self._file.execute(
-            "CREATE TABLE record (person TEXT, known INTEGER, hash BLOB, content BLOB)"
+        # SQLite removes a database without a name from its folder at once.
+        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._file.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "CREATE TABLE record (person TEXT, known INTEGER, hash BLOB, content BLOB);"
         )
         self._count = 0
 

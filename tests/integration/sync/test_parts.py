@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from lms_bridge.store.tables import (
     quarantine,
     source_digest,
 )
-from lms_bridge.sync import parts, pull, push, spool
+from lms_bridge.sync import parts, pull, push
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
@@ -350,31 +349,6 @@ def test_changes_of_a_large_import_follow_its_end(night: Nights) -> None:
         assert tx.scalars(select(open_import.c.id)).all() == []
     assert revisions == {1}
     assert all(moment > began for moment in moments)
-
-
-def test_many_ids_wait_in_a_file_and_are_found_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MOST_IDS", 3)
-    with closing(spool.ManyIds()) as ids:
-        for number in range(10):
-            ids.add([f"a{number}", f"b{number}", "\ud800"])
-            assert ids.among({"a0", "a9", "c", "\ud800"}) == {"a0", "\ud800"} | (
-                {"a9"} if number == 9 else set()
-            )
-
-
-def test_a_reading_of_many_ids_finds_doubles_and_what_is_gone(
-    night: Nights, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pages have one record each, so that what the others had is looked up in the file."""
-    monkeypatch.setattr(spool, "MOST_IDS", 2)
-    prepared(night)
-    night.good_night()
-    night.academy.registrations.pop("r3")
-    for number in range(MANY):
-        if number != 3:
-            night.academy.change(f"r{number}", "completed")
-    night.night()
-    assert statuses(night) == {"completed": MANY - 1, "withdrawn": 1}
 
 
 @BOTH
