@@ -18,6 +18,7 @@ from lms_bridge.domain.errors import NotUnderstood, OutOfTime, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
 from lms_bridge.http.deadline import check_time
+from lms_bridge.http.foreign_json import is_whole
 from lms_bridge.store import links, runs, source_digests, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.links import SourceLink
@@ -304,7 +305,8 @@ def _read_page(
 
 def _record_hash(raw: RawRecord) -> bytes:
     """Raises RecordRefused for an id that cannot be stored and for fields that are not JSON."""
-    if not 0 < len(raw.external_id) <= LONGEST_ID or not raw.external_id.isprintable():
+    id_ = raw.external_id
+    if not 0 < len(id_) <= LONGEST_ID or not id_.isprintable() or not is_whole(id_):
         raise RecordRefused(
             "bad-id", f"The id is empty, longer than {LONGEST_ID} characters, or not printable."
         )
