@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from lms_bridge.admin.plots import Plot, plot_of
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
@@ -38,6 +38,28 @@ FIGURES = {
     "reports_missing": "Missing reports",
 }
 """The figures of a year that the page shows; the file has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlotBar:
+    """One bar: what it stands for, its value, and its height in per cent of the highest."""
+
+    label: str
+    value: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """Bars side by side, the earliest first. ``unit`` goes with the values, such as "s"."""
+
+    title: str
+    bars: tuple[PlotBar, ...]
+    unit: str = ""
+
+    @property
+    def highest(self) -> PlotBar:
+        return max(self.bars, key=lambda bar: bar.value)
 
 
 @pages.get("/figures")
@@ -73,21 +95,29 @@ def show_days() -> str:
 def _plots(days: list[DayFigures]) -> list[Plot]:
     named = [(date_alone(each.day), each) for each in days]
     return [
-        plot_of(word("Runs"), ((name, each.runs) for name, each in named)),
-        plot_of(
+        _plot(word("Runs"), ((name, each.runs) for name, each in named)),
+        _plot(
             word("Average duration"), ((name, round(each.average, 1)) for name, each in named), "s"
         ),
-        plot_of(word("Changes"), ((name, each.changes) for name, each in named)),
-        plot_of(
+        _plot(word("Changes"), ((name, each.changes) for name, each in named)),
+        _plot(
             word("Failed runs and refused records"),
             ((name, each.failed + each.refused) for name, each in named),
         ),
-        plot_of(
+        _plot(
             word("Longest time between two good runs"),
             ((name, round(each.lag / 3600, 1)) for name, each in named),
             "h",
         ),
     ]
+
+
+def _plot(title: str, points: Iterable[tuple[str, float]], unit: str = "") -> Plot:
+    """A plot of (label, value); there is at least one, and no value is below zero."""
+    known = list(points)
+    most = max((value for _, value in known), default=0.0) or 1.0
+    bars = (PlotBar(label, value, round(100 * value / most, 1)) for label, value in known)
+    return Plot(title, tuple(bars), unit)
 
 
 @pages.get("/figures/year")

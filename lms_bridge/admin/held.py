@@ -1,5 +1,5 @@
-"""What waits because of a hold, and what is in quarantine: the lists of pages and commands.
-Each page of a list begins after the last row of the one before it."""
+"""What waits because of a hold, what other systems changed, and what is in quarantine: the lists
+of pages and commands. Each page of a list begins after the last row of the one before it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from sqlalchemy import (
     Row,
     Select,
     func,
+    literal_column,
+    or_,
     select,
     tuple_,
 )
@@ -42,7 +44,7 @@ class ListParams:
     most: int = 50
 
 
-def page_of(
+def _page_of(
     query: Select[Any], table: Any, code: ColumnElement[str], of: ListParams
 ) -> Select[Any]:
     if of.before:
@@ -62,7 +64,7 @@ def holds_page(tx: Connection, of: ListParams, *, decided: bool = False) -> Sequ
     ids, which may be many thousands, are not read."""
     length = func.json_array_length(hold.c.record_ids).label("records")
     which = hold.c.status != PENDING if decided else hold.c.status == PENDING
-    return tx.execute(page_of(select(*_SHORT, length).where(which), hold, hold.c.centre, of)).all()
+    return tx.execute(_page_of(select(*_SHORT, length).where(which), hold, hold.c.centre, of)).all()
 
 
 def count_pending(tx: Connection, within: Within, centre: str = "") -> int:
@@ -154,7 +156,7 @@ def _titles(tx: Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in tx.execute(query.where(offering.c.id.in_(ids)))}
 
 
-# ---- a held conflict ---------------------------------------------------------------------------
+# ---- conflicts --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +203,43 @@ def fields_held(tx: Connection, row: Row[Any]) -> list[FieldInConflict]:
     ]
 
 
+_IS_CONFLICT: ColumnElement[bool] = literal_column("(item.action = 'conflict')")
+"""The partial index's condition, written out: with a parameter in it the index is not used."""
+_DECISION = (hold.c.status.label("hold_status"), hold.c.decided_by, hold.c.decided_at)
+
+
+def open_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
+    """Those that a person has to decide about, the newest first. Rows: those of ``item``, and what
+    became of its hold."""
+    query = select(item, *_DECISION).join(hold, hold.c.id == item.c.hold_id)
+    # Found as a whole, from the few holds that wait. A page would be looked for in all items.
+    waiting = query.where(hold.c.status == PENDING).cte("waiting").prefix_with("MATERIALIZED")
+    return tx.execute(_page_of(select(waiting), waiting, waiting.c.centre, of)).all()
+
+
+def settled_conflicts(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
+    """Those that a person decided about, or the centre's policy. Rows: as above; without a hold
+    the policy decided."""
+    query = select(item, *_DECISION).outerjoin(hold, hold.c.id == item.c.hold_id)
+    query = query.where(_IS_CONFLICT, or_(item.c.hold_id.is_(None), hold.c.status != PENDING))
+    return tx.execute(_page_of(query, item, item.c.centre, of)).all()
+
+
+def count_conflicts(tx: Connection, within: Within, centre: str = "") -> int:
+    query: Select[Any] = select(func.count()).select_from(item)
+    query = query.join(hold, hold.c.id == item.c.hold_id).where(hold.c.status == PENDING)
+    if within is not None:
+        query = query.where(hold.c.centre.in_(within))
+    if centre:
+        query = query.where(hold.c.centre == centre)
+    return tx.scalar(query) or 0
+
+
 # ---- quarantine --------------------------------------------------------------------------------
 
 
 def quarantine_page(tx: Connection, of: ListParams) -> Sequence[Row[Any]]:
-    return tx.execute(page_of(select(quarantine), quarantine, quarantine.c.centre, of)).all()
+    return tx.execute(_page_of(select(quarantine), quarantine, quarantine.c.centre, of)).all()
 
 
 def count_quarantined(tx: Connection, within: Within, centre: str = "") -> int:

@@ -11,7 +11,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from lms_bridge.admin import conflicts, held
+from lms_bridge.admin import held
 from lms_bridge.admin.held import ListParams
 from lms_bridge.admin.run_filters import item_names
 from lms_bridge.api.documents import SHOWN_VALUES
@@ -194,9 +194,9 @@ def show_conflicts() -> str:
     with the_bridge().database.reading() as tx:
         of, codes = _asked(tx)
         first_page = state or not of.before
-        waiting = conflicts.open_conflicts(tx, of) if state != "settled" and first_page else []
-        settled = conflicts.settled_conflicts(tx, of) if state != "open" else []
-        number = conflicts.count_open(tx, of.within, of.centre)
+        waiting = held.open_conflicts(tx, of) if state != "settled" and first_page else []
+        settled = held.settled_conflicts(tx, of) if state != "open" else []
+        number = held.count_conflicts(tx, of.within, of.centre)
         names = item_names(tx, [*waiting[:SIZE], *settled[:SIZE]])
     return render_template(
         "conflicts.html",

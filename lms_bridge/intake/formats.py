@@ -11,7 +11,6 @@ from lms_bridge.intake.csv import read_table
 from lms_bridge.intake.ical import read_ical
 from lms_bridge.intake.json import read_json
 from lms_bridge.intake.rows import Octets, PushedRow, weighed
-from lms_bridge.intake.workbooks import WORKBOOKS, workbook
 
 JSON, CSV, CALENDAR = "application/json", "text/csv", "text/calendar"
 MOST_ROWS = 20_000
@@ -35,6 +34,8 @@ _SUFFIXES: Mapping[str, str] = {
     ".ics": CALENDAR,
 }
 """What the end of a file's name says of its format."""
+_WORKBOOKS = frozenset({".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"})
+"""Those of spreadsheet programs, which the bridge does not read."""
 
 
 def format_of(name: str) -> str:
@@ -44,8 +45,8 @@ def format_of(name: str) -> str:
         Refused: the name does not say, or it is a workbook.
     """
     suffix = PurePath(name).suffix.lower()
-    if suffix in WORKBOOKS:
-        raise workbook(name)
+    if suffix in _WORKBOOKS:
+        raise _workbook(name)
     if suffix not in _SUFFIXES:
         raise Refused(
             "file-unreadable",
@@ -53,6 +54,15 @@ def format_of(name: str) -> str:
             f"Known: {', '.join(_SUFFIXES)}.",
         )
     return _SUFFIXES[suffix]
+
+
+def _workbook(name: str) -> Refused:
+    """The refusal of a workbook, with what to do."""
+    return Refused(
+        "file-unreadable",
+        f"{name}: this is a workbook of a spreadsheet program. Nothing was changed.",
+        "Save its sheet as CSV UTF-8, and send that.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from icalendar.parser.ical import ComponentIcalParser
 
 from lms_bridge.domain.errors import Problem, Refused
 from lms_bridge.intake.event import OWN, PROPERTIES, id_of, offering_fields
-from lms_bridge.intake.revisions import is_superseded, newest_revisions
 from lms_bridge.intake.rows import (
     LONGEST_ROW,
     MOST_VALUES,
@@ -35,6 +34,9 @@ _LINE_END = re.compile(rb"(?<!\r)\r*\n(?![ \t])")
 _FOLD = re.compile(rb"(?<!\r)\r*\n[ \t]")
 _OLD_LINE_END, _OLD_FOLD = re.compile(rb"\r(?![ \t])"), re.compile(rb"\r[ \t]")
 """Those of old programs, which know no line feed."""
+_OF_REVISION = re.compile(
+    rb"^(BEGIN:VEVENT|BEGIN:VTODO|UID[;:][^\r\n]*|SEQUENCE:\d{1,9})", re.MULTILINE | re.IGNORECASE
+)
 _COMPONENTS = ComponentFactory()
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = re.compile(r"[ \t]+")
@@ -53,7 +55,7 @@ def read_ical(octets: Octets, time_zone: str) -> Iterator[PushedRow]:
     Raises:
         Refused: this is no calendar, or one that cancels.
     """
-    calendar = _Calendar(time_zone, newest_revisions(octets))
+    calendar = _Calendar(time_zone, _newest_revisions(octets))
     for number, line in enumerate(_content_lines(octets)):
         if number == MOST_LINES:
             raise _too_many_lines()
@@ -148,7 +150,7 @@ class _Calendar:
         """The row of the event that is open, if one is."""
         if self._lines is not None:
             octets = b"\n".join(self._lines)
-            if not is_superseded(octets, self._newest):
+            if not _is_superseded(octets, self._newest):
                 yield self._row(octets, problem)
             self._lines, self.parts = None, ["VCALENDAR"]
 
@@ -222,6 +224,41 @@ def _folded(octets: Octets, start: int, end: int) -> bytes:
     if end - start > 2 * LONGEST_ROW:  # each fold takes room, too
         raise row_too_long("A line with its folds")
     return octets[start:end]
+
+
+def _newest_revisions(octets: Octets) -> Mapping[bytes, int]:
+    """{line with the UID: its highest SEQUENCE} of the events that come in different revisions. Of
+    these the highest counts (section 3.8.7.4)."""
+    found: dict[bytes, set[int]] = {}
+    twice: set[bytes] = set()
+    uid, sequence = b"", 0
+    for line in [*(each.group(1) for each in _OF_REVISION.finditer(octets)), b"BEGIN:VEVENT"]:
+        start = line[:4].upper()
+        if start == b"BEGI":
+            if uid:
+                known = found.setdefault(uid, set())
+                if known:
+                    twice.add(uid)
+                known.add(sequence)
+            uid, sequence = b"", 0
+        elif start[:3] == b"UID":
+            uid = line
+        else:
+            sequence = int(line.partition(b":")[2])
+    return {each: max(found[each]) for each in twice if len(found[each]) > 1}
+
+
+def _is_superseded(event: bytes, newest: Mapping[bytes, int]) -> bool:
+    """Whether the calendar holds a later revision of the event with these lines."""
+    if not newest:
+        return False
+    lines = event.split(b"\n")
+    uid = next((each.rstrip(b"\r") for each in lines if each[:3].upper() == b"UID"), b"")
+    if uid not in newest:
+        return False
+    own = next((each for each in lines if each[:9].upper() == b"SEQUENCE:"), b"SEQUENCE:0")
+    number = own.partition(b":")[2].strip()
+    return not number.isdigit() or int(number) < newest[uid]
 
 
 def _too_many_lines() -> Refused:

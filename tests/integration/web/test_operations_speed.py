@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, insert, select
 
-from lms_bridge.admin import conflicts, queries, run_filters
+from lms_bridge.admin import held, queries, run_filters
 from lms_bridge.admin.held import ListParams
 from lms_bridge.admin.run_filters import RunFilter
 from lms_bridge.api import queries as api_queries
@@ -198,8 +198,8 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "items of a kind": lambda tx: items_page(tx, 1, ItemFilter("enrolment", "done"), most=200),
     "items of the interface": lambda tx: items_by_number(tx, 1, after=5, most=50),
     "number of items": lambda tx: count_items(tx, 1),
-    "settled conflicts": lambda tx: conflicts.settled_conflicts(tx, ListParams()),
-    "settled conflicts of a centre": lambda tx: conflicts.settled_conflicts(
+    "settled conflicts": lambda tx: held.settled_conflicts(tx, ListParams()),
+    "settled conflicts of a centre": lambda tx: held.settled_conflicts(
         tx, ListParams(centre="A", before=9)
     ),
     "quiet runs": lambda tx: runs.forget_quiet_runs(tx, NOW),
