@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +24,19 @@ from lms_bridge.console.summary import (
     show_changes,
     show_errors,
 )
+from lms_bridge.domain.document import digest
 from lms_bridge.domain.errors import Refused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.ports import RawRecord
+from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.domain.system_errors import system_reason
+from lms_bridge.intake.commands import MOST_ALIKE
 from lms_bridge.intake.exports import Records, offering_rows, registration_rows, result_rows
 from lms_bridge.intake.imports import CentreRows, FileRows, ImportReport, import_rows, rows_of
 from lms_bridge.schemas.csv.writer import write_offerings, write_registrations, write_results
-from lms_bridge.store import centres, run_items
+from lms_bridge.store import centres, run_items, runs
+from lms_bridge.sync.context import FILES
 from lms_bridge.sync.run import RunReport
 
 
@@ -67,11 +72,12 @@ def _import_command(name: str, kind: Kind, meaning: str) -> click.Command:
         if centre is not None and whole:
             rows.shares.setdefault(centre.code, CentreRows())
         report = import_rows(bridge, kind, rows, whole=whole, dry=dry_run)
-        problems = rows.problems + _refused(bridge, rows, report.reports)
+        problems = rows.problems + _refused(bridge, kind, rows, report.reports)
+        findings = _findings(rows, report, problems)
         if in_json:
-            print_json(_document(rows, report, problems, dry_run))
+            print_json(_document(rows, report, problems, findings, dry_run))
         else:
-            _print_report(bridge, rows, report, problems, dry_run)
+            _print_report(bridge, rows, report, problems, findings, dry_run)
         ctx.exit(session.SOME_FAILED if problems else exit_code(report.reports))
 
     return command
@@ -89,22 +95,73 @@ for command in (
     import_.add_command(command)
 
 
-def _refused(bridge: Bridge, rows: FileRows, reports: Sequence[RunReport]) -> list[tuple[int, str]]:
-    """The rows that the schemas refused, with their numbers, without those reported already."""
+def _refused(
+    bridge: Bridge, kind: Kind, rows: FileRows, reports: Sequence[RunReport]
+) -> list[tuple[int, str]]:
+    """The rows that the schemas refused, with their numbers, without those reported already. A bad
+    row that is sent again as it was is as bad as before."""
     known = {number for number, _ in rows.problems}
-    items: list[Mapping[str, Any]] = []
+    reasons = _in_quarantine(bridge, kind, rows)
     for report in reports:
+        items: list[Mapping[str, Any]] = list(report.changes)
         if report.run_id:
             with bridge.database.reading() as tx:
                 found = run_items.items_by_number(tx, report.run_id, most=1_000_000)
-            items.extend(dict(item._mapping) for item in found)
-        items.extend(report.changes)
+            items += [dict(item._mapping) for item in found]
+        reasons.update(
+            (item["external_id"], item["message"])
+            for item in items
+            if item["state"] == "quarantined"
+        )
     return [
-        (number, f"Row {number}: {clean(item['message'])}")
-        for item in items
-        if item["state"] == "quarantined"
-        and (number := rows.numbers.get(item["external_id"], 0)) not in known
+        (number, f"Row {number}: {clean(reason)}")
+        for external_id, reason in reasons.items()
+        if (number := rows.numbers.get(external_id, 0)) not in known
     ]
+
+
+def _in_quarantine(bridge: Bridge, kind: Kind, rows: FileRows) -> dict[str, str]:
+    """{external id: reason} of rows that are in quarantine, and say still what they said."""
+    found: dict[str, str] = {}
+    for code, share in rows.shares.items():
+        raws = {raw.external_id: raw for raw in share.raws}
+        with bridge.database.reading() as tx:
+            bad = runs.quarantine_reasons(tx, FILES, kind, code, raws)
+        found.update(
+            (name, reason)
+            for name, (hashed, reason) in bad.items()
+            if hashed == digest(raws[name].fields)
+        )
+    return found
+
+
+RowFindings = Sequence[tuple[int, RuleFinding]]
+"""(row, finding)"""
+
+
+def _findings(
+    rows: FileRows, report: ImportReport, problems: Sequence[tuple[int, str]]
+) -> RowFindings:
+    """What the rules say of the rows that can be used, by their numbers."""
+    refused = {number for number, _ in problems}
+    by_number = {rows.numbers[name]: found for name, found in report.findings.items()}
+    return [
+        (number, each)
+        for number, found in sorted(by_number.items())
+        if number not in refused
+        for each in found
+    ]
+
+
+def _print_findings(findings: RowFindings) -> None:
+    seen: Counter[str] = Counter()
+    for number, each in findings:
+        seen[each.message] += 1
+        if seen[each.message] <= MOST_ALIKE:
+            print_line(clean(f"  Row {number}: note: {each.message}"))
+    for message, number in seen.items():
+        if number > MOST_ALIKE:
+            print_line(clean(f"  note: {number - MOST_ALIKE:,} more rows: {message}"))
 
 
 def _print_report(
@@ -112,11 +169,13 @@ def _print_report(
     rows: FileRows,
     report: ImportReport,
     problems: Sequence[tuple[int, str]],
+    findings: RowFindings,
     dry_run: bool,
 ) -> None:
     print_line(f"{counted(rows.total, 'row')} read.")
     for _, problem in sorted(problems):
         print_line(f"  {problem}", "red")
+    _print_findings(findings)
     if rows.elsewhere:
         print_line(f"Skipped {counted(rows.elsewhere, 'row')} of other centres.")
     if report.same:
@@ -132,7 +191,11 @@ def _print_report(
 
 
 def _document(
-    rows: FileRows, report: ImportReport, problems: Sequence[tuple[int, str]], dry_run: bool
+    rows: FileRows,
+    report: ImportReport,
+    problems: Sequence[tuple[int, str]],
+    findings: RowFindings,
+    dry_run: bool,
 ) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
@@ -140,6 +203,7 @@ def _document(
         "same": report.same,
         "elsewhere": rows.elsewhere,
         "problems": [{"row": number, "problem": text} for number, text in sorted(problems)],
+        "warnings": [{"row": number, **each.as_json()} for number, each in findings],
         "centres": [reports_as_json(each) for each in report.reports],
     }
 

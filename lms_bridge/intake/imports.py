@@ -21,6 +21,7 @@ from lms_bridge.domain.errors import IncompleteRead, RecordRefused, Refused
 from lms_bridge.domain.model import Centre, Enrolment, Flow, Kind, Learner, Offering, Result
 from lms_bridge.domain.ports import Page, RawRecord
 from lms_bridge.domain.system_errors import system_reason
+from lms_bridge.intake.file_findings import Findings, findings_of
 from lms_bridge.schemas.csv.reader import CsvRow, read_offerings, read_registrations, read_results
 from lms_bridge.schemas.load import load
 from lms_bridge.schemas.records import OfferingSchema, RegistrationSchema, ResultSchema
@@ -364,10 +365,12 @@ FLOWS = {Kind.OFFERING: Flow.OFFERINGS, Kind.ENROLMENT: Flow.ENROLMENTS, Kind.RE
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What came of a file: a report per centre, and how many rows said what is held already."""
+    """What came of a file: a report per centre, how many rows said what is held already, and what
+    the programme's rules say of the rows."""
 
     reports: list[RunReport]
     same: int
+    findings: Findings
 
 
 def import_rows(
@@ -386,16 +389,20 @@ def import_rows(
             "Correct the rows, or import without --whole.",
         )
     reports, same = [], 0
+    findings: Findings = {}
     with bridge.database.apart() if dry else nullcontext(bridge.database) as database:
         for code, share in sorted(rows.shares.items()):
             request = bridge.request(bridge.centre(code), (FLOWS[kind],), trigger="import", dry=dry)
             with database.reading() as tx:
                 raws = differing(tx, kind, request.centre, share.raws)
             same += len(share.raws) - len(raws)
+            judged = dry_run_of(database, request.centre, request.policy)
+            rules = bridge.settings.rules
+            findings |= findings_of(database, judged, kind, share.raws, rules)
             if raws or whole:
                 part = CentreRows(raws)
                 reports.append(_run(bridge, database, request, kind, part, whole))
-    return ImportReport(reports, same)
+    return ImportReport(reports, same, findings)
 
 
 def _run(

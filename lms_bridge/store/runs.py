@@ -190,6 +190,20 @@ def quarantined(tx: Connection, system: str, kind: Kind, scope: str) -> dict[str
     return {row.external_id: row.source_hash for row in rows}
 
 
+def quarantine_reasons(
+    tx: Connection, system: str, kind: Kind, centre: str, external_ids: Iterable[str]
+) -> dict[str, tuple[bytes, str]]:
+    """{external id: (hash of the bad record, reason)} of a centre's records in quarantine."""
+    query = select(quarantine.c.external_id, quarantine.c.source_hash, quarantine.c.reason).where(
+        quarantine.c.system == system, quarantine.c.kind == kind, quarantine.c.centre == centre
+    )
+    found: dict[str, tuple[bytes, str]] = {}
+    for chunk in chunks(external_ids):
+        rows = tx.execute(query.where(quarantine.c.external_id.in_(chunk)))
+        found.update((row.external_id, (row.source_hash, row.reason)) for row in rows)
+    return found
+
+
 _SCOPES_IN_QUARANTINE = (
     select(quarantine.c.scope)
     .where(quarantine.c.system == bindparam("in_system"), quarantine.c.kind == bindparam("of_kind"))

@@ -159,3 +159,53 @@ def test_a_missing_or_wrong_file_is_refused(alpha: Cli, site: MoodleState) -> No
     unnamed = alpha.file("unnamed.csv", "id,title\nS-1,Spectrum\n")
     assert "--centre" in alpha("import", "offerings", unnamed, code=1).stdout
     alpha("import", "offerings", unnamed, "--centre", "ALPHA")
+
+
+_UNWISE = """\
+id;title;centre;status;modality;level;starts at;ends at;price;currency;seats;registration;location
+S-1;Spectrum;ALPHA;published;Face-to-face;Advanced;2099-03-02;2099-03-13;150;USD;0;Application;
+S-2;Security;ALPHA;planned;Blended;Advanced;2099-03-02;2099-03-13;;;;;Nairobi
+S-3;Short;ALPHA;planned;Online instructor-led;Advanced;2099-03-02;2099-03-02;150;;;;
+S-4;Wrong;ALPHA;planned;by post;Advanced;2099-03-02;2099-03-12;;;;;
+"""
+
+
+def test_an_import_shows_what_the_rules_say_as_a_push_does(alpha: Cli) -> None:
+    path = alpha.file("unwise.csv", _UNWISE)
+    pushed = alpha.json("schedule", "push", path, "--centre", "ALPHA", "--dry-run", code=1)
+    said = [{"row": row["row"], **warning} for row in pushed["rows"] for warning in row["warnings"]]
+    assert {each["code"] for each in said} == {
+        "no-place",
+        "no-payment-method",
+        "no-seats",
+        "published-unreviewed",
+        "too-short",
+        "no-currency",
+    }
+    for more in (("--dry-run",), ()):
+        assert alpha.json("import", "offerings", path, *more, code=1)["warnings"] == said
+    again = alpha("import", "offerings", path, code=1).stdout
+    assert again.count("Row 5: modality") == 1  # as bad as the first time
+    assert "Row 2: note: A course that people travel to has no place." in again
+    assert "Row 3: note" not in again
+    assert "Row 4: note: An instructor-led course lasts at least 2 days." in again
+    assert "Row 5: note" not in again
+
+
+def test_an_import_counts_a_note_of_many_rows(alpha: Cli) -> None:
+    rows = "".join(f"S-{n};Course {n};ALPHA;planned;Online self-paced;\n" for n in range(600))
+    path = alpha.file("many.csv", f"id;title;centre;status;modality;level\n{rows}")
+    shown = alpha("import", "offerings", path).stdout
+    assert shown.count("note: The level is missing.") == 20
+    assert "note: 580 more rows: The level is missing." in shown
+
+
+def test_an_import_says_which_results_are_below_the_pass_mark(alpha: Cli) -> None:
+    alpha("sync")
+    code = codes_of(alpha)[0]
+    alpha("import", "registrations", registrations(alpha, code, "acad-1", "acad-2"))
+    rows = f"offering,learner,score,completed\n{code},acad-1,40,true\n{code},acad-2,80,true\n"
+    path = alpha.file("results.csv", rows)
+    alpha.environment["LMS_BRIDGE_RULES__PASS_PERCENT"] = "50"
+    found = alpha.json("import", "results", path)["warnings"]
+    assert [(each["row"], each["code"]) for each in found] == [(2, "below-pass-mark")]
