@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from lms_bridge.bridge import Bridge
 from lms_bridge.lti.feature import LtiFeature
 from lms_bridge.secrets import Vault
@@ -18,17 +16,17 @@ from lms_bridge.sync.lease_renewer import LeaseRenewer
 
 
 def build(settings: Settings, *, check_schema: bool = True) -> Bridge:
-    """A bridge over the settings' database.
+    """A bridge over the settings' database. Without ``check_schema`` the database may be new: then
+    its file is made.
 
     Raises:
         SettingsInvalid: the key or the database cannot be used as they are.
     """
     database = Database(settings.store.address)
-    file = make_url(settings.store.address).database
-    if database.embedded and file and file != ":memory:":
-        _make_private(Path(file))
     if check_schema:
         check_up_to_date(database)
+    elif database.file is not None:
+        _make_private(database.file)
     vault = Vault.from_settings(settings.secrets.key, Path(settings.secrets.key_file))
     return assemble(settings, database, vault)
 

@@ -43,6 +43,12 @@ class Database:
         self._spare: list[PoolProxiedConnection] = []
         self._closed = False
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file, with its whole path; None for a server, or a database in memory."""
+        name = self.engine.url.database if self.embedded else None
+        return Path(name).absolute() if name and name != ":memory:" else None
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
@@ -104,7 +110,6 @@ class Database:
             OperationalError: there is no room for the copy.
             ProgrammingError: the user of the database may not make temporary tables.
         """
-        path = self.engine.url.database
         if not self.embedded:
             copy = Database(_address(self.engine), pool_size=1)
             event.listen(copy.engine, "connect", lambda ours, _: copy_tables(ours))
@@ -114,10 +119,10 @@ class Database:
             finally:
                 copy.close()
             return
-        if not path or path == ":memory:":
+        if self.file is None:
             yield self
             return
-        with TemporaryDirectory(prefix=".apart-", dir=Path(path).parent) as folder:
+        with TemporaryDirectory(prefix=".apart-", dir=self.file.parent) as folder:
             copy = Database(_address(self.engine, str(Path(folder) / "copy.sqlite3")))
             try:
                 with self.engine.connect() as ours, copy.engine.connect() as theirs:

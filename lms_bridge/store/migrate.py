@@ -62,14 +62,34 @@ def upgrade(database: Database) -> str | None:
 
 
 def check_up_to_date(database: Database) -> None:
-    """Raises SettingsInvalid, with the remedy, when the tables are not those of this version."""
-    revision = _reachable(database)
+    """Makes no file, and none larger: who only reads may have named a wrong one.
+
+    Raises:
+        SettingsInvalid: with the remedy, when the tables are not those of this version.
+    """
+    size = _size(database)
+    if size is None:
+        remedy = "correct the path, or run `lms-bridge db upgrade`, which makes a new database"
+        raise SettingsInvalid([f"store.address: there is no file {database.file}; {remedy}"])
+    revision = _reachable(database) if size else None
     if revision is None:
         raise SettingsInvalid(["store.address: the database is empty; run `lms-bridge db upgrade`"])
     if revision != newest():
         raise SettingsInvalid(
             ["store.address: the tables are of another version; run `lms-bridge db upgrade`"]
         )
+
+
+def _size(database: Database) -> int | None:
+    """Bytes of SQLite's file; None for one that is not there. Others have no file to look at."""
+    if database.file is None:
+        return 1
+    try:
+        return database.file.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # opening it tells the reason
+        return 1
 
 
 def _reachable(database: Database) -> str | None:
@@ -82,11 +102,11 @@ def _reachable(database: Database) -> str | None:
 
 def _forbidden(database: Database) -> str:
     """What this user may not do with the file of SQLite, which opens others beside it."""
-    name = database.engine.url.database
-    if not database.embedded or not name or not Path(name).exists():
+    file = database.file
+    if file is None or not os.path.lexists(file.parent):
         return ""
-    if not os.access(name, os.R_OK):
+    if os.path.exists(file) and not os.access(file, os.R_OK):
         return "this user may not read the file"
-    if not os.access(Path(name).absolute().parent, os.W_OK | os.X_OK):
+    if not os.access(file.parent, os.W_OK | os.X_OK):
         return "this user may not write to the file's folder, as SQLite needs"
     return ""

@@ -88,6 +88,26 @@ def test_tables_are_made_and_brought_up_to_date(cli: Cli, tmp_path: Path) -> Non
     assert "no centre to sync" in cli("sync").stdout
 
 
+@pytest.mark.parametrize("command", ["centre list", "status", "sync", "run list", "serve --port 0"])
+def test_a_missing_database_file_is_named_and_not_made(
+    cli: Cli, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "new" / "bridge.sqlite3"
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = f"sqlite:///{file}"
+    said = cli(*command.split(), code=2).stderr
+    assert f"there is no file {file}" in said
+    assert "`lms-bridge db upgrade`, which makes a new database" in said
+    assert not file.parent.exists()
+
+
+def test_an_empty_database_file_stays_empty(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "bridge.sqlite3"
+    file.touch()
+    cli.environment["LMS_BRIDGE_STORE__ADDRESS"] = f"sqlite:///{file}"
+    assert "is empty; run `lms-bridge db upgrade`" in cli("status", code=2).stderr
+    assert [file.stat().st_size, *tmp_path.glob("bridge.sqlite3-*")] == [0]
+
+
 def test_tables_of_a_newer_version_are_left_alone(cli: Cli) -> None:
     _execute(cli, "UPDATE alembic_version SET version_num = '9999'")
     assert "another version" in cli("centre", "list", code=2).stderr

@@ -263,12 +263,16 @@ def test_upgrading_twice_changes_nothing(database: Database) -> None:
 def test_a_database_of_another_version_is_reported_with_its_remedy(
     tmp_path: Path, open_database: Callable[[str], Database]
 ) -> None:
-    empty = open_database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    file = tmp_path / "empty.sqlite3"
+    empty = open_database(f"sqlite:///{file}")
+    with pytest.raises(SettingsInvalid, match=f"there is no file {file}"):
+        migrate.check_up_to_date(empty)
+    file.touch()
     with pytest.raises(SettingsInvalid, match="is empty; run"):
         migrate.check_up_to_date(empty)
     nowhere = open_database(f"sqlite:///{tmp_path / 'none' / 'x.sqlite3'}")
     with pytest.raises(SettingsInvalid, match="cannot be opened"):
-        migrate.check_up_to_date(nowhere)
+        migrate.upgrade(nowhere)
     with empty.writing() as tx:
         tx.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         tx.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
