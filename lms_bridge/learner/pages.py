@@ -18,7 +18,7 @@ from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
 from lms_bridge.lti.platform.launch import start_launch
-from lms_bridge.lti.platform.responses import refusal_page
+from lms_bridge.lti.platform.responses import ANYWAY, refusal_page
 from lms_bridge.sync.enrolment_actions import EnrolmentChange
 from lms_bridge.web.access import (
     SignedInLearner,
@@ -104,6 +104,7 @@ def launch(number: int) -> ResponseReturnValue:
         course.offering.code,
         browser=browser,
         return_address=f"{bridge.settings.public_address}{url_for('my.show')}",
+        anyway=ANYWAY in request.form,
     )
     return send_to_tool(login, browser)
 

@@ -20,12 +20,16 @@ class LtiRefused(Refused):
     error's code, never a value that was sent. ``offering`` is what it is about, where a learner
     meets it, and ``opens`` or ``closed`` the time that counts, where it is one. ``connection`` is
     the number of the one that the message named, and ``back`` the page where the person came from.
-    ``after`` is in how many seconds the same message may be accepted; 0: it will not be.
+    ``silent_since`` is since when an LMS does not answer, and ``onward`` where a form leads that
+    goes there anyway; None: nothing does. ``after`` is in how many seconds the same message may be
+    accepted; 0: it will not be.
     """
 
     offering: Offering | None = None
     opens: datetime | None = None
     closed: datetime | None = None
+    silent_since: datetime | None = None
+    onward: str | None = None
     connection: int = 0
     back: str = ""
 

@@ -19,7 +19,7 @@ from lms_bridge.store.run_tables import run as run_table
 BAD = ("failed", "cut off")
 READ_A_CENTRE = ("clock", "resume", "event", "request", "command", "demo")
 """Triggers of runs that read the centre. Imports, pushes and scores show nothing of it."""
-_CONNECTION = "connection"
+CONNECTION = "connection"
 """Stands in the place of a flow for whether the centre's LMS answers at all."""
 _State = tuple[str, datetime | None]
 
@@ -65,12 +65,12 @@ def note_end(
 def _connection(
     tx: Connection, run: Row[Any], known: Mapping[str, _State], at: datetime, *, answered: bool
 ) -> dict[str, _State]:
-    silent_since = known.get(_CONNECTION, ("", None))[1]
+    silent_since = known.get(CONNECTION, ("", None))[1]
     if answered == (silent_since is None):
         return {}
     event = Event.CENTRE_REACHABLE if answered else Event.CENTRE_UNREACHABLE
     add_notice(tx, event, run.centre, at, run=run.id)
-    return {_CONNECTION: ("", None) if answered else ("unreachable", at)}
+    return {CONNECTION: ("", None) if answered else ("unreachable", at)}
 
 
 _STATES = select(flow_state.c.flow, flow_state.c.status, flow_state.c.failing_since).where(
@@ -89,13 +89,27 @@ def statuses(tx: Connection) -> dict[str, dict[str, str]]:
     """{centre: {flow: status of its last run that read the centre}}"""
     rows = tx.execute(
         select(flow_state.c.centre, flow_state.c.flow, flow_state.c.status)
-        .where(flow_state.c.flow != _CONNECTION)
+        .where(flow_state.c.flow != CONNECTION)
         .order_by(flow_state.c.centre, flow_state.c.flow)
     )
     found: dict[str, dict[str, str]] = {}
     for centre, flow, status in rows:
         found.setdefault(centre, {})[flow] = status
     return found
+
+
+def last_read(tx: Connection, code: str) -> datetime | None:
+    """When the last run ended that read the centre, or tried to."""
+    return tx.scalar(
+        select(run_table.c.finished_at)
+        .where(
+            run_table.c.centre == code,
+            run_table.c.finished_at.is_not(None),
+            run_table.c.trigger.in_(READ_A_CENTRE),
+        )
+        .order_by(run_table.c.id.desc())
+        .limit(1)
+    )
 
 
 FRESH_RUNS = 3000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, literal_column, select
 
 from lms_bridge.domain.dates import is_dated
 from lms_bridge.domain.desired_state import IN_COURSE
@@ -17,18 +17,22 @@ from lms_bridge.lti.platform import storage
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.settings import LtiSettings
 from lms_bridge.store import learners, offerings
+from lms_bridge.store.flow_states import CONNECTION
 from lms_bridge.store.prepared import Prepared
+from lms_bridge.store.run_tables import flow_state
 from lms_bridge.store.tables import IS_SHOWN, enrolment, learner, offering
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentAccess:
-    """A learner who may enter an offering now, with the ids of the rows."""
+    """A learner who may enter an offering now, with the ids of the rows. ``silent_since``: since
+    when the LMS of the offering's centre answers no run."""
 
     learner_id: int
     learner: Learner
     offering_id: int
     offering: Offering
+    silent_since: datetime | None = None
 
 
 class NotOpen(LtiRefused):
@@ -122,16 +126,17 @@ def open_enrolment(
         LtiRefused: there is no such learner or offering.
         NotOpen: the learner is not enrolled (yet), or the offering is not open now.
     """
-    # One query for all four records: every launch needs them.
+    # One query for all five records: every launch needs them.
     row = _ENROLMENT.first(tx, {"academy_id": academy_id, "offering": offering_code})
     if row is None:
         raise _missing(tx, academy_id, offering_code)
-    learner_id, offering_id, *columns = row
+    learner_id, offering_id, silent_since, *columns = row
     split = 3 + len(_LEARNER)
     found = Offering(*columns[split:])
     enrolled = Enrolment(academy_id, offering_code, *columns[:3])
     check_enrolment_open(enrolled, found, lti.now(), lti.settings)
-    return EnrolmentAccess(learner_id, Learner(*columns[3:split]), offering_id, found)
+    person = Learner(*columns[3:split])
+    return EnrolmentAccess(learner_id, person, offering_id, found, silent_since)
 
 
 _LEARNER = fields(Learner)
@@ -139,6 +144,7 @@ _ENROLMENT = Prepared(
     select(
         enrolment.c.learner_id,
         enrolment.c.offering_id,
+        flow_state.c.failing_since,
         enrolment.c.status,
         enrolment.c.starts_at,
         enrolment.c.ends_at,
@@ -147,6 +153,13 @@ _ENROLMENT = Prepared(
     )
     .join(learner, learner.c.id == enrolment.c.learner_id)
     .join(offering, offering.c.id == enrolment.c.offering_id)
+    .outerjoin(
+        flow_state,
+        and_(
+            flow_state.c.centre == offering.c.centre,
+            flow_state.c.flow == literal_column(f"'{CONNECTION}'"),
+        ),
+    )
     .where(
         learner.c.academy_id == bindparam("academy_id"),
         offering.c.code == bindparam("offering"),

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -25,6 +26,7 @@ from lms_bridge.lti.platform import (
 )
 from lms_bridge.lti.platform.enrolment_access import EnrolmentAccess
 from lms_bridge.lti.platform.resources import Resource
+from lms_bridge.lti.platform.silence import NotAnswering, silent_since
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
 from lms_bridge.store import offerings
@@ -56,6 +58,10 @@ class OfferingLaunch:
         """Whether the tool's pages cannot be shown in a frame. The operator's setting for the tool
         comes first: Moodle's links say ``iframe`` even where Moodle allows none."""
         return WINDOW in (self.registration.opens_in, self.resource.target)
+
+    def silent_since(self, tx: Connection, now: datetime) -> datetime | None:
+        """Since when the tool is known not to answer."""
+        return silent_since(tx, self.access, self.registration, now)
 
 
 def make_launch_link(lti: LtiContext, record: dict[str, str | int]) -> str:
@@ -99,17 +105,23 @@ def start_launch(
     registration_id: int = 0,
     browser: str = "",
     return_address: str = "",
+    anyway: bool = False,
 ) -> LoginInitiation:
     """Begins the launch of a learner (by the Academy's id) into an offering (by its code).
 
     The tool is the named one, that of the offering's first link, or the centre's. ``browser`` is
-    the secret of the learner's browser: only that browser can finish the launch.
+    the secret of the learner's browser: only that browser can finish the launch. ``anyway``: also
+    if the tool is known not to answer.
 
     Raises:
+        NotAnswering: the tool is known not to answer.
         LtiRefused: the learner has no access now, or no tool serves the offering.
     """
     with lti.database.writing() as tx:
         prepared = prepare_launch(tx, lti, learner, offering, registration_id)
+        since = prepared.silent_since(tx, lti.now())
+        if since is not None and not anyway:
+            raise NotAnswering(prepared.access.offering, since)
         return initiate_login(tx, lti, prepared, browser=browser, return_address=return_address)
 
 

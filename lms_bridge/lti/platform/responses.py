@@ -31,6 +31,10 @@ CONNECTION, BACK = "lti_connection", "lti_back"
 """Of Flask's ``g``: the platform that launches, and the page that it wants people back at."""
 
 
+ANYWAY = "anyway"
+"""The field of a form that goes on to an LMS that is known not to answer."""
+
+
 def the_lti() -> LtiContext:
     return lti_of(the_bridge()).context
 
@@ -120,13 +124,20 @@ def refusal_page(error: LtiRefused) -> tuple[Response, int]:
         "lti/refused.html", error=error, reference=reference, ways=ways_on(error)
     )
     page = make_response(html)
-    # A launch may be inside any platform's frame, and this page has nothing to click but links.
-    page.headers["Content-Security-Policy"] = POLICY.replace(
-        "frame-ancestors 'none'", "frame-ancestors *"
-    )
+    if error.onward is None:
+        # A launch may be inside any platform's frame: this page has nothing to click but links.
+        policy = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+    else:
+        policy = POLICY.replace("form-action 'self'", f"form-action {tool_targets()}")
+    page.headers["Content-Security-Policy"] = policy
     page.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
     page.headers.extend(error.headers)
     return page, error.status
+
+
+def tool_targets() -> str:
+    """Where a form leads that ends at a tool: browsers apply the policy to redirects, too."""
+    return "'self' https:" if the_lti().address.startswith("https:") else "'self' https: http:"
 
 
 def refusal_json(error: LtiRefused) -> tuple[Response, int]:

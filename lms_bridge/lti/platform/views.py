@@ -6,7 +6,7 @@ import secrets
 import time
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, make_response, render_template
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
 from werkzeug.wrappers import Response as Redirect
 
 from lms_bridge.bridge import Bridge
@@ -18,7 +18,7 @@ from lms_bridge.lti.platform.authentication import AuthenticationResponse, authe
 from lms_bridge.lti.platform.browser_cookie import browser_secret, held_secrets, send_to_tool
 from lms_bridge.lti.platform.launch import LINK, start_deep_linking, start_launch
 from lms_bridge.lti.platform.machine_views import machine
-from lms_bridge.lti.platform.responses import params, refusal_page, the_lti
+from lms_bridge.lti.platform.responses import ANYWAY, params, refusal_page, the_lti, tool_targets
 from lms_bridge.lti.platform.score_sender import add_score_sender_to
 from lms_bridge.lti.platform.service_views import services
 from lms_bridge.lti.registrations import Side
@@ -50,10 +50,8 @@ def open_link(token: str) -> Response:
     name = record["offering"] or record.get("centre", "")
     choice = ("centre" if record.get("centre") else "offering") if record.get("person") else ""
     page = make_response(render_template("lti/link.html", token=token, name=name, choice=choice))
-    # The button leads to the tool in the end, and browsers apply the policy to redirects, too.
-    others = "https:" if the_lti().address.startswith("https:") else "https: http:"
     page.headers["Content-Security-Policy"] = POLICY.replace(
-        "form-action 'self'", f"form-action 'self' {others}"
+        "form-action 'self'", f"form-action {tool_targets()}"
     )
     page.headers["Cache-Control"] = "no-store"
     return page
@@ -84,6 +82,7 @@ def use_link(token: str) -> Redirect:
             registration_id=record["registration"],
             browser=browser,
             return_address=record.get("return", ""),
+            anyway=ANYWAY in request.form,
         )
     if lti.nonces.take(LINK, token) is None:  # another request was first
         raise _link_gone()

@@ -43,12 +43,14 @@ class LaunchSource:
 @dataclass(frozen=True, slots=True)
 class ForwardedLaunch:
     """The next step: ``login`` at the tool; or, if that is None, a window of its own that opens the
-    launch link with ``token``. ``result_waits``: a result can now be sent to the platform."""
+    launch link with ``token``. ``result_waits``: a result can now be sent to the platform.
+    ``silent_since``: since when the tool does not answer."""
 
     offering: Offering
     login: LoginInitiation | None
     token: str = ""
     result_waits: bool = False
+    silent_since: datetime | None = None
 
 
 def forward_launch(
@@ -69,7 +71,9 @@ def forward_launch(
     with _named(offering), lti.database.writing() as tx:
         prepared = platform_launch.prepare_launch(tx, lti, learner, offering.code)
         waits = record_origin(tx, registration, launch, prepared.access, lti.now())
-        if not source.keeps_cookies or (source.framed and prepared.needs_window):
+        silent = prepared.silent_since(tx, lti.now())
+        framed = source.framed and prepared.needs_window
+        if silent is not None or framed or not source.keeps_cookies:
             record: dict[str, str | int] = {
                 "learner": learner,
                 "offering": offering.code,
@@ -78,7 +82,7 @@ def forward_launch(
             }
             seconds = lti.settings.login_seconds
             token = platform_launch.new_link_token(lti, record, seconds, tx)
-            return ForwardedLaunch(offering, None, token, waits)
+            return ForwardedLaunch(offering, None, token, waits, silent)
         login = platform_launch.initiate_login(
             tx,
             lti,

@@ -15,7 +15,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.http.origins import origin
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
-from lms_bridge.lti.platform.responses import log_refusal, ways_on
+from lms_bridge.lti.platform.responses import log_refusal, tool_targets, ways_on
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.tool import Tool
 from lms_bridge.web.fast_responses import CompleteResponse
@@ -147,6 +147,7 @@ def refused_launch(error: Exception) -> Response:
     page = framed_page(
         "refused.html",
         status=error.status,
+        targets="'self'" if error.onward is None else tool_targets(),
         error=error,
         reference=reference,
         ways=ways_on(error),

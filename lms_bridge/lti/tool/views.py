@@ -23,8 +23,9 @@ from lms_bridge.domain.lti_roles import CourseRole
 from lms_bridge.domain.model import Offering
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
-from lms_bridge.lti.platform.responses import log_refusal
+from lms_bridge.lti.platform.responses import log_refusal, tool_targets
 from lms_bridge.lti.platform.score_sender import send_soon
+from lms_bridge.lti.platform.silence import NotAnswering
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.relay.launch import (
     ForwardedLaunch,
@@ -143,6 +144,9 @@ def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
         return _show(launch, tool)
     if onward.result_waits:
         send_soon(onward.offering.centre)
+    if onward.silent_since is not None:
+        onto = url_for("lti_platform.use_link", token=onward.token)
+        raise NotAnswering(onward.offering, onward.silent_since, onto)
     if onward.login is None:
         return _in_window(launch, tool, onward)
     return send_to_tool(onward.login, came.browser)
@@ -195,7 +199,7 @@ def _in_window(launch: Launch, tool: Tool, onward: ForwardedLaunch) -> ResponseR
         "onward.html",
         frames=frames_of(launch),
         # The button leads to the tool in the end, and browsers hold that to the policy, too.
-        targets="'self' https:" if tool.secure else "'self' https: http:",
+        targets=tool_targets(),
         offering=offering,
         token=onward.token,
     )
