@@ -30,7 +30,6 @@ from lms_bridge.schemas.responses import (
 )
 from lms_bridge.store import centres as store
 from lms_bridge.store import cycles, memberships
-from lms_bridge.store import profiles as store_profiles
 from lms_bridge.store.tables import offering
 from lms_bridge.web.access import the_bridge
 
@@ -57,7 +56,7 @@ def list_centres(params: dict[str, Any]) -> Response:
     with the_bridge().database.reading() as tx:
         known = memberships.by_centre(tx)
         former = cycles.former_names(tx)
-        profiles = store_profiles.profiles(tx)
+        profiles = store.profiles(tx)
         found = [
             each
             for each in store.all_centres(tx)
@@ -100,8 +99,8 @@ def show_centre(code: str) -> Response:
 
 def whole_centre_document(tx: Connection, record: Centre) -> dict[str, Any]:
     """A centre with its memberships and its profile."""
-    profile = store_profiles.profiles(tx, record.code).get(record.code, NO_PROFILE)
-    return centre_document(record, memberships.memberships_of(tx, record.code), profile)
+    members = memberships.memberships_of(tx, record.code)
+    return centre_document(record, members, store.profile_of(tx, record.code))
 
 
 @route("/centres/<code>/checks", scope=Scope.READ_OFFERINGS, response=ChecksResponse, tag="centres")

@@ -17,7 +17,6 @@ from lms_bridge.domain.network import CentreProfile, Membership
 from lms_bridge.domain.translations import reader_texts
 from lms_bridge.reference import reference
 from lms_bridge.store import centres, memberships
-from lms_bridge.store.profiles import profiles
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.languages import wanted_languages
 
@@ -53,7 +52,7 @@ class ListedCentre:
 
 def directory(tx: Connection, today: date, wanted: list[str]) -> list[ListedCentre]:
     """The centres that take part, by name."""
-    known, members = profiles(tx), memberships.by_centre(tx)
+    known, members = centres.profiles(tx), memberships.by_centre(tx)
     found = [
         _entry(
             each, known.get(each.code, CentreProfile()), members.get(each.code, []), today, wanted

@@ -9,8 +9,7 @@ from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.centre_desk import people_queries as queries
-from lms_bridge.centre_desk.courses import course_at
-from lms_bridge.centre_desk.desk import pages
+from lms_bridge.centre_desk.desk import course_at, pages
 from lms_bridge.centre_desk.people import Outcome, PersonOutcome, act_on_people
 from lms_bridge.centre_desk.people_queries import APPLICANTS, EVERYONE, GROUPS, PeopleFilter
 from lms_bridge.centre_desk.words import said

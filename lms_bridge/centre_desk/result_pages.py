@@ -13,8 +13,7 @@ from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.centre_desk import people_queries as queries
-from lms_bridge.centre_desk.courses import course_at
-from lms_bridge.centre_desk.desk import pages
+from lms_bridge.centre_desk.desk import course_at, pages
 from lms_bridge.centre_desk.people_queries import PeopleFilter
 from lms_bridge.centre_desk.results import (
     FileResult,

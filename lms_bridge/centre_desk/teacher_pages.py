@@ -6,8 +6,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from lms_bridge.centre_desk.courses import course_at
-from lms_bridge.centre_desk.desk import pages
+from lms_bridge.centre_desk.desk import course_at, pages
 from lms_bridge.centre_desk.words import said
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded

@@ -35,7 +35,7 @@ from lms_bridge.jobs.centre_checks import broken_flows, check_centre, finding_do
 from lms_bridge.network.memberships import add_in
 from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector
-from lms_bridge.store import centres, cycles, flow_states, profiles
+from lms_bridge.store import centres, cycles, flow_states
 from lms_bridge.store import memberships as memberships_store
 from lms_bridge.store.waits import wait_of
 from lms_bridge.sync.run_state import state_in_words, worst
@@ -245,7 +245,7 @@ def list_(bridge: Bridge, in_json: bool) -> None:
     """Lists all centres, with their last runs and the worst state of their flows."""
     with bridge.database.reading() as tx:
         known = centres.all_centres(tx)
-        places, told = memberships_store.by_centre(tx), profiles.profiles(tx)
+        places, told = memberships_store.by_centre(tx), centres.profiles(tx)
         last = last_run_of_each(tx)
         states = flow_states.statuses(tx)
     if in_json:
@@ -288,7 +288,7 @@ def show(bridge: Bridge, code: str, in_json: bool) -> None:
     with bridge.database.reading() as tx:
         has_token = bool(centres.secret_of(tx, code))
         places = memberships_store.memberships_of(tx, code)
-        profile = profiles.profiles(tx, code).get(code, NO_PROFILE)
+        profile = centres.profile_of(tx, code)
         state = centre_state_document(tx, centre)
     shown = {**centre_as_json(centre, places, profile), "token": "set" if has_token else "none"}
     if in_json:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response
 from flask_babel import gettext
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from lms_bridge import audit
 from lms_bridge.audit import Actor, Change, Fields, Subject
@@ -24,9 +24,9 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import EnrolmentStatus, Offering
-from lms_bridge.store import learner_calendars
+from lms_bridge.store.account_tables import learner_calendar
+from lms_bridge.store.bulk import upsert
 from lms_bridge.store.database import Database
-from lms_bridge.store.learner_calendars import since as since
 from lms_bridge.store.tables import IS_SHOWN, centre, enrolment, offering
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.sessions import digest_of
@@ -47,9 +47,16 @@ def make(database: Database, learner_id: int, known: str, by: Actor) -> str:
     with database.writing() as tx:
         if mark(since(tx, learner_id)) != known:
             return ""
-        learner_calendars.keep(tx, learner_id, digest_of(secret), by.at)
+        row = {"learner_id": learner_id, "digest": digest_of(secret), "created_at": by.at}
+        upsert(tx, learner_calendar, [row], ["learner_id"], ["digest", "created_at"])
         _record(tx, by, learner_id, "calendar")
     return secret
+
+
+def since(tx: Connection, learner_id: int) -> datetime | None:
+    """When the address was made; None where there is none."""
+    query = select(learner_calendar.c.created_at)
+    return tx.scalar(query.where(learner_calendar.c.learner_id == learner_id))
 
 
 def mark(at: datetime | None) -> str:
@@ -60,7 +67,7 @@ def mark(at: datetime | None) -> str:
 def end(database: Database, learner_id: int, by: Actor) -> None:
     with database.writing() as tx:
         if since(tx, learner_id) is not None:
-            learner_calendars.end(tx, learner_id)
+            tx.execute(delete(learner_calendar).where(learner_calendar.c.learner_id == learner_id))
             _record(tx, by, learner_id, "end calendar")
 
 
@@ -75,7 +82,11 @@ def show(secret: str) -> Response:
     """Raises NotFound where the address was ended, or never was one."""
     source, known = feed_address(), addresses()
     with the_bridge().database.reading() as tx:
-        learner_id = learner_calendars.learner_of(tx, digest_of(secret))
+        learner_id = tx.scalar(
+            select(learner_calendar.c.learner_id).where(
+                learner_calendar.c.digest == digest_of(secret)
+            )
+        )
         if learner_id is None:
             raise NotFound("no-such-calendar", "There is no such calendar, or no longer.")
         entries = list(_entries(tx, learner_id))

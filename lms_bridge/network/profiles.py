@@ -17,7 +17,6 @@ from lms_bridge.http.address_guard import check_address
 from lms_bridge.network.decision import NetworkDecision, asked_of, find_centre
 from lms_bridge.schemas import codes
 from lms_bridge.store import centres
-from lms_bridge.store import profiles as store
 
 MOST_NAMES = 50
 LONGEST_NAME, LONGEST_ADDRESS = 255, 2000
@@ -36,7 +35,7 @@ def change_profile(
 
     def act(tx: Connection) -> tuple[Centre, CentreProfile]:
         centre = find_centre(tx, code)
-        before = store.profiles(tx, code).get(code, CentreProfile())
+        before = centres.profile_of(tx, code)
         values = dict(changes)
         country = values.pop("country", None)
         if "names" in values:
@@ -44,7 +43,7 @@ def change_profile(
         after = replace(before, **values)
         _check(after)
         moved = centre if country is None else replace(centre, country=_country(country))
-        store.keep_profile(tx, code, after)
+        centres.keep_profile(tx, code, after)
         if moved != centre:
             centres.change(tx, moved)
         fields = changed_fields(

@@ -1,18 +1,22 @@
-"""Centres, and their secrets, which are kept encrypted."""
+"""Centres: their secrets, which are kept encrypted, and their public profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from lms_bridge.domain.model import Centre
+from lms_bridge.domain.network import CentreProfile
+from lms_bridge.store.bulk import columns, upsert
 from lms_bridge.store.catalogue_changes import note_centres
+from lms_bridge.store.network_tables import centre_profile
 from lms_bridge.store.tables import centre
 
 _NAMES = [f.name for f in fields(Centre)]
+_PROFILE = [f.name for f in fields(CentreProfile)]
 
 
 def _centre(row: Any) -> Centre:
@@ -58,3 +62,24 @@ def all_centres(tx: Connection, *, active_only: bool = False) -> Sequence[Centre
 def lock(tx: Connection, code: str) -> None:
     """Whoever else locks this centre waits until the transaction ends."""
     tx.execute(select(centre.c.code).where(centre.c.code == code).with_for_update())
+
+
+def profiles(tx: Connection) -> Mapping[str, CentreProfile]:
+    """{centre: profile} of those that have one."""
+    return {row.centre: _profile(row) for row in tx.execute(select(centre_profile))}
+
+
+def profile_of(tx: Connection, code: str) -> CentreProfile:
+    """A centre's profile; an empty one where it has none."""
+    row = tx.execute(select(centre_profile).where(centre_profile.c.centre == code)).first()
+    return CentreProfile() if row is None else _profile(row)
+
+
+def _profile(row: Row[Any]) -> CentreProfile:
+    return CentreProfile(*(getattr(row, name) for name in _PROFILE))
+
+
+def keep_profile(tx: Connection, code: str, record: CentreProfile) -> None:
+    row = {"centre": code, **columns(record), "names": dict(record.names)}
+    upsert(tx, centre_profile, [row], ["centre"], _PROFILE)
+    note_centres(tx)

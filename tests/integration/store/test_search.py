@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from lms_bridge.domain.model import Centre, Offering
 from lms_bridge.domain.network import CentreProfile
 from lms_bridge.domain.search_words import folded, search_words, words_of
-from lms_bridge.store import centres, offerings, profiles
+from lms_bridge.store import centres, offerings
 from lms_bridge.store.database import Database
 from lms_bridge.store.search import holds_words, matching_ids
 from lms_bridge.store.tables import offering
@@ -60,7 +60,7 @@ def fill(database: Database) -> None:
     with database.writing() as tx:
         for code in ("ONE", "TWO"):
             centres.add(tx, Centre(code, "Sample École", "africa", "files", sample=True), b"")
-        profiles.keep_profile(tx, "ONE", CentreProfile(names={"es": "Centro Nairobi"}))
+        centres.keep_profile(tx, "ONE", CentreProfile(names={"es": "Centro Nairobi"}))
         offerings.add_offerings(tx, [SAMPLE, Offering("S-2", "TWO", "", "Öffentliche Netze")])
 
 

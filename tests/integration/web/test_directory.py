@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.network import CentreProfile
+from lms_bridge.store.centres import keep_profile
 from lms_bridge.store.database import Database
-from lms_bridge.store.profiles import keep_profile
 from tests.integration.web.filling import HOSTILE, NOW
 
 
