@@ -87,7 +87,7 @@ def add_account(
         record_account(tx, by, made.number, "make", {"created_at": (None, plain(by.at))})
         for grant in dict.fromkeys(new.grants):
             _grant(tx, made.number, grant, regions, by)
-        found = _existing(tx, made.number)
+        found = find_account(tx, made.number)
     _log.info("account made", account=found.number, roles=len(found.grants), by=by.name)
     return found
 
@@ -107,7 +107,7 @@ def grant_role(
             if len(found.grants) >= MOST_GRANTS:
                 raise Refused("too-many-roles", f"An account has at most {MOST_GRANTS} roles.")
             _grant(tx, found.number, grant, regions, by)
-        found = _existing(tx, found.number)
+        found = find_account(tx, found.number)
     _log.info("role granted", account=found.number, role=str(grant.role), by=by.name)
     return found
 
@@ -126,7 +126,7 @@ def revoke_role(database: Database, who: str | int, grant: Grant, *, by: Actor) 
             raise NotFound("no-such-role", f"The account is no {grant}.", remedy)
         accounts.remove_grant(tx, found.number, grant)
         record_account(tx, by, found.number, "revoke role", {"role": (str(grant), None)})
-        found = _existing(tx, found.number)
+        found = find_account(tx, found.number)
     _log.info("role revoked", account=found.number, role=str(grant.role), by=by.name)
     return found
 
@@ -151,7 +151,7 @@ def disable_account(database: Database, who: str | int, *, by: Actor) -> UserAcc
             accounts.change_account(tx, found.number, disabled_at=by.at)
             record_account(tx, by, found.number, "disable", {"disabled_at": (None, plain(by.at))})
         sessions.end_of_account(tx, found.number, by)
-        found = _existing(tx, found.number)
+        found = find_account(tx, found.number)
     _log.info("account disabled", account=found.number, by=by.name)
     return found
 
@@ -164,7 +164,7 @@ def enable_account(database: Database, who: str | int, *, by: Actor) -> UserAcco
             accounts.change_account(tx, found.number, disabled_at=None)
             before = plain(found.disabled_at)
             record_account(tx, by, found.number, "enable", {"disabled_at": (before, None)})
-        found = _existing(tx, found.number)
+        found = find_account(tx, found.number)
     _log.info("account enabled", account=found.number, by=by.name)
     return found
 
@@ -196,7 +196,7 @@ def reset_factors(database: Database, who: str | int, *, by: Actor) -> UserAccou
             fields["second_factor"] = None
         record_account(tx, by, found.number, "reset", fields)
         sessions.end_of_account(tx, found.number, by)
-        found = _existing(tx, found.number)
+        found = find_account(tx, found.number)
     _log.info("sign-in of account reset", account=found.number, by=by.name)
     return found
 
@@ -319,10 +319,6 @@ def _locked(tx: Connection, who: str | int) -> UserAccount:
     """As ``find_account``; nobody else changes the account before the transaction ends."""
     accounts.lock(tx, find_account(tx, who).number)
     return find_account(tx, who)
-
-
-def _existing(tx: Connection, number: int) -> UserAccount:
-    return find_account(tx, number)
 
 
 def record_account(tx: Connection, by: Actor, number: int, action: str, fields: Fields) -> None:

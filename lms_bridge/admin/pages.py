@@ -6,16 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    current_app,
-    g,
-    jsonify,
-    render_template,
-    request,
-)
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
@@ -48,12 +39,7 @@ from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import run as run_table
 from lms_bridge.store.write_check import WriteCheck
 from lms_bridge.sync.run_state import state_in_words, worst
-from lms_bridge.web.access import (
-    centre_for,
-    centres_for,
-    needs,
-    the_bridge,
-)
+from lms_bridge.web.access import centre_for, centres_for, needs, the_bridge
 from lms_bridge.web.languages import counted, wanted_languages
 from lms_bridge.web.paging import SIZE, number_param
 

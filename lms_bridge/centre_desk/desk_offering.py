@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from flask import url_for
 from sqlalchemy import Connection, select
 
-from lms_bridge.api.offerings import SCOPES, Life, life_of, no_such_offering, possible
+from lms_bridge.api.offerings import SCOPES, Life, life_of, possible
+from lms_bridge.centre_desk.offering_words import ACTIONS, POINT_WORDS
 from lms_bridge.domain.access import Scope
+from lms_bridge.domain.availability import availability
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.lifecycle import AFTER_REVIEW, OfferingAction
 from lms_bridge.domain.model import Centre, Kind, Offering, OfferingStatus
@@ -23,11 +27,15 @@ from lms_bridge.domain.reviews import (
     rounds_of,
 )
 from lms_bridge.domain.rules import RuleFinding, check_offering, unreviewed
-from lms_bridge.store import accounts, offerings, reviews, source_links, status_history
+from lms_bridge.store import accounts, reviews, source_links, status_history
 from lms_bridge.store.tables import IN_CATALOGUE
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.context import FILES
+from lms_bridge.sync.offering_actions import find_offering
 from lms_bridge.web.access import centre_for, signed_in, the_bridge
+
+ONE = "/<code>/offerings/<path:offering>"
+"""Where the pages of one offering are, below the desk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +85,42 @@ def desk_offering(scope: Scope, code: str, offering: str) -> DeskOffering:
     """
     centre = centre_for(scope, code)
     with the_bridge().database.reading() as tx:
-        found = find_at(tx, centre, offering)
-    if found is None:
-        raise no_such_offering()
-    return found
+        record_id, record = find_offering(tx, centre.code, offering)
+        owners = source_links.sources(tx, Kind.OFFERING, [record_id], besides=FILES)
+        mine = table.c.id == record_id
+        return DeskOffering(
+            centre,
+            record_id,
+            record,
+            tx.scalar(select(table.c.revision).where(mine)) or 0,
+            owners.get(record_id, ""),
+            tx.scalar(select(table.c.id).where(mine, IN_CATALOGUE)) is not None,
+            life_of(tx, record_id, centre.code),
+            status_history.is_kept(tx, offering),
+        )
 
 
-def find_at(tx: Connection, centre: Centre, offering: str) -> DeskOffering | None:
-    known = offerings.offerings_by_code(tx, [offering]).get(offering)
-    if known is None or known[1].centre != centre.code:
-        return None
-    record_id, record = known
-    owners = source_links.sources(tx, Kind.OFFERING, [record_id], besides=FILES)
-    mine = table.c.id == record_id
-    return DeskOffering(
-        centre,
-        record_id,
-        record,
-        tx.scalar(select(table.c.revision).where(mine)) or 0,
-        owners.get(record_id, ""),
-        tx.scalar(select(table.c.id).where(mine, IN_CATALOGUE)) is not None,
-        life_of(tx, record_id, centre.code),
-        status_history.is_kept(tx, offering),
-    )
+def what_all_show(found: DeskOffering) -> dict[str, Any]:
+    """What every page about an offering needs."""
+    rules, user = the_bridge().settings.rules, signed_in()
+    return {
+        "centre": found.centre,
+        "desk": found,
+        "record": found.record,
+        "availability": availability(found.record, utc_now(), rules.soon),
+        "actions": found.actions,
+        "may_write": user.may(Scope.WRITE_OFFERINGS, found.centre),
+        "zone": user.time_zone or found.record.time_zone or "UTC",
+        "now": utc_now(),
+        "action_words": ACTIONS,
+        "point_words": POINT_WORDS,
+    }
+
+
+def address_of(found: DeskOffering, done: str) -> str:
+    """The offering's page, which says what was done."""
+    code, offering = found.centre.code, found.record.code
+    return url_for("centre_desk.show_offering", code=code, offering=offering, done=done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,16 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from lms_bridge.centre_desk import desk, words
 from lms_bridge.centre_desk import offering_forms as forms
-from lms_bridge.centre_desk import words
 from lms_bridge.centre_desk.desk import pages
-from lms_bridge.centre_desk.desk_offering import DeskOffering, desk_offering
+from lms_bridge.centre_desk.desk_offering import (
+    ONE,
+    DeskOffering,
+    address_of,
+    desk_offering,
+    what_all_show,
+)
 from lms_bridge.centre_desk.offering_forms import (
     FIELDS,
     NOTHING_JOINED,
@@ -27,17 +33,6 @@ from lms_bridge.centre_desk.offering_forms import (
     joined,
     row_of,
     texts_of,
-)
-from lms_bridge.centre_desk.offering_pages import (
-    MOST_BYTES,
-    ONE,
-    address_of,
-    form_text,
-    not_stored,
-    revision_given,
-    sees_now,
-    status_of,
-    what_all_show,
 )
 from lms_bridge.centre_desk.offering_words import explained, field_problem, problem_of
 from lms_bridge.domain.access import Scope
@@ -73,14 +68,14 @@ def show_new(code: str) -> Response:
 
 @pages.post(NEW)
 @keeps_form
-@takes_files(MOST_BYTES)
+@takes_files(desk.MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def make(code: str) -> ResponseReturnValue:
     """Puts a planned offering into the schedule. A form that is sent twice makes one."""
     centre = centre_for(Scope.WRITE_OFFERINGS, code)
     mine = forms.texts_given(form_given().get)
     row, problems = row_of(mine, _blank(centre))
-    named = form_text("id", 1000)
+    named = desk.form_text("id", 1000)
     try:
         made = _push_new(centre, named or _own_id(), row)
     except _Exists as error:
@@ -169,14 +164,14 @@ def _new_page(
         values=values,
         choices=_choices(),
         own_id=_own_id(),
-        named=form_text("id", 1000),
+        named=desk.form_text("id", 1000),
         shown=forms.fingerprints(texts_of(_blank(centre))),
         open_fields=frozenset(FIELDS),
         errors=_errors(problems),
         problem=problem_of(error),
         desk=None,
     )
-    return not_stored(page, 422 if problems else status_of(error) if error else 200)
+    return desk.not_stored(page, 422 if problems else desk.status_of(error) if error else 200)
 
 
 def _choices() -> dict[str, dict[str, str]]:
@@ -210,7 +205,7 @@ def show_edit(code: str, offering: str) -> Response:
 
 @pages.post(f"{ONE}/edit")
 @keeps_form
-@takes_files(MOST_BYTES)
+@takes_files(desk.MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def edit(code: str, offering: str) -> ResponseReturnValue:
     """Keeps what was written, unless somebody else changed the offering meanwhile: then their text
@@ -220,7 +215,7 @@ def edit(code: str, offering: str) -> ResponseReturnValue:
     if mine == texts_of(found.record):
         return redirect(address_of(found, done="same"), 303)
     try:
-        problems = _keep(found, mine, revision_given())
+        problems = _keep(found, mine, desk.revision_given())
     except BridgeError as error:
         found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)
         if error.code == "changed-meanwhile":
@@ -301,10 +296,10 @@ def _edit_page(
         field_names=words.FIELDS,
         shown=(
             forms.fingerprints(texts_of(found.record))
-            if sees_now(error)
+            if desk.sees_now(error)
             else form_given().get("shown", "")
         ),
-        revision=found.revision if sees_now(error) else revision_given(),
+        revision=found.revision if desk.sees_now(error) else desk.revision_given(),
         open_fields=_open_fields(found),
         errors=_errors(problems),
         problem=problem_of(error),
@@ -312,4 +307,4 @@ def _edit_page(
         findings=[explained(each) for each in found.findings],
         **what_all_show(found),
     )
-    return not_stored(page, 422 if problems else status_of(error) if error else 200)
+    return desk.not_stored(page, 422 if problems else desk.status_of(error) if error else 200)

@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import make_response, redirect, render_template, request, url_for
+from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from lms_bridge.api.offerings import SCOPES
-from lms_bridge.centre_desk import queries
+from lms_bridge.centre_desk import desk, queries
 from lms_bridge.centre_desk.desk import pages
-from lms_bridge.centre_desk.desk_offering import DeskOffering, desk_offering, papers_of
-from lms_bridge.centre_desk.offering_words import (
-    ACTIONS,
-    NEXT,
-    POINT_WORDS,
-    explained,
-    problem_of,
+from lms_bridge.centre_desk.desk_offering import (
+    ONE,
+    DeskOffering,
+    address_of,
+    desk_offering,
+    papers_of,
+    what_all_show,
 )
+from lms_bridge.centre_desk.offering_words import NEXT, explained, problem_of
 from lms_bridge.centre_desk.words import FIELDS
 from lms_bridge.domain.access import Scope
-from lms_bridge.domain.availability import availability
-from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.errors import BridgeError, Refused, RetryLater
+from lms_bridge.domain.errors import BridgeError, Refused
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Centre, Flow
 from lms_bridge.store import reviews
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering, find_offering
-from lms_bridge.web.access import (
-    NotAllowed,
-    current_actor,
-    needs,
-    signed_in,
-    the_bridge,
-)
+from lms_bridge.web.access import NotAllowed, current_actor, needs, signed_in, the_bridge
 from lms_bridge.web.kept_forms import form_given, keeps_form
 
-ONE = "/<code>/offerings/<path:offering>"
 REASONED = frozenset({OfferingAction.POSTPONE, OfferingAction.CANCEL})
 """What is done only with a reason."""
 LONGEST_REASON = 1000
-MOST_BYTES = 400 * 1024
-"""Of a form with long texts: a letter of Arabic or Chinese takes 6 to 9 bytes in it."""
 
 
 @pages.get(ONE)
@@ -63,59 +51,7 @@ def show_offering(code: str, offering: str) -> Response:
         field_names=FIELDS,
         **what_all_show(found),
     )
-    return not_stored(page)
-
-
-def what_all_show(found: DeskOffering) -> dict[str, Any]:
-    """What every page about an offering needs."""
-    rules, user = the_bridge().settings.rules, signed_in()
-    return {
-        "centre": found.centre,
-        "desk": found,
-        "record": found.record,
-        "availability": availability(found.record, utc_now(), rules.soon),
-        "actions": found.actions,
-        "may_write": user.may(Scope.WRITE_OFFERINGS, found.centre),
-        "zone": user.time_zone or found.record.time_zone or "UTC",
-        "now": utc_now(),
-        "action_words": ACTIONS,
-        "point_words": POINT_WORDS,
-    }
-
-
-def not_stored(page: str, status: int = 200) -> Response:
-    """A page that the browser asks for again when its reader comes back to it."""
-    response = make_response(page, status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def address_of(found: DeskOffering, done: str) -> str:
-    """The offering's page, which says what was done."""
-    code, offering = found.centre.code, found.record.code
-    return url_for("centre_desk.show_offering", code=code, offering=offering, done=done)
-
-
-def form_text(name: str, longest: int) -> str:
-    """A text of the form. Browsers send a line's end as two characters."""
-    text = form_given().get(name, "").replace("\x00", "").replace("\r\n", "\n")
-    return text.strip()[:longest]
-
-
-def revision_given() -> int:
-    """The revision of the offering that the reader saw; -1 where the form says none."""
-    text = form_given().get("revision", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else -1
-
-
-def sees_now(error: BridgeError | None) -> bool:
-    """Whether the writer sees the offering as it is now. Until then, theirs is the one of the form
-    that they sent."""
-    return not form_given() or (error is not None and error.code == "changed-meanwhile")
-
-
-def status_of(problem: BridgeError) -> int:
-    return 503 if isinstance(problem, RetryLater) else 409
+    return desk.not_stored(page)
 
 
 # ---- publish, postpone, cancel and the others ----------------------------------------------------
@@ -133,12 +69,12 @@ def show_act(code: str, offering: str) -> Response:
 @needs(Scope.WRITE_OFFERINGS)
 def act(code: str, offering: str) -> ResponseReturnValue:
     found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)
-    action, reason = _action(), form_text("reason", LONGEST_REASON)
+    action, reason = _action(), desk.form_text("reason", LONGEST_REASON)
     if action is None:
         return _act_page(found)
     if not signed_in().may(SCOPES[action], found.centre):
         raise NotAllowed(SCOPES[action])
-    change = OfferingChange(offering, action, reason, revision_given(), current_actor().name)
+    change = OfferingChange(offering, action, reason, desk.revision_given(), current_actor().name)
     try:
         if action in REASONED and not reason:
             raise Refused("reason-missing", "Say why: the centre and the Academy read it.")
@@ -172,12 +108,12 @@ def _act_page(found: DeskOffering, error: BridgeError | None = None) -> Response
         possible=[each for each in ACTED_ON if each in found.actions],
         people=people,
         needs_reason=action in REASONED,
-        reason=form_text("reason", LONGEST_REASON),
+        reason=desk.form_text("reason", LONGEST_REASON),
         problem=problem_of(error),
         reason_missing=error is not None and error.code == "reason-missing",
         **what_all_show(found),
     )
-    return not_stored(page, 200 if error is None else status_of(error))
+    return desk.not_stored(page, 200 if error is None else desk.status_of(error))
 
 
 def carry_out(centre: Centre, change: OfferingChange) -> None:

@@ -11,21 +11,17 @@ from marshmallow import Schema
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from lms_bridge.centre_desk import desk
 from lms_bridge.centre_desk.desk import pages
-from lms_bridge.centre_desk.desk_offering import DeskOffering, desk_offering, papers_of
-from lms_bridge.centre_desk.offering_pages import (
-    MOST_BYTES,
+from lms_bridge.centre_desk.desk_offering import (
     ONE,
+    DeskOffering,
     address_of,
-    carry_out,
-    form_text,
-    is_done,
-    not_stored,
-    revision_given,
-    sees_now,
-    status_of,
+    desk_offering,
+    papers_of,
     what_all_show,
 )
+from lms_bridge.centre_desk.offering_pages import carry_out, is_done
 from lms_bridge.centre_desk.offering_words import explained, field_problem, problem_of
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.document import digest, document
@@ -60,7 +56,7 @@ def show_outline(code: str, offering: str) -> Response:
 
 @pages.post(f"{ONE}/outline")
 @keeps_form
-@takes_files(MOST_BYTES)
+@takes_files(desk.MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def send_outline(code: str, offering: str) -> ResponseReturnValue:
     """Keeps the outline as a draft, or sends it for review."""
@@ -76,9 +72,9 @@ def send_outline(code: str, offering: str) -> ResponseReturnValue:
 
 def _outline_given() -> dict[str, object]:
     given: dict[str, object] = {
-        name: form_text(name, _LONGEST) for name in Outline.__slots__ if name != _LINES
+        name: desk.form_text(name, _LONGEST) for name in Outline.__slots__ if name != _LINES
     }
-    return {**given, _LINES: form_text(_LINES, _LONGEST).splitlines()}
+    return {**given, _LINES: desk.form_text(_LINES, _LONGEST).splitlines()}
 
 
 def _keep_outline(found: DeskOffering, stated: Outline, *, submits: bool) -> None:
@@ -90,7 +86,7 @@ def _keep_outline(found: DeskOffering, stated: Outline, *, submits: bool) -> Non
     bridge, actor = the_bridge(), current_actor()
     seen = request.form.get("seen", "")
     change = OfferingChange(
-        found.record.code, OfferingAction.SUBMIT, "", revision_given(), actor.name
+        found.record.code, OfferingAction.SUBMIT, "", desk.revision_given(), actor.name
     )
 
     def do(tx: Connection, context: RunContext) -> None:
@@ -121,15 +117,15 @@ def _outline_page(found: DeskOffering, error: BridgeError | None = None) -> Resp
         papers=papers,
         kept=kept,
         values=_posted(Outline) if form_given() else kept,
-        seen=version_of(papers.outline) if sees_now(error) else form_given().get("seen", ""),
-        revision=found.revision if sees_now(error) else revision_given(),
+        seen=version_of(papers.outline) if desk.sees_now(error) else form_given().get("seen", ""),
+        revision=found.revision if desk.sees_now(error) else desk.revision_given(),
         can_write=found.record.status is OfferingStatus.PLANNED,
         findings=[explained(each) for each in found.findings],
         changed=error is not None and error.code == "changed-meanwhile",
         **_told(error),
         **what_all_show(found),
     )
-    return not_stored(page, 200 if error is None else _status(error))
+    return desk.not_stored(page, 200 if error is None else _status(error))
 
 
 def _as_form(stated: Outline) -> dict[str, str]:
@@ -138,7 +134,7 @@ def _as_form(stated: Outline) -> dict[str, str]:
 
 
 def _posted(kind: type[Outline] | type[ReportFields]) -> dict[str, str]:
-    return {name: form_text(name, _LONGEST) for name in kind.__slots__}
+    return {name: desk.form_text(name, _LONGEST) for name in kind.__slots__}
 
 
 def _told(error: BridgeError | None) -> dict[str, Any]:
@@ -152,7 +148,7 @@ def _told(error: BridgeError | None) -> dict[str, Any]:
 
 
 def _status(error: BridgeError) -> int:
-    return 422 if isinstance(error, RecordRefused) else status_of(error)
+    return 422 if isinstance(error, RecordRefused) else desk.status_of(error)
 
 
 # ---- the report ----------------------------------------------------------------------------------
@@ -166,7 +162,7 @@ def show_report(code: str, offering: str) -> Response:
 
 @pages.post(f"{ONE}/report")
 @keeps_form
-@takes_files(MOST_BYTES)
+@takes_files(desk.MOST_BYTES)
 @needs(Scope.WRITE_OFFERINGS)
 def send_report(code: str, offering: str) -> ResponseReturnValue:
     found = desk_offering(Scope.WRITE_OFFERINGS, code, offering)
@@ -177,7 +173,7 @@ def send_report(code: str, offering: str) -> ResponseReturnValue:
             offering,
             OfferingAction.REPORT,
             "",
-            revision_given(),
+            desk.revision_given(),
             current_actor().name,
             report=report,
         )
@@ -202,9 +198,9 @@ def _report_page(found: DeskOffering, error: BridgeError | None = None) -> Respo
         papers=papers,
         figures=figures,
         values=_posted(ReportFields) if form_given() else last,
-        revision=found.revision if sees_now(error) else revision_given(),
+        revision=found.revision if desk.sees_now(error) else desk.revision_given(),
         can_write=OfferingAction.REPORT in found.actions,
         **_told(error),
         **what_all_show(found),
     )
-    return not_stored(page, 200 if error is None else _status(error))
+    return desk.not_stored(page, 200 if error is None else _status(error))

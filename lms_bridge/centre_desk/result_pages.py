@@ -38,13 +38,7 @@ from lms_bridge.schemas.csv.tables import RESULTS
 from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import results as stored_results
 from lms_bridge.sync.enrolment_actions import EnteredResult
-from lms_bridge.web.access import (
-    current_actor,
-    needs,
-    signed_in,
-    takes_files,
-    the_bridge,
-)
+from lms_bridge.web.access import current_actor, needs, signed_in, takes_files, the_bridge
 from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import SIZE, number_in
 

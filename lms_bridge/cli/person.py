@@ -26,13 +26,7 @@ from lms_bridge.admin.whereabouts import (
 from lms_bridge.api.documents import unmatched_document
 from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import clean, print_json, print_line, table, warn, when
-from lms_bridge.console.session import (
-    SOME_FAILED,
-    by_command,
-    json_option,
-    user_name,
-    with_bridge,
-)
+from lms_bridge.console.session import SOME_FAILED, by_command, json_option, user_name, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound

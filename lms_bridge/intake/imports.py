@@ -173,10 +173,6 @@ def differing(
     return kept
 
 
-def _offerings(tx: Connection, names: Sequence[str]) -> Found:
-    return offerings.offerings_by_code(tx, names)
-
-
 def _loaded_offering(schema: Schema, raw: RawRecord, held: object) -> object:
     fields = _loaded(schema, raw)
     if fields is None or not isinstance(held, Offering):
@@ -246,7 +242,7 @@ _LOOKUPS: Mapping[
         Callable[..., Schema],
     ],
 ] = {
-    Kind.OFFERING: (_offerings, _loaded_offering, OfferingSchema),
+    Kind.OFFERING: (offerings.offerings_by_code, _loaded_offering, OfferingSchema),
     Kind.ENROLMENT: (_enrolments, _loaded_enrolment, RegistrationSchema),
     Kind.RESULT: (_results, _loaded_result, ResultSchema),
 }

@@ -36,15 +36,7 @@ from lms_bridge.admin import (
     whereabouts_pages,
 )
 from lms_bridge.admin import pages as admin_pages
-from lms_bridge.api import (
-    centres,
-    offerings,
-    operations,
-    registrations,
-    results,
-    reviews,
-    runs,
-)
+from lms_bridge.api import centres, offerings, operations, registrations, results, reviews, runs
 from lms_bridge.bootstrap import build
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue import directory, feed_routes, oeapi_routes, sitemap

@@ -22,14 +22,7 @@ from lms_bridge.server.limits import BLOCK, SMALL
 from lms_bridge.server.received import ReceivedRequest
 from lms_bridge.server.refusals import refusal
 from lms_bridge.store.failures import storage_failure
-from lms_bridge.web.environ import (
-    BODY_FILE,
-    CLIENT_LEFT,
-    IS_AGAIN,
-    MOST_BYTES,
-    SENDER,
-    WAIT_APART,
-)
+from lms_bridge.web.environ import BODY_FILE, CLIENT_LEFT, IS_AGAIN, MOST_BYTES, SENDER, WAIT_APART
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, insert, select, update
 
 from lms_bridge.domain.network import Membership, Standing
 from lms_bridge.store import cycles

@@ -13,12 +13,7 @@ from lms_bridge.domain.dates import is_dated, is_endless
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.document import difference, document
 from lms_bridge.domain.errors import BridgeError, NotFound, NotNow, Refused
-from lms_bridge.domain.lifecycle import (
-    EnrolmentAction,
-    EnrolmentPlace,
-    move_enrolment,
-    with_end,
-)
+from lms_bridge.domain.lifecycle import EnrolmentAction, EnrolmentPlace, move_enrolment, with_end
 from lms_bridge.domain.matching import email_key
 from lms_bridge.domain.model import (
     ACADEMY,

@@ -14,12 +14,7 @@ from lms_bridge.lti.registrations import LtiRegistration, Side
 from lms_bridge.lti.tool.claims import launch_of
 from lms_bridge.lti.tool.login_state import LoginState, digest
 from tests.integration.lti_tool.bad import ODD
-from tests.integration.lti_tool.conftest import (
-    Site,
-    add_registration,
-    registration_of,
-    site_on,
-)
+from tests.integration.lti_tool.conftest import Site, add_registration, registration_of, site_on
 from tests.peers.browser import Browser
 from tests.peers.platform import AGS, DL, LTI, NRPS, Change, Platform, running
 

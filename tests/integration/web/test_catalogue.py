@@ -20,15 +20,7 @@ from lms_bridge.catalogue import index as catalogue_index
 from lms_bridge.catalogue.index import FILTERS, CatalogueIndex, CatalogueQuestion
 from lms_bridge.domain.availability import TAKES_REGISTRATIONS, Availability, availability
 from lms_bridge.domain.desired_state import offering_document
-from lms_bridge.domain.model import (
-    ACADEMY,
-    Centre,
-    Kind,
-    Level,
-    Modality,
-    Offering,
-    OfferingStatus,
-)
+from lms_bridge.domain.model import ACADEMY, Centre, Kind, Level, Modality, Offering, OfferingStatus
 from lms_bridge.domain.search_words import words_of
 from lms_bridge.reference import reference
 from lms_bridge.store import centres, offerings, target_links

@@ -14,11 +14,7 @@ from lms_bridge.devtools.moodle.facts import (
 )
 from lms_bridge.devtools.moodle.functions.call import Call, row_of
 from lms_bridge.devtools.moodle.parameters import Params
-from lms_bridge.devtools.moodle.records import (
-    SITE_COURSE,
-    MoodleCategory,
-    MoodleCourse,
-)
+from lms_bridge.devtools.moodle.records import SITE_COURSE, MoodleCategory, MoodleCourse
 
 EDIT = "moodle/course:update"
 MANAGE = "moodle/category:manage"

@@ -22,11 +22,7 @@ from lms_bridge.devtools.moodle.functions.call import (
     row_of,
 )
 from lms_bridge.devtools.moodle.parameters import Params, clean
-from lms_bridge.devtools.moodle.records import (
-    MoodleCourse,
-    MoodleEnrolment,
-    MoodleUser,
-)
+from lms_bridge.devtools.moodle.records import MoodleCourse, MoodleEnrolment, MoodleUser
 
 GROUP_ROW = "id name description descriptionformat"
 USERS_COURSE_ROW = """id shortname fullname displayname +enrolledusercount idnumber visible summary
