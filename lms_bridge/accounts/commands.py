@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from lms_bridge.accounts import service
+from lms_bridge.accounts.mail import try_server
 from lms_bridge.accounts.service import NewAccount
 from lms_bridge.bridge import Bridge
+from lms_bridge.console import session
 from lms_bridge.console.output import print_json, print_line, table, warn, when
 from lms_bridge.console.session import by_command, json_option, with_bridge
 from lms_bridge.domain.access import DataScope
@@ -19,7 +21,7 @@ from lms_bridge.domain.roles import Grant, Role
 from lms_bridge.http.origins import is_trustworthy
 from lms_bridge.reference import reference
 from lms_bridge.store import accounts as stored
-from lms_bridge.store import learners
+from lms_bridge.store import learners, mail_failures
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.web.languages import LANGUAGES
 from lms_bridge.web.sessions import link_address
@@ -209,6 +211,24 @@ def link(bridge: Bridge, who: str) -> None:
     )
     if not is_trustworthy(address):
         warn(f"{address} is not https: others on the network can read the session.")
+
+
+@click.command()
+@click.pass_context
+@with_bridge
+def mail(bridge: Bridge, ctx: click.Context) -> None:
+    """Asks the mail server of the settings whether it works. It sends nothing."""
+    settings = bridge.settings.mail
+    if not settings.host:
+        raise click.UsageError("The settings name no mail server: see [mail] in docs/settings.md.")
+    where, reason = f"{settings.host}:{settings.port}", try_server(settings)
+    if reason:
+        print_line(f"{where} cannot be used ({settings.security}): {reason}", "red")
+        print_line("Correct [mail] in the settings, or the server. `account link WHO` needs none.")
+        ctx.exit(session.SOME_FAILED)
+    with bridge.database.writing() as tx:
+        mail_failures.forget(tx)
+    print_line(f"{where} takes messages ({settings.security}). None was sent.", "green")
 
 
 @click.command("learner")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 from flask import Flask
 from flask_babel import force_locale, gettext
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from lms_bridge.accounts.mail import Mail, Mailer
+from lms_bridge.accounts.mail import Mail, Mailer, MailNotes
 from lms_bridge.accounts.own_accounts import OwnAccounts
 from lms_bridge.accounts.provider import OpenIdProvider
 from lms_bridge.accounts.service import make_account_link
@@ -17,6 +20,8 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.matching import email_key
+from lms_bridge.store import mail_failures
+from lms_bridge.store.database import Database
 from lms_bridge.web.languages import language as reader_language
 from lms_bridge.web.sessions import PATH, link_address
 
@@ -90,12 +95,47 @@ class AccountsFeature:
         return Mail(account.email, subject, text)
 
 
+class _StoredNotes(MailNotes):
+    """In the database: commands and other processes read it there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def failed(self, requests: int) -> None:
+        self._write(lambda tx: mail_failures.note_failure(tx, requests, utc_now()))
+
+    def works(self) -> None:
+        self._write(mail_failures.forget)
+
+    def _write(self, change: Callable[[Connection], None]) -> None:
+        try:
+            with self._database.writing() as tx:
+                change(tx)
+        except SQLAlchemyError as error:
+            _log.warning("mail not noted", error=type(error).__name__)
+
+
+def _look_at_mail(bridge: Bridge, mailer: Mailer, notes: MailNotes) -> None:
+    """A failure that an earlier process noted is looked at again, or belongs to old settings."""
+    try:
+        with bridge.database.reading() as tx:
+            failing = mail_failures.is_failing(tx)
+    except SQLAlchemyError:
+        return
+    if failing and mailer.works:
+        mailer.resume()
+    elif failing:
+        notes.works()
+
+
 def add_accounts_to(app: Flask, bridge: Bridge) -> AccountsFeature:
-    settings = bridge.settings
+    settings, notes = bridge.settings, _StoredNotes(bridge.database)
+    mailer = Mailer(settings.mail, notes=notes)
+    _look_at_mail(bridge, mailer, notes)
     feature = AccountsFeature(
         app,
         bridge,
-        Mailer(settings.mail),
+        mailer,
         OpenIdProvider(
             settings.provider, settings.network, bridge.vault, f"{settings.public_address}{BACK}"
         ),

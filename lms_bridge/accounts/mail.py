@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from queue import Full, Queue
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +29,12 @@ _log = structlog.get_logger(__name__)
 MOST_WAITING = 200
 THREADS = 2
 MOST_TRIES, RETRY_SECONDS = 5, 120.0
+PROBE_SECONDS = 120.0
+"""A server that fails is asked again after so long, also if no message waits."""
+
+_OK = 250
+_AGAIN = 2
+"""The number of a try that is not the first."""
 
 Prepare = Callable[[], "Mail | None"]
 
@@ -41,16 +48,39 @@ class Mail:
     text: str
 
 
+class MailNotes(Protocol):
+    """Keeps for operators whether the server fails."""
+
+    def failed(self, requests: int) -> None:
+        """``requests``: how many more met it."""
+
+    def works(self) -> None: ...
+
+
+class NoNotes:
+    def failed(self, requests: int) -> None: ...
+
+    def works(self) -> None: ...
+
+
 class Mailer:
     """Prepares and sends messages in the background, in their order."""
 
-    def __init__(self, settings: MailSettings, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        settings: MailSettings,
+        retry_seconds: float = RETRY_SECONDS,
+        *,
+        notes: MailNotes | None = None,
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:
         self._settings, self._retry_seconds = settings, retry_seconds
+        self._notes, self._probe_seconds = notes or NoNotes(), probe_seconds
         self._queue: Queue[tuple[Prepare, int]] = Queue(MOST_WAITING)
         self._again: list[tuple[Prepare, int]] = []
         self._lock = threading.Lock()
         self._started = False
-        self._failing = False
+        self._failing = self._probing = False
 
     @property
     def works(self) -> bool:
@@ -74,6 +104,20 @@ class Mailer:
             self._queue.put_nowait((prepare, 1))
         except Full:
             raise Overloaded("mail-busy", "Too many messages wait to be sent.", after=60) from None
+        self._start()
+
+    def resume(self) -> None:
+        """An earlier process noted that the server fails: asks it again."""
+        self._failing = True
+        self.probe()
+
+    def probe(self) -> None:
+        """Asks the server, and sends nothing: its recovery is noticed also if no message waits.
+        Otherwise the end of a failure would tell whether one waited."""
+        with self._lock:
+            self._probing = False
+        with suppress(Full):
+            self._queue.put_nowait((lambda: None, _AGAIN))
         self._start()
 
     @property
@@ -111,17 +155,35 @@ class Mailer:
         opened = False
         try:
             with _opened(self._settings) as server:
-                opened, self._failing = True, False
+                opened = True
+                self._recovered()
                 if mail is not None:
                     server.send_message(self._message(mail))
                     _log.info("mail sent")
         except (OSError, ValueError) as error:  # smtplib's own are among them
-            self._failing = not opened
+            if not opened:
+                self._failed(tries)
             code = _code_of(error)
             # Neither the address nor the text: both would show who signs in, and the link.
             _log.warning("mail not sent", error=type(error).__name__, smtp_code=code, tries=tries)
             if mail is not None and (not opened or _may_pass(error, code)):
                 self._send_later(mail, tries + 1)
+
+    def _recovered(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._notes.works()
+
+    def _failed(self, tries: int) -> None:
+        self._failing = True
+        self._notes.failed(1 if tries < _AGAIN else 0)
+        with self._lock:
+            if self._probing:
+                return
+            self._probing = True
+        timer = threading.Timer(self._probe_seconds, self.probe)
+        timer.daemon = True
+        timer.start()
 
     def _send_later(self, mail: Mail, tries: int) -> None:
         with self._lock:
@@ -153,6 +215,16 @@ class Mailer:
         return message
 
 
+def try_server(settings: MailSettings) -> str:
+    """Why the mail server cannot be used, in words of the system or of the server; "" if it can.
+    Nothing is sent."""
+    try:
+        with _opened(settings):
+            return ""
+    except (OSError, ValueError) as error:
+        return str(error) or type(error).__name__
+
+
 def _code_of(error: Exception) -> int | None:
     """What the server answered: 4xx may pass, 5xx will not (RFC 5321, section 4.2.1)."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
@@ -169,7 +241,7 @@ def _may_pass(error: Exception, code: int | None) -> bool:
 
 @contextmanager
 def _opened(settings: MailSettings) -> Iterator[smtplib.SMTP]:
-    """The mail server, ready for messages."""
+    """The mail server, ready for messages of this sender."""
     context = ssl.create_default_context()
     own_name = settings.sender.rpartition("@")[2]
     server: smtplib.SMTP
@@ -192,12 +264,22 @@ def _opened(settings: MailSettings) -> Iterator[smtplib.SMTP]:
         server.ehlo_or_helo_if_needed()
         if settings.user:
             server.login(settings.user, settings.password)
+        _check_sender(server, settings.sender)
         yield server
         with suppress(OSError):  # the message is delivered: sending it again would double it
             server.quit()
     finally:
         end.cancel()
         server.close()
+
+
+def _check_sender(server: smtplib.SMTP, sender: str) -> None:
+    """A server that takes nothing from this sender is of no use to anybody."""
+    if sender.isascii():  # others need an extension, which the message asks for
+        code, answer = server.mail(sender)
+        if code != _OK:
+            raise smtplib.SMTPSenderRefused(code, answer, sender)
+        server.rset()
 
 
 def _cut(server: smtplib.SMTP) -> None:

@@ -26,6 +26,10 @@ _WORDS: dict[Matter, tuple[str, str]] = {
         "%(number)s webhook is switched off",
         "%(number)s webhooks are switched off",
     ),
+    Matter.MAIL_FAILING: (
+        "the mail server failed at %(number)s request for a sign-in link",
+        "the mail server failed at %(number)s requests for sign-in links",
+    ),
     Matter.HOLDS: ("%(number)s hold waits for a decision", "%(number)s holds wait for a decision"),
     Matter.PEOPLE_UNMATCHED: (
         "%(number)s person waits to be matched",
@@ -42,6 +46,7 @@ _COMMANDS: dict[Matter, str] = {
     Matter.RECORDS_FAILING: "resend --centre {centre} --list",
     Matter.QUARANTINED: "run show {run}",
     Matter.WEBHOOKS_OFF: "webhook list",
+    Matter.MAIL_FAILING: "account mail",
     Matter.HOLDS: "hold list",
     Matter.PEOPLE_UNMATCHED: "person unmatched",
     Matter.CONNECTIONS_WAITING: "lti list",

@@ -36,6 +36,10 @@ account = LazyGroup(
             "Prints a link that signs the account in, once.",
         ),
         "list": ("lms_bridge.accounts.commands:list_", "Lists all accounts, with their roles."),
+        "mail": (
+            "lms_bridge.accounts.commands:mail",
+            "Asks the mail server of the settings whether it works. It sends nothing.",
+        ),
         "reset": (
             "lms_bridge.accounts.commands:reset",
             "Takes the password and the second factor away, for a person who has lost them.",

@@ -56,11 +56,11 @@ def format_of(name: str) -> str:
     return _SUFFIXES[suffix]
 
 
-def _workbook(name: str) -> Refused:
+def _workbook(file: str) -> Refused:
     """The refusal of a workbook, with what to do."""
     return Refused(
         "file-unreadable",
-        f"{name}: this is a workbook of a spreadsheet program. Nothing was changed.",
+        f"{file}: this is a workbook of a spreadsheet program. Nothing was changed.",
         "Save its sheet as CSV UTF-8, and send that.",
     )
 

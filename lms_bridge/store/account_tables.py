@@ -108,6 +108,16 @@ schedule_upload = Table(
     sqlite_autoincrement=True,  # a form names the file by its number, also after it is gone
 )
 
+mail_failure = Table(
+    "mail_failure",
+    metadata,
+    # One row while the mail server fails; none while it works. Two processes may each add one.
+    row_id(),
+    Column("since", Utc, nullable=False),
+    # Requests for a sign-in link that met it, whether or not there is such an account.
+    Column("requests", Integer, nullable=False),
+)
+
 kept_form = Table(
     "kept_form",
     metadata,

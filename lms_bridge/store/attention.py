@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, null, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, null, select
 
+from lms_bridge.store.account_tables import mail_failure
 from lms_bridge.store.api_tables import webhook
 from lms_bridge.store.database import Database
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
@@ -37,6 +38,7 @@ class Matter(StrEnum):
     RECORDS_FAILING = "records_failing"
     QUARANTINED = "quarantined"
     WEBHOOKS_OFF = "webhooks_off"
+    MAIL_FAILING = "mail_failing"
     HOLDS = "holds"
     PEOPLE_UNMATCHED = "people_unmatched"
     CONNECTIONS_WAITING = "connections_waiting"
@@ -121,6 +123,9 @@ def _never_ran(_: datetime) -> Select[Any]:
     return _of_each(centre.c.code, centre.c.code.not_in(select(flow_state.c.centre)))
 
 
+_MAIL_FAILING: Select[*tuple[Any, ...]] = select(
+    literal(""), func.sum(mail_failure.c.requests), func.min(mail_failure.c.since), literal(0)
+).having(func.count() > 0)
 _QUERIES: dict[Matter, Callable[[datetime], Select[Any]]] = {
     Matter.CENTRES_FAILING: _failing,
     Matter.CENTRES_NEVER_RAN: _never_ran,
@@ -131,6 +136,7 @@ _QUERIES: dict[Matter, Callable[[datetime], Select[Any]]] = {
     Matter.WEBHOOKS_OFF: lambda _: _of_each(
         webhook.c.centre, webhook.c.active.is_(False), since=webhook.c.failing_since
     ),
+    Matter.MAIL_FAILING: lambda _: _MAIL_FAILING,
     Matter.HOLDS: lambda _: _of_each(
         hold.c.centre, hold.c.status == UNDECIDED_HOLD, since=hold.c.created_at
     ),

@@ -6,6 +6,7 @@ import json
 
 import requests
 
+from tests.integration.accounts.test_mail import post_office
 from tests.integration.lti_platform.test_commands import Cli
 from tests.integration.lti_platform.world import World
 from tests.integration.web.conftest import world  # noqa: F401 (the fixture)
@@ -40,3 +41,16 @@ def test_an_account_is_made_and_ended_on_the_command_line(
     cli("account", "enable", "1")
     assert "no password and no second factor" in cli("account", "reset", "1")
     assert "accounts" in cli("run", "list")
+
+
+def test_the_mail_server_is_asked_on_the_command_line(
+    world: World,  # noqa: F811 (the fixture of this name)
+) -> None:
+    cli = Cli(world)
+    assert "no mail server" in cli("account", "mail", code=2)
+    with post_office() as (box, port):
+        given = {"HOST": "127.0.0.1", "PORT": port, "SECURITY": "none", "SENDER": "a@b.example"}
+        cli.environment |= {f"LMS_BRIDGE_MAIL__{name}": text for name, text in given.items()}
+        assert "takes messages" in cli("account", "mail")
+        assert box.empty
+    assert "cannot be used" in cli("account", "mail", code=1)

@@ -19,10 +19,14 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from flask import Flask
 from flask.testing import FlaskClient
 
-from lms_bridge.accounts.mail import Mail, Mailer
+from lms_bridge.accounts.mail import Mail, Mailer, try_server
 from lms_bridge.accounts.service import MOST_OPEN_LINKS
+from lms_bridge.admin.matters import command_for
 from lms_bridge.domain.access import DataScope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.settings import MailSecurity, MailSettings, load
+from lms_bridge.store import mail_failures
+from lms_bridge.store.attention import Matter, findings
 from lms_bridge.store.database import Database
 from tests.integration.accounts.browser import account, send
 from tests.integration.accounts.conftest import MakeApp
@@ -88,9 +92,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def post_office(box: Box | None = None, **options: Any) -> Iterator[tuple[Box, str]]:
+def post_office(box: Box | None = None, port: int = 0, **options: Any) -> Iterator[tuple[Box, str]]:
     """A mail server, and its port."""
-    box, port = box or Box(), free_port()
+    box, port = box or Box(), port or free_port()
     office = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=SECONDS, **options)
     office.start()
     try:
@@ -258,6 +262,85 @@ def test_the_page_says_that_mail_may_not_come_whoever_asks(
     ask(browser, email)
     until(lambda: "The mail server does not answer" in browser.get("/sign-in").text)
     assert "a link may come late" in ask(browser, email)
+
+
+@pytest.mark.parametrize("email", ["amina@example.org", "nobody@example.org"])
+def test_a_mail_server_that_fails_is_among_what_is_wrong_whoever_asked(
+    make_app: MakeApp, database: Database, database_address: str, email: str
+) -> None:
+    account(database, role=None)
+    port = free_port()
+    mail = {"MAIL__HOST": "127.0.0.1", "MAIL__PORT": str(port), "MAIL__SECURITY": "none"}
+    mail["MAIL__SENDER"] = "bridge@bridge.example"
+    app = make_app(database_address, **mail)
+    for _ in range(3):
+        ask(app.test_client(), email)
+    until(lambda: found_of_mail(database) == (3, True))
+    health = make_app(database_address, **mail).test_client().get("/health").get_json()
+    assert health["attention"]["mail_failing"] == 3
+    assert health["status"] == "degraded"
+    with post_office(port=port):  # a process that starts later asks the server again
+        make_app(database_address, **mail)
+        until(lambda: found_of_mail(database) is None)
+
+
+def found_of_mail(database: Database) -> tuple[int, bool] | None:
+    """How many requests met a server that fails, and whether it is known since when."""
+    with database.reading() as tx:
+        for each in findings(tx, utc_now()):
+            if each.matter is Matter.MAIL_FAILING:
+                assert command_for(each) == "lms-bridge account mail"
+                return each.count, each.since is not None
+    return None
+
+
+def test_a_server_that_is_no_longer_in_the_settings_fails_no_more(
+    make_app: MakeApp, sqlite_database: Database, sqlite_address: str
+) -> None:
+    with sqlite_database.writing() as tx:
+        mail_failures.note_failure(tx, 2, utc_now())
+    make_app(sqlite_address)
+    assert found_of_mail(sqlite_database) is None
+
+
+class Notes:
+    """What a mailer told operators."""
+
+    def __init__(self) -> None:
+        self.told: list[int | str] = []
+
+    def failed(self, requests: int) -> None:
+        self.told.append(requests)
+
+    def works(self) -> None:
+        self.told.append("works")
+
+
+def test_a_server_that_works_again_is_noticed_although_nothing_waits_for_it() -> None:
+    notes = Notes()
+    with post_office(Box(closed=2)) as (_, port):
+        settings = MailSettings(
+            "127.0.0.1", int(port), MailSecurity.NONE, sender="b@bridge.example"
+        )
+        mailer = Mailer(settings, notes=notes, probe_seconds=0.05)
+        mailer.send(lambda: None)
+        until(lambda: "works" in notes.told)
+    assert notes.told == [1, 0, "works"]
+    assert not mailer.failing
+
+
+def test_a_server_that_refuses_the_sender_fails() -> None:
+    class Strict(Box):
+        async def handle_MAIL(  # noqa: N802 (aiosmtpd's name)
+            self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any
+        ) -> str:
+            return "553 not from here"
+
+    with post_office(Strict()) as (_, port):
+        settings = MailSettings(
+            "127.0.0.1", int(port), MailSecurity.NONE, sender="b@bridge.example"
+        )
+        assert "not from here" in try_server(settings)
 
 
 def test_a_password_is_sent_only_over_an_encrypted_connection() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, insert, update
 
 from lms_bridge.domain.model import Centre, Kind
-from lms_bridge.store import attention, centres, links, runs
+from lms_bridge.store import attention, centres, links, mail_failures, runs
 from lms_bridge.store.api_tables import webhook
 from lms_bridge.store.attention import AttentionCounts, Finding, Matter, findings
 from lms_bridge.store.database import Database
@@ -31,6 +31,8 @@ def filled(database: Database) -> Database:
         _failing_record(tx, "OFF")  # a paused centre
         row = {"events": [], "created_at": NOW}
         tx.execute(insert(webhook), [row | {"active": False}, row | {"active": True}])
+        for requests in (1, 2):
+            mail_failures.note_failure(tx, requests, NOW)
         row = {"side": "tool", "centre": "ARB", "created_at": NOW}
         row |= {name: [] for name in ("deployment_ids", "redirect_uris", "scopes")}
         row |= {"custom": {}, "privacy": {}}
@@ -61,6 +63,7 @@ def test_every_kind_is_found_with_its_centres(filled: Database) -> None:
         Matter.HOLDS: (1, ("EUR",)),
         Matter.PEOPLE_UNMATCHED: (1, ("AFR",)),
         Matter.CONNECTIONS_WAITING: (1, ("ARB",)),
+        Matter.MAIL_FAILING: (3, ("",)),
     }
     assert found[Matter.HOLDS].since == NOW
     assert found[Matter.QUARANTINED].run == 61
@@ -77,7 +80,7 @@ def test_a_centre_that_fails_for_some_minutes_is_none_that_fails(filled: Databas
 def test_a_paused_centre_needs_no_attention(filled: Database) -> None:
     with filled.writing() as tx:
         tx.execute(update(centre).values(active=False))
-    assert set(_found(filled)) == {Matter.WEBHOOKS_OFF}
+    assert set(_found(filled)) == {Matter.WEBHOOKS_OFF, Matter.MAIL_FAILING}
 
 
 def test_the_number_of_queries_does_not_grow_with_the_centres(filled: Database) -> None:

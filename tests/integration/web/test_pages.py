@@ -355,6 +355,7 @@ def test_the_health_page_reports_what_needs_attention(either: FlaskClient) -> No
             "records_failing": 0,
             "quarantined": 1,
             "webhooks_off": 0,
+            "mail_failing": 0,
             "holds": 1,
             "people_unmatched": 1,
             "connections_waiting": 0,
