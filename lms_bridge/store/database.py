@@ -107,7 +107,7 @@ class Database:
         goes away. On PostgreSQL it has one connection, which can change no real table.
 
         Raises:
-            OperationalError: there is no room for the copy.
+            OperationalError: there is no room for the copy, or nothing may be made there.
             ProgrammingError: the user of the database may not make temporary tables.
         """
         if not self.embedded:
@@ -122,7 +122,7 @@ class Database:
         if self.file is None:
             yield self
             return
-        with TemporaryDirectory(prefix=".apart-", dir=self.file.parent) as folder:
+        with _folder_beside(self.file) as folder:
             copy = Database(_address(self.engine, str(Path(folder) / "copy.sqlite3")))
             try:
                 with self.engine.connect() as ours, copy.engine.connect() as theirs:
@@ -174,7 +174,7 @@ class Database:
             if lost:  # while nobody used it: others of then go the same way
                 return self._run_by_driver(text, parameters, writing)
             raise
-        if keeping and not self._closed:
+        if keeping and not self._closed and not connection.info.get(_READ_ONLY):
             self._spare.append(connection)
         else:
             connection.close()
@@ -206,6 +206,13 @@ class Database:
             self._spare.pop().close()
         event.listen(self.engine.pool, "checkin", lambda late, kept: late and kept.invalidate())
         self.engine.dispose()
+
+
+def _folder_beside(file: Path) -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix=".apart-", dir=file.parent)
+    except OSError as error:
+        raise OperationalError("copy", None, error) from None
 
 
 def _dropped(engine: Engine, connection: Any) -> None:
@@ -262,7 +269,7 @@ def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-_FILE = "file"
+_FILE, _READ_ONLY = "file", "read only"
 
 
 def _file_at(path: str | None) -> tuple[int, int] | None:
@@ -274,10 +281,24 @@ def _file_at(path: str | None) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _is_read_only(connection: sqlite3.Connection) -> bool:
+    """Whether SQLite opened the file for reading alone, since it could not be written just then.
+    SQLite says so only to who writes."""
+    try:
+        connection.execute("PRAGMA busy_timeout=0").close()
+        connection.execute("BEGIN IMMEDIATE").close()
+        connection.execute("PRAGMA user_version=0").close()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY
+    finally:
+        connection.rollback()
+    return False
+
+
 def _watch_file(engine: Engine) -> None:
     """An open file stays when it is removed or replaced, and what is written to it then is lost. So
     a connection counts only for the file that it was opened with; a file that is gone is not made
-    anew."""
+    anew. A connection that can only read stays so: it is used once, and another one is opened."""
     path, seen = engine.url.database, False
 
     @event.listens_for(engine, "do_connect")
@@ -296,6 +317,11 @@ def _watch_file(engine: Engine) -> None:
         if record.info[_FILE] != _file_at(path):
             raise DisconnectionError
 
+    @event.listens_for(engine, "checkin")
+    def _drop(_: Any, record: Any) -> None:
+        if record.info.get(_READ_ONLY):
+            record.invalidate()
+
 
 def _sqlite(url: Any, pool_size: int) -> Engine:
     engine = create_engine(
@@ -310,8 +336,9 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
+    def _prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
+        record.info[_READ_ONLY] = _is_read_only(connection)
         cursor = connection.cursor()
         for pragma in (
             "journal_mode=WAL",

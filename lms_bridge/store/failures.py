@@ -97,7 +97,12 @@ def _meaning(error: BaseException) -> StorageFailure | None:
     return _SYSTEM.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
+_MAY_NOT = (errno.EACCES, errno.EPERM)
+
+
 def _of_driver(error: BaseException | None) -> StorageFailure:
+    if isinstance(error, OSError):  # beside the database's file, of which the driver knows nothing
+        return READ_ONLY if error.errno in _MAY_NOT else _SYSTEM.get(error.errno or 0, DISK_BROKEN)
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return _SQLITE.get(code & 0xFF, DATABASE_FAILED)  # the other bits are the place

@@ -175,7 +175,8 @@ class Runner:
         except OutOfTime:
             pass  # the step that it ended names it
         except Exception as error:  # a defect in a connector must not stop the other centres
-            context.errors.append(("defect", _defect(error)))
+            name = "defect" if storage_failure(error) is None else "database"
+            context.errors.append((name, _defect(error)))
         finally:
             for peer in (peers.centre, peers.academy):
                 if isinstance(peer, Closes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lms_bridge.console.session import by_command
 from lms_bridge.server.app import create_app
 from lms_bridge.store import write_check
 from lms_bridge.store.database import Database
+from lms_bridge.store.failures import storage_failure
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import centre
 from lms_bridge.web.sessions import make_operator_link
@@ -82,6 +83,47 @@ def test_a_read_only_database_is_reported_everywhere(either: World) -> None:
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert response.get_json()["code"] == "database-read-only"
     _make_read_only(either.bridge.database, "off")  # else nobody can empty it for other tests
+
+
+def test_a_database_that_was_read_only_for_a_while_is_written_again_by_itself(
+    world: World,
+) -> None:
+    """SQLite opens a file for reading alone where it may not write it, and stays so."""
+    token, database = world.token(), world.bridge.database
+    path = database.engine.url.database
+    database.engine.dispose()
+    read_only = True
+
+    @event.listens_for(database.engine, "do_connect")
+    def _open(*_: Any) -> sqlite3.Connection | None:
+        if not read_only:
+            return None
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+
+    with ExitStack() as requests:
+        for _ in range(8):
+            requests.enter_context(database.reading())
+    assert world.ask("PATCH", "/centres/FAR/schedule", token, json=[]).status_code == 503
+    assert _health(world) == (503, "down", "database-read-only")
+    read_only = False
+    _look_again(world)
+    assert world.ask("PATCH", "/centres/FAR/schedule", token, json=[]).status_code == 200
+    assert _health(world)[0] == 200
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), OSError(30, "read-only")])
+def test_a_folder_without_room_for_a_private_copy_is_named_as_such(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(OperationalError) as failed, world.bridge.database.apart():
+        pass
+    found = storage_failure(failed.value)
+    assert found is not None
+    assert found.code == "database-read-only"
 
 
 def _files(world: World) -> list[Path]:
