@@ -23,7 +23,7 @@ DAYS = ("starts_from", "starts_to")
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueFilters:
+class CatalogueParams:
     """The parameters of the address, by name; an empty text means everything."""
 
     params: Mapping[str, str]
@@ -55,14 +55,14 @@ class CatalogueFilters:
         return any(self.params[name] for name in ("modality", "level", "price", *DAYS))
 
 
-def asked() -> CatalogueFilters:
+def asked() -> CatalogueParams:
     """What the address asks for. A day that is none does not count."""
     params = {
         name: request.args.get(name, "").strip()[:_LONGEST] for name in ("text", *FILTERS, *DAYS)
     }
     for name in DAYS:
         params[name] = params[name] if day_of(params[name]) else ""
-    return CatalogueFilters(params)
+    return CatalogueParams(params)
 
 
 def options(

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lms_bridge.catalogue import feed_queries
 from lms_bridge.catalogue.cards import Cards
-from lms_bridge.catalogue.choices import DAYS, CatalogueFilters, asked, options
+from lms_bridge.catalogue.choices import DAYS, CatalogueParams, asked, options
 from lms_bridge.catalogue.index import OPEN_NOW, CatalogueFound, CatalogueIndex
 from lms_bridge.catalogue.jsonld import in_page
 from lms_bridge.catalogue.queries import listed_by_number, one_listed, other_dates
@@ -90,7 +90,7 @@ def show() -> str:
 
 
 def _texts(
-    what: CatalogueFilters, found: CatalogueFound, offered: Mapping[str, Markup]
+    what: CatalogueParams, found: CatalogueFound, offered: Mapping[str, Markup]
 ) -> dict[str, str]:
     """What differs from page to page. Only ``closed`` decides about other parts of the page."""
     others = found.counts["availability"].get("current", 0) - found.total
@@ -115,7 +115,7 @@ def _paging_links(paging: Paging) -> Markup:
 
 
 def _month(
-    tx: Connection, index: CatalogueIndex, what: CatalogueFilters, now: datetime
+    tx: Connection, index: CatalogueIndex, what: CatalogueParams, now: datetime
 ) -> dict[str, Any]:
     """The courses of the month, each on the days of its own time zone."""
     utc = zone_of("UTC")

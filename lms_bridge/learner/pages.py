@@ -16,9 +16,9 @@ from lms_bridge.learner.courses import LearnerCourse
 from lms_bridge.learner.registration import withdraw
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.http_requests import ANYWAY, refusal_page
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
 from lms_bridge.lti.platform.launch import start_launch
-from lms_bridge.lti.platform.responses import ANYWAY, refusal_page
 from lms_bridge.sync.enrolment_actions import EnrolmentChange
 from lms_bridge.web.access import (
     SignedInLearner,

@@ -12,7 +12,7 @@ from lms_bridge.audit import Actor
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import deployments, registrations
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform.registration import check_addresses
+from lms_bridge.lti.platform.dynamic_registration import check_addresses
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 
 

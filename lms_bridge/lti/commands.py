@@ -20,12 +20,12 @@ from lms_bridge.lti.approval import fingerprint
 from lms_bridge.lti.connect_links import make_connect_link
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import chosen_resources
-from lms_bridge.lti.platform import registration as platform_registration
+from lms_bridge.lti.platform import dynamic_registration as platform_registration
+from lms_bridge.lti.platform.dynamic_registration import check_addresses, new_client_id
 from lms_bridge.lti.platform.launch import WINDOW, choice_link, make_launch_link, start_launch
-from lms_bridge.lti.platform.registration import check_addresses, new_client_id
 from lms_bridge.lti.refusals import NOBODY
 from lms_bridge.lti.registrations import LtiRegistration, PersonId, Privacy, Side, Status
-from lms_bridge.lti.tool import registration as tool_registration
+from lms_bridge.lti.tool import dynamic_registration as tool_registration
 from lms_bridge.lti.vocabulary import SCOPES
 from lms_bridge.store import offerings
 

@@ -15,10 +15,10 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lms_bridge.server.http_errors import error_response
 from lms_bridge.server.limits import BLOCK, HIGH, LINGER, LOW, WINDOW
 from lms_bridge.server.proxy_protocol import ProxyHeaderInvalid, read_header
 from lms_bridge.server.received import ReceivedRequest, RequestInvalid, RequestParser
-from lms_bridge.server.refusals import refusal
 from lms_bridge.web.client_address import client_address
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Connection:
         """The server's own refusal of what is no proper request."""
         self.busy = True
         request = self._parser.current
-        self.finish(refusal(status, request), keep_alive=False)
+        self.finish(error_response(status, request), keep_alive=False)
 
     def _linger(self) -> None:
         """Ends the connection so that the client still reads the response."""

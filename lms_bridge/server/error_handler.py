@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
 from lms_bridge.api import problems
-from lms_bridge.lti.platform import responses
+from lms_bridge.lti import http_requests
 from lms_bridge.web import kept_forms
 from lms_bridge.web.csrf import sent_from
 from lms_bridge.web.error_pages import ErrorPage, error_page
@@ -44,8 +44,8 @@ def add_to(app: Flask) -> None:
                 page.remedy,
                 reference=page.reference,
             )
-        elif responses.is_for_program(request.path):
-            response = responses.error_json(page, error)
+        elif http_requests.is_for_program(request.path):
+            response = http_requests.error_json(page, error)
         else:
             form = kept_forms.sent_in_vain() if page.after else []
             html = render_template("error.html", problem=page, form=form, back=sent_from())
@@ -61,9 +61,9 @@ def _reads_feeds(error: Exception) -> bool:
 
 def _too_many(error: TooManyRequests) -> Response:
     """Without a line in the log: there may be thousands in a second."""
-    if responses.is_for_program(request.path):
+    if http_requests.is_for_program(request.path):
         page = ErrorPage(429, "", error.message, code=error.code)
-        response = responses.error_json(page, error)
+        response = http_requests.error_json(page, error)
     else:
         response = too_many_page(error)
     response.headers["Retry-After"] = str(math.ceil(error.after or 1))

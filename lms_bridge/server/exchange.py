@@ -18,9 +18,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import structlog
 
 from lms_bridge.server.connection import Connection
+from lms_bridge.server.http_errors import error_response
 from lms_bridge.server.limits import BLOCK, SMALL
 from lms_bridge.server.received import ReceivedRequest
-from lms_bridge.server.refusals import refusal
 from lms_bridge.store.failures import storage_failure
 from lms_bridge.web.environ import BODY_FILE, CLIENT_LEFT, IS_AGAIN, MOST_BYTES, SENDER, WAIT_APART
 
@@ -139,7 +139,7 @@ class Exchange:
         _log.error("request failed", error=type(error).__name__, exc_info=error)
         self._end()
         status = 500 if storage_failure(error) is None else 503
-        self._connection.finish(refusal(status, self._request), keep_alive=False)
+        self._connection.finish(error_response(status, self._request), keep_alive=False)
 
     # ---- the request ----------------------------------------------------------------------------
 

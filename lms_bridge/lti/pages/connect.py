@@ -25,7 +25,7 @@ from lms_bridge.lti.connect_links import (
     TOKEN_URL,
 )
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.http_requests import the_lti
 from lms_bridge.lti.pages.forms import (
     LONGEST_TEXT,
     FieldKind,
@@ -35,9 +35,9 @@ from lms_bridge.lti.pages.forms import (
     read_form,
     refused,
 )
-from lms_bridge.lti.platform import registration as platform_registration
+from lms_bridge.lti.platform import dynamic_registration as platform_registration
 from lms_bridge.lti.registrations import MOST_PENDING, LtiRegistration, Side, Status
-from lms_bridge.lti.tool import registration as tool_registration
+from lms_bridge.lti.tool import dynamic_registration as tool_registration
 from lms_bridge.lti.vocabulary import SCOPES
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.csrf import check_csrf
@@ -198,7 +198,7 @@ def register(token: str) -> Response:
     form = read_form(REGISTRATION, request.form, private_addresses=_private(centre))
     if form.wrong:
         return _page(token, centre, {"registration": form})
-    lti = lti_of(the_bridge()).context
+    lti = the_lti()
     invitation = platform_registration.invite_tool(
         lti, centre.code, private_addresses=_private(centre)
     )
@@ -210,7 +210,7 @@ def register(token: str) -> Response:
 def make_address(token: str) -> Response:
     """The one address to paste. It works once, so it is made on request."""
     centre = _centre(token)
-    address = tool_registration.invite_platform(lti_of(the_bridge()).context, centre.code)
+    address = tool_registration.invite_platform(the_lti(), centre.code)
     _log.info("platform invited", centre=centre.code)
     return _page(token, centre, address=address)
 
@@ -251,7 +251,7 @@ def withdraw(token: str) -> ResponseReturnValue:
 
 
 def _centre(token: str) -> Centre:
-    code = connect_links.centre_of_link(lti_of(the_bridge()).context, token)
+    code = connect_links.centre_of_link(the_lti(), token)
     if not code:
         return Centre("", "the ITU Academy", "", "")
     return the_bridge().centre(code)
@@ -259,7 +259,7 @@ def _centre(token: str) -> Centre:
 
 def _private(centre: Centre) -> bool:
     """As for the centre's other connections."""
-    return lti_of(the_bridge()).context.private_addresses or centre.sample
+    return the_lti().private_addresses or centre.sample
 
 
 def _send_in(
@@ -280,7 +280,7 @@ def _send_in(
 
 def _by_link() -> Actor:
     """Whoever has the link: the bridge does not know them by name."""
-    return Actor("connect link", PAGE, lti_of(the_bridge()).context.now())
+    return Actor("connect link", PAGE, the_lti().now())
 
 
 def _sent(token: str, registration: LtiRegistration) -> ResponseReturnValue:
@@ -292,7 +292,7 @@ def _page(
     token: str, centre: Centre, typed: Mapping[str, PageForm] | None = None, *, address: str = ""
 ) -> Response:
     """``typed`` are forms that were sent and cannot be taken; ``address`` is one just made."""
-    lti = lti_of(the_bridge()).context
+    lti = the_lti()
     with the_bridge().database.reading() as tx:
         connected = registrations.all_registrations(tx, centre=centre.code)
         number = connect_links.next_number(tx, token)

@@ -15,7 +15,7 @@ from lms_bridge.domain.errors import AddressRefused
 from lms_bridge.http.address_guard import check_address
 from lms_bridge.http.origins import is_address
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform.responses import log_refusal
+from lms_bridge.lti.http_requests import log_refusal
 from lms_bridge.web.filters import number
 from lms_bridge.web.languages import said
 

@@ -14,7 +14,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import approval, connect_links, deployments, registrations, replacement
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.feature import lti_of
+from lms_bridge.lti.http_requests import the_lti
 from lms_bridge.lti.pages.forms import onward, refused, typed
 from lms_bridge.lti.platform.launch import choice_link
 from lms_bridge.lti.platform.storage import Rows
@@ -125,7 +125,7 @@ def choose() -> Response:
     chosen is to become offerings of the centre."""
     offering, centre = typed("offering"), typed("centre")
     number = request.form.get("connection", 0, type=int)
-    lti = lti_of(the_bridge()).context
+    lti = the_lti()
     address = choice_link(lti, offering, person=PERSON, registration_id=number, centre=centre)
     _log.info(
         "choice of resources begun",
@@ -157,7 +157,7 @@ def make_link() -> str:
     code = typed("centre")
     if code:
         the_bridge().centre(code)
-    link = connect_links.make_connect_link(lti_of(the_bridge()).context, code)
+    link = connect_links.make_connect_link(the_lti(), code)
     _log.info("connect link made", centre=code, by=current_actor().name)
     return _list(link=link, link_for=code)
 
@@ -180,7 +180,7 @@ def _list(link: str = "", link_for: str = "") -> str:
 @pages.get(_NUMBER)
 @needs(Scope.ADMINISTER)
 def show_one(number: int) -> str:
-    lti = lti_of(the_bridge()).context
+    lti = the_lti()
     with the_bridge().database.reading() as tx:
         registration = registrations.find(tx, number)
         if registration is None:
@@ -221,7 +221,7 @@ def show_one(number: int) -> str:
 @needs(Scope.ADMINISTER)
 def show_refused() -> str:
     """How much was refused of each connection, and what named none that exists."""
-    lti = lti_of(the_bridge()).context
+    lti = the_lti()
     with the_bridge().database.reading() as tx:
         refused = lti.refusals.of(tx, NOBODY)
         counts = lti.refusals.by_connection(tx)

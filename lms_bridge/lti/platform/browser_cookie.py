@@ -13,8 +13,8 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from lms_bridge.http.origins import is_trustworthy
+from lms_bridge.lti.http_requests import the_lti
 from lms_bridge.lti.platform.launch import LoginInitiation, browser_digest
-from lms_bridge.lti.platform.responses import the_lti
 
 COOKIE = "lms_bridge_launch"
 """The first part of the cookie's name."""

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from flask import Blueprint, Response, jsonify, request
 
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.platform import access_tokens, endpoints, registration
-from lms_bridge.lti.platform.responses import params, refusal_json, refusal_oauth, the_lti
+from lms_bridge.lti.http_requests import params, refusal_json, refusal_oauth, the_lti
+from lms_bridge.lti.platform import access_tokens, dynamic_registration, endpoints
 
 machine = Blueprint("lti_machine", __name__)
 machine.register_error_handler(LtiRefused, refusal_json)
@@ -18,7 +18,7 @@ KEYS_SECONDS = 300
 
 @machine.get(endpoints.CONFIGURATION)
 def configuration() -> Response:
-    return jsonify(registration.configuration(the_lti().address, version("lms-bridge")))
+    return jsonify(dynamic_registration.configuration(the_lti().address, version("lms-bridge")))
 
 
 @machine.get(endpoints.KEYS)
@@ -32,7 +32,9 @@ def keys() -> Response:
 def register() -> Response:
     """Ignores the content type: some tools send none."""
     body = request.get_data(cache=False)
-    return jsonify(registration.register(the_lti(), request.headers.get("Authorization", ""), body))
+    return jsonify(
+        dynamic_registration.register(the_lti(), request.headers.get("Authorization", ""), body)
+    )
 
 
 @machine.post(endpoints.TOKEN)

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, request
 from lms_bridge.domain.document import Json
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.http_requests import params, refusal_json, the_lti
 from lms_bridge.lti.platform import endpoints, line_items, names_and_roles, scores
 from lms_bridge.lti.platform.access_tokens import authenticate_caller
-from lms_bridge.lti.platform.responses import params, refusal_json, the_lti
 from lms_bridge.lti.platform.score_sender import send_soon
 from lms_bridge.lti.platform.services import ServicePage
 from lms_bridge.lti.registrations import LtiRegistration

@@ -13,12 +13,12 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.http.origins import origin
 from lms_bridge.lti import registrations
 from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.http_requests import ANYWAY, params, refusal_page, the_lti, tool_targets
 from lms_bridge.lti.platform import deep_linking, endpoints
 from lms_bridge.lti.platform.authentication import AuthenticationResponse, authenticate
 from lms_bridge.lti.platform.browser_cookie import browser_secret, held_secrets, send_to_tool
 from lms_bridge.lti.platform.launch import LINK, start_deep_linking, start_launch
 from lms_bridge.lti.platform.machine_views import machine
-from lms_bridge.lti.platform.responses import ANYWAY, params, refusal_page, the_lti, tool_targets
 from lms_bridge.lti.platform.score_sender import add_score_sender_to
 from lms_bridge.lti.platform.service_views import services
 from lms_bridge.lti.registrations import Side

@@ -15,7 +15,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.http.origins import origin
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
-from lms_bridge.lti.platform.responses import log_refusal, tool_targets, ways_on
+from lms_bridge.lti.http_requests import log_refusal, tool_targets, ways_on
 from lms_bridge.lti.tool.launch import Launch
 from lms_bridge.lti.tool.tool import Tool
 from lms_bridge.web.fast_responses import CompleteResponse

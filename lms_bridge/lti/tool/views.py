@@ -22,8 +22,8 @@ from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.domain.lti_roles import CourseRole
 from lms_bridge.domain.model import Offering
 from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.http_requests import log_refusal, tool_targets
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
-from lms_bridge.lti.platform.responses import log_refusal, tool_targets
 from lms_bridge.lti.platform.score_sender import send_soon
 from lms_bridge.lti.platform.silence import NotAnswering
 from lms_bridge.lti.registrations import LtiRegistration
@@ -36,6 +36,7 @@ from lms_bridge.lti.relay.launch import (
 )
 from lms_bridge.lti.relay.resolution import vouched_learner
 from lms_bridge.lti.tool.deep_linking import PickedOffering, message
+from lms_bridge.lti.tool.dynamic_registration import register
 from lms_bridge.lti.tool.frame import (
     OnLaunch,
     add_refusals_to,
@@ -55,7 +56,6 @@ from lms_bridge.lti.tool.launch import Launch, Selection
 from lms_bridge.lti.tool.login import BegunLogin, again, usable
 from lms_bridge.lti.tool.login_state import cookie_name
 from lms_bridge.lti.tool.message import STORED_SECRET
-from lms_bridge.lti.tool.registration import register
 from lms_bridge.lti.tool.tool import LAUNCH_PATH, AskStorage, Tool
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.fast_responses import CompleteResponse

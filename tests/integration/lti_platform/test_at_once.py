@@ -17,7 +17,7 @@ from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints, line_items, resources, storage
 from lms_bridge.lti.platform.authentication import DEEP_LINKING
-from lms_bridge.lti.platform.registration import invite_tool
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.platform.services import context
 from lms_bridge.store import offerings as offering_rows
 from tests.integration.lti_platform.test_moodle_replayed import (

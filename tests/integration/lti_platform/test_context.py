@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lms_bridge.lti.feature import lti_of
-from lms_bridge.lti.platform.responses import the_lti
+from lms_bridge.lti.http_requests import the_lti
 from lms_bridge.lti.tool.frame import the_tool
 from lms_bridge.server.app import create_app
 from tests.integration.lti_platform.world import make_bridge

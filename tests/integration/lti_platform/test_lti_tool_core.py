@@ -13,8 +13,8 @@ import requests
 from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints, storage
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.platform.launch import start_deep_linking, start_launch
-from lms_bridge.lti.platform.registration import invite_tool
 from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
 from tests.integration.lti_platform.test_ltijs import enter
 from tests.integration.lti_platform.test_services import result_of

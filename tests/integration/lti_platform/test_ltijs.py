@@ -13,8 +13,8 @@ import requests
 
 from lms_bridge.lti import registrations
 from lms_bridge.lti.platform import endpoints, storage
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.platform.launch import LoginInitiation, start_deep_linking, start_launch
-from lms_bridge.lti.platform.registration import invite_tool
 from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
 from tests.integration.lti_platform.test_services import result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of

@@ -13,8 +13,8 @@ import pytest
 
 from lms_bridge.lti import registrations, vocabulary
 from lms_bridge.lti.platform import endpoints, storage
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.platform.launch import start_deep_linking
-from lms_bridge.lti.platform.registration import invite_tool
 from lms_bridge.lti.registrations import Side, Status
 from tests.integration.lti_platform.test_services import line_item, result_of
 from tests.integration.lti_platform.world import BROWSER, World, form_of

@@ -13,7 +13,7 @@ import requests
 
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.registration import invite_tool
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.registrations import Status
 from tests.integration.lti_platform.test_moodle_replayed import (
     choice_request,

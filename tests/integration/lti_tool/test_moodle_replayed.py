@@ -12,6 +12,7 @@ from lms_bridge.domain.errors import RetryLater
 from lms_bridge.domain.ports import Limits
 from lms_bridge.lti import registrations
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status
+from lms_bridge.lti.tool.dynamic_registration import invite_platform
 from lms_bridge.lti.tool.grade_service import (
     PlatformLineItem,
     ScoreDelivery,
@@ -24,7 +25,6 @@ from lms_bridge.lti.tool.grade_service import (
 )
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.names_and_roles import memberships
-from lms_bridge.lti.tool.registration import invite_platform
 from lms_bridge.lti.tool.service_client import ServiceClient, ServiceClients
 from tests.integration.lti_tool.conftest import Site
 from tests.interoperability import Works

@@ -14,8 +14,8 @@ from lms_bridge.domain.lti_roles import CourseRole
 from lms_bridge.http.client import Response
 from lms_bridge.lti.registrations import LtiRegistration, Side
 from lms_bridge.lti.tool.claims import launch_of
+from lms_bridge.lti.tool.dynamic_registration import registration_request
 from lms_bridge.lti.tool.login_state import LoginState, digest
-from lms_bridge.lti.tool.registration import registration_request
 from lms_bridge.lti.tool.service_client import next_page
 from tests.integration.lti_tool.conftest import Site, add_registration, registration_of
 from tests.interoperability import Works

@@ -10,7 +10,7 @@ import pytest
 
 from lms_bridge.lti import registrations
 from lms_bridge.lti.registrations import MOST_PENDING, LtiRegistration, PersonId, Side, Status
-from lms_bridge.lti.tool.registration import MOST_SCOPES, invite_platform
+from lms_bridge.lti.tool.dynamic_registration import MOST_SCOPES, invite_platform
 from tests.integration.lti_tool.conftest import NewSite, Site
 from tests.peers.browser import Browser, Page
 from tests.peers.platform import CONFIGURATION, Platform

@@ -15,8 +15,8 @@ from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.connect_links import make_connect_link
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import endpoints
+from lms_bridge.lti.platform.dynamic_registration import invite_tool
 from lms_bridge.lti.platform.launch import start_launch
-from lms_bridge.lti.platform.registration import invite_tool
 from lms_bridge.lti.registrations import MOST_PENDING, Side, Status
 from tests.integration.lti_platform.test_moodle_replayed import recorded
 from tests.integration.lti_platform.waiting import until

@@ -1,4 +1,4 @@
-"""Parameters of requests, and responses to requests that are refused."""
+"""Requests to LTI over HTTP: their parameters, and the responses to those that are refused."""
 
 from __future__ import annotations
 

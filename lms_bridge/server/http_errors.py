@@ -1,4 +1,4 @@
-"""The server's own answers to what is no proper request, or comes too slowly."""
+"""What the server itself answers to requests that break HTTP, or come too slowly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TEXTS = {
 _RETRY = "Retry-After: 10\r\n"
 
 
-def refusal(status: int, request: ReceivedRequest | None) -> bytes:
+def error_response(status: int, request: ReceivedRequest | None) -> bytes:
     """The response: a page for people, a problem document for programs. Its reference finds the
     line in the log."""
     phrase, code, message = _TEXTS[status]
