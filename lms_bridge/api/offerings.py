@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response
@@ -21,11 +19,10 @@ from lms_bridge.domain.availability import availability
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import document, plain
 from lms_bridge.domain.errors import NotFound, Refused
-from lms_bridge.domain.lifecycle import AFTER_REVIEW, OfferingAction, by_clock, possible_actions
+from lms_bridge.domain.lifecycle import AFTER_REVIEW, OfferingAction
 from lms_bridge.domain.model import Centre, Kind, Offering
-from lms_bridge.domain.network import NO_STANDING, Standing
 from lms_bridge.domain.policy import OnUnreviewed
-from lms_bridge.domain.reviews import ReportFields, ReportState
+from lms_bridge.domain.reviews import ReportFields
 from lms_bridge.domain.rules import Rules, check_offering, unreviewed
 from lms_bridge.schemas.params import (
     ObjectionSchema,
@@ -40,10 +37,11 @@ from lms_bridge.schemas.responses import (
     OfferingResponse,
     page_of,
 )
-from lms_bridge.store import centres, enrolments, memberships, reviews, status_history
+from lms_bridge.store import centres, status_history
 from lms_bridge.store import offerings as store
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.offering_actions import OfferingChange, change_offering
+from lms_bridge.sync.offering_life import Life, life_of, possible
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.environ import let_others_begin
 
@@ -132,40 +130,6 @@ def may_act(centre: Centre | None) -> Callable[[Scope], bool]:
     return lambda scope: centre is not None and who.may(scope, centre)
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """What an offering's life has besides its status: when silence counts, why it was changed last,
-    whether a report waits, and how many people have a seat."""
-
-    deadline: datetime | None = None
-    reason: str = ""
-    report_waits: bool = False
-    standing: Standing = NO_STANDING
-    taken: int = 0
-
-
-def life_of(tx: Connection, record_id: int, centre: str) -> Life:
-    kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
-    states = reviews.report_states(tx, [record_id]).get(record_id, ())
-    waits, standing = ReportState.WAITING in states, memberships.standing_of(tx, centre)
-    taken = enrolments.seats_taken(tx, [record_id]).get(record_id, 0)
-    deadline, reason = (kept.deadline, kept.reason) if kept else (None, "")
-    return Life(deadline, reason, waits, standing, taken)
-
-
-def possible(record: Offering, life: Life, rules: Rules) -> Iterator[OfferingAction]:
-    """Exactly what can be done with an offering: by its life, and by the programme's rules."""
-    now = utc_now()
-    current = replace(record, status=by_clock(record, life.deadline, now))
-    checked = {OfferingAction.SUBMIT, OfferingAction.PUBLISH}
-    for action in possible_actions(current, now, report_waits=life.report_waits):
-        broken = action in checked and any(
-            not each.warning for each in check_offering(record, rules, now, life.standing)
-        )
-        if not broken:
-            yield action
-
-
 def offering_document(
     record: Offering,
     changed_at: Any,
@@ -181,7 +145,7 @@ def offering_document(
         **document(record),
         "changed_at": plain(changed_at),
         "availability": availability(record, utc_now(), rules.soon),
-        "actions": [str(each) for each in possible(record, known, rules) if may(SCOPES[each])],
+        "actions": [str(each) for each in possible(record, known, utc_now()) if may(SCOPES[each])],
         "review_deadline": plain(known.deadline) if whole else None,
         "status_reason": known.reason if whole else "",
     }

@@ -11,7 +11,6 @@ from lms_bridge.api import queries
 from lms_bridge.api.auth import caller
 from lms_bridge.api.changes import change, change_in_parts
 from lms_bridge.api.offerings import (
-    life_of,
     may_act,
     no_such_offering,
     offering_document,
@@ -43,6 +42,7 @@ from lms_bridge.sync.offering_actions import (
     find_offering,
     state_outline,
 )
+from lms_bridge.sync.offering_life import life_of
 from lms_bridge.web.access import the_bridge
 
 TAG = "offerings"

@@ -10,7 +10,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy import Connection, select
 
-from lms_bridge.api.offerings import SCOPES, Life, life_of, possible
+from lms_bridge.api.offerings import SCOPES
 from lms_bridge.centre_desk.offering_words import ACTIONS, POINT_WORDS
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.availability import availability
@@ -32,6 +32,7 @@ from lms_bridge.store.tables import IN_CATALOGUE
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.context import FILES
 from lms_bridge.sync.offering_actions import find_offering
+from lms_bridge.sync.offering_life import Life, life_of, possible
 from lms_bridge.web.access import centre_for, signed_in, the_bridge
 
 ONE = "/<code>/offerings/<path:offering>"
@@ -60,8 +61,8 @@ class DeskOffering:
     @property
     def actions(self) -> list[OfferingAction]:
         """What the reader can do with it now: the same that the API says."""
-        user, rules = signed_in(), the_bridge().settings.rules
-        found = possible(self.record, self.life, rules)
+        user = signed_in()
+        found = possible(self.record, self.life, utc_now())
         return [each for each in found if user.may(SCOPES[each], self.centre)]
 
     @property

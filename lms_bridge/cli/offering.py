@@ -8,7 +8,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from lms_bridge.api.offerings import life_of, offering_document
+from lms_bridge.api.offerings import offering_document
 from lms_bridge.api.reviews import history_document, reports_document, review_document
 from lms_bridge.audit import COMMAND, Actor
 from lms_bridge.bridge import Bridge
@@ -32,6 +32,7 @@ from lms_bridge.sync.offering_actions import (
     comment_on,
     state_outline,
 )
+from lms_bridge.sync.offering_life import life_of
 
 _POINT = click.Choice([str(each) for each in ReviewPoint])
 _POINTS = "; ".join(f"{each}: {meaning}" for each, meaning in POINTS.items())

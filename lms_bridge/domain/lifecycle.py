@@ -89,17 +89,23 @@ _STANDING = frozenset({OfferingAction.REPORT, OfferingAction.OBJECT, OfferingAct
 
 
 def move_offering(
-    offering: Offering, action: OfferingAction, now: datetime, *, report_waits: bool = False
+    offering: Offering,
+    action: OfferingAction,
+    now: datetime,
+    *,
+    report_waits: bool = False,
+    breaks_rules: bool = False,
 ) -> Offering:
     """The offering after a person's action. ``report_waits`` says whether a report of it waits for
-    validation: a course without an end has no status that says so.
+    validation: a course without an end has no status that says so. A refusal names what is
+    possible; that depends on ``breaks_rules``, too.
 
     Raises:
         NotNow: the offering's status, or its dates, do not let the action be done.
     """
     after = _status_after(offering, action, report_waits)
+    allowed = possible_actions(offering, now, report_waits=report_waits, breaks_rules=breaks_rules)
     if after is None:
-        allowed = possible_actions(offering, now, report_waits=report_waits)
         raise NotNow(
             "offering-not-now",
             f"{offering.code} is {offering.status}: it cannot be taken through “{action}” now.",
@@ -111,14 +117,14 @@ def move_offering(
             "offering-is-over",
             "The offering's end has passed.",
             "Give it new dates first.",
-            allowed=(OfferingAction.CANCEL,),
+            allowed=allowed,
         )
     if action is OfferingAction.CONCLUDE and _is_to_come(offering, now):
         raise NotNow(
             "offering-not-begun",
             "The course has not begun yet.",
             "Cancel or postpone it.",
-            allowed=possible_actions(offering, now, report_waits=report_waits),
+            allowed=allowed,
         )
     return replace(offering, status=after)
 
@@ -139,14 +145,20 @@ def _status_after(
     return OFFERING_MOVES[action].get(offering.status)
 
 
+_NEEDS_RULES = frozenset({OfferingAction.SUBMIT, OfferingAction.PUBLISH})
+"""What the programme's rules may refuse."""
+
+
 def possible_actions(
-    offering: Offering, now: datetime, *, report_waits: bool = False
+    offering: Offering, now: datetime, *, report_waits: bool = False, breaks_rules: bool = False
 ) -> tuple[OfferingAction, ...]:
-    """Exactly what a person may do with the offering now, as far as its life is concerned."""
+    """Exactly what a person may do with the offering now. ``breaks_rules`` says whether it breaks
+    one of the programme's rules."""
     return tuple(
         action
         for action in OfferingAction
         if _status_after(offering, action, report_waits) is not None
+        and not (breaks_rules and action in _NEEDS_RULES)
         and not (action is OfferingAction.PUBLISH and _cannot_begin(offering, now))
         and not (action is OfferingAction.CONCLUDE and _is_to_come(offering, now))
     )
@@ -292,7 +304,8 @@ def move_enrolment(
         what = f"A learner without an enrolment in {code} cannot be taken through “{action}”."
         if status is not None:
             what = f"An enrolment in {code} that is {status} cannot be taken through “{action}”."
-        raise NotNow("enrolment-not-now", what, allowed=enrolment_actions(status))
+        allowed = possible_enrolment_actions(status, place)
+        raise NotNow("enrolment-not-now", what, allowed=allowed)
     if action in _REGISTRATION.values():
         _may_register(action, place)
     if action is EnrolmentAction.SELECT:

@@ -104,6 +104,11 @@ def check_offering(
     ]
 
 
+def breaks_rules(offering: Offering, now: datetime, standing: Standing) -> bool:
+    """Whether a rule refuses the offering as an outline. Those that have settings only warn."""
+    return any(not each.warning for each in check_offering(offering, Rules(), now, standing))
+
+
 def _what_is_missing(offering: Offering) -> Iterator[RuleFinding]:
     if offering.modality is None:
         yield RuleFinding("no-modality", "The modality is missing.", "modality")

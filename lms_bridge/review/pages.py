@@ -11,7 +11,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from lms_bridge.api.offerings import SCOPES, life_of, possible
+from lms_bridge.api.offerings import SCOPES
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.availability import availability
 from lms_bridge.domain.clock import utc_now
@@ -26,6 +26,7 @@ from lms_bridge.review.decisions import DECISIONS, ReviewDecision, carry_out, ve
 from lms_bridge.review.queries import KINDS, WaitingFilter
 from lms_bridge.store import accounts, centres, offerings, reviews, status_history
 from lms_bridge.sync.certificates import CertificateOutcome, certify
+from lms_bridge.sync.offering_life import life_of, possible
 from lms_bridge.web.access import (
     centre_for,
     centres_for,
@@ -165,7 +166,7 @@ def _page(
     with bridge.database.reading() as tx:
         facts = _facts(tx, record_id, centre)
     life = facts.pop("life")
-    found = list(possible(facts["record"], life, bridge.settings.rules))
+    found = possible(facts["record"], life, now)
     may = [each for each in found if each in DECISIONS and user.may(SCOPES[each], centre)]
     page = render_template(
         "review/outline.html",

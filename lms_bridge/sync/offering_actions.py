@@ -17,7 +17,6 @@ from lms_bridge.domain.lifecycle import (
     OfferingAction,
     by_clock,
     move_offering,
-    possible_actions,
 )
 from lms_bridge.domain.model import Kind, Offering, OfferingStatus
 from lms_bridge.domain.ports import Action
@@ -32,6 +31,7 @@ from lms_bridge.domain.reviews import (
 from lms_bridge.domain.rules import (
     RuleFinding,
     Rules,
+    breaks_rules,
     check_offering,
     check_report,
     empty_report,
@@ -50,6 +50,7 @@ from lms_bridge.store.status_history import KeptStatus
 from lms_bridge.store.tables import offering as table
 from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.desired_state import desire_enrolments, desire_offerings
+from lms_bridge.sync.offering_life import life_of, possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,20 @@ def change_offering(
     if act.action is OfferingAction.OBJECT and not act.reason:
         raise Refused("reason-missing", "An objection says why.", "Send it with a reason.")
     kept = status_history.kept_statuses(tx, [record_id]).get(record_id)
-    now = context.now()
-    current = replace(before, status=by_clock(before, kept.deadline if kept else None, now))
+    life, now = life_of(tx, record_id, context.centre.code), context.now()
+    current = replace(before, status=by_clock(before, life.deadline, now))
     if current != before:
         _advance(tx, context, [record_id])  # what time has brought has lines of its own
-    waits = ReportState.WAITING in reviews.report_states(tx, [record_id]).get(record_id, ())
-    after = move_offering(current, act.action, now, report_waits=waits)
+    broken = breaks_rules(current, now, life.standing)
+    after = move_offering(
+        current, act.action, now, report_waits=life.report_waits, breaks_rules=broken
+    )
     found = _findings(tx, context, record_id, after, act, rules)
     if not context.centre.active:
         found.append(sent_when_resumed(context.centre.code))
-    broken = [each for each in found if not each.warning]
-    if broken:
-        raise RulesBroken(broken)
+    refusing = [each for each in found if not each.warning]
+    if refusing:
+        raise RulesBroken(refusing)
     submitted = after.status is OfferingStatus.SUBMITTED
     deadline = now + timedelta(days=rules.objection_days) if submitted else None
     if after.status is not current.status or kept is not None:
@@ -182,7 +185,7 @@ def state_outline(tx: Connection, context: RunContext, code: str, stated: Outlin
             "offering-not-now",
             f"The outline of an offering that is {record.status} stays as it was submitted.",
             "An objection sends it back to you.",
-            allowed=possible_actions(record, context.now()),
+            allowed=possible(record, life_of(tx, record_id, record.centre), context.now()),
         )
     before = document(reviews.outline_of(tx, record_id))
     reviews.keep_outline(tx, record_id, stated, by, context.now())
@@ -211,7 +214,7 @@ def comment_on(
         raise NotNow(
             "offering-not-now",
             "Its outline was never submitted: there is nothing to comment on.",
-            allowed=possible_actions(record, now),
+            allowed=possible(record, life_of(tx, record_id, record.centre), now),
         )
     reviews.add_comment(tx, record_id, Comment(now, by, point, text))
     under_review = by_clock(record, kept.deadline if kept else None, now)

@@ -297,6 +297,33 @@ def test_a_led_course_without_an_end_is_concluded_by_its_centre(either: World) -
     assert "conclude" not in act(either, "ONE-later", "report", token).get_json()["allowed"]
 
 
+@pytest.mark.parametrize("status", OfferingStatus)
+def test_a_refusal_names_exactly_the_possible_actions(world: World, status: OfferingStatus) -> None:
+    """Also where the rules or the dates leave less than the status."""
+    sample = offering("ONE-any", status=status)
+    variants: tuple[dict[str, Any], ...] = (
+        {},
+        {"starts_at": NOW - 9 * DAY, "ends_at": NOW - 5 * DAY},
+        {"ends_at": sample.starts_at},
+        {"ends_at": None},
+        {"modality": None},
+        {"seats": 3},
+        {"modality": Modality.SELF_PACED, "starts_at": None, "ends_at": None},
+    )
+    for number, changes in enumerate(variants):
+        code = f"ONE-any-{number}"
+        world.add(replace(sample, code=code, **changes))
+        token = world.token()
+        possible = world.get(f"/offerings/{code}", token).get_json()["actions"]
+        for action in set(OfferingAction) - set(possible):
+            body = {"summary": "Sample"} if action is OfferingAction.REPORT else {}
+            refused = act(world, code, action, token, reason="Sample", **body)
+            problem = refused.get_json()
+            assert refused.status_code in (409, 422)
+            if problem["code"] != "rules-broken":
+                assert problem.get("allowed", []) == possible, (changes, action)
+
+
 def test_actions_list_what_this_caller_may_do(world: World) -> None:
     enrol(world, "ONE-open", "L1", EnrolmentStatus.ENROLLED)
     one = DataScope("ONE")

@@ -26,6 +26,7 @@ from lms_bridge.domain.lifecycle import (
     move_enrolment,
     move_offering,
     next_step,
+    possible_enrolment_actions,
 )
 from lms_bridge.domain.model import (
     EnrolmentStatus,
@@ -175,7 +176,8 @@ class EnrolmentLives(RuleBasedStateMachine):
             refusal = error
         if isinstance(refusal, NotNow) and refusal.code == "enrolment-not-now":
             assert before not in ENROLMENT_MOVES[action]
-            assert refusal.allowed == enrolment_actions(before)
+            place = EnrolmentPlace(self.offering, taken, self.now)
+            assert refusal.allowed == possible_enrolment_actions(before, place)
         elif refusal is not None and not isinstance(refusal, NotNow):
             assert refusal.code in {"wrong-registration", "offering-is-free"}
         if refusal is not None:
