@@ -261,6 +261,12 @@ class CatalogueIndex:
         found = [place for _, place in self._by_start(before) if self._ends[place] > start]
         return len(found), found[:most]
 
+    def first_start(self, whole: int, after: float) -> float | None:
+        """The first beginning of a set from a moment on."""
+        coming = self._by_start(whole & self._in_range(after, inf))
+        start = next((start for start, _ in coming), inf)
+        return None if start == inf else start
+
     def count(self, whole: int, name: str, value: str) -> int:
         """How many of a set have the value."""
         return (whole & self._chosen(name, value)).bit_count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Flask, current_app, render_template, request
@@ -132,7 +132,9 @@ def _month(
             continue
         course, zone = (each.code, reader_texts(each.fields, wanted)), zone_of(record.time_zone)
         spans.append(span_of(course, record.starts_at, record.ends_at, zone))
-    month = month_of(first, spans, most_a_day=MOST_A_DAY)
+    next_start = None if spans else index.first_start(whole, end)
+    later = datetime.fromtimestamp(next_start, UTC).date() if next_start is not None else None
+    month = month_of(first, spans, later=later, most_a_day=MOST_A_DAY)
     return {"month": month, "in_month": total, "most_in_month": MOST_IN_MONTH}
 
 

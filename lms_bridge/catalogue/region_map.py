@@ -65,8 +65,9 @@ def _lines(label: str, box: tuple[int, int, int, int] | None) -> list[str]:
     """The label in lines that fit into its box."""
     most = int(box[2] / _LETTER) if box else len(label)
     lines = [""]
-    for word in label.replace("-", "-\u200b").replace("\u200b", " ").split():
-        joined = f"{lines[-1]} {word}".strip()
+    for word in label.replace("-", "- ").split():
+        space = "" if not lines[-1] or lines[-1].endswith("-") else " "
+        joined = f"{lines[-1]}{space}{word}"
         if lines[-1] and len(joined) > most:
             lines.append(word)
         else:

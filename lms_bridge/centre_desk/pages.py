@@ -104,5 +104,8 @@ def month(code: str) -> str:
     with the_bridge().database.reading() as tx:
         until = midnight(month_after(first), zone)
         rows = queries.between(tx, code, midnight(first, zone), until)
+        next_start = None if rows else queries.first_start(tx, code, until)
+    later = next_start.astimezone(zone).date() if next_start is not None else None
     spans = [span_of(row, row.starts_at, row.ends_at, zone) for row in rows]
-    return render_template("centre_desk/calendar.html", centre=centre, month=month_of(first, spans))
+    shown = month_of(first, spans, later=later)
+    return render_template("centre_desk/calendar.html", centre=centre, month=shown)

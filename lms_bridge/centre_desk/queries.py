@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
 from lms_bridge.domain.lifecycle import ENROLMENT_MOVES, EnrolmentAction, OfferingAction
-from lms_bridge.domain.model import EnrolmentStatus, OfferingStatus
+from lms_bridge.domain.model import EnrolmentStatus, Modality, OfferingStatus
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.list_pages import LATEST, ListPage, ListPlace, list_page
 from lms_bridge.store.review_tables import status_change
@@ -152,7 +152,9 @@ def _fitting(centre: str, asked: ScheduleFilter, now: datetime) -> Select[Any]:
         query = query.where(offering.c.title.icontains(asked.text, autoescape=True))
     if asked.status:
         query = query.where(offering.c.status == OfferingStatus(asked.status))
-    ends = func.coalesce(offering.c.ends_at, offering.c.starts_at)
+    # As `domain.dates.is_endless`: without an end only what has dates ends on its first day.
+    dated = and_(offering.c.modality.is_not(None), offering.c.modality != Modality.SELF_PACED)
+    ends = func.coalesce(offering.c.ends_at, case((dated, offering.c.starts_at), else_=None))
     if asked.when == "now":
         query = query.where(or_(ends.is_(None), ends >= now))
     elif asked.when == "past":
@@ -170,6 +172,14 @@ def between(tx: Connection, centre: str, start: datetime, end: datetime) -> Sequ
     return tx.execute(
         query.order_by(offering.c.starts_at, offering.c.id).limit(MOST_IN_MONTH)
     ).all()
+
+
+def first_start(tx: Connection, centre: str, after: datetime) -> datetime | None:
+    """When the first course begins from a moment on."""
+    start = offering.c.starts_at
+    mine = (offering.c.centre == centre, offering.c.listed, start >= after)
+    found: datetime | None = tx.scalar(select(func.min(start)).where(*mine))
+    return found
 
 
 def revision_of(tx: Connection, record_id: int) -> int:

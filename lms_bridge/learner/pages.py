@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
@@ -98,12 +98,13 @@ def _policy() -> str:
 def launch(number: int) -> ResponseReturnValue:
     """Opens the course in its centre's LMS."""
     course, bridge, browser = own_course(number), the_bridge(), browser_secret()
+    back = g.lti_back = f"{bridge.settings.public_address}{url_for('my.show')}"
     login = start_launch(
         lti_of(bridge).context,
         the_learner().record.academy_id,
         course.offering.code,
         browser=browser,
-        return_address=f"{bridge.settings.public_address}{url_for('my.show')}",
+        return_address=back,
         anyway=ANYWAY in request.form,
     )
     return send_to_tool(login, browser)

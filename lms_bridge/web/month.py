@@ -38,7 +38,8 @@ class MonthDay:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month in the reader's language; ``before`` and ``after`` are values of ``?month=``."""
+    """A month in the reader's language; ``before`` and ``after`` are values of ``?month=``.
+    ``later`` is the next month with courses, as a value and as a title, for one that has none."""
 
     title: str
     days: Sequence[str]
@@ -46,6 +47,7 @@ class Month:
     before: str
     after: str
     any: bool
+    later: tuple[str, str] | None = None
 
 
 def month_param(today: date) -> date:
@@ -72,8 +74,11 @@ def span_of(course: Any, starts: datetime, ends: datetime | None, zone: ZoneInfo
     return Span(course, first, max(first, last_day(ends, zone)) if ends else first)
 
 
-def month_of(first: date, spans: Sequence[Span], *, most_a_day: int = 1_000) -> Month:
-    """The month that begins on this day. What begins on a day comes before what goes on."""
+def month_of(
+    first: date, spans: Sequence[Span], *, later: date | None = None, most_a_day: int = 1_000
+) -> Month:
+    """The month that begins on this day. What begins on a day comes before what goes on. ``later``:
+    the day of the first course after this month."""
     weeks = [
         [_day(day, spans, most_a_day) if day.month == first.month else None for day in week]
         for week in calendar.Calendar().monthdatescalendar(first.year, first.month)
@@ -81,13 +86,18 @@ def month_of(first: date, spans: Sequence[Span], *, most_a_day: int = 1_000) -> 
     after, locale = month_after(first), language()
     names = get_day_names("abbreviated", locale=locale)
     return Month(
-        format_date(first, "LLLL y", locale=locale),
+        _title(first, locale),
         [names[number] for number in range(7)],
         weeks,
         (first - timedelta(days=1)).strftime("%Y-%m") if first.year > _FIRST else "",
         after.strftime("%Y-%m") if after.year < _LAST else "",
         bool(spans),
+        (later.strftime("%Y-%m"), _title(later, locale)) if later is not None else None,
     )
+
+
+def _title(day: date, locale: str) -> str:
+    return format_date(day, "LLLL y", locale=locale)
 
 
 def _day(day: date, spans: Sequence[Span], most: int) -> MonthDay:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
+from sqlalchemy import update
 
+from lms_bridge.domain.clock import utc_now
+from lms_bridge.domain.model import Modality
 from lms_bridge.domain.roles import Role
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import offering
@@ -99,3 +103,31 @@ def test_the_pages_are_wholly_in_the_readers_language(
     assert f'<html lang="{language}"' in page
     allowed = {"bridge", "lms_bridge", "Sample", "Centre", "Nairobi", "Amina", "iCalendar"}
     assert english_words(page) - allowed == set()
+
+
+def test_a_course_that_stays_open_is_a_current_one_after_its_first_day(
+    browser: Browser, database: Database
+) -> None:
+    begun = utc_now() - timedelta(days=80)
+    with database.writing() as tx:
+        tx.execute(update(offering).where(offering.c.code == "ARB-1").values(starts_at=begun))
+    coordinator = browser("ARB")
+    shown = coordinator.get("/my-centre/ARB/schedule").text
+    assert "/offerings/ARB-1" in shown
+    assert "Any start, from" in shown
+    assert "/offerings/ARB-1" not in coordinator.get("/my-centre/ARB/schedule?when=past").text
+    with database.writing() as tx:  # a course with dates that names no end is over after its day
+        has_dates = {"modality": Modality.FACE_TO_FACE}
+        tx.execute(update(offering).where(offering.c.code == "ARB-1").values(has_dates))
+    assert "/offerings/ARB-1" in coordinator.get("/my-centre/ARB/schedule?when=past").text
+
+
+def test_an_empty_month_leads_to_the_next_one_with_courses(browser: Browser) -> None:
+    coordinator = browser("EUR")
+    empty = coordinator.get("/my-centre/EUR/calendar?month=2001-01").text
+    later = re.search(r'href="([^"]+)">The next month with courses: ([^<]+)<', empty)
+    assert later is not None
+    page = coordinator.get(unescape(later[1])).text
+    assert later[2] in page
+    assert codes_on(page)
+    assert "The next month" not in coordinator.get("/my-centre/EUR/calendar?month=2190-01").text

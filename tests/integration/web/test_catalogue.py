@@ -259,7 +259,12 @@ def test_the_calendar_shows_a_month_and_the_map_all_regions(client: FlaskClient)
     assert 'href="/catalogue?view=calendar&amp;month=2040-04&amp;language=ar"' in html
     for odd in ("0000-01", "9999-12", "x", "2040-13"):
         look(client, f"/catalogue?view=calendar&month={odd}")
+    empty = look(client, "/catalogue?view=calendar&month=2039-11&language=ar")
+    later = '<a href="/catalogue?view=calendar&amp;month=2040-03&amp;language=ar">'
+    assert f"{later}The next month with courses: March 2040</a>" in empty
+    assert "The next month" not in look(client, "/catalogue?view=calendar&month=2190-01")
     html = look(client, "/catalogue?view=map&availability=current")
+    assert ">Asia-Pacific</text>" in html
     assert html.count("<rect ") == len(REGIONS)
     assert 'href="/catalogue?availability=current&amp;region=africa" aria-label="Africa: 1"' in html
     assert ">Kenya</a>: Courses: 1, centres: 1" in html
