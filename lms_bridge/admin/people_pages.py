@@ -11,16 +11,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
-from lms_bridge.admin.matches import (
-    MOST_BYTES,
-    WHY,
-    EarlierMatch,
-    MatchDecision,
-    as_csv,
-    carry_out,
-    planned,
-    read_csv,
-)
+from lms_bridge.admin import matches
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, Refused
@@ -69,7 +60,7 @@ def show_all() -> str:
     return list_page()
 
 
-def list_page(late: tuple[str, EarlierMatch | None] | None = None) -> str:
+def list_page(late: tuple[str, matches.EarlierMatch | None] | None = None) -> str:
     """Those who wait, in the order in which they came. With ``all`` everybody with whom an account
     agrees is on one page, and is ticked. ``late`` is a person about whom somebody else decided
     before the reader, with what is known of it."""
@@ -109,11 +100,11 @@ def accept() -> ResponseReturnValue:
     bridge, by = the_bridge(), current_actor()
     with bridge.database.writing() as tx:
         decisions = _chosen(tx)
-        outcomes = carry_out(tx, decisions, by)
+        outcomes = matches.carry_out(tx, decisions, by)
     return _told(outcomes)
 
 
-def _chosen(tx: Connection) -> list[MatchDecision]:
+def _chosen(tx: Connection) -> list[matches.MatchDecision]:
     within = centres_for(tx, Scope.WRITE_OPERATIONS)
     centre = request.form.get("centre", "")[:40]
     wanted = _wanted(request.form.getlist("person"))
@@ -122,7 +113,8 @@ def _chosen(tx: Connection) -> list[MatchDecision]:
     there = {row.id for row in rows}
     gone = {number: account for number, account in wanted.items() if number not in there}
     found += [
-        MatchDecision("", "", each).refused("learner", "not-waiting") for each in gone.values()
+        matches.MatchDecision("", "", each).refused("learner", "not-waiting")
+        for each in gone.values()
     ]
     if not found:
         raise Refused("nobody-chosen", "Nobody was chosen.", "Tick the people, and press it again.")
@@ -135,9 +127,9 @@ def _wanted(values: Sequence[str]) -> dict[int, str]:
     return {number_in(number, digits=18): account for number, _, account in pairs}
 
 
-def _as_shown(row: Row[Any], shown: str) -> MatchDecision:
+def _as_shown(row: Row[Any], shown: str) -> matches.MatchDecision:
     account = str(row.suggestions[0][0])
-    decision = MatchDecision(row.centre, row.academy_id, account)
+    decision = matches.MatchDecision(row.centre, row.academy_id, account)
     if shown != account:
         return decision.refused("account", "changed-meanwhile")
     return decision
@@ -152,7 +144,7 @@ def download() -> ResponseReturnValue:
     with the_bridge().database.reading() as tx:
         within = centres_for(tx, Scope.READ_OPERATIONS)
         rows = holds.waiting_people(tx, request.args.get("centre", "")[:40], within=within)
-    response = Response(as_csv(rows), mimetype="text/csv")
+    response = Response(matches.as_csv(rows), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
     return response
 
@@ -166,7 +158,7 @@ def show_file() -> ResponseReturnValue:
 
 
 @pages.post("/people/file")
-@takes_files(MOST_BYTES)
+@takes_files(matches.MOST_BYTES)
 @needs(Scope.WRITE_OPERATIONS)
 def send_file() -> ResponseReturnValue:
     """Keeps a file that can be read."""
@@ -176,7 +168,7 @@ def send_file() -> ResponseReturnValue:
             raise Refused("file-missing", "No file was chosen.", "Choose one, and send it again.")
         octets, name = file.read(), file.filename.replace("\x00", "")[-200:]
         file.close()  # a large one is a file on the disk
-        read_csv(octets)
+        matches.read_csv(octets)
     except BridgeError as error:
         return _form(error)
     new = Upload(signed_in().session.number, _PEOPLE, name, FORMAT, False, octets)
@@ -203,7 +195,7 @@ def apply_file() -> ResponseReturnValue:
     with the_bridge().database.writing() as tx:
         if not uploads.take(tx, upload):
             return redirect(url_for("people.show_all", done="file-gone"), 303)
-        outcomes = carry_out(tx, _planned(tx, upload), by)
+        outcomes = matches.carry_out(tx, _planned(tx, upload), by)
     return _told(outcomes)
 
 
@@ -216,9 +208,9 @@ def _upload() -> Upload | None:
         return uploads.find(tx, signed_in().session.number, _PEOPLE, utc_now())
 
 
-def _planned(tx: Connection, upload: Upload) -> list[MatchDecision]:
+def _planned(tx: Connection, upload: Upload) -> list[matches.MatchDecision]:
     within = centres_for(tx, Scope.WRITE_OPERATIONS)
-    return planned(tx, read_csv(upload.octets), within)
+    return matches.planned(tx, matches.read_csv(upload.octets), within)
 
 
 def _form(problem: BridgeError | None = None) -> ResponseReturnValue:
@@ -232,13 +224,13 @@ def _compared(upload: Upload) -> str:
     return render_template("people_file.html", upload=upload, problem=None, **_parts(found))
 
 
-def _told(outcomes: Sequence[MatchDecision]) -> str:
+def _told(outcomes: Sequence[matches.MatchDecision]) -> str:
     decided = sum(1 for each in outcomes if not each.refusal)
     _log.info("people decided", decided=decided, by=signed_in().session.name)
     return render_template("people_done.html", **_parts(outcomes))
 
 
-def _parts(decisions: Sequence[MatchDecision]) -> dict[str, Any]:
+def _parts(decisions: Sequence[matches.MatchDecision]) -> dict[str, Any]:
     """Refused rows first."""
     refused = [each for each in decisions if each.refusal]
     good = [each for each in decisions if not each.refusal]
@@ -248,5 +240,5 @@ def _parts(decisions: Sequence[MatchDecision]) -> dict[str, Any]:
         "refused": len(refused),
         "matched": sum(1 for each in good if each.account),
         "created": sum(1 for each in good if not each.account),
-        "why": WHY,
+        "why": matches.WHY,
     }

@@ -20,33 +20,13 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.network import Cycle
-from lms_bridge.network import areas, roll_overs
+from lms_bridge.network import areas, roll_overs, schemas
 from lms_bridge.network import cycles as cycle_service
 from lms_bridge.network import memberships as membership_service
 from lms_bridge.network.decision import NetworkDecision, decide, find_cycle
 from lms_bridge.network.memberships import Decided, NewMembership
 from lms_bridge.network.profiles import change_profile
 from lms_bridge.network.regions import move_centre
-from lms_bridge.network.schemas import (
-    AreaSchema,
-    AreasSchema,
-    CycleChangeSchema,
-    CycleResponse,
-    DecidedResponse,
-    EndSchema,
-    MembershipsParams,
-    MergeSchema,
-    MoveSchema,
-    NewCycleSchema,
-    NewMembershipSchema,
-    ProfileSchema,
-    RenameSchema,
-    RenewSchema,
-    RollOverParams,
-    RollOverResponse,
-    RollOverSchema,
-    cycle_document,
-)
 from lms_bridge.reference import reference
 from lms_bridge.schemas.params import NothingSchema, PageParams
 from lms_bridge.schemas.responses import CentreResponse, MembershipResponse, page_of
@@ -101,7 +81,7 @@ def _regions() -> list[str] | None:
 # Cycles and areas
 
 
-@route("/cycles", scope=None, response=page_of(CycleResponse), query=PageParams, tag=_TAG)
+@route("/cycles", scope=None, response=page_of(schemas.CycleResponse), query=PageParams, tag=_TAG)
 def list_cycles(params: dict[str, Any]) -> Response:
     """The cycles of the programme, the earliest first."""
     begin, most = pagination.cursor_id(params["cursor"]), params["limit"]
@@ -109,11 +89,11 @@ def list_cycles(params: dict[str, Any]) -> Response:
         found = list(cycles.all_cycles(tx).values())
     last = begin + most if len(found) > begin + most else None
     today = utc_now().date()
-    documents = [cycle_document(each, today) for each in found[begin : begin + most]]
+    documents = [schemas.cycle_document(each, today) for each in found[begin : begin + most]]
     return json_response(pagination.page(documents, last))
 
 
-@route(f"/cycles/{_CYCLE}", scope=None, response=CycleResponse, tag=_TAG)
+@route(f"/cycles/{_CYCLE}", scope=None, response=schemas.CycleResponse, tag=_TAG)
 def show_cycle(name: str) -> Response:
     """One cycle, with its priority areas."""
     with the_bridge().database.reading() as tx:
@@ -121,15 +101,15 @@ def show_cycle(name: str) -> Response:
 
 
 def _cycle(_: Connection, found: Cycle) -> dict[str, Any]:
-    return cycle_document(found, utc_now().date())
+    return schemas.cycle_document(found, utc_now().date())
 
 
 @route(
     "/cycles",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=NewCycleSchema(),
-    response=CycleResponse,
+    body=schemas.NewCycleSchema(),
+    response=schemas.CycleResponse,
     status=201,
     example={"name": "2027-2030", "starts_on": "2027-01-01", "areas_of": "2023-"},
     headers=_KEY,
@@ -157,8 +137,8 @@ def open_cycle(given: dict[str, Any]) -> Response:
     f"/cycles/{_CYCLE}",
     method="PATCH",
     scope=Scope.WRITE_NETWORK,
-    body=CycleChangeSchema(),
-    response=CycleResponse,
+    body=schemas.CycleChangeSchema(),
+    response=schemas.CycleResponse,
     example={"ends_on": "2026-12-31"},
     headers=_KEY,
     tag=_TAG,
@@ -175,8 +155,8 @@ def change_cycle(given: dict[str, Any], name: str) -> Response:
     f"/cycles/{_CYCLE}/areas",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=AreaSchema(),
-    response=CycleResponse,
+    body=schemas.AreaSchema(),
+    response=schemas.CycleResponse,
     status=201,
     example={"name": "Quantum networks"},
     headers=_KEY,
@@ -192,8 +172,8 @@ def add_area(given: dict[str, Any], name: str) -> Response:
     f"/cycles/{_CYCLE}/areas/rename",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=RenameSchema(),
-    response=CycleResponse,
+    body=schemas.RenameSchema(),
+    response=schemas.CycleResponse,
     example={"area": "Cybersecurity", "name": "Digital trust"},
     headers=_KEY,
     tag=_TAG,
@@ -208,8 +188,8 @@ def rename_area(given: dict[str, Any], name: str) -> Response:
     f"/cycles/{_CYCLE}/areas/merge",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=MergeSchema(),
-    response=CycleResponse,
+    body=schemas.MergeSchema(),
+    response=schemas.CycleResponse,
     example={"areas": ["Digital services"], "into": "Digital inclusion"},
     headers=_KEY,
     tag=_TAG,
@@ -229,7 +209,7 @@ def merge_areas(given: dict[str, Any], name: str) -> Response:
     "/memberships",
     scope=None,
     response=page_of(MembershipResponse),
-    query=MembershipsParams,
+    query=schemas.MembershipsParams,
     tag=_TAG,
 )
 def list_memberships(params: dict[str, Any]) -> Response:
@@ -254,8 +234,8 @@ def list_memberships(params: dict[str, Any]) -> Response:
     "/memberships",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=NewMembershipSchema(),
-    response=DecidedResponse,
+    body=schemas.NewMembershipSchema(),
+    response=schemas.DecidedResponse,
     status=201,
     example={"centre": "ALPHA", "cycle": "2023-", "priority_areas": ["Cybersecurity"]},
     headers=_KEY,
@@ -273,8 +253,8 @@ def add_membership(given: dict[str, Any]) -> Response:
     f"/memberships/{NUMBER}/areas",
     method="PUT",
     scope=Scope.WRITE_NETWORK,
-    body=AreasSchema(),
-    response=DecidedResponse,
+    body=schemas.AreasSchema(),
+    response=schemas.DecidedResponse,
     example={"priority_areas": ["Cybersecurity"]},
     headers=_KEY,
     tag=_TAG,
@@ -290,8 +270,8 @@ def change_areas(given: dict[str, Any], number: int) -> Response:
     f"/memberships/{NUMBER}/end",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=EndSchema(),
-    response=DecidedResponse,
+    body=schemas.EndSchema(),
+    response=schemas.DecidedResponse,
     example={"last_day": "2026-12-31", "reason": "The centre left the programme"},
     headers=_KEY,
     tag=_TAG,
@@ -309,8 +289,8 @@ def end_membership(given: dict[str, Any], number: int) -> Response:
     f"/memberships/{NUMBER}/renew",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=RenewSchema(),
-    response=DecidedResponse,
+    body=schemas.RenewSchema(),
+    response=schemas.DecidedResponse,
     example={"ends_on": "2027-06-30"},
     headers=_KEY,
     tag=_TAG,
@@ -327,7 +307,7 @@ def renew_membership(given: dict[str, Any], number: int) -> Response:
     f"/memberships/{NUMBER}",
     method="DELETE",
     scope=Scope.WRITE_NETWORK,
-    response=DecidedResponse,
+    response=schemas.DecidedResponse,
     headers=_KEY,
     tag=_TAG,
 )
@@ -362,7 +342,7 @@ def _membership(tx: Connection, decided: Decided) -> dict[str, Any]:
     "/centres/<code>/profile",
     method="PATCH",
     scope=Scope.WRITE_OFFERINGS,
-    body=ProfileSchema(),
+    body=schemas.ProfileSchema(),
     response=CentreResponse,
     example={"names": {"fr": "Centre Alpha"}, "city": "Nairobi"},
     headers=_KEY,
@@ -382,7 +362,7 @@ def change_centre_profile(given: dict[str, Any], code: str) -> Response:
     "/centres/<code>/move",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=MoveSchema(),
+    body=schemas.MoveSchema(),
     response=CentreResponse,
     example={"region": "europe", "moved_on": "2027-01-01"},
     headers=_KEY,
@@ -406,8 +386,8 @@ def move_centre_to_region(given: dict[str, Any], code: str) -> Response:
 @route(
     "/roll-overs",
     scope=Scope.WRITE_NETWORK,
-    response=page_of(RollOverResponse),
-    query=RollOverParams,
+    response=page_of(schemas.RollOverResponse),
+    query=schemas.RollOverParams,
     tag=_TAG,
 )
 def list_roll_overs(params: dict[str, Any]) -> Response:
@@ -421,7 +401,9 @@ def list_roll_overs(params: dict[str, Any]) -> Response:
     )
 
 
-@route(f"/roll-overs/{NUMBER}", scope=Scope.WRITE_NETWORK, response=RollOverResponse, tag=_TAG)
+@route(
+    f"/roll-overs/{NUMBER}", scope=Scope.WRITE_NETWORK, response=schemas.RollOverResponse, tag=_TAG
+)
 def show_roll_over(number: int) -> Response:
     """One plan, centre by centre."""
     with the_bridge().database.reading() as tx:
@@ -436,8 +418,8 @@ def _plan(tx: Connection, number: int) -> dict[str, Any]:
     "/roll-overs",
     method="POST",
     scope=Scope.WRITE_NETWORK,
-    body=RollOverSchema(),
-    response=RollOverResponse,
+    body=schemas.RollOverSchema(),
+    response=schemas.RollOverResponse,
     status=201,
     example={"region": "africa", "old": "2023-", "new": "2027-2030", "leave": ["ALPHA"]},
     headers=_KEY,
@@ -462,7 +444,7 @@ def _add_decision(name: str, meaning: str, make: Callable[..., NetworkDecision[A
         summary=meaning,
         scope=Scope.WRITE_NETWORK,
         body=NothingSchema(),
-        response=RollOverResponse,
+        response=schemas.RollOverResponse,
         example={},
         headers=_KEY,
         tag=_TAG,

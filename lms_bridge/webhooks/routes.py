@@ -27,20 +27,7 @@ from lms_bridge.signing import TOLERANCE_SECONDS
 from lms_bridge.store import offerings, run_requests
 from lms_bridge.store.api_tables import webhook_delivery
 from lms_bridge.web.access import the_bridge
-from lms_bridge.webhooks import service, storage
-from lms_bridge.webhooks.schemas import (
-    OFFERING_CHANGED,
-    REGISTRATION_CHANGED,
-    DeliveryResponse,
-    EventSchema,
-    NewWebhookResponse,
-    SecretSchema,
-    TakenResponse,
-    WebhookResponse,
-    WebhookSchema,
-    delivery_document,
-    webhook_document,
-)
+from lms_bridge.webhooks import schemas, service, storage
 
 _TAG = "webhooks"
 MOST = 50
@@ -50,7 +37,7 @@ MOST = 50
 @route(
     "/webhooks",
     scope=Scope.WEBHOOKS,
-    response=page_of(WebhookResponse),
+    response=page_of(schemas.WebhookResponse),
     query=PageParams,
     tag=_TAG,
 )
@@ -62,15 +49,15 @@ def list_webhooks(params: dict[str, Any]) -> Response:
         found = storage.webhook_page(tx, token.reach, begin, most + 1)
     last = found[most - 1].id if len(found) > most else None
     shown = [each for each in found[:most] if scopes_for(each.events) <= token.scopes]
-    return json_response(pagination.page([webhook_document(each) for each in shown], last))
+    return json_response(pagination.page([schemas.webhook_document(each) for each in shown], last))
 
 
 @route(
     "/webhooks",
     method="POST",
     scope=Scope.WEBHOOKS,
-    body=WebhookSchema(),
-    response=NewWebhookResponse,
+    body=schemas.WebhookSchema(),
+    response=schemas.NewWebhookResponse,
     status=201,
     example={"address": "https://lms.example.org/bridge", "events": ["enrolment.changed"]},
     tag=_TAG,
@@ -99,7 +86,7 @@ def add_webhook(given: dict[str, Any]) -> Response:
 
 def _with_secret(webhook: Webhook, secret: str, status: int = 200) -> Response:
     """The only response that shows a secret. No cache may keep it."""
-    response = json_response({**webhook_document(webhook), "secret": secret})
+    response = json_response({**schemas.webhook_document(webhook), "secret": secret})
     response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -131,12 +118,12 @@ def _reach(token: Token, given: dict[str, Any]) -> DataScope:
     return requested
 
 
-@route(f"/webhooks/{NUMBER}", scope=Scope.WEBHOOKS, response=WebhookResponse, tag=_TAG)
+@route(f"/webhooks/{NUMBER}", scope=Scope.WEBHOOKS, response=schemas.WebhookResponse, tag=_TAG)
 def show_webhook(number: int) -> Response:
     """One webhook, without its secret."""
     with the_bridge().database.reading() as tx:
         found = service.find_webhook(tx, number, caller().require_token())
-    return json_response(webhook_document(found))
+    return json_response(schemas.webhook_document(found))
 
 
 @route(
@@ -153,8 +140,8 @@ def remove_webhook(number: int) -> Response:
     f"/webhooks/{NUMBER}/secret",
     method="POST",
     scope=Scope.WEBHOOKS,
-    body=SecretSchema(),
-    response=NewWebhookResponse,
+    body=schemas.SecretSchema(),
+    response=schemas.NewWebhookResponse,
     example={"hours": 24},
     tag=_TAG,
 )
@@ -216,7 +203,7 @@ def _done(message: str) -> Response:
 @route(
     f"/webhooks/{NUMBER}/deliveries",
     scope=Scope.WEBHOOKS,
-    response=page_of(DeliveryResponse),
+    response=page_of(schemas.DeliveryResponse),
     query=PageParams,
     tag=_TAG,
 )
@@ -229,7 +216,7 @@ def list_deliveries(params: dict[str, Any], number: int) -> Response:
         rows = storage.delivery_log(tx, before, most + 1, mine)
         attempts = storage.attempts_of(tx, [row.id for row in rows[:most]])
     last = rows[most - 1].id if len(rows) > most else None
-    shown = [delivery_document(row, attempts.get(row.id, [])) for row in rows[:most]]
+    shown = [schemas.delivery_document(row, attempts.get(row.id, [])) for row in rows[:most]]
     return json_response(pagination.page(shown, last))
 
 
@@ -252,8 +239,8 @@ def resend_delivery(_: dict[str, Any], number: int) -> Response:
 # Posted events: the Academy reports a change, and a run of the centre starts at once.
 
 _FLOWS: Mapping[str, tuple[Flow, ...]] = {
-    REGISTRATION_CHANGED: (Flow.ENROLMENTS,),
-    OFFERING_CHANGED: (Flow.OFFERINGS,),
+    schemas.REGISTRATION_CHANGED: (Flow.ENROLMENTS,),
+    schemas.OFFERING_CHANGED: (Flow.OFFERINGS,),
 }
 _MESSAGE = "posted event"
 
@@ -263,10 +250,10 @@ _MESSAGE = "posted event"
     method="POST",
     scope=Scope.SEND_EVENTS,
     signed=True,
-    body=EventSchema(),
-    response=TakenResponse,
+    body=schemas.EventSchema(),
+    response=schemas.TakenResponse,
     status=202,
-    example={"type": REGISTRATION_CHANGED, "data": {"offering": "ALPHA-1"}},
+    example={"type": schemas.REGISTRATION_CHANGED, "data": {"offering": "ALPHA-1"}},
     tag="events",
 )
 def post_event(given: dict[str, Any]) -> Response:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lms_bridge.devtools.faults import SPOILS_ANSWER, SimulatedFault
+from lms_bridge.devtools.moodle import messages
 from lms_bridge.devtools.moodle.facts import (
     MoodleError,
     access_refused,
@@ -16,18 +17,6 @@ from lms_bridge.devtools.moodle.facts import (
 )
 from lms_bridge.devtools.moodle.functions import FUNCTIONS
 from lms_bridge.devtools.moodle.functions.call import Call
-from lms_bridge.devtools.moodle.messages import (
-    XML_TYPE,
-    Pairs,
-    answer_as_xml,
-    as_json,
-    as_php_json,
-    error_as_xml,
-    maintenance_page,
-    nest,
-    reply_instead,
-    spoiled_reply,
-)
 from lms_bridge.devtools.moodle.parameters import SIGNATURES, Params
 from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.devtools.wire import HTML_TYPE, JSON_TYPE, WireReply
@@ -109,10 +98,10 @@ def _batch(call: Call, params: Params) -> FunctionAnswer:
             done = _one_of_batch(call, request)
         except MoodleError as error:
             told = _explained(call, call.site.told(error))
-            responses.append({"error": True, "exception": as_php_json(told)})
+            responses.append({"error": True, "exception": messages.as_php_json(told)})
             break
         rows += done.rows
-        responses.append({"error": False, "data": as_php_json(done.answer)})
+        responses.append({"error": False, "data": messages.as_php_json(done.answer)})
     return FunctionAnswer({"responses": responses}, rows)
 
 
@@ -149,9 +138,9 @@ class RestRequest:
     fields: dict[str, Any]
 
 
-def read_request(pairs: Pairs) -> RestRequest:
+def read_request(pairs: messages.Pairs) -> RestRequest:
     """Tell the protocol's parameters from the function's."""
-    fields = nest(pairs)
+    fields = messages.nest(pairs)
     protocol = {name: fields.pop(name, "") for name in PROTOCOL}
     for name in [name for name in fields if name.startswith(PROTOCOL_PREFIX)]:
         del fields[name]
@@ -166,7 +155,7 @@ def read_request(pairs: Pairs) -> RestRequest:
     )
 
 
-def answer(site: MoodleState, pairs: Pairs) -> WireReply:
+def answer(site: MoodleState, pairs: messages.Pairs) -> WireReply:
     """The reply to one request. Counts it, and takes as long as the site's pace says."""
     # PHP drops variables beyond max_input_vars without a word to the caller.
     kept = pairs if site.max_input_vars is None else pairs[: site.max_input_vars]
@@ -179,11 +168,11 @@ def answer(site: MoodleState, pairs: Pairs) -> WireReply:
     if fault is None:
         return _worked(site, question)
     if fault.kind in SPOILS_ANSWER:
-        return spoiled_reply(fault, _worked(site, question))
+        return messages.spoiled_reply(fault, _worked(site, question))
     return _replaced(site, question, fault)
 
 
-def _record(site: MoodleState, function: str, pairs: Pairs) -> None:
+def _record(site: MoodleState, function: str, pairs: messages.Pairs) -> None:
     with site.lock:
         site.calls[function] += 1
         if site.log is not None:
@@ -196,14 +185,14 @@ def _closed(site: MoodleState) -> WireReply | None:
     if not (site.web_services and site.rest_protocol):
         return WireReply(403, b"", HTML_TYPE)
     if site.maintenance:
-        return WireReply(503, maintenance_page(site.name), HTML_TYPE)
+        return WireReply(503, messages.maintenance_page(site.name), HTML_TYPE)
     return None
 
 
 def _replaced(site: MoodleState, question: RestRequest, fault: SimulatedFault) -> WireReply:
     if fault.after_work:
         _worked(site, question)
-    return reply_instead(fault, site.name, site.wwwroot)
+    return messages.reply_instead(fault, site.name, site.wwwroot)
 
 
 def _worked(site: MoodleState, question: RestRequest) -> WireReply:
@@ -221,9 +210,11 @@ def _reply(site: MoodleState, question: RestRequest) -> WireReply:
         call = sign_in(site, question.token, question.raw, language)
         done = perform(call, question.function, question.fields)
         rows = done.rows
-        body = as_json(done.answer) if question.json else answer_as_xml(done.answer)
+        body = (
+            messages.as_json(done.answer) if question.json else messages.answer_as_xml(done.answer)
+        )
     except MoodleError as error:
         told = site.told(error)
-        body = as_json(told.body()) if question.json else error_as_xml(told)
+        body = messages.as_json(told.body()) if question.json else messages.error_as_xml(told)
     site.pace.hold(question.function, rows)
-    return WireReply(200, body, JSON_TYPE if question.json else XML_TYPE)
+    return WireReply(200, body, JSON_TYPE if question.json else messages.XML_TYPE)
