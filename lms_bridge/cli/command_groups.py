@@ -294,11 +294,11 @@ offering = LazyGroup(
         ),
         "submit": ("lms_bridge.cli.offering:submit", "Submits an outline for review."),
         "teach": (
-            "lms_bridge.cli.teachers:teach",
+            "lms_bridge.cli.offering:teach",
             "Gives the person with that Academy id the teacher's role in the offering's course.",
         ),
         "teachers": (
-            "lms_bridge.cli.teachers:teachers",
+            "lms_bridge.cli.offering:teachers",
             "Lists who teaches an offering, and whether they have the role in its course.",
         ),
     },

@@ -1,4 +1,4 @@
-"""`lms-bridge offering`: the life of an offering, act by act."""
+"""`lms-bridge offering`: the life of an offering, act by act, and who teaches it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from lms_bridge.api.offerings import offering_document
 from lms_bridge.api.reviews import history_document, reports_document, review_document
 from lms_bridge.audit import COMMAND, Actor
 from lms_bridge.bridge import Bridge
-from lms_bridge.console.output import clean, print_json, print_line
+from lms_bridge.console.output import clean, print_json, print_line, table
 from lms_bridge.console.session import json_option, user_name, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.lifecycle import OfferingAction
-from lms_bridge.domain.model import Flow, Offering, OfferingStatus
+from lms_bridge.domain.model import Flow, Offering, OfferingStatus, centre_system
 from lms_bridge.domain.plurals import counted
 from lms_bridge.domain.reviews import POINTS, Outline, ReportFields, ReviewPoint
 from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.store import offerings
+from lms_bridge.store.teachers import TeacherState
+from lms_bridge.store.teachers import teachers as stored_teachers
 from lms_bridge.sync.certificates import CertificateOutcome
 from lms_bridge.sync.certificates import certify as certify_all
 from lms_bridge.sync.completions import complete
@@ -33,6 +35,7 @@ from lms_bridge.sync.offering_actions import (
     state_outline,
 )
 from lms_bridge.sync.offering_life import life_of
+from lms_bridge.sync.teachers import appoint
 
 _POINT = click.Choice([str(each) for each in ReviewPoint])
 _POINTS = "; ".join(f"{each}: {meaning}" for each, meaning in POINTS.items())
@@ -259,3 +262,61 @@ def certify(bridge: Bridge, code: str, learners: tuple[str, ...], by: str, in_js
         print_line(f"{clean(row.learner)}: {outcome} {row.message}".rstrip())
     released = sum(row.outcome is CertificateOutcome.CERTIFIED for row in rows)
     print_line(f"{counted(released, 'certificate')} released.")
+
+
+# ---- who teaches it, in the centre's LMS ---------------------------------------------------------
+
+
+_TEACHER_WORDS = {
+    TeacherState.NEW: "waits for the next run",
+    TeacherState.SENDING: "waits for the next run",
+    TeacherState.GIVEN: "has the role in course {course}",
+    TeacherState.THERE: "was in course {course} before, and is left alone",
+}
+
+
+@click.command()
+@click.argument("code")
+@click.argument("academy_id")
+@click.option("--end", is_flag=True, help="They teach it no more: the role is taken back.")
+@with_bridge
+def teach(bridge: Bridge, code: str, academy_id: str, end: bool) -> None:
+    """Gives the person with that Academy id the teacher's role in the offering's course.
+
+    The centre's option teacher_role says which role that is.
+    """
+    record_id, record = _found(bridge, code)
+
+    def act(tx: Connection, context: RunContext) -> None:
+        appoint(tx, context, record_id, academy_id, ends=end)
+
+    actor = Actor(user_name(), COMMAND, utc_now())
+    bridge.act(bridge.centre(record.centre), Flow.ENROLMENTS, actor, act)
+    print_line(
+        f"{academy_id} teaches {code} no more." if end else f"{academy_id} teaches {code} from now."
+    )
+    print_line(f"Do it now: lms-bridge sync --centre {record.centre} --flow enrolments")
+
+
+@click.command()
+@click.argument("code")
+@with_bridge
+def teachers(bridge: Bridge, code: str) -> None:
+    """Lists who teaches an offering, and whether they have the role in its course."""
+    _, record = _found(bridge, code)
+    with bridge.database.reading() as tx:
+        everybody = stored_teachers(tx, record.centre, centre_system(record.centre))
+    rows = [
+        (
+            each.academy_id,
+            "leaves with the next run"
+            if each.leaves
+            else _TEACHER_WORDS[each.state].format(course=clean(each.course)),
+        )
+        for each in everybody
+        if each.code == code
+    ]
+    if rows:
+        table(("teacher", "state"), rows)
+    else:
+        print_line(f"Nobody is named as a teacher of {code}.")
