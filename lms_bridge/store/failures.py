@@ -53,6 +53,7 @@ UNREACHABLE = StorageFailure(
 )
 _SQLITE = {
     sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: DISK_FULL,  # no room for the index of the write-ahead log
     sqlite3.SQLITE_READONLY: READ_ONLY,
     sqlite3.SQLITE_IOERR: DISK_BROKEN,
     sqlite3.SQLITE_CORRUPT: DISK_BROKEN,
@@ -105,6 +106,7 @@ def _of_driver(error: BaseException | None) -> StorageFailure:
         return READ_ONLY if error.errno in _MAY_NOT else _SYSTEM.get(error.errno or 0, DISK_BROKEN)
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
-        return _SQLITE.get(code & 0xFF, DATABASE_FAILED)  # the other bits are the place
+        # The other bits are the place, which seldom says more.
+        return _SQLITE.get(code) or _SQLITE.get(code & 0xFF, DATABASE_FAILED)
     state = getattr(error, "sqlstate", None)
     return _POSTGRESQL.get(state, DATABASE_FAILED) if state else UNREACHABLE

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from lms_bridge.domain.errors import SettingsInvalid
 from lms_bridge.store.database import Database
+from lms_bridge.store.failures import DISK_BROKEN, DISK_FULL, READ_ONLY, storage_failure
 
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 
@@ -95,9 +96,17 @@ def _size(database: Database) -> int | None:
 def _reachable(database: Database) -> str | None:
     try:
         return current(database)
-    except OperationalError:
-        reason = _forbidden(database) or "is it running, and is the path right?"
+    except OperationalError as error:
+        reason = _forbidden(database) or _failed(error) or "is it running, and is the path right?"
         raise SettingsInvalid([f"store.address: the database cannot be opened; {reason}"]) from None
+
+
+def _failed(error: OperationalError) -> str:
+    """What a disk refused, as part of a sentence."""
+    found = storage_failure(error)
+    if found not in {DISK_FULL, DISK_BROKEN, READ_ONLY}:
+        return ""
+    return found.message[:1].lower() + found.message[1:-1]
 
 
 def _forbidden(database: Database) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from typing import Any
@@ -80,6 +81,9 @@ def _write_sqlite(cursor: Any) -> StorageFailure | None:
     cursor.execute("PRAGMA busy_timeout = 0")
     try:
         cursor.execute(f"PRAGMA user_version = {int(time.time()) & 0x7FFFFFFF}")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise  # a writer that has the file may fail yet, where the disk is full
     finally:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
     cursor.execute("PRAGMA database_list")

@@ -108,6 +108,21 @@ def test_an_empty_database_file_stays_empty(cli: Cli, tmp_path: Path) -> None:
     assert [file.stat().st_size, *tmp_path.glob("bridge.sqlite3-*")] == [0]
 
 
+def test_a_disk_without_room_to_open_the_database_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite makes files beside its own as it opens it."""
+
+    def fail(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise error
+
+    monkeypatch.setattr("sqlite3.dbapi2.connect", fail)
+    said = cli("status", code=2).stderr
+    assert "the database cannot be opened; the disk of the bridge is full" in said
+
+
 def test_tables_of_a_newer_version_are_left_alone(cli: Cli) -> None:
     _execute(cli, "UPDATE alembic_version SET version_num = '9999'")
     assert "another version" in cli("centre", "list", code=2).stderr

@@ -193,6 +193,15 @@ def test_a_disk_that_is_nearly_full_is_down_before_it_is_full(
     assert _health(world) == (503, "down", "disk-full")
 
 
+def test_a_disk_that_is_nearly_full_is_down_while_another_one_writes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_check, "LEAST_FREE", 1 << 60)
+    with world.bridge.database.writing() as tx:
+        tx.execute(text("UPDATE centre SET name = name"))
+        assert _health(world) == (503, "down", "disk-full")
+
+
 def test_health_waits_for_no_writer(world: World) -> None:
     """Another writer has the database for as long as the test asks."""
     written, ended = threading.Event(), threading.Event()
