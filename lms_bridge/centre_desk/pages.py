@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.centre_desk import queries
@@ -11,7 +11,12 @@ from lms_bridge.centre_desk.queries import ScheduleFilter
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.dates import zone_of
-from lms_bridge.domain.model import OfferingStatus
+from lms_bridge.domain.model import Centre, OfferingStatus
+from lms_bridge.intake.csv import template
+from lms_bridge.intake.formats import CALENDAR, CSV
+from lms_bridge.intake.schedule import schedule_calendar, schedule_rows
+from lms_bridge.schemas.csv.tables import OFFERINGS
+from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store.list_pages import ListPlace
 from lms_bridge.web.access import centre_for, centres_for, needs, signed_in, the_bridge
@@ -67,8 +72,12 @@ def show(code: str) -> str:
 
 @pages.get("/<code>/schedule")
 @needs(Scope.READ_OFFERINGS)
-def schedule(code: str) -> str:
+def schedule(code: str) -> ResponseReturnValue:
+    """The schedule; with ``?format=`` as a file that can be changed and sent back."""
     centre, asked, now = centre_for(Scope.READ_OFFERINGS, code), _filter(), utc_now()
+    form = request.args.get("format")
+    if form in FILES:
+        return _file(centre, form)
     with the_bridge().database.reading() as tx:
         total = queries.count_schedule(tx, code, asked, now)
         page = queries.schedule(tx, code, asked, now, place_param(), most=SIZE)
@@ -82,6 +91,24 @@ def schedule(code: str) -> str:
         statuses=OFFERING_STATUSES,
         done=request.args.get("done", ""),
     )
+
+
+FILES = {"csv": CSV, "ics": CALENDAR, "example": CSV}
+"""What ``?format=`` may be: the schedule as a table or a calendar, or a table with an example."""
+
+
+def _file(centre: Centre, form: str) -> Response:
+    with the_bridge().database.reading() as tx:
+        if form == "example":
+            parts = template(centre)
+        elif form == "ics":
+            parts = schedule_calendar(schedule_rows(tx, centre.code))
+        else:
+            parts = pieces(OFFERINGS, schedule_rows(tx, centre.code), without=("centre",))
+        response = Response(b"".join(parts), mimetype=FILES[form])
+    name = f"{centre.code}-{form}.csv" if form == "example" else f"{centre.code}-schedule.{form}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def _filter() -> ScheduleFilter:

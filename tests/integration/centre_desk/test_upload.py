@@ -55,6 +55,35 @@ def titles(database: Database) -> set[str]:
         }
 
 
+@pytest.mark.parametrize(("form", "name"), [("csv", "plan.csv"), ("ics", "plan.ics")])
+def test_the_schedule_comes_as_a_file_that_can_be_sent_back(
+    browser: Browser, database: Database, form: str, name: str
+) -> None:
+    coordinator = browser()
+    apply_file(coordinator, HEAD + GOOD)
+    page = coordinator.get(UPLOAD).text
+    assert f"/my-centre/AFR/schedule?format={form}" in page
+    file = coordinator.get(f"/my-centre/AFR/schedule?format={form}")
+    assert "attachment" in file.headers["Content-Disposition"]
+    assert b"Sample course" in file.data
+    changed = file.data.replace(b"Sample course", b"Another course")
+    assert send_file(coordinator, changed, name).status_code == 303
+    apply(coordinator, coordinator.get(UPLOAD))
+    assert titles(database) == {"Another course"}
+
+
+def test_the_example_is_a_table_that_changes_nothing(browser: Browser) -> None:
+    coordinator = browser()
+    example = coordinator.get("/my-centre/AFR/schedule?format=example")
+    assert "SAMPLE" in example.text
+    assert browser("EUR").get("/my-centre/AFR/schedule?format=csv").status_code == 404
+
+
+def apply_file(browser: FlaskClient, text: str) -> None:
+    assert send_file(browser, text).status_code == 303
+    apply(browser, browser.get(UPLOAD))
+
+
 def test_a_file_is_compared_before_it_is_applied(browser: Browser, database: Database) -> None:
     coordinator = browser()
     assert send_file(coordinator, HEAD + GOOD).status_code == 303
