@@ -22,7 +22,7 @@ from lms_bridge.domain.reviews import (
 )
 from lms_bridge.store.bulk import insert_many, upsert
 from lms_bridge.store.review_tables import end_report, outline, review_comment, status_change
-from lms_bridge.store.tables import IS_SHOWN, enrolment, learner
+from lms_bridge.store.tables import IS_SHOWN, enrolment, learner, result
 
 
 def add_changes(tx: Connection, changes: Mapping[int, StatusChange]) -> None:
@@ -116,11 +116,20 @@ def report_states(tx: Connection, offering_ids: Iterable[int]) -> dict[int, set[
 
 
 def figures_of(tx: Connection, offering_id: int) -> dict[str, int]:
-    """What the bridge counts of the people in an offering."""
-    statuses = select(enrolment.c.status, func.count()).where(
-        enrolment.c.offering_id == offering_id, IS_SHOWN
+    """What the bridge counts of the people in an offering. Who completed may be known from the
+    LMS alone."""
+    seen, status = enrolment.c.status, EnrolmentStatus
+    query = (
+        select(seen, result.c.completed.is_(True), func.count())
+        .outerjoin(result, result.c.enrolment_id == enrolment.c.id)
+        .where(enrolment.c.offering_id == offering_id, IS_SHOWN)
+        .group_by(seen, result.c.completed.is_(True))
     )
-    number = {row[0]: row[1] for row in tx.execute(statuses.group_by(enrolment.c.status))}
+    rows = [(each, bool(by_lms), number) for each, by_lms, number in tx.execute(query)]
+    inside = [row for row in rows if row[0] in IN_COURSE]
+    done = [row for row in inside if row[1] or row[0] in (status.COMPLETED, status.CERTIFIED)]
+    failed = [row for row in inside if row[0] == status.NOT_COMPLETED and row not in done]
+    certified = [row for row in inside if row[0] == status.CERTIFIED]
     countries = (
         select(func.count(learner.c.country.distinct()))
         .join(enrolment, enrolment.c.learner_id == learner.c.id)
@@ -131,12 +140,15 @@ def figures_of(tx: Connection, offering_id: int) -> dict[str, int]:
             IS_SHOWN,
         )
     )
-    completed = (EnrolmentStatus.COMPLETED, EnrolmentStatus.CERTIFIED)
     return {
-        "registered": sum(number.values()),
-        "enrolled": sum(number.get(each, 0) for each in IN_COURSE),
-        "completed": sum(number.get(each, 0) for each in completed),
-        "not_completed": number.get(EnrolmentStatus.NOT_COMPLETED, 0),
-        "certified": number.get(EnrolmentStatus.CERTIFIED, 0),
+        "registered": _number(rows),
+        "enrolled": _number(inside),
+        "completed": _number(done),
+        "not_completed": _number(failed),
+        "certified": _number(certified),
         "countries": tx.scalar(countries) or 0,
     }
+
+
+def _number(rows: Iterable[tuple[str, bool, int]]) -> int:
+    return sum(number for _, _, number in rows)

@@ -192,7 +192,7 @@ def test_a_course_of_a_source_reaches_its_certificates(either: World) -> None:
     assert second["figures"] == {
         "registered": 3,
         "enrolled": 3,
-        "completed": 1,
+        "completed": 2,  # one of them as the LMS says
         "not_completed": 0,
         "certified": 0,
         "countries": 0,
