@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from lms_bridge.audit import Subject
 from lms_bridge.domain.access import Scope
 from lms_bridge.store.run_tables import IN_AUDIT, item, run
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import needs, the_bridge
 from lms_bridge.web.paging import SIZE, number_param
 
@@ -25,7 +26,7 @@ _SHOWN = [each for each in item.c if each is not item.c.centre]
 @needs(Scope.ADMINISTER)
 def show() -> str:
     """The newest decisions first, paged by their numbers."""
-    params = {name: request.args.get(name, "").replace("\x00", "")[:100] for name in FILTERS}
+    params = {name: typed_text.line(request.args.get(name, ""), 100) for name in FILTERS}
     with the_bridge().database.reading() as tx:
         found = decisions(tx, params, before=number_param("before"), most=SIZE + 1)
     older = found[SIZE - 1].id if len(found) > SIZE else None

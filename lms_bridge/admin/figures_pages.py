@@ -18,6 +18,7 @@ from lms_bridge.reference import reference
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import run_days
 from lms_bridge.store.run_days import DayFigures
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import centres_for, needs, the_bridge
 from lms_bridge.web.filters import date_alone
 from lms_bridge.web.languages import word
@@ -68,7 +69,7 @@ def show_days() -> str:
     """Runs, durations, changes, failures and lag, by day (UTC) or week."""
     span = number_in(request.args.get("days", ""))
     span, now = span if span in SPANS else SPANS[0], utc_now()
-    code = request.args.get("centre", "").replace("\x00", "")[:40]
+    code = typed_text.line(request.args.get("centre", ""), 40)
     last = now.date()
     first = last - timedelta(days=span - 1)
     with the_bridge().database.reading() as tx:

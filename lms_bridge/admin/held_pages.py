@@ -22,6 +22,7 @@ from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import holds
 from lms_bridge.sync.context import FILES
 from lms_bridge.sync.holds import decide_hold
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import (
     centre_for,
     centres_for,
@@ -236,7 +237,7 @@ def _asked(tx: Connection, size: int = SIZE) -> tuple[ListParams, list[str]]:
     """What the address asks for, and the codes of the centres that the reader may ask for."""
     within = centres_for(tx, Scope.READ_OPERATIONS)
     codes = [each.code for each in stored_centres.all_centres(tx)]
-    centre = request.args.get("centre", "").replace("\x00", "")[:40]
+    centre = typed_text.line(request.args.get("centre", ""), 40)
     of = ListParams(within, centre, number_param("before"), size + 1)
     return of, codes if within is None else [each for each in codes if each in within]
 

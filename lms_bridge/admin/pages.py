@@ -39,6 +39,7 @@ from lms_bridge.store.run_lists import newest_runs
 from lms_bridge.store.run_tables import run as run_table
 from lms_bridge.store.write_check import WriteCheck
 from lms_bridge.sync.run_state import state_in_words, worst
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import centre_for, centres_for, needs, the_bridge
 from lms_bridge.web.languages import counted, wanted_languages
 from lms_bridge.web.paging import SIZE, number_param
@@ -307,7 +308,7 @@ def run(run_id: int) -> str:
 
 
 def _text_param(name: str) -> str:
-    return request.args.get(name, "").replace("\x00", "")[:100]
+    return typed_text.line(request.args.get(name, ""), 100)
 
 
 def split_counts(counts: Mapping[str, int]) -> list[tuple[str, str, str, int]]:

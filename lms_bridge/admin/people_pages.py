@@ -18,6 +18,7 @@ from lms_bridge.domain.errors import BridgeError, Refused
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store import holds, uploads
 from lms_bridge.store.uploads import Upload
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import (
     centres_for,
     current_actor,
@@ -64,7 +65,7 @@ def list_page(late: tuple[str, matches.EarlierMatch | None] | None = None) -> st
     """Those who wait, in the order in which they came. With ``all`` everybody with whom an account
     agrees is on one page, and is ticked. ``late`` is a person about whom somebody else decided
     before the reader, with what is known of it."""
-    centre = request.args.get("centre", "").replace("\x00", "")[:40]
+    centre = typed_text.line(request.args.get("centre", ""), 40)
     ticked = request.args.get("all") == "1"
     agreeing, after = ticked or request.args.get("agreeing") == "1", number_param("after")
     size = MOST_AT_ONCE if ticked else SIZE

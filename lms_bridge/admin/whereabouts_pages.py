@@ -20,6 +20,7 @@ from lms_bridge.admin.whereabouts import (
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import centres_for, needs, the_bridge
 
 pages = Blueprint("whereabouts", __name__)
@@ -36,8 +37,8 @@ def show() -> str:
 @needs(Scope.READ_OPERATIONS)
 def search() -> ResponseReturnValue:
     """Finds the learner, and leads to the page of the course, or of all their courses."""
-    named = request.form.get("learner", "").replace("\x00", "").strip()[:254]
-    code = request.form.get("course", "").replace("\x00", "").strip()[:100]
+    named = typed_text.line(request.form.get("learner", ""), 254)
+    code = typed_text.line(request.form.get("course", ""), 100)
     try:
         with the_bridge().database.reading() as tx:
             within = centres_for(tx, Scope.READ_OPERATIONS)

@@ -9,6 +9,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.errors import BridgeError, RetryLater
 from lms_bridge.domain.model import Centre, Offering
 from lms_bridge.sync.offering_actions import find_offering
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import centre_for, the_bridge
 from lms_bridge.web.kept_forms import form_given
 
@@ -37,9 +38,8 @@ def not_stored(page: str, status: int = 200) -> Response:
 
 
 def form_text(name: str, longest: int) -> str:
-    """A text of the form. Browsers send a line's end as two characters."""
-    text = form_given().get(name, "").replace("\x00", "").replace("\r\n", "\n")
-    return text.strip()[:longest]
+    """A text of the form that was given."""
+    return typed_text.lines(form_given().get(name, ""), longest)
 
 
 def revision_given() -> int:

@@ -21,6 +21,7 @@ from lms_bridge.domain.errors import Problem
 from lms_bridge.domain.model import Offering
 from lms_bridge.schemas.csv.cells import CellUnclear, value_of
 from lms_bridge.schemas.csv.tables import Shape
+from lms_bridge.web import typed_text
 
 MOMENTS = ("starts_at", "ends_at", "registration_opens", "registration_closes")
 ENDS = frozenset({"ends_at", "registration_closes"})
@@ -76,7 +77,7 @@ def texts_given(get: Callable[[str, str], str]) -> dict[str, str]:
     """The texts of a form that was sent; ``get`` gives a field of it."""
 
     def one(name: str) -> str:
-        return get(name, "").replace("\x00", "").replace("\r\n", "\n").strip()
+        return typed_text.lines(get(name, ""))
 
     texts = {name: one(name) for name in FIELDS if name not in MOMENTS}
     return texts | {name: f"{one(name)} {one(name + TIME)}".strip() for name in MOMENTS}

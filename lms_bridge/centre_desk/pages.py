@@ -19,6 +19,7 @@ from lms_bridge.schemas.csv.tables import OFFERINGS
 from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import centres as stored_centres
 from lms_bridge.store.list_pages import ListPlace
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import centre_for, centres_for, needs, signed_in, the_bridge
 from lms_bridge.web.filters import OFFERING_STATUSES
 from lms_bridge.web.month import midnight, month_after, month_of, month_param, span_of
@@ -115,7 +116,7 @@ def _filter() -> ScheduleFilter:
     given = request.args
     status, when = given.get("status", ""), given.get("when", "now")
     return ScheduleFilter(
-        given.get("text", "").replace("\x00", "").strip()[:100],
+        typed_text.line(given.get("text", ""), 100),
         status if status in set(OfferingStatus) else "",
         when if when in ("now", "past", "all") else "now",
     )

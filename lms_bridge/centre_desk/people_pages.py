@@ -25,6 +25,7 @@ from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import learners
 from lms_bridge.store.registration_forms import answers_of
 from lms_bridge.sync.enrolment_actions import kept_by_academy, places
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
 from lms_bridge.web.paging import SIZE, number_in
 
@@ -90,7 +91,7 @@ def _filter() -> PeopleFilter:
     group = given.get("group", EVERYONE)
     return PeopleFilter(
         group if group in GROUPS else EVERYONE,
-        given.get("text", "").replace("\x00", "").strip()[:100],
+        typed_text.line(given.get("text", ""), 100),
         number_in(given.get("after", ""), digits=18),
     )
 

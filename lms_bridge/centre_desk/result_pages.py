@@ -38,6 +38,7 @@ from lms_bridge.schemas.csv.tables import RESULTS
 from lms_bridge.schemas.csv.writer import pieces
 from lms_bridge.store import results as stored_results
 from lms_bridge.sync.enrolment_actions import EnteredResult
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import current_actor, needs, signed_in, takes_files, the_bridge
 from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import SIZE, number_in
@@ -85,7 +86,7 @@ def enter_all(code: str, offering: str) -> ResponseReturnValue:
 
 def _filter() -> PeopleFilter:
     given = {**(form_given() if form_was_kept() else request.form), **request.args}
-    text = given.get("text", "").replace("\x00", "").strip()[:100]
+    text = typed_text.line(given.get("text", ""), 100)
     return PeopleFilter(text=text, after=number_in(given.get("after", ""), digits=18))
 
 
@@ -98,8 +99,7 @@ def _written(
         if f"score-{number}" not in request.form:
             continue
         given = {
-            name: request.form.get(f"{name}-{number}", "").replace("\x00", "").strip()[:40]
-            for name in FIELDS
+            name: typed_text.line(request.form.get(f"{name}-{number}", ""), 40) for name in FIELDS
         }
         before = known.get(number)
         row = read_row(number, given, record, before, now)

@@ -16,6 +16,7 @@ from lms_bridge.store.teachers import Teacher, TeacherState
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.holds import request_run
 from lms_bridge.sync.teachers import appoint
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
 
 _PATH = "/<code>/teachers/<path:offering>"
@@ -45,7 +46,7 @@ def teachers(code: str, offering: str) -> ResponseReturnValue:
 def appoint_teacher(code: str, offering: str) -> ResponseReturnValue:
     """Names a teacher, or takes one away. Sent twice, it does nothing more."""
     centre, number, record = course_at(Scope.WRITE_OFFERINGS, code, offering)
-    academy_id = request.form.get("teacher", "").replace("\x00", "").strip()[:200]
+    academy_id = typed_text.line(request.form.get("teacher", ""), 200)
     ends, by = request.form.get("end") == "1", current_actor()
 
     def act(tx: Connection, context: RunContext) -> None:

@@ -27,6 +27,7 @@ from lms_bridge.review.queries import KINDS, WaitingFilter
 from lms_bridge.store import accounts, centres, offerings, reviews, status_history
 from lms_bridge.sync.certificates import CertificateOutcome, certify
 from lms_bridge.sync.offering_life import life_of, possible
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import (
     centre_for,
     centres_for,
@@ -121,9 +122,7 @@ def _decision(code: str, word: str) -> ReviewDecision:
 
 
 def _text(name: str, longest: int) -> str:
-    """Browsers send a line's end as two characters."""
-    text = request.form.get(name, "").replace("\x00", "").replace("\r\n", "\n")
-    return text.strip()[:longest]
+    return typed_text.lines(request.form.get(name, ""), longest)
 
 
 def _certify(centre: Centre, code: str) -> ResponseReturnValue:

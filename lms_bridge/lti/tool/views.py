@@ -57,6 +57,7 @@ from lms_bridge.lti.tool.login import BegunLogin, again, usable
 from lms_bridge.lti.tool.login_state import cookie_name
 from lms_bridge.lti.tool.message import STORED_SECRET
 from lms_bridge.lti.tool.tool import LAUNCH_PATH, AskStorage, Tool
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.fast_responses import CompleteResponse
 from lms_bridge.web.languages import set_language
@@ -286,7 +287,7 @@ def select() -> ResponseReturnValue:
     g.lti_connection = _platform(picking).id
     set_language(picking.language)
     if request.form.get("action") != "send":
-        return _shown(picking, request.form.get("text", "").replace("\x00", "").strip()[:100])
+        return _shown(picking, typed_text.line(request.form.get("text", ""), 100))
     return _sent(picking, request.form.getlist("offering"))
 
 
