@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from lms_bridge.centre_desk.queries import PAYMENT
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import IN_COURSE
+from lms_bridge.domain.lifecycle import BEFORE_PAYMENT
 from lms_bridge.domain.model import Centre, EnrolmentStatus, Kind
 from lms_bridge.store.holds import PENDING, UNDECIDED
 from lms_bridge.store.tables import IS_SHOWN, enrolment, hold, learner, link, unmatched
@@ -19,7 +19,7 @@ from lms_bridge.store.tables import IS_SHOWN, enrolment, hold, learner, link, un
 APPLICANTS, PAYMENTS, EVERYONE = "applicants", "payments", "everyone"
 GROUPS: Mapping[str, tuple[EnrolmentStatus, ...]] = {
     APPLICANTS: (EnrolmentStatus.APPLIED,),
-    PAYMENTS: PAYMENT,
+    PAYMENTS: BEFORE_PAYMENT,
     EVERYONE: (),
 }
 """{group of people: their statuses}; none: any."""

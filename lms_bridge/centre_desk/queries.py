@@ -10,7 +10,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
-from lms_bridge.domain.lifecycle import ENROLMENT_MOVES, EnrolmentAction, OfferingAction
+from lms_bridge.domain.lifecycle import (
+    BEFORE_PAYMENT,
+    ENROLMENT_MOVES,
+    EnrolmentAction,
+    OfferingAction,
+)
 from lms_bridge.domain.model import EnrolmentStatus, Modality, OfferingStatus
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.list_pages import LATEST, ListPage, ListPlace, list_page
@@ -24,8 +29,6 @@ from lms_bridge.store.tables import (
     unmatched,
 )
 
-PAYMENT = (EnrolmentStatus.REGISTERED, EnrolmentStatus.SELECTED, EnrolmentStatus.INVOICED)
-"""The statuses in which a paid course waits for its payment."""
 _PAID = and_(offering.c.price.is_not(None), offering.c.price != Decimal(0))
 _PUBLIC = case((IN_CATALOGUE, True), else_=False).label("public")
 """Whether the catalogue has a page of it."""
@@ -44,16 +47,16 @@ def count_applicants(tx: Connection, centre: str) -> int:
 
 def count_payments(tx: Connection, centre: str) -> int:
     """Registrations in paid courses whose payment nobody confirmed."""
-    return _count_people(tx, centre, enrolment.c.status.in_(PAYMENT), _PAID)
+    return _count_people(tx, centre, enrolment.c.status.in_(BEFORE_PAYMENT), _PAID)
 
 
 def with_people(tx: Connection, centre: str, now: datetime, most: int) -> Sequence[Row[Any]]:
     """(code, title, applicants, payments, public) of offerings in which people wait."""
     applied = func.count().filter(enrolment.c.status == EnrolmentStatus.APPLIED)
-    unpaid = func.count().filter(enrolment.c.status.in_(PAYMENT))
+    unpaid = func.count().filter(enrolment.c.status.in_(BEFORE_PAYMENT))
     waits = or_(
         enrolment.c.status == EnrolmentStatus.APPLIED,
-        and_(enrolment.c.status.in_(PAYMENT), _PAID),
+        and_(enrolment.c.status.in_(BEFORE_PAYMENT), _PAID),
     )
     query: Select[Any] = (
         select(offering.c.code, offering.c.title, applied, unpaid, _PUBLIC)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lms_bridge.domain.availability import is_over
+from lms_bridge.domain.availability import ON_OFFER, is_over
 from lms_bridge.domain.dates import is_dated, is_endless, registration_end
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.errors import NotNow, Refused
@@ -137,7 +137,7 @@ def _lacks_end(offering: Offering) -> bool:
 def _status_after(
     offering: Offering, action: OfferingAction, report_waits: bool
 ) -> OfferingStatus | None:
-    if action in _STANDING and is_endless(offering) and offering.status in _OPEN:
+    if action in _STANDING and is_endless(offering) and offering.status in ON_OFFER:
         possible = report_waits is not (action is OfferingAction.REPORT)
         return offering.status if possible else None
     if action is OfferingAction.CONCLUDE and not _lacks_end(offering):
@@ -204,18 +204,20 @@ _LIVE = (
     _E.STARTED,
 )
 """The statuses that a learner or a centre may still put an end to."""
-_AGAIN = (None, _E.WITHDRAWN, _E.CANCELLED)
-"""Who withdrew may come back."""
+MAY_COME_BACK = (None, _E.WITHDRAWN, _E.CANCELLED)
+"""Who withdrew may register again."""
+BEFORE_PAYMENT = (_E.REGISTERED, _E.SELECTED, _E.INVOICED)
+"""The statuses of a place in a paid course that is not paid yet."""
+COMPLETED = (_E.COMPLETED, _E.CERTIFIED)
+"""The statuses of those who completed the course."""
 
 ENROLMENT_MOVES: Mapping[EnrolmentAction, Mapping[EnrolmentStatus | None, EnrolmentStatus]] = {
-    EnrolmentAction.REGISTER: dict.fromkeys(_AGAIN, _E.REGISTERED),
-    EnrolmentAction.APPLY: dict.fromkeys(_AGAIN, _E.APPLIED),
+    EnrolmentAction.REGISTER: dict.fromkeys(MAY_COME_BACK, _E.REGISTERED),
+    EnrolmentAction.APPLY: dict.fromkeys(MAY_COME_BACK, _E.APPLIED),
     EnrolmentAction.SELECT: {_E.APPLIED: _E.SELECTED},
     EnrolmentAction.REJECT: {_E.APPLIED: _E.REJECTED},
     EnrolmentAction.INVOICE: {_E.REGISTERED: _E.INVOICED, _E.SELECTED: _E.INVOICED},
-    EnrolmentAction.CONFIRM_PAYMENT: dict.fromkeys(
-        (_E.REGISTERED, _E.SELECTED, _E.INVOICED), _E.ENROLLED
-    ),
+    EnrolmentAction.CONFIRM_PAYMENT: dict.fromkeys(BEFORE_PAYMENT, _E.ENROLLED),
     EnrolmentAction.START: {_E.ENROLLED: _E.STARTED},
     EnrolmentAction.COMPLETE: dict.fromkeys(
         (_E.ENROLLED, _E.STARTED, _E.NOT_COMPLETED), _E.COMPLETED
@@ -241,7 +243,6 @@ _REGISTRATION = {
     RegistrationType.DIRECT: EnrolmentAction.REGISTER,
     RegistrationType.APPLICATION: EnrolmentAction.APPLY,
 }
-_OPEN = frozenset({OfferingStatus.PUBLISHED, OfferingStatus.RUNNING})
 _PAYMENT = frozenset({EnrolmentAction.INVOICE, EnrolmentAction.CONFIRM_PAYMENT})
 
 
@@ -332,7 +333,7 @@ def _may_register(action: EnrolmentAction, place: EnrolmentPlace) -> None:
             f"The offering takes registrations of the kind “{kind}”.",
             f"Use “{action}”.",
         )
-    if offering.status not in _OPEN or not offering.listed:
+    if offering.status not in ON_OFFER or not offering.listed:
         raise NotNow("registration-not-open", "The offering does not take registrations.")
     if offering.registration_opens is not None and now < offering.registration_opens:
         raise NotNow("registration-not-open", "Registration has not begun yet.")

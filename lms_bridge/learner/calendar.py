@@ -23,7 +23,8 @@ from lms_bridge.catalogue.requests import addresses, feed_address
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.domain.model import EnrolmentStatus, Offering
+from lms_bridge.domain.lifecycle import BEFORE_PAYMENT
+from lms_bridge.domain.model import Offering
 from lms_bridge.store.account_tables import learner_calendar
 from lms_bridge.store.bulk import upsert
 from lms_bridge.store.database import Database
@@ -33,8 +34,7 @@ from lms_bridge.web.sessions import digest_of
 
 routes = Blueprint("calendars", __name__)
 MOST = 500
-_E = EnrolmentStatus
-SHOWN = IN_COURSE | {_E.REGISTERED, _E.SELECTED, _E.INVOICED}
+SHOWN = IN_COURSE.union(BEFORE_PAYMENT)
 """Courses in which the learner has a place; those that they only applied for are left out."""
 _OFFERING = [offering.c[each.name] for each in fields(Offering)]
 

@@ -12,8 +12,8 @@ from lms_bridge.accounts.service import link_learner
 from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.domain.errors import Refused
-from lms_bridge.domain.lifecycle import EnrolmentAction
-from lms_bridge.domain.model import Centre, EnrolmentStatus, Flow, Learner, RegistrationType
+from lms_bridge.domain.lifecycle import MAY_COME_BACK, EnrolmentAction
+from lms_bridge.domain.model import Centre, Flow, Learner, RegistrationType
 from lms_bridge.learner.courses import status_in
 from lms_bridge.schemas.characters import visible
 from lms_bridge.store import accounts, learners
@@ -28,7 +28,6 @@ ACTIONS = {
     RegistrationType.APPLICATION: EnrolmentAction.APPLY,
 }
 LONGEST_NAME = 100
-_GONE = (None, EnrolmentStatus.WITHDRAWN, EnrolmentStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,7 @@ def register_applicant(
         offering_id, offering = find_offering(tx, centre.code, code)
         person = _person(tx, applicant)
         known = learners.learners_by_academy_id(tx, [person.academy_id]).get(person.academy_id)
-        if known is not None and status_in(tx, known[0], offering_id) not in _GONE:
+        if known is not None and status_in(tx, known[0], offering_id) not in MAY_COME_BACK:
             return False
         stored = register(tx, context, code, person, ACTIONS[offering.registration])
         keep_answers(tx, stored.id, answers)

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from lms_bridge.domain.desired_state import IN_COURSE
-from lms_bridge.domain.lifecycle import OfferingAction
+from lms_bridge.domain.lifecycle import COMPLETED, OfferingAction
 from lms_bridge.domain.model import EnrolmentStatus, Modality, OfferingStatus
 from lms_bridge.domain.rules import Rules
 from lms_bridge.store.review_tables import end_report, status_change
@@ -45,7 +45,6 @@ MARGIN = timedelta(hours=15)
 GIVEN, CANCELLED, POSTPONED, PLANNED = "given", "cancelled", "postponed", "planned"
 _O = OfferingStatus
 _BEGUN = (_O.RUNNING, _O.DELIVERED, _O.REPORTED, _O.CLOSED)
-_COMPLETED = (EnrolmentStatus.COMPLETED, EnrolmentStatus.CERTIFIED)
 
 
 def _midnight(day: date) -> datetime:
@@ -182,7 +181,7 @@ def people(tx: Connection, span: YearSpan) -> Sequence[Row[Any]]:
     given = _of_year(span).cte("given").prefix_with("MATERIALIZED")
     status = enrolment.c.status
     took_part = and_(given.c.state == _word(GIVEN), _among(IN_COURSE))
-    completed = and_(took_part, or_(_among(_COMPLETED), result.c.completed.is_(True)))
+    completed = and_(took_part, or_(_among(COMPLETED), result.c.completed.is_(True)))
     keys = (given.c.centre, given.c.organisers, given.c.part, learner.c.country)
     query = (
         select(

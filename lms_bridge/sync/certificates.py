@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.errors import NotFound, NotNow, Refused
-from lms_bridge.domain.lifecycle import EnrolmentAction
+from lms_bridge.domain.lifecycle import COMPLETED, ENROLMENT_MOVES, EnrolmentAction
 from lms_bridge.domain.model import EnrolmentStatus, Kind
 from lms_bridge.store import enrolments, results
 from lms_bridge.store.enrolments import StoredEnrolment
@@ -42,8 +42,7 @@ class CertificateRow:
     message: str = ""
 
 
-_S = EnrolmentStatus
-_UNDER_WAY = frozenset({_S.ENROLLED, _S.STARTED, _S.NOT_COMPLETED})
+_MAY_COMPLETE = ENROLMENT_MOVES[EnrolmentAction.COMPLETE].keys()
 
 
 AT_ONCE = 100
@@ -95,7 +94,7 @@ def _completed(tx: Connection, stored: Collection[int]) -> set[int]:
 
 def _is_due(each: StoredEnrolment, completed: Collection[int]) -> bool:
     status = each.record.status
-    return status in (_S.COMPLETED, _S.CERTIFIED) or (status in _UNDER_WAY and each.id in completed)
+    return status in COMPLETED or (status in _MAY_COMPLETE and each.id in completed)
 
 
 def _rows(
@@ -113,7 +112,7 @@ def _rows(
             yield CertificateRow(
                 name, 0, CertificateOutcome.REFUSED, "no-such-registration", message
             )
-        elif each.record.status is _S.CERTIFIED:
+        elif each.record.status is EnrolmentStatus.CERTIFIED:
             yield CertificateRow(name, each.id, CertificateOutcome.ALREADY)
         elif each.id in elsewhere:
             yield CertificateRow(
@@ -129,7 +128,7 @@ def _release(
     learner, number = each.record.learner, each.id
     try:
         with context.savepoint(tx):
-            if reported and each.record.status in _UNDER_WAY:
+            if reported and each.record.status in _MAY_COMPLETE:
                 change_enrolment(tx, context, EnrolmentChange(number, EnrolmentAction.COMPLETE))
             change_enrolment(tx, context, EnrolmentChange(number, EnrolmentAction.CERTIFY))
     except (NotFound, NotNow, Refused) as error:

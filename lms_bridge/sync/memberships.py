@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from lms_bridge.domain.dates import first_day, zone_of
-from lms_bridge.domain.lifecycle import OfferingAction
-from lms_bridge.domain.model import Offering, OfferingStatus
+from lms_bridge.domain.lifecycle import OFFERING_MOVES, OfferingAction
+from lms_bridge.domain.model import Offering
 from lms_bridge.domain.rules import Rules
 from lms_bridge.store import memberships, offerings
 from lms_bridge.store.tables import offering
@@ -17,18 +17,18 @@ from lms_bridge.sync.offering_actions import OfferingChange, change_offering
 from lms_bridge.sync.steps import Act, Step
 
 OVER = "The centre's membership ends before the course starts."
-ON_OFFER = (OfferingStatus.REVIEWED, OfferingStatus.PUBLISHED)
+_TO_COME = tuple(OFFERING_MOVES[OfferingAction.POSTPONE])
 
 
 def uncovered(tx: Connection, centre: str, now: datetime) -> dict[int, Offering]:
-    """{record id: offering} of those on offer that start on a day without a membership."""
+    """{record id: offering} of those to come that start on a day without a membership."""
     standing = memberships.standing_of(tx, centre)
     if not standing.memberships:
         return {}
     coming = select(offering.c.id, offering.c.starts_at, offering.c.time_zone).where(
         offering.c.centre == centre,
         offering.c.listed,
-        offering.c.status.in_(ON_OFFER),
+        offering.c.status.in_(_TO_COME),
         offering.c.starts_at > now,
     )
     late = [
@@ -40,7 +40,7 @@ def uncovered(tx: Connection, centre: str, now: datetime) -> dict[int, Offering]
 
 
 def membership_step() -> Step:
-    """Postpones what is on offer for a day without a membership. Registrations stay. Once the
+    """Postpones what is to begin on a day without a membership. Registrations stay. Once the
     membership is renewed, somebody publishes the course again."""
     return Step("memberships", compare=_look)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, bindparam, literal_column, select
 
 from lms_bridge.domain.dates import is_dated
 from lms_bridge.domain.desired_state import IN_COURSE
+from lms_bridge.domain.lifecycle import BEFORE_PAYMENT
 from lms_bridge.domain.model import Enrolment, EnrolmentStatus, Learner, Offering, OfferingStatus
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
@@ -63,7 +64,6 @@ _ENROLMENT_CODES: Mapping[EnrolmentStatus, str] = {
     _E.WITHDRAWN: "place-withdrawn",
     _E.CANCELLED: "place-cancelled",
 }
-_UNPAID = frozenset({_E.REGISTERED, _E.SELECTED, _E.INVOICED})
 MESSAGES: Mapping[str, tuple[str, str]] = {
     "offering-planned": (
         "This course is still being planned.",
@@ -174,7 +174,7 @@ def check_enrolment_open(
     """Raises NotOpen with the first reason of: offering status, enrolment status, time."""
     if offering.status in _OFFERING_CODES:
         raise NotOpen(_OFFERING_CODES[offering.status], offering)
-    if enrolment.status in _UNPAID:
+    if enrolment.status in BEFORE_PAYMENT:
         raise NotOpen("place-unpaid" if offering.price else "place-registered", offering)
     if enrolment.status not in IN_COURSE:
         raise NotOpen(_ENROLMENT_CODES[enrolment.status], offering)
