@@ -168,6 +168,7 @@ def _new_page(
         shown=forms.fingerprints(texts_of(_blank(centre))),
         open_fields=frozenset(FIELDS),
         errors=_errors(problems),
+        labels={name: words.field_name(name) for name in _errors(problems)},
         problem=problem_of(error),
         desk=None,
     )
@@ -302,6 +303,7 @@ def _edit_page(
         revision=found.revision if desk.sees_now(error) else desk.revision_given(),
         open_fields=_open_fields(found),
         errors=_errors(problems),
+        labels={name: words.field_name(name) for name in _errors(problems)},
         problem=problem_of(error),
         both=both,
         findings=[explained(each) for each in found.findings],

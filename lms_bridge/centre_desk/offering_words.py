@@ -80,6 +80,8 @@ _FIELD_PROBLEMS: Mapping[str, str] = {
     "time-skipped": "The clocks of this time zone skip this time.",
     "time-ambiguous": "This time comes twice, as the clocks of its zone go back. Choose another.",
     "no-such-zone": "This is no time zone such as Africa/Nairobi.",
+    "invalid": "This is no whole number such as 20.",
+    "not-a-page": "This is no address of a page, such as https://lms.example.org/course.",
     "not-a-number": "This is no number such as 1200 or 250.5.",
     "out-of-range": "This number is too small or too large.",
     "wrong-order": "This is before the beginning.",

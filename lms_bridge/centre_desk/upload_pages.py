@@ -231,7 +231,7 @@ def _compared(
         "centre_desk/diff.html",
         centre=centre,
         upload=upload,
-        lines=[_line(row, given.get(row["row"], {})) for row in told[:MOST_ROWS]],
+        lines=[_line(row, given.get(row["row"], {}), centre.time_zone) for row in told[:MOST_ROWS]],
         more=max(0, len(told) - MOST_ROWS),
         summary=document["summary"],
         ended=document["ended"],
@@ -248,7 +248,9 @@ def _given(body: Body, numbers: Collection[int]) -> dict[int, Mapping[str, objec
     return {row.number: row.fields for row in body.rows() if row.number in numbers}
 
 
-def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
+def _line(row: Mapping[str, Any], given: Mapping[str, object], zone: str) -> DiffRow:
+    """``zone``: that of the centre, for a row that names none."""
+    zone = str(given.get("time_zone") or zone)
     refused = [
         DiffCell(
             problem["field"],
@@ -263,11 +265,11 @@ def _line(row: Mapping[str, Any], given: Mapping[str, object]) -> DiffRow:
         DiffCell(
             change["field"],
             field_name(change["field"]),
-            shown(change["before"], change["field"]),
-            shown(change["after"], change["field"]),
+            shown(change["before"], change["field"], zone),
+            shown(change["after"], change["field"], zone),
         )
         for change in row["changes"]
-        if change["field"] != "code"
+        if change["field"] not in ("code", "centre") and (change["before"] or change["after"])
     ]
     return DiffRow(
         row["row"],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import time
 from typing import Any
 
 from markupsafe import Markup
 
+from lms_bridge.centre_desk.offering_forms import MOMENTS
+from lms_bridge.domain.dates import zone_of
 from lms_bridge.domain.errors import BridgeError
 from lms_bridge.web import filters
 from lms_bridge.web.languages import is_translated, word
@@ -55,10 +58,13 @@ def field_name(name: str) -> str:
     return word(FIELDS.get(name, "")) or name
 
 
-def shown(value: Any, field: str = "") -> str:
-    """A value of a field, on one line. A code of this field is in the reader's words."""
+def shown(value: Any, field: str = "", zone: str = "") -> str:
+    """A value of a field, on one line. A code of this field is in the reader's words, and a moment
+    is in this time zone, if one is named."""
     if value in (None, "", [], {}):
         return "—"
+    if zone and field in MOMENTS:
+        return _moment(value, field, zone)
     if words := filters.coded(value, field):
         return words
     if isinstance(value, list):
@@ -68,6 +74,16 @@ def shown(value: Any, field: str = "") -> str:
     else:
         text = _HALF.sub("\ufffd", str(value))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _moment(value: Any, field: str, zone: str) -> str:
+    """A day alone where the moment is its midnight: an end then is the end of the day before."""
+    at = filters.moment(value)
+    if at is not None and at.astimezone(zone_of(zone)).time() == time.min:
+        is_end = field in ("ends_at", "registration_closes")
+        return str((filters.last_day if is_end else filters.day)(at, zone).striptags())
+    text = filters.day_and_time(at, zone).striptags()
+    return text if zone == "UTC" else f"{text} {zone}"
 
 
 def sentence(text: str) -> tuple[Markup, str]:

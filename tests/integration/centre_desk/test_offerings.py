@@ -130,7 +130,7 @@ def test_an_id_of_the_centres_own_schedule_is_its_own_once(
     form = {**filled(coordinator.get(f"{HOME}/new")), **COURSE, "id": "SPM-1", "title": "Other"}
     answer = send(coordinator, f"{HOME}/new", form)
     assert answer.status_code == 422
-    assert '<a href="#field-id">Another course has this id.</a>' in answer.text
+    assert '<a href="#field-id">Id: Another course has this id.</a>' in answer.text
     foreign = send(coordinator, f"{HOME}/new", {**form, "id": "ARB-1"})
     assert foreign.status_code == 422
     assert stored(database, "ARB-1").title != "Other"
@@ -160,8 +160,51 @@ def test_each_error_links_to_its_field_and_nothing_typed_is_lost(
     assert {name: again[name] for name in wrong} == wrong
     late = {**again, **COURSE, "ends_at": "2041-03-01"}
     answer = send(coordinator, f"{HOME}/new", late)
-    assert '<a href="#field-ends_at">This is before the beginning.</a>' in answer.text
+    assert '<a href="#field-ends_at">Ends: This is before the beginning.</a>' in answer.text
     assert made(coordinator, {**late, **COURSE})
+
+
+BAD = {
+    "title": ["", "a" * 3_000],
+    "course_code": ["a" * 3_000],
+    "modality": ["by_pigeon"],
+    "level": ["x"],
+    "languages": ["no language!"],
+    "topics": ["a" * 3_000, "\n".join(map(str, range(3_000)))],
+    "hours": ["many", "-1", "1e999"],
+    "time_zone": ["", "Mars/Base"],
+    "starts_at": ["31/02/2041", "9999-99-99"],
+    "ends_at": ["x"],
+    "location": ["a" * 3_000],
+    "meetings": ["some day", "2041-03-02 12:00/2041-03-02 09:00"],
+    "registration": ["maybe"],
+    "registration_opens": ["x"],
+    "registration_closes": ["x"],
+    "seats": ["many", "2.5", "-3", "99999999999"],
+    "price": ["1.200,00", "-5", "free"],
+    "currency": ["XYZ"],
+    "payment_methods": ["a" * 3_000],
+    "description": ["a" * 200_000],
+    "audience": ["a" * 200_000],
+    "requirements": ["a" * 200_000],
+    "objectives": ["a" * 200_000],
+    "coordinators": ["a" * 3_000],
+    "organisers": ["a" * 3_000],
+    "address": ["javascript:alert(1)", "https://me:secret@example.org", "a" * 3_000],
+    "lms_course": ["a" * 3_000],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_each_error_names_its_field_and_says_what_is_wrong(browser: Browser, name: str) -> None:
+    coordinator = browser()
+    empty = filled(coordinator.get(f"{HOME}/new"))
+    for value in BAD[name]:
+        answer = send(coordinator, f"{HOME}/new", {**empty, **COURSE, name: value})
+        assert answer.status_code == 422, value[:40]
+        found = re.search(rf'<a href="#field-{name}">[A-Z][^<]*: [A-Z][^<]+</a>', answer.text)
+        assert found, value[:40]
+        assert "This cannot be used." not in answer.text, value[:40]
 
 
 def test_what_nobody_touched_keeps_its_value(browser: Browser, database: Database) -> None:

@@ -89,11 +89,16 @@ def test_a_file_is_compared_before_it_is_applied(browser: Browser, database: Dat
     assert send_file(coordinator, HEAD + GOOD).status_code == 303
     page = coordinator.get(UPLOAD)
     assert '<ins dir="auto">Sample course</ins>' in page.text
+    assert '<ins dir="auto">1 Mar 2041</ins>' in page.text
+    assert '<ins dir="auto">5 Mar 2041</ins>' in page.text  # the last day, not the midnight after
+    assert "—</ins>" not in page.text
     assert titles(database) == set()
     answer = apply(coordinator, page)
     assert answer.headers["Location"].endswith("/schedule?done=applied")
     assert titles(database) == {"Sample course"}
     assert "The file is applied" in coordinator.get(answer.headers["Location"]).text
+    send_file(coordinator, HEAD + GOOD.replace("2041-03-01", "2041-03-01 09:00"))
+    assert "1 Mar 2041, 09:00 Africa/Nairobi</ins>" in coordinator.get(UPLOAD).text
     send_file(coordinator, HEAD + GOOD.replace("Sample", "Renamed"))
     page = coordinator.get(UPLOAD)
     assert '<del dir="auto">Sample course</del> → <ins dir="auto">Renamed course</ins>' in page.text
