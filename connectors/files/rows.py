@@ -36,33 +36,42 @@ ReadRows = Callable[[BinaryIO], Iterator[CsvRow]]
 
 
 def by_offering(
-    folder: ExchangeFolder, file: str, read: ReadRows, names: Mapping[str, str]
+    folder: ExchangeFolder,
+    file: str,
+    read: ReadRows,
+    names: Mapping[str, str],
+    unknown: Callable[[CsvRow], CsvRow | None] = lambda _: None,
 ) -> Pages:
     """One answer per offering in ``names``, then one for the stray rows.
 
     ``names`` maps each name that a row may use for an offering to its external id. The rows pass
     through a temporary file, so that only one offering's rows are in memory at a time. If any row
-    names no record, no answer is ``whole``: the row may belong to every offering.
+    names no record, no answer is ``whole``: the row may belong to every offering. ``unknown`` says
+    what becomes of a row that names no offering of these.
     """
     with tempfile.TemporaryFile() as spool:
         with folder.reading(file) as stream:
-            offsets, whole = _spool_rows(read(stream), names, spool)
+            offsets, whole = _spool_rows(read(stream), names, unknown, spool)
         for offering in dict.fromkeys(names.values()):
             yield _answer(offering, _lines(spool, offsets.get(offering, ())), whole=whole)
         yield _answer(UNREADABLE, _lines(spool, offsets.get(UNREADABLE, ())), whole=True)
 
 
 def _spool_rows(
-    rows: Iterable[CsvRow], names: Mapping[str, str], spool: BinaryIO
+    rows: Iterable[CsvRow],
+    names: Mapping[str, str],
+    unknown: Callable[[CsvRow], CsvRow | None],
+    spool: BinaryIO,
 ) -> tuple[dict[str, array[int]], bool]:
     """The offsets of each scope's rows in the spool, and whether every row names its record."""
     offsets: dict[str, array[int]] = {}
     whole = True
-    for row in rows:
-        whole = whole and row.known
-        name = row.raw.external_id.rpartition("/")[0]
-        scope = UNREADABLE if row.stray else names.get(name)
-        if scope is not None:
+    for each in rows:
+        whole = whole and each.known
+        name = each.raw.external_id.rpartition("/")[0]
+        row = each if each.stray or name in names else unknown(each)
+        if row is not None:
+            scope = UNREADABLE if row.stray else names[name]
             offsets.setdefault(scope, array("Q")).append(spool.tell())
             record = [row.raw.external_id, row.raw.fields]
             spool.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))

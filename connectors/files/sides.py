@@ -25,7 +25,12 @@ from lms_bridge.domain.ports import (
     WriteRequest,
     WriteResults,
 )
-from lms_bridge.schemas.csv.reader import read_offerings, read_registrations, read_results
+from lms_bridge.schemas.csv.reader import (
+    read_offerings,
+    read_registrations,
+    read_results,
+    without_offering,
+)
 from lms_bridge.schemas.csv.tables import OFFERINGS, REGISTRATIONS
 
 
@@ -67,7 +72,7 @@ class FilesCentreWithResults(FilesCentre):
 
     def read_results(self, offerings: Sequence[str]) -> Pages:
         names = {offering: offering for offering in offerings}
-        return by_offering(self._folder, RESULTS.file, read_results, names)
+        return by_offering(self._folder, RESULTS.file, read_results, names, without_offering)
 
     def probe(self) -> Iterator[ProbeFinding]:
         yield from super().probe()

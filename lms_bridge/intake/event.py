@@ -22,7 +22,7 @@ from marshmallow import ValidationError
 from lms_bridge.domain.errors import Problem
 from lms_bridge.intake.recurrence import NotBounded, occurrences
 from lms_bridge.schemas.codes import may_be_shown, refusal
-from lms_bridge.schemas.csv.cells import CellUnclear, value_of
+from lms_bridge.schemas.csv.cells import CellUnclear, misread, value_of
 from lms_bridge.schemas.csv.tables import OFFERINGS
 from lms_bridge.schemas.fields import zone as zone_of
 
@@ -37,16 +37,38 @@ _TEXTS = {
 }
 _MOMENTS = ("DTSTART", "DTEND", "DUE")
 _ONE_OF_SEVERAL = ("RDATE", "EXRULE", "RECURRENCE-ID", "RELATED-TO")
-_ONCE = (*_MOMENTS, "DURATION", "RRULE", "STATUS")
+_ONCE = ("UID", *_TEXTS, *_MOMENTS, "DURATION", "RRULE", "STATUS", "CLASS")
 _REPEATING = ("RRULE", "EXDATE", *_ONE_OF_SEVERAL)
 PROPERTIES = frozenset(
-    {"UID", "SEQUENCE", "CATEGORIES", "STATUS", *_TEXTS, *_MOMENTS, "DURATION", *_REPEATING}
+    {
+        "UID",
+        "SEQUENCE",
+        "CATEGORIES",
+        "STATUS",
+        "CLASS",
+        *_TEXTS,
+        *_MOMENTS,
+        "DURATION",
+        *_REPEATING,
+    }
 )
 """What is used of an event, apart from properties of our own."""
 
+_SOFT_BREAK = re.compile("=(?![0-9A-F]{2})", re.IGNORECASE)
+"""What a line of quoted-printable ends with that goes on in the next one."""
+
+
+def _of_quoted_printable(text: str) -> bytes:
+    return quopri.decodestring(_SOFT_BREAK.sub("", text))
+
+
+_of_base64 = partial(b64decode, validate=True)
 _DECODERS: Mapping[str, Callable[[str], bytes]] = {
-    "BASE64": partial(b64decode, validate=True),
-    "QUOTED-PRINTABLE": quopri.decodestring,
+    "BASE64": _of_base64,
+    "B": _of_base64,
+    "QUOTED-PRINTABLE": _of_quoted_printable,
+    "Q": _of_quoted_printable,
+    **dict.fromkeys(("", "7BIT", "8BIT"), str.encode),
 }
 
 
@@ -113,9 +135,15 @@ class _Bad(Exception):
 
 
 def _fields(event: Component, calendar_zone: str, time_zone: str) -> dict[str, object]:
+    if _text(event, "CLASS").strip().upper() not in ("", "PUBLIC"):
+        message = "says that the event is not for everybody, but a schedule is public: leave it out"
+        raise _Bad("class", "not-taken", message)
     fields: dict[str, object] = {
         field: _text(event, name) for name, field in _TEXTS.items() if name in event
     }
+    for field, text in fields.items():
+        if problem := misread(str(text)):
+            raise _Bad(field, "not-a-text", problem)
     if "CATEGORIES" in event:
         fields["topics"] = [str(topic) for each in _all(event, "CATEGORIES") for topic in each.cats]
     status = _text(event, "STATUS").strip().upper()
@@ -153,8 +181,8 @@ def _text(event: Component, name: str) -> str:
 def _text_of(value: Any, name: str) -> str:
     encoding = str(value.params.get("ENCODING", "")).upper()
     try:
-        return _DECODERS.get(encoding, str.encode)(value).decode()
-    except ValueError:
+        return _DECODERS[encoding](value).decode()
+    except (ValueError, KeyError):
         message = f"is said to be {encoding} of a text in UTF-8, and is not"
         raise _Bad(name.lower(), "not-a-text", message) from None
 
@@ -187,10 +215,13 @@ def _add_times(event: Component, fields: dict[str, object], zone: str) -> None:
     if ends is None or isinstance(ends, datetime):
         # Without an end, a day lasts a day.
         ends = ends if ends or isinstance(starts, datetime) else starts
+    elif isinstance(starts, datetime):
+        message = "is a day, but DTSTART is a time: the end is a time, too"
+        raise _Bad(end.lower(), "not-a-date", message)
     elif ends != starts and ends != date.min:
         ends -= timedelta(days=1)  # the first day that is not included any more (section 3.6.1)
     if "RRULE" in event:
-        ends = _add_meetings(event, fields, zone, starts, ends)
+        starts, ends = _add_meetings(event, fields, zone, starts, ends)
     if starts is not None:
         fields["starts_at"] = _written(_settled(starts, zone))
     if ends is not None:
@@ -199,8 +230,8 @@ def _add_times(event: Component, fields: dict[str, object], zone: str) -> None:
 
 def _add_meetings(
     event: Component, fields: dict[str, object], zone: str, starts: date | None, ends: date | None
-) -> date:
-    """The meetings of an event that repeats. Returns the end of the last."""
+) -> tuple[date, date]:
+    """The meetings of an event that repeats. Returns the start of the first and the last end."""
     problem = _repeating("RRULE")
     refused = _Bad(problem.field, problem.code, problem.message)
     if starts is None or ends is None or type(ends) is not type(starts):
@@ -210,10 +241,16 @@ def _add_meetings(
     without = [
         (_text_of(value, "EXDATE"), _zone_of(value) or meant) for value in _all(event, "EXDATE")
     ]
+    rule = _text(event, "RRULE")
     try:
-        found = occurrences(_text(event, "RRULE"), starts, here, without)
+        found = occurrences(rule, starts, here, without)
+        is_first = starts in found or starts in occurrences(rule, starts, here, [])
     except NotBounded:
         raise refused from None
+    if found and not is_first:
+        raise _Bad(
+            problem.field, "not-taken", "makes no meeting at DTSTART: correct one of the two"
+        )
     if not found:
         raise _Bad(problem.field, "not-taken", "leaves no meeting: see its UNTIL, and EXDATE")
     length = _moment_of(ends, zone) - _moment_of(starts, zone)
@@ -223,7 +260,7 @@ def _add_meetings(
             {"starts_at": _written(_settled(first, zone)), "ends_at": _written(_settled(end, zone))}
             for first, end in zip(found, last, strict=True)
         ]
-    return last[-1]
+    return found[0], last[-1]
 
 
 def _zone_of(value: Any) -> ZoneInfo | None:
@@ -306,6 +343,8 @@ def _add_own(event: Component, fields: dict[str, object], zone: str) -> None:
         if column is None or column.name == "id":
             allowed = [f"{OWN}{each.upper().replace('_', '-')}" for each in OFFERINGS.names[1:]]
             raise _Bad(name.lower(), "unknown-field", "is not known here", allowed)
+        if len({str(value) for value in _all(event, name)}) > 1:
+            raise _Bad(column.name, "not-taken", "comes twice, with two values")
         text = _text(event, name)
         if text.strip():
             try:

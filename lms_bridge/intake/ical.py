@@ -35,7 +35,8 @@ _FOLD = re.compile(rb"(?<!\r)\r*\n[ \t]")
 _OLD_LINE_END, _OLD_FOLD = re.compile(rb"\r(?![ \t])"), re.compile(rb"\r[ \t]")
 """Those of old programs, which know no line feed."""
 _OF_REVISION = re.compile(
-    rb"^(BEGIN:VEVENT|BEGIN:VTODO|UID[;:][^\r\n]*|SEQUENCE:\d{1,9})", re.MULTILINE | re.IGNORECASE
+    rb"^(BEGIN:VEVENT|BEGIN:VTODO|UID[;:][^\r\n]*(?:\r*\n[ \t][^\r\n]*)*|SEQUENCE[;:][^\r\n]*)",
+    re.MULTILINE | re.IGNORECASE,
 )
 _COMPONENTS = ComponentFactory()
 _MARK = b"\xef\xbb\xbf"
@@ -138,6 +139,13 @@ class _Calendar:
     def _read_property(self, key: str, value: str) -> None:
         if key == "X-WR-TIMEZONE":
             self._own_zone = value
+        if key == "CALSCALE" and value.upper() not in ("", "GREGORIAN"):
+            raise Refused(
+                "file-unreadable",
+                "The calendar counts its days by another CALSCALE than GREGORIAN. "
+                "Nothing was changed.",
+                "Send a calendar with Gregorian dates.",
+            )
         if key == "METHOD" and value and value.upper() not in METHODS:
             raise Refused(
                 "file-unreadable",
@@ -242,9 +250,9 @@ def _newest_revisions(octets: Octets) -> Mapping[bytes, int]:
                 known.add(sequence)
             uid, sequence = b"", 0
         elif start[:3] == b"UID":
-            uid = line
+            uid = _FOLD.sub(b"", line)
         else:
-            sequence = int(line.partition(b":")[2])
+            sequence = max(_sequence(line), 0)
     return {each: max(found[each]) for each in twice if len(found[each]) > 1}
 
 
@@ -256,9 +264,15 @@ def _is_superseded(event: bytes, newest: Mapping[bytes, int]) -> bool:
     uid = next((each.rstrip(b"\r") for each in lines if each[:3].upper() == b"UID"), b"")
     if uid not in newest:
         return False
-    own = next((each for each in lines if each[:9].upper() == b"SEQUENCE:"), b"SEQUENCE:0")
-    number = own.partition(b":")[2].strip()
-    return not number.isdigit() or int(number) < newest[uid]
+    begins = (b"SEQUENCE:", b"SEQUENCE;")
+    own = next((each for each in lines if each[:9].upper() in begins), b"SEQUENCE:0")
+    return _sequence(own) < newest[uid]
+
+
+def _sequence(line: bytes) -> int:
+    """What a line says of the sequence; -1 if it is no number."""
+    number = line.rpartition(b":")[2].strip()
+    return int(number) if number.isdigit() and len(number) < 10 else -1
 
 
 def _too_many_lines() -> Refused:

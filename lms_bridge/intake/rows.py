@@ -12,7 +12,7 @@ from marshmallow import RAISE, fields, post_load
 
 from lms_bridge.domain.errors import Problem, Refused
 from lms_bridge.domain.model import Meeting
-from lms_bridge.schemas.fields import Zone
+from lms_bridge.schemas.fields import PageAddress, Zone
 from lms_bridge.schemas.records import MeetingSchema, OfferingSchema
 
 Octets = bytes | mmap
@@ -139,6 +139,7 @@ class PushedOfferingSchema(OfferingSchema):
         unknown = RAISE
 
     exact_times = True
+    address = PageAddress(longest=2000, load_default="")
     meetings = fields.List(fields.Nested(PushedMeetingSchema), load_default=list)
 
 

@@ -6,9 +6,12 @@ The lists are those of the Unicode CLDR, which Babel carries.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
+from itertools import takewhile
 
 from babel import Locale
+from babel.core import get_global
 
 _OWN_NAMES = ("ar", "es", "fr", "pt", "ru", "zh")
 """Languages are also known by their names in these languages, beside English."""
@@ -50,9 +53,16 @@ def currency(text: str) -> str:
         NoSuchCode: there is no such currency.
     """
     code = text.strip().upper()
-    if code and (code not in Locale("en").currencies or code in _NO_MONEY):
+    if code and code not in _currencies():
         raise NoSuchCode("is no code of ISO 4217 such as USD, EUR or KES")
     return code
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    """Those that are in use today: GHC and ZMK were replaced, and a price in them is a slip."""
+    used = get_global("territory_currencies").values()
+    return frozenset(code for each in used for code, _, end, _ in each if end is None) - _NO_MONEY
 
 
 def country(text: str) -> str:
@@ -80,12 +90,22 @@ def language(text: str) -> str:
         return ""
     if _TAG.fullmatch(name):
         first, *rest = re.split("[-_]", name)
-        if first.lower() in Locale("en").languages:
+        if first.lower() in Locale("en").languages and all(map(_is_region, _regions(rest))):
             return "-".join([first.lower(), *map(_subtag, rest)])
     found = _names().get(name.casefold())
     if found is None:
         raise NoSuchCode("is no language tag such as en, fr or pt-BR")
     return found
+
+
+def _regions(subtags: Sequence[str]) -> list[str]:
+    """Those of two letters; behind one of a single letter anything may stand."""
+    plain = takewhile(lambda each: len(each) > 1, subtags)
+    return [each for each in plain if len(each) == 2 and each.isalpha()]
+
+
+def _is_region(text: str) -> bool:
+    return text.upper() in Locale("en").territories and text.upper() not in _NO_COUNTRY
 
 
 def _subtag(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import nh3
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.matching import email_key
@@ -41,11 +41,21 @@ _END_OF_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]24:00(?::00)?(Z|[+-]\d{2}:?\d{
 """24:00 is the midnight after that day (ISO 8601). Python reads it from 3.14 on."""
 _JOINED_DAY = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d")
 """20270301. As seconds it would be a day of 1970, so it is never meant so."""
+_CLOCK_TIME = re.compile(
+    r"\d{4}(?:-\d{2}-\d{2}|\d{4})[T\s]\d{2}(?::?\d{2}(?::?\d{2}(?:[.,]\d+)?)?)?"
+    r"\s?(?:Z|[+-]\d{2}(?::?\d{2})?)?"
+)
+"""A day and a time. Python also takes 09.30 for a part of the hour, and any sign between the two,
+so that an offset behind a day would become its time."""
+_JOINED_HOUR = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d[0-2]\d")
+"""2027030109. As seconds it would be a day of 2033 or later."""
 _MAILTO = re.compile(r"^mailto:\s*", re.IGNORECASE)
+_BRACKETED = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s]+)\s*>\s*")
+"""An address as mail programs copy it: ``Ana One <ana@example.org>``."""
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$){_LABEL}")
+_LABEL = r"[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?!\d+$)(?!.$){_LABEL}")
 _NO_NUMBER = "is not a number such as 1200 or 250.5: decimals have a point, thousands no mark"
 _NO_DATE = "is not a date such as 2026-03-31 or 2026-03-31 09:00"
 _DATE_OF_A_SPREADSHEET = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}")
@@ -118,6 +128,7 @@ class Line(fields.Field[str]):
 
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+-]*:(?!\d)", re.IGNORECASE)
 """``javascript:`` and others; what has a port instead is a host without a scheme."""
+_PAGE = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?", re.IGNORECASE)
 
 
 class WebAddress(Line):
@@ -128,8 +139,22 @@ class WebAddress(Line):
         if has_user(address):
             raise complaint("has a user name or a password in it", "address-with-user")
         if _OTHER_SCHEME.match(address):
-            raise complaint("is not the address of a page: it begins with https://", "not-a-page")
+            raise _no_page()
         return address
+
+
+class PageAddress(WebAddress):
+    """The same as a whole: pages show no other, so whoever writes it is told."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> str:
+        address = super()._deserialize(value, *args, **options)
+        if address and not _PAGE.fullmatch(address):
+            raise _no_page()
+        return address
+
+
+def _no_page() -> ValidationError:
+    return complaint("is not the address of a page: it begins with https://", "not-a-page")
 
 
 class Email(Line):
@@ -139,9 +164,12 @@ class Email(Line):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
     ) -> str:
+        if isinstance(value, str) and (found := _BRACKETED.fullmatch(value)):
+            value = found[1]
         text = _MAILTO.sub("", super()._deserialize(value, attr, data, **options))
         name, _, domain = text.rpartition("@")
-        if not (_LOCAL_PART.fullmatch(name) and _DOMAIN.fullmatch(domain)) or len(name) > 64:
+        is_name = _LOCAL_PART.fullmatch(name) and len(name) <= 64 and not name.startswith("'")
+        if not (is_name and _DOMAIN.fullmatch(domain)):
             raise complaint("is not an e-mail address", "invalid")
         if len(email_key(text)) > self.longest:
             raise complaint(f"is longer than {self.longest} characters", "too-long")
@@ -365,6 +393,8 @@ class Moment(_Plain, fields.Field[datetime]):
             )
             raise complaint(message, "not-a-date")
         text = str(value).strip()
+        if isinstance(value, str) and _JOINED_HOUR.fullmatch(text):
+            raise complaint(_no_date(text), "not-a-date")
         is_number = not isinstance(value, str) or text.isdecimal()
         if is_number and not _JOINED_DAY.fullmatch(text):
             return _from_seconds(float(value))
@@ -373,9 +403,11 @@ class Moment(_Plain, fields.Field[datetime]):
             if len(text) == 10:
                 clock = time(23, 59, 59) if self._end_of_day else time()
                 return self._day(datetime.combine(date.fromisoformat(text), clock), data)
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text) if _CLOCK_TIME.fullmatch(text) else None
         except ValueError:
-            raise complaint(_no_date(str(value).strip()), "not-a-date") from None
+            moment = None
+        if moment is None:
+            raise complaint(_no_date(str(value).strip()), "not-a-date")
         return moment.astimezone(UTC) if moment.tzinfo else self._time(moment, data)
 
     def _time(self, naive: datetime, data: Mapping[str, Any]) -> datetime:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
-from lms_bridge.store.tables import EMPTY, HELD, enrolment, link, offering
+from lms_bridge.store.tables import EMPTY, HELD, link, offering
 
 
 def at_academy(tx: Connection, centre: str) -> dict[str, str]:
@@ -79,18 +79,29 @@ _CONFIRMED = _COURSES.where(
         _THERE.c.scope == link.c.external_id,
     )
 )
-_REGISTERED = _COURSES.where(exists().where(enrolment.c.offering_id == offering.c.id))
 """Built once, because each run asks, and building costs more than the query."""
 
 
-def with_enrolments(
-    tx: Connection, centre: str, since: datetime, *, acknowledged: bool = True
-) -> list[str]:
+def with_enrolments(tx: Connection, centre: str, since: datetime) -> list[str]:
     """External ids of the LMS's courses that hold enrolments by the bridge and did not end before
-    ``since``; or of those with any enrolment, ``acknowledged`` by the LMS or not."""
-    query = _CONFIRMED if acknowledged else _REGISTERED
+    ``since``."""
     values = {"in_system": centre_system(centre), "since": since}
-    return list(tx.scalars(query, values).all())
+    return list(tx.scalars(_CONFIRMED, values).all())
+
+
+def with_end(tx: Connection, centre: str) -> dict[str, datetime | None]:
+    """{external id: end} of all courses that the LMS ever showed, in their order."""
+    query = (
+        select(link.c.external_id, offering.c.ends_at)
+        .join(offering, offering.c.id == link.c.record_id)
+        .where(
+            link.c.system == centre_system(centre),
+            link.c.kind == Kind.OFFERING,
+            link.c.external_id != "",
+        )
+        .order_by(link.c.id)
+    )
+    return {row.external_id: row.ends_at for row in tx.execute(query)}
 
 
 def without_course(

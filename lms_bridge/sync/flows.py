@@ -221,7 +221,7 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
             Step(
                 "results read",
                 feed,
-                lambda: _of_courses(context, read, acknowledged=not by_academy_id),
+                lambda: (_of_all_courses if by_academy_id else _of_courses)(context, read),
                 apply_results,
                 apply_in_parts=apply_results_in_parts,
                 applied=unvisited.keep,
@@ -272,16 +272,22 @@ def _registrations(context: RunContext, academy: ReadsRegistrations) -> Step:
     )
 
 
-def _of_courses(
-    context: RunContext, show: Callable[[list[str]], Pages], *, acknowledged: bool = True
-) -> Pages:
+def _of_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> Pages:
     """Reads the courses in which the bridge has enrolments, without those that ended long ago."""
     since = context.now() - timedelta(days=context.policy.results_days)
     with context.database.reading() as tx:
-        courses = offering_links.with_enrolments(
-            tx, context.centre.code, since, acknowledged=acknowledged
-        )
+        courses = offering_links.with_enrolments(tx, context.centre.code, since)
     return show(courses) if courses else iter(())
+
+
+def _of_all_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> Pages:
+    """Reads what a file says of any course, so that a row about none is told. What it says of
+    courses that ended long ago does not count."""
+    since = context.now() - timedelta(days=context.policy.results_days)
+    with context.database.reading() as tx:
+        ends = offering_links.with_end(tx, context.centre.code)
+    old = {course for course, end in ends.items() if end is not None and end < since}
+    return (page for page in show(list(ends)) if page.scope not in old)
 
 
 def find_courses(context: RunContext, centre: object) -> None:

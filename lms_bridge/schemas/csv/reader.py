@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,7 @@ from lms_bridge.schemas.csv.tables import (
     CsvColumn,
     CsvTable,
     header_columns,
+    names_columns,
 )
 from lms_bridge.schemas.load import UNREADABLE
 
@@ -222,7 +223,7 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
         whole_header = _header(reader, text)
         header = _without_empty_end(whole_header)
         columns = header_columns(header, table)
-        seen: set[str] = set()
+        at = _Context(table, text, time_zone)
         number = 1
         empty = 0
         while True:
@@ -248,8 +249,12 @@ def _rows(source: str | Path | BinaryIO, table: CsvTable, time_zone: str) -> Ite
                 empty += 1
                 if empty > MOST_EMPTY:
                     raise _too_empty()
-            elif cells != header:
-                row = _row(number, cells, columns, _Context(table, text, time_zone, seen))
+            elif names_columns(cells, table):
+                if [table.column(cell) for cell in cells] != columns:
+                    problem = "names the columns again, in another way than the first line"
+                    yield _stray(number, table, CsvTrouble.CELLS, problem)
+            else:
+                row = _row(number, cells, columns, at)
                 if row.raw.external_id not in table.remarks:
                     yield row
 
@@ -295,7 +300,9 @@ class _Context:
     table: CsvTable
     text: FileText
     time_zone: str
-    seen: set[str]
+    seen: set[str] = field(default_factory=set)
+    people: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """{id of a person: (row, hash of the address)}"""
 
 
 def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _Context) -> CsvRow:
@@ -305,15 +312,8 @@ def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _C
     cells = [*cells, *[""] * (len(columns) - len(cells))]
     named = {c.name: cell for c, cell in zip(columns, cells, strict=True)}
     identity = [restored(named[name]).strip() for name in at.table.identity]
-    if not all(identity):
-        empty = at.table.identity[identity.index("")]
-        problem = f'has nothing in the column "{empty}"'
-        return _stray(number, at.table, CsvTrouble.NO_ID, problem)
-    if any(at.text.damaged(part) for part in identity):
-        return _stray(number, at.table, *at.text.damage("".join(identity)))
-    for name in at.table.identity:
-        if problem := spoiled(named[name]):
-            return _stray(number, at.table, CsvTrouble.CELL, f"{name} {problem}")
+    if stray := _of_no_record(number, named, identity, at):
+        return stray
     external_id = "/".join(identity)
     if external_id in at.seen:
         # The first row stands for the record: this one is shown under its own number.
@@ -326,12 +326,50 @@ def _row(number: int, cells: Sequence[str], columns: Sequence[CsvColumn], at: _C
         trouble, damage = at.text.damage(named[name])
         problem = f'{damage}, in the column "{name}"'
         return _refused(number, external_id, at.table, trouble, problem)
+    if problem := _of_somebody_else(number, named, at):
+        return _refused(number, external_id, at.table, CsvTrouble.CELL, problem)
     try:
         fields = _fields(named, columns, at.time_zone)
     except CellUnclear as error:
         row = _refused(number, external_id, at.table, CsvTrouble.CELL, f"{error.column} {error}")
         return replace(row, field=error.column, why=str(error))
     return CsvRow(number, RawRecord(external_id, fields))
+
+
+def _of_no_record(
+    number: int, named: Mapping[str, str], identity: Sequence[str], at: _Context
+) -> CsvRow | None:
+    if not all(identity):
+        empty = at.table.identity[identity.index("")]
+        problem = f'has nothing in the column "{empty}"'
+        return _stray(number, at.table, CsvTrouble.NO_ID, problem)
+    if any(at.text.damaged(part) for part in identity):
+        return _stray(number, at.table, *at.text.damage("".join(identity)))
+    for name in at.table.identity:
+        if problem := spoiled(named[name]):
+            return _stray(number, at.table, CsvTrouble.CELL, f"{name} {problem}")
+    return None
+
+
+_ADDRESS = re.compile(r"[^\s<>:]+@[^\s<>]+")
+
+
+def _of_somebody_else(number: int, named: Mapping[str, str], at: _Context) -> str:
+    """Says so where an earlier row gives the same id another e-mail address: applied in turn, one
+    person would take the place of the other. Which of them is meant nobody can say."""
+    if at.table.person is None:
+        return ""
+    id_, address = (restored(named[name]).strip() for name in at.table.person)
+    found = _ADDRESS.search(address)
+    key = hash(found[0].casefold() if found else address)
+    row, known = at.people.setdefault(id_, (number, key))
+    if known == key:
+        return ""
+    return f"gives its learner another e-mail address than row {row}: an id stands for one person"
+
+
+_CODES = ("course_code", "lms_course")
+"""Columns beside the identity that a spreadsheet may take for numbers."""
 
 
 def _fields(
@@ -348,7 +386,7 @@ def _fields(
         for parent in parents:
             inner = place.setdefault(parent, {})
             place = inner if isinstance(inner, dict) else {}
-        if problem := spoiled(named[column.name], is_id=False):
+        if problem := spoiled(named[column.name], is_id=column.name in _CODES):
             error = CellUnclear(problem)
             error.column = column.name
             raise error
@@ -365,6 +403,12 @@ def _stray(
 ) -> CsvRow:
     row = _refused(number, f"row {number}", table, trouble, problem)
     return replace(row, known=bool(repeats), stray=True, repeats=repeats)
+
+
+def without_offering(row: CsvRow) -> CsvRow:
+    """A row of results whose offering nobody knows."""
+    problem = "names an offering that does not exist"
+    return _stray(row.number, RESULTS, CsvTrouble.NO_ID, problem)
 
 
 def _refused(

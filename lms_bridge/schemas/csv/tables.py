@@ -43,7 +43,8 @@ class CsvTable:
     ``identity`` are the columns that together name a row; joined with ``/`` they are the external
     id. ``required`` are the columns that the header must have. ``refused`` are field values that
     the table's schema never takes: they stand in for those of a row that cannot be read.
-    ``remarks`` are the ids of rows that are there for people, and not looked at.
+    ``remarks`` are the ids of rows that are there for people, and not looked at. ``person`` are the
+    columns with the id and the address of a person who may have several rows.
     """
 
     file: str
@@ -52,6 +53,7 @@ class CsvTable:
     required: tuple[str, ...]
     refused: Mapping[str, object] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    person: tuple[str, str] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +107,7 @@ REGISTRATIONS = CsvTable(
     ),
     identity=("offering", "learner.id"),
     required=("offering", "learner.id", "learner.email", "status"),
+    person=("learner.id", "learner.email"),
 )
 
 GROUP = CsvTable(
@@ -166,6 +169,12 @@ def header_columns(cells: Sequence[str], table: CsvTable) -> list[CsvColumn]:
     if missing:
         raise _error(table, "csv-missing-column", f"lacks columns: {', '.join(missing)}.")
     return columns
+
+
+def names_columns(cells: Sequence[str], table: CsvTable) -> bool:
+    """Whether a row is a header, though perhaps that of another table with such columns."""
+    named = [cell for cell in cells if cell.strip()]
+    return len(named) > 1 and all(table.column(cell) for cell in named)
 
 
 def _shown(cell: str, place: int) -> str:

@@ -113,7 +113,7 @@ def test_results_in_the_folder_of_a_centre_reach_their_learner(alpha: Cli) -> No
         *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
         *("--connector", "files", "--address", str(folder)),  # and no token
     )
-    alpha("sync", "--centre", "BETA")
+    assert "2 results in quarantine" in alpha("sync", "--centre", "BETA", code=1).stdout
     alpha("import", "registrations", registrations(alpha, "T-1", "acad-1"))
     said = alpha("sync", "--centre", "BETA", code=1).stdout
     assert "1 result in quarantine" in said
@@ -128,6 +128,31 @@ def test_results_in_the_folder_of_a_centre_reach_their_learner(alpha: Cli) -> No
     alpha("import", "registrations", registrations(alpha, "T-1", "acad-1", "acad-9"))
     assert "quarantine" not in alpha("sync", "--centre", "BETA").stdout
     assert exported() == [["acad-1", "66"], ["acad-9", "1"]]
+
+
+def test_result_of_an_unknown_offering_is_told_until_its_row_is_corrected(alpha: Cli) -> None:
+    folder = alpha.folder / "exchange"
+    folder.mkdir()
+    (folder / "offerings.csv").write_text(_RUNNING)
+    (folder / "results.csv").write_text("offering,learner,score\nT-l,acad-1,66\n")
+    alpha(
+        *("centre", "add", "BETA", "--name", "Sample Centre Beta", "--region", "africa"),
+        *("--connector", "files", "--address", str(folder)),
+    )
+    said = alpha("sync", "--centre", "BETA", code=1).stdout
+    assert "Row 2 names an offering that does not exist." in said
+    (folder / "results.csv").write_text("offering,learner,score\n")
+    assert "quarantine" not in alpha("sync", "--centre", "BETA").stdout
+
+
+def test_id_of_two_people_in_one_file_stands_for_the_first(alpha: Cli) -> None:
+    alpha("import", "offerings", alpha.file("first.csv", _FIRST), "--centre", "ALPHA")
+    header = "offering,learner.id,learner.email,learner.given_name,status\n"
+    rows = "S-1,NULL,ana@example.org,Ana,enrolled\nS-2,NULL,ben@example.org,Ben,enrolled\n"
+    said = alpha("import", "registrations", alpha.file("people.csv", header + rows), code=1).stdout
+    assert "Row 3 gives its learner another e-mail address than row 2" in said
+    [exported] = alpha("export", "registrations", "-", "--centre", "ALPHA").stdout.splitlines()[1:]
+    assert "ana@example.org" in exported
 
 
 _RUNNING = "id,title,starts_at\nT-1,Open course,2026-01-01\n"

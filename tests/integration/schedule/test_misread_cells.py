@@ -46,6 +46,10 @@ def one_cell(world: World, column: str, cell: str, **more: str) -> Any:
         ("languages", "en,fr", ("en", "fr")),
         ("languages", "Français; العربية", ("fr", "ar")),
         ("languages", "en_US; PT-br; zh-hans", ("en-US", "pt-BR", "zh-Hans")),
+        ("languages", "es-419; zh-Hant-TW", ("es-419", "zh-Hant-TW")),
+        ("course_code", "'00123", "00123"),
+        ("location", "'90 seats", "'90 seats"),
+        ("location", "#ICT4D!", "#ICT4D!"),
     ],
 )
 def test_cell_is_read_as_it_was_meant(world: World, column: str, cell: str, value: object) -> None:
@@ -88,6 +92,32 @@ def test_cell_is_read_as_it_was_meant(world: World, column: str, cell: str, valu
         ("location", "#BEZUG!", "#BEZUG!, an error of a spreadsheet"),
         ("location", "Salle \u00c3\u00a9", 'stands for "\u00e9"'),
         ("location", "\u00d0\u00a1\u00d0\u00b2", 'stands for "\u0421\u0432"'),
+        (
+            "location",
+            "\u0420\u040e\u0420\u00b5\u0421\u201a\u0420\u0451",
+            'stands for "\u0421\u0435"',
+        ),
+        ("location", "R\u221a\u00a9seau", 'stands for "\u00e9"'),
+        ("location", "R=C3=A9seau", 'stands for "\u00e9"'),
+        ("location", "R\ufffdseau", '"\ufffd" in place of a letter'),
+        ("location", "#\u00a1REF!", "#\u00a1REF!, an error of a spreadsheet"),
+        ("location", "#N/D", "#N/D, an error of a spreadsheet"),
+        ("course_code", "1.23E+11", "1.23E+11, a shortened number"),
+        ("starts_at", "2027-03-01 09.30", "2027-03-01 09.30"),
+        ("starts_at", "2027-03-01 09,30", "2027-03-01 09,30"),
+        ("starts_at", "2027-03-01+03:00", "2027-03-01+03:00"),
+        ("starts_at", "2027-03-01-05", "2027-03-01-05"),
+        ("starts_at", "2027-03-01509:00", "2027-03-01509:00"),
+        ("starts_at", "2027030109", "2027030109"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 1230", "no time of the day where it ends"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 noon", "no time of the day where it ends"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 12:30 Uhr", "Uhr"),
+        ("meetings", "2027-03-01 09:00/2027-03-01 02:30 \u4e0b\u5348", "\u4e0b\u5348"),
+        ("currency", "GHC", "GHC"),
+        ("currency", "ZMK", "ZMK"),
+        ("languages", "en-UK", "en-UK"),
+        ("address", "n/a", "is not the address of a page"),
+        ("address", "www.example.org", "it begins with https://"),
     ],
 )
 def test_cell_that_could_mean_two_things_is_refused_with_its_value(
@@ -124,6 +154,20 @@ def test_meeting_of_full_days_ends_with_its_last_day(world: World) -> None:
 def test_header_that_comes_again_is_no_offering(world: World) -> None:
     answer = pushed(world, "id;title\nM-1;Misread\nid;title\nM-2;Another\n")
     assert outcomes(answer) == [(2, "created"), (4, "created")]
+
+
+@pytest.mark.parametrize("header", ["ID;Title;Location", " id ; title ; location "])
+def test_header_that_comes_again_in_another_form_is_no_offering(world: World, header: str) -> None:
+    table = f"id;title;location\nM-1;Misread;x\n{header}\nM-2;Second;y\n"
+    assert outcomes(pushed(world, table)) == [(2, "created"), (4, "created")]
+
+
+@pytest.mark.parametrize("header", ["id;title", "title;id;location"])
+def test_header_of_another_table_is_refused(world: World, header: str) -> None:
+    table = f"id;title;location\nM-1;Misread;x\n{header}\nM-2;Second;y\n"
+    answer = pushed(world, table)
+    assert outcomes(answer)[1] == (3, "refused")
+    assert "names the columns again" in answer.get_json()["rows"][1]["problems"][0]["message"]
 
 
 def test_id_that_a_spreadsheet_keeps_as_a_text_has_its_zeros(world: World) -> None:

@@ -30,6 +30,16 @@ from tests.integration.schedule.test_misread_cells import PARIS, calendar, store
         (PARIS.format("01", "01") + "|RRULE:FREQ=DAILY;COUNT=3|EXDATE;TZID=X:20600302T090000",
          "time_zone"),
         (PARIS.format("01", "01") + "|STATUS:NEEDS-ACTION", "status"),
+        (PARIS.format("01", "01") + "|RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=2", "rrule"),  # a Monday
+        (PARIS.format("01", "01") + "|CLASS:PRIVATE", "class"),
+        (PARIS.format("01", "01") + "|SUMMARY:Another", "summary"),
+        (PARIS.format("01", "01") + "|UID:b", "uid"),
+        (PARIS.format("01", "01") + "|DESCRIPTION:a|DESCRIPTION:b", "description"),
+        (PARIS.format("01", "01") + "|X-LMS-BRIDGE-PRICE:1|X-LMS-BRIDGE-PRICE:2", "price"),
+        (PARIS.format("01", "01") + "|LOCATION:R\u00c3\u00a9seau", "location"),
+        (PARIS.format("01", "01") + "|LOCATION:R=C3=A9seau", "location"),
+        (PARIS.format("01", "01") + "|LOCATION;ENCODING=X-MINE:abc", "location"),
+        ("DTSTART:20600301T090000Z|DTEND;VALUE=DATE:20600305", "dtend"),
     ],
 )  # fmt: skip
 def test_event_that_says_two_things_or_what_is_not_read_is_refused(
@@ -59,6 +69,53 @@ def test_meeting_that_was_moved_does_not_leave_its_series_as_it_was(world: World
     for events in ((series, moved), (moved, series)):
         answer = Centre(world).push(calendar(*events), media=ICS)
         assert {outcome for _, outcome in outcomes(answer)} == {"refused"}
+
+
+def test_offering_starts_with_the_first_meeting_that_is_left(world: World) -> None:
+    rule = "|RRULE:FREQ=WEEKLY;COUNT=3|EXDATE;TZID=Europe/Paris:20600301T090000"
+    answer = Centre(world).push(calendar(PARIS.format("01", "01") + rule), media=ICS)
+    assert outcomes(answer) == [(1, "created")]
+    assert str(stored(world, "starts_at")).startswith("2060-03-08 08:00")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LOCATION;ENCODING=QUOTED-PRINTABLE:R=C3=A9seaux =\r\n mobiles",
+        "LOCATION;ENCODING=Q:R=c3=a9seaux mobiles",
+        "LOCATION;ENCODING=B:UsOpc2VhdXggbW9iaWxlcw==",
+    ],
+)
+def test_encoded_text_of_an_event_is_decoded_whole(world: World, text: str) -> None:
+    answer = Centre(world).push(calendar(PARIS.format("01", "01") + f"|{text}"), media=ICS)
+    assert outcomes(answer) == [(1, "created")]
+    assert stored(world, "location") == "R\u00e9seaux mobiles"
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("SEQUENCE;X-OF=me:3", "SEQUENCE:2"),
+        (f"UID:{'u' * 60}\r\n {'v' * 9}|SEQUENCE:3", f"UID:{'u' * 60}\r\n {'v' * 9}|SEQUENCE:2"),
+    ],
+)
+def test_latest_revision_counts_however_its_lines_are_written(
+    world: World, new: str, old: str
+) -> None:
+    both = calendar(f"{new}|LOCATION:New", f"{old}|LOCATION:Old")
+    if "UID" in new:
+        both = both.replace(b"UID:a\r\n", b"")
+    assert outcomes(Centre(world).push(both, media=ICS)) == [(1, "created")]
+    assert stored(world, "location") == "New"
+
+
+def test_calendar_that_counts_other_days_is_refused(world: World) -> None:
+    whole = calendar(PARIS.format("01", "01")).replace(
+        b"BEGIN:VEVENT", b"CALSCALE:HEBREW\r\nBEGIN:VEVENT"
+    )
+    answer = Centre(world).push(whole, media=ICS)
+    assert answer.status_code == 422
+    assert "CALSCALE" in answer.get_json()["detail"]
 
 
 def test_empty_method_says_nothing(world: World) -> None:

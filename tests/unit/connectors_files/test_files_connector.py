@@ -113,7 +113,7 @@ def test_results_are_answered_by_offering(tmp_path: Path) -> None:
     (tmp_path / "results.csv").write_text("offering;learner;score\nB;x;1\nA;x;2\nB;y;3\nC;z;4\n")
     found = answers(centre(tmp_path).read_results(["A", "B", "D"]))
     ids = {scope: [raw.external_id for raw in a.parse()] for scope, a in found.items()}
-    assert ids == {"A": ["A/x"], "B": ["B/x", "B/y"], "D": [], "unreadable rows": []}
+    assert ids == {"A": ["A/x"], "B": ["B/x", "B/y"], "D": [], "unreadable rows": ["row 5"]}
 
 
 def test_the_order_of_rows_changes_no_answer(tmp_path: Path) -> None:

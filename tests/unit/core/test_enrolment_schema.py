@@ -101,7 +101,10 @@ def test_a_valid_id_is_accepted(value: Any) -> None:
         "ana@-example.org",
         "ana@example.123",
         f"{'x' * 65}@example.org",
-        "Ana <ana@example.org>",
+        "Ana <ana@example.org>, Ben <ben@example.org>",
+        "'ana@example.org",
+        "ana@example.c",
+        "ana@ex_ample.org",
         "ana@example.org,ben@example.org",
         "",
         f"{'x' * 250}@example.org",
@@ -112,6 +115,13 @@ def test_an_invalid_address_is_refused_without_repeating_it(value: str) -> None:
     said = bad_person(email=value)
     assert "learner.email" in said
     assert not value or value not in said
+
+
+@pytest.mark.parametrize(
+    "value", ["mailto:ana@example.org", "<ana@example.org>", "Ana One <ana@example.org>"]
+)
+def test_addresses_are_read_as_mail_programs_copy_them(value: str) -> None:
+    assert registration({**PERSON, "email": value})["learner"].email == "ana@example.org"
 
 
 @pytest.mark.parametrize("value", ["Ana@Example.ORG", "a+b@x.example.org", "用户@例子.example.org"])
