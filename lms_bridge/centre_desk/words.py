@@ -49,6 +49,8 @@ FIELDS: Mapping[str, str] = {
     "id": "Id",
 }
 LONGEST = 300
+_LAST = time(23, 59, 59)
+"""Of a day: an end that a file writes without a time."""
 _HALF = re.compile("[\ud800-\udfff]")
 """Of a character: JSON can hold it, and no page can."""
 
@@ -77,11 +79,13 @@ def shown(value: Any, field: str = "", zone: str = "") -> str:
 
 
 def _moment(value: Any, field: str, zone: str) -> str:
-    """A day alone where the moment is its midnight: an end then is the end of the day before."""
+    """A day alone where the moment is its beginning, or its end for one that ends something."""
     at = filters.moment(value)
-    if at is not None and at.astimezone(zone_of(zone)).time() == time.min:
-        is_end = field in ("ends_at", "registration_closes")
-        return str((filters.last_day if is_end else filters.day)(at, zone).striptags())
+    clock = at.astimezone(zone_of(zone)).time() if at is not None else None
+    if clock in (time.min, _LAST) and field in ("ends_at", "registration_closes"):
+        return str(filters.last_day(at, zone).striptags())
+    if clock == time.min:
+        return str(filters.day(at, zone).striptags())
     text = filters.day_and_time(at, zone).striptags()
     return text if zone == "UTC" else f"{text} {zone}"
 

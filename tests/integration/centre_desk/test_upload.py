@@ -90,7 +90,7 @@ def test_a_file_is_compared_before_it_is_applied(browser: Browser, database: Dat
     page = coordinator.get(UPLOAD)
     assert '<ins dir="auto">Sample course</ins>' in page.text
     assert '<ins dir="auto">1 Mar 2041</ins>' in page.text
-    assert '<ins dir="auto">5 Mar 2041</ins>' in page.text  # the last day, not the midnight after
+    assert '<ins dir="auto">5 Mar 2041</ins>' in page.text
     assert "—</ins>" not in page.text
     assert titles(database) == set()
     answer = apply(coordinator, page)
