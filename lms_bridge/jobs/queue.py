@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector, RetryStrategy, SyncPsycopgConnector
 from procrastinate.connector import BaseConnector
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 from psycopg import sql
@@ -39,6 +39,8 @@ TASK, QUEUE = "run_centre", "runs"
 SENDING = "sending"
 """The queue of runs that only send: none of them waits until an LMS is read."""
 STALLED_SECONDS = 60.0
+AWAY_SECONDS, AGAIN_SECONDS = 30.0, 5.0
+"""How long a worker waits for a connection, and before it tries a database again that is away."""
 _UPGRADE_LOCK = 0x6C6D735F
 """The number of our advisory lock; no other program may use it."""
 
@@ -107,29 +109,52 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
     transactions; the clock makes them up.
     """
     execution = Execution(bridge)
-    at_once = bridge.settings.sync.centres_at_once
     pools = RunPools(bridge.settings.sync)
-    connector = PsycopgConnector(conninfo=conninfo(bridge.settings.store.address), min_size=1)
-    slow = bridge.settings.sync.slow_minutes * 60
-    app = queue_app(connector, _task(bridge, execution, pools, slow))
+    worker = _QueueWorker(bridge, execution, pools, until_empty)
+    try:
+        with Dispatcher(bridge).beside():
+            asyncio.run(worker.work(signals))
+            if until_empty:
+                pools.wait_idle(bridge.settings.clock.stop_seconds)
+    finally:
+        if not pools.close(0):
+            execution.let_go()
 
-    async def carry_out(queue: str, concurrency: int, *, signals: bool) -> None:
-        await app.run_worker_async(
-            queues=[queue],
-            concurrency=concurrency,
-            wait=not until_empty,
-            delete_jobs="always",  # what came of a run is kept in the table `run`
-            shutdown_graceful_timeout=bridge.settings.clock.stop_seconds,
-            install_signal_handlers=signals,
-        )
 
-    async def work() -> None:
+class _QueueWorker:
+    """Takes jobs from both queues. Where the database is away for a while, it waits until it is
+    back: runs that go on meanwhile are not cut off."""
+
+    def __init__(
+        self, bridge: Bridge, execution: Execution, pools: RunPools, until_empty: bool
+    ) -> None:
+        self._settings = bridge.settings
+        self._until_empty = until_empty
+        slow = bridge.settings.sync.slow_minutes * 60
+        self._task = _task(bridge, execution, pools, slow)
+
+    async def work(self, signals: bool) -> None:
+        while True:
+            try:
+                return await self._take_jobs(signals)
+            except (ConnectorException, psycopg.OperationalError) as error:
+                if not _is_away(error):
+                    raise
+                _log.error("queue without database", error=type(error).__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _take_jobs(self, signals: bool) -> None:
+        """Returns at a signal, or when the queues are empty."""
+        address = conninfo(self._settings.store.address)
+        connector = PsycopgConnector(conninfo=address, min_size=1, timeout=AWAY_SECONDS)
+        app = queue_app(connector, self._task)
         async with app.open_async():
             await _drop_stalled(app)
-            running = asyncio.create_task(carry_out(QUEUE, at_once, signals=signals))
-            sending = asyncio.create_task(carry_out(SENDING, SENDERS, signals=False))
+            at_once = self._settings.sync.centres_at_once
+            running = asyncio.create_task(self._carry_out(app, QUEUE, at_once, signals))
+            sending = asyncio.create_task(self._carry_out(app, SENDING, SENDERS, False))
             both = (running, sending)
-            if not until_empty:  # whichever ends, by a signal or a failure, ends the other
+            if not self._until_empty:  # whichever ends, by a signal or a failure, ends the other
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
                 for task in both:
                     task.cancel()
@@ -137,14 +162,21 @@ def run_worker(bridge: Bridge, *, until_empty: bool = False, signals: bool = Tru
                 if isinstance(ended, Exception):
                     raise ended
 
-    try:
-        with Dispatcher(bridge).beside():
-            asyncio.run(work())
-            if until_empty:
-                pools.wait_idle(bridge.settings.clock.stop_seconds)
-    finally:
-        if not pools.close(0):
-            execution.let_go()
+    async def _carry_out(self, app: App, queue: str, concurrency: int, signals: bool) -> None:
+        await app.run_worker_async(
+            queues=[queue],
+            concurrency=concurrency,
+            wait=not self._until_empty,
+            delete_jobs="always",  # what came of a run is kept in the table `run`
+            shutdown_graceful_timeout=self._settings.clock.stop_seconds,
+            install_signal_handlers=signals,
+        )
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the database cannot be reached; other errors of it do not pass by themselves."""
+    cause = error.__cause__ if isinstance(error, ConnectorException) else error
+    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _task(bridge: Bridge, execution: Execution, pools: RunPools, slow_seconds: float) -> Task:

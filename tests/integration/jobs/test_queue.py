@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from procrastinate.schema import SchemaManager
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Flow
@@ -132,6 +135,47 @@ def test_workers_go_side_by_side_and_one_centre_once_at_a_time(queued: FakeBridg
     assert queued.lms.most_at_once == 6
     assert {status for _, _, status in statuses(queued)} == {"done"}
     engine.close(0)
+
+
+@contextmanager
+def away(address: str, server: str) -> Iterator[None]:
+    """A database that ends all connections and takes none."""
+    name = make_url(address).database
+    with psycopg.connect(conninfo(server), autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        yield
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+
+
+def test_a_worker_goes_on_when_its_database_was_away(
+    queued: FakeBridge, postgres_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noticed = threading.Event()
+    log = SimpleNamespace(error=lambda *_, **__: noticed.set())
+    monkeypatch.setattr(queue, "_log", log)
+    monkeypatch.setattr(queue, "AWAY_SECONDS", 0.5)
+    monkeypatch.setattr(queue, "AGAIN_SECONDS", 0.05)
+    for code in ("KE", "PL"):
+        add_centre(queued.database, code)
+    engine = engine_for(queued)
+    queued.lms.gate.clear()
+    engine.submit("KE", ALL, True, "clock")
+    worker = work_in_a_thread(queued)
+    assert queued.lms.reading.acquire(timeout=PATIENCE)
+    engine.close(0)
+    with away(queued.settings.store.address, postgres_server):
+        queued.lms.gate.set()
+        assert noticed.wait(PATIENCE)
+    engine = engine_for(queued)
+    engine.submit("PL", ALL, True, "clock")
+    worker.join(PATIENCE)
+    assert not worker.is_alive()
+    engine.close(0)
+    run_worker(queued, until_empty=True)  # what came after the worker had looked
+    assert ("PL", "clock", "done") in statuses(queued)
 
 
 def test_a_slow_server_leaves_places_of_the_worker_to_others(queued: FakeBridge) -> None:
