@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
@@ -20,6 +20,7 @@ from lms_bridge.store import run_days
 from lms_bridge.store.run_days import DayFigures
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import centres_for, needs, the_bridge
+from lms_bridge.web.downloads import table_file
 from lms_bridge.web.filters import date_alone
 from lms_bridge.web.languages import word
 from lms_bridge.web.paging import number_in
@@ -151,10 +152,7 @@ def year_table() -> ResponseReturnValue:
     with the_bridge().database.reading() as tx:
         wanted, _ = _wanted(tx)
         document = report(tx, wanted, the_bridge().settings.rules, utc_now())
-    response = Response(as_csv(document), mimetype="text/csv")
-    name = f"report-{wanted.region or 'all'}-{wanted.year}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return table_file(as_csv(document), f"report-{wanted.region or 'all'}-{wanted.year}.csv")
 
 
 def _wanted(tx: Connection) -> tuple[Wanted, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection, Row
 
@@ -27,6 +27,7 @@ from lms_bridge.web.access import (
     takes_files,
     the_bridge,
 )
+from lms_bridge.web.downloads import table_file
 from lms_bridge.web.paging import SIZE, number_in, number_param
 
 pages = Blueprint("people", __name__)
@@ -145,9 +146,7 @@ def download() -> ResponseReturnValue:
     with the_bridge().database.reading() as tx:
         within = centres_for(tx, Scope.READ_OPERATIONS)
         rows = holds.waiting_people(tx, request.args.get("centre", "")[:40], within=within)
-    response = Response(matches.as_csv(rows), mimetype="text/csv")
-    response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
-    return response
+    return table_file(matches.as_csv(rows), "people.csv")
 
 
 @pages.get("/people/file")

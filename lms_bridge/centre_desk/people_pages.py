@@ -27,6 +27,7 @@ from lms_bridge.store.registration_forms import answers_of
 from lms_bridge.sync.enrolment_actions import kept_by_academy, places
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import current_actor, needs, signed_in, the_bridge
+from lms_bridge.web.downloads import table_file
 from lms_bridge.web.paging import SIZE, number_in
 
 _PATH = "/<code>/people/<path:offering>"
@@ -193,7 +194,6 @@ def _table(number: int, record: Offering) -> Response:
             "ends_at": plain(row.ends_at),
         }
         records.append(RawRecord(f"{record.code}/{row.academy_id}", fields))
-    response = Response(b"".join(pieces(REGISTRATIONS, records)), mimetype="text/csv")
-    response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
+    response = table_file(b"".join(pieces(REGISTRATIONS, records)), "people.csv")
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -40,6 +40,7 @@ from lms_bridge.store import results as stored_results
 from lms_bridge.sync.enrolment_actions import EnteredResult
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import current_actor, needs, signed_in, takes_files, the_bridge
+from lms_bridge.web.downloads import table_file
 from lms_bridge.web.kept_forms import form_given, form_was_kept, keeps_form
 from lms_bridge.web.paging import SIZE, number_in
 
@@ -198,8 +199,7 @@ def _table(number: int, record: Offering) -> Response:
         if row.id in known:
             fields = document(known[row.id][1])
         records.append(RawRecord(f"{record.code}/{row.academy_id}", fields))
-    response = Response(b"".join(pieces(RESULTS, records)), mimetype="text/csv")
-    response.headers["Content-Disposition"] = 'attachment; filename="results.csv"'
+    response = table_file(b"".join(pieces(RESULTS, records)), "results.csv")
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -17,6 +17,7 @@ from lms_bridge.network.schemas import ReportParams, ReportResponse
 from lms_bridge.network.year import Wanted, as_csv, report
 from lms_bridge.reference import reference
 from lms_bridge.web.access import the_bridge
+from lms_bridge.web.downloads import table_file
 
 _TAG = "network"
 _CSV = "text/csv"
@@ -45,8 +46,7 @@ def show_year(params: dict[str, Any], number: int) -> Response:
         found = report(tx, wanted, bridge.settings.rules, utc_now())
     if params["format"] == "json":
         return json_response(found)
-    response = Response(as_csv(found), mimetype=_CSV)
-    response.headers["Content-Disposition"] = f'attachment; filename="report-{number}.csv"'
+    response = table_file(as_csv(found), f"report-{number}.csv")
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.domain.access import Scope
@@ -17,6 +17,7 @@ from lms_bridge.network.year import FIRST_YEAR, LAST_YEAR, Wanted, as_csv, repor
 from lms_bridge.review.pages import pages
 from lms_bridge.store import centres, memberships
 from lms_bridge.web.access import centres_for, needs, the_bridge
+from lms_bridge.web.downloads import table_file
 from lms_bridge.web.paging import number_in
 
 COLUMNS = {
@@ -63,10 +64,8 @@ def show_region() -> str:
 @needs(Scope.REVIEW_OFFERINGS)
 def region_table() -> ResponseReturnValue:
     asked = _asked()
-    response = Response(as_csv(asked.document), mimetype="text/csv")
     name = f"report-{asked.region or 'all'}-{asked.year}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return table_file(as_csv(asked.document), name)
 
 
 def _asked() -> Region:
