@@ -1,8 +1,9 @@
 """Errors as problem documents (RFC 9457), with stable codes.
 
-``type`` is the address of the code's documentation. Beyond the members of the RFC a problem has
-``code``, ``reference`` (of the line in the log), and where they help ``remedy``, ``errors`` (each
-with ``field`` and ``message``, and for a rule ``code`` and ``documentation``), and ``allowed``.
+``type`` is the address of the code's documentation. Beyond the members of the RFC each problem has
+``code`` and ``reference``, which finds the line in the log. Where they help, there are ``remedy``,
+``errors`` and ``allowed``. An error has ``field`` and ``message``; one of a rule has ``code`` and
+``documentation``, too.
 """
 
 from __future__ import annotations

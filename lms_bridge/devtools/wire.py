@@ -1,7 +1,7 @@
 """A small threaded HTTP/1.1 server with keep-alive, whose connections can break.
 
-The standard library's request handler spends several times as long on a request as the simulators
-do, and can neither reset a connection nor let an answer drip.
+The standard library's request handler takes several times as long for a request as the simulators.
+It can neither reset a connection nor let an answer drip.
 """
 
 from __future__ import annotations

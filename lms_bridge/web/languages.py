@@ -1,7 +1,7 @@
 """The reader's language, on pages for everybody.
 
-It is that of the launch, of the link (``?lang=``), of the cookie that such a link left, of the
-account, or of the browser, in this order. Texts in the code are English, and ``translations/`` has
+The first that is known counts: that of the launch, the link (``?lang=``), the cookie that such a
+link left, the account, the browser. Texts in the code are English, and ``translations/`` has
 the other languages. Pages that are English alone are so as a whole: no page mixes languages.
 """
 

@@ -1,7 +1,7 @@
 """Sentences of the code in the reader's language, also those with values in them.
 
-The engine and the connectors write plain English, such as "There is no connection 7.", and that is
-what the log, the commands, the API and the database hold. Pages recognise it. The catalogues have
+The engine and the connectors write plain English, such as "There is no connection 7." The log, the
+commands, the API and the database hold just that. Pages recognise it. The catalogues have
 an entry for each such sentence, with names in place of its values: "There is no connection
 {number}." A text fits an entry whose words it holds in that order; what stands between them are the
 values. They go into the translation as they are: as plain text, never as HTML.
