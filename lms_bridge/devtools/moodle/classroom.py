@@ -116,6 +116,7 @@ class Gradebook:
         self._items: dict[int, list[GradeItem]] = {}
         self._total_ids: dict[int, int] = {}
         self._hidden_totals: dict[int, int] = {}
+        self._without_total: set[int] = set()
         self._next_id = 1
 
     def items(self, course_id: int) -> list[GradeItem]:
@@ -135,6 +136,18 @@ class Gradebook:
 
     def total_hidden_at(self, course_id: int) -> int | None:
         return self._hidden_totals.get(course_id)
+
+    def remove_total(self, course_id: int) -> None:
+        """Give a course's total the grade type "None": nobody is shown one any more."""
+        self._without_total.add(course_id)
+
+    def has_total(self, course_id: int) -> bool:
+        return course_id not in self._without_total
+
+    def remove_items(self, course_id: int) -> None:
+        """Delete all that is graded, as a reset of the whole gradebook does."""
+        with self._lock:
+            self._items.pop(course_id, None)
 
     def add_item(self, course_id: int, name: str, grademax: float = 100.0) -> GradeItem:
         with self._lock:

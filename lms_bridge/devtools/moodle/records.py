@@ -96,6 +96,9 @@ class MoodleCourse:
     cacherev: int = 0
     serial: int = 0
     manual_enrolment: bool = True
+    """Whether the course has the manual enrolment method, and ..."""
+    manual_enabled: bool = True
+    """whether that method is enabled. Everybody looks suspended where it is not."""
 
 
 @dataclass(slots=True)

@@ -20,10 +20,11 @@ from lms_bridge.devtools.moodle.classroom import (
 from lms_bridge.devtools.moodle.facts import (
     AUTHORING_CAPABILITIES,
     ENROLMENT_CAPABILITIES,
+    ROLES,
     MoodleError,
 )
 from lms_bridge.devtools.moodle.pace import Pace
-from lms_bridge.devtools.moodle.records import MoodleUser
+from lms_bridge.devtools.moodle.records import MoodleEnrolment, MoodleUser
 from lms_bridge.devtools.moodle.users import MoodleUsers
 
 # Open nothing but a simulated site.
@@ -125,6 +126,8 @@ class MoodleState:
         self.public_names: tuple[str, ...] = ("firstname", "lastname")
         #: Whether "Hide user fields" holds the last access, which few may then see.
         self.hides_visits = False
+        #: Short names of the roles, which a centre may change.
+        self.roles = dict(ROLES)
         self.people = MoodleUsers(self.lock)
         self.catalogue = MoodleCatalogue(self.lock, self.now, name)
         self.enrolments = MoodleEnrolments(self.lock)
@@ -192,6 +195,12 @@ class MoodleState:
     def grant(self, *capabilities: str) -> None:
         with self.lock:
             self.service.capabilities.update(capabilities)
+
+    def is_active(self, enrolment: MoodleEnrolment) -> bool:
+        """Whether an enrolment counts now: its course's method is enabled, too."""
+        course = self.catalogue.get(enrolment.course_id)
+        enabled = course is None or course.manual_enabled
+        return enabled and enrolment.is_active(self.now())
 
     def delete_person(self, user_id: int) -> None:
         """Delete an account with its enrolments, as an administrator may by hand."""

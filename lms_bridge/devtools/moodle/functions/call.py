@@ -208,3 +208,12 @@ def add_pictures(
     for name, size in sizes:
         if requested is None or name in requested:
             row[name] = sight.picture + size
+
+
+def require_active_user(user: MoodleUser) -> None:
+    """Refuses an account that was deleted or is not confirmed. A suspended one passes, and so does
+    one whose authentication method is "nologin"."""
+    if user.deleted:
+        raise moodle_exception("userdeleted", "error/userdeleted")
+    if not user.confirmed:
+        raise moodle_exception("usernotconfirmed", "error/usernotconfirmed")

@@ -7,7 +7,6 @@ from typing import Any
 
 from lms_bridge.devtools.moodle.facts import (
     ASSIGNABLE_IN_COURSES,
-    ROLES,
     MoodleError,
     invalid_parameter,
     invalid_user,
@@ -19,6 +18,7 @@ from lms_bridge.devtools.moodle.functions.call import (
     add_pictures,
     escaped,
     plain_fields,
+    require_active_user,
     row_of,
 )
 from lms_bridge.devtools.moodle.parameters import Params, clean
@@ -43,8 +43,8 @@ COURSE_LEVEL = "course"
 
 def active_courses(call: Call, user_id: int) -> list[MoodleCourse]:
     """The visible courses somebody is active in, as the course list sorts them."""
-    catalogue, now = call.site.catalogue, call.site.now()
-    enrolments = (e for e in call.site.enrolments.of_user(user_id) if e.is_active(now))
+    catalogue = call.site.catalogue
+    enrolments = (e for e in call.site.enrolments.of_user(user_id) if call.site.is_active(e))
     courses = (catalogue.get(enrolment.course_id) for enrolment in enrolments)
     visible = [course for course in courses if course is not None and course.visible]
     return sorted(visible, key=catalogue.sortorder)
@@ -131,8 +131,7 @@ def _chosen(call: Call, course: MoodleCourse, options: dict[str, str]) -> list[M
         )
     enrolments = call.site.enrolments.of_course(course.id)
     if active or suspended:
-        now = call.site.now()
-        enrolments = [e for e in enrolments if e.is_active(now) == bool(active)]
+        enrolments = [e for e in enrolments if call.site.is_active(e) == bool(active)]
     if group_id:
         group = call.site.groups.get(group_id)
         members = {} if group is None else group.members
@@ -176,15 +175,16 @@ def _roster_rows(
         if own_groups := [group for group in groups if user.id in group.members]:
             row["groups"] = [row_of(group, GROUP_ROW, {}) for group in own_groups]
         if "roles" in wants:
-            row["roles"] = [_role(role_id) for role_id in enrolment.roles]
+            row["roles"] = [_role(call, role_id) for role_id in enrolment.roles]
         if "enrolledcourses" in wants:
             row["enrolledcourses"] = [_enrolled_course(c) for c in active_courses(call, user.id)]
         answer.append(row)
     return answer
 
 
-def _role(role_id: int) -> dict[str, Any]:
-    return {"roleid": role_id, "name": "", "shortname": ROLES.get(role_id, ""), "sortorder": 0}
+def _role(call: Call, role_id: int) -> dict[str, Any]:
+    shortname = call.site.roles.get(role_id, "")
+    return {"roleid": role_id, "name": "", "shortname": shortname, "sortorder": 0}
 
 
 def _enrolled_course(course: MoodleCourse) -> dict[str, Any]:
@@ -234,26 +234,38 @@ def _check_enrolment(call: Call, row: Params, capability: str) -> None:
     course: MoodleCourse = call.known_context(row["courseid"])
     call.enter(course)
     call.require(capability)
-    role_id, user_id = row.get("roleid"), row["userid"]
-    if capability == "enrol/manual:enrol" and not may_assign(call, role_id or 0):
-        raise moodle_exception(
-            "wsusercannotassign",
-            f"You don't have the permission to assign this role ({role_id}) to this user "
-            f"({user_id}) in this course ({course.id}).",
-        )
-    if not course.manual_enrolment:
+    enrols = capability == "enrol/manual:enrol"
+    if enrols:
+        _check_account(call, row["userid"])
+        _check_role(call, course, row)
+    if not course.manual_enrolment or (enrols and not course.manual_enabled):
         raise moodle_exception(
             "wsnoinstance",
             "Manual enrolment plugin instance doesn't exist or is disabled for the course "
             f"(id = {course.id})",
         )
-    deleted = call.site.people.is_deleted(user_id)
-    if deleted or call.site.people.get(user_id) is None:
+    if not enrols:
+        _check_account(call, row["userid"])
+
+
+def _check_role(call: Call, course: MoodleCourse, row: Params) -> None:
+    role_id, user_id = row.get("roleid"), row["userid"]
+    if not may_assign(call, role_id or 0):
+        raise moodle_exception(
+            "wsusercannotassign",
+            f"You don't have the permission to assign this role ({role_id}) to this user "
+            f"({user_id}) in this course ({course.id}).",
+        )
+
+
+def _check_account(call: Call, user_id: int) -> None:
+    user = call.site.people.get(user_id)
+    if user is None or user.deleted:
         if call.site.unknown_account != "invaliduser":  # Moodle 4.1 and 4.2 tell neither apart
             raise moodle_exception(call.site.unknown_account, "User does not exist")
-        if deleted:
-            raise moodle_exception("userdeleted", "error/userdeleted")
-        raise invalid_user()
+        if user is None:
+            raise invalid_user()
+    require_active_user(user)
 
 
 def assign_roles(call: Call, params: Params) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lms_bridge.devtools.moodle.facts import STUDENT, invalid_user, moodle_exception
-from lms_bridge.devtools.moodle.functions.call import Call
+from lms_bridge.devtools.moodle.functions.call import Call, require_active_user
 from lms_bridge.devtools.moodle.parameters import Params
 from lms_bridge.devtools.moodle.records import (
     Completion,
@@ -29,6 +29,7 @@ def get_grade_items(call: Call, params: Params) -> dict[str, Any]:
         user = call.site.people.get(user_id)
         if user is None:
             raise invalid_user()
+        require_active_user(user)
         if user_id != call.user.id and not call.can("moodle/grade:viewall"):
             raise moodle_exception(
                 "nopermissiontoviewgrades", "You do not have permission to view grades."
@@ -41,13 +42,12 @@ def get_grade_items(call: Call, params: Params) -> dict[str, Any]:
 
 
 def _gradable(call: Call, course: MoodleCourse, group_id: int) -> list[MoodleUser]:
-    now = call.site.now()
     group = call.site.groups.get(group_id) if group_id else None
     members = None if group is None else group.members
     people = [
         call.site.people.get(enrolment.user_id)
         for enrolment in call.site.enrolments.of_course(course.id)
-        if enrolment.is_active(now)
+        if call.site.is_active(enrolment)
         and STUDENT in enrolment.roles
         and (members is None or enrolment.user_id in members)
     ]
@@ -58,9 +58,10 @@ def _report(call: Call, course: MoodleCourse, user: MoodleUser) -> dict[str, Any
     items = call.site.gradebook.items(course.id)
     total_id = call.site.gradebook.total_id(course.id)
     hidden_at = call.site.gradebook.total_hidden_at(course.id)
-    highest = sum(item.grademax for item in items)
+    has_total = call.site.gradebook.has_total(course.id)
+    highest = sum(item.grademax for item in items) if has_total else 0.0
     rows = [_manual(item, user.id, total_id, highest) for item in items]
-    if hidden_at is None or call.can("moodle/grade:viewhidden"):
+    if has_total and (hidden_at is None or call.can("moodle/grade:viewhidden")):
         rows.append(_total(items, user.id, total_id, hidden_at))
     return {
         "courseid": course.id,
@@ -158,12 +159,13 @@ def get_course_completion_status(call: Call, params: Params) -> dict[str, Any]:
     user = call.site.people.get(params["userid"])
     if user is None:
         raise invalid_user()
+    require_active_user(user)
     call.enter(course)
     if user.id != call.user.id and not call.can("report/completion:view"):
         raise moodle_exception("cannotviewreport", "You can not view this report")
     enrolment = call.site.enrolments.get(course.id, user.id)
     tracked = enrolment is not None and STUDENT in enrolment.roles
-    if enrolment is None or not tracked or not enrolment.is_active(call.site.now()):
+    if enrolment is None or not tracked or not call.site.is_active(enrolment):
         raise moodle_exception("usernotenroled", NOT_ENROLLED)
     criteria = call.site.completions.criteria(course.id)
     if not criteria:
