@@ -155,6 +155,11 @@ def approved_kinds(tx: Connection, centre: str, system: str) -> frozenset[str]:
     return frozenset(rows)
 
 
+def narrow(tx: Connection, hold_id: int, record_ids: list[int]) -> None:
+    """A decision is from now on about these of its records alone: the others are settled."""
+    tx.execute(update(hold).where(hold.c.id == hold_id).values(record_ids=record_ids))
+
+
 def close(tx: Connection, statuses: Mapping[int, str], at: datetime) -> None:
     """{hold id: ``outdated`` or ``settled``}: these holds no longer count."""
     for hold_id, status in statuses.items():

@@ -84,15 +84,16 @@ def _beyond_policy(
 def _close_settled(
     tx: Connection, context: RunContext, snapshot: Snapshot, kept: Collection[int]
 ) -> None:
-    """Closes holds whose results were all read, and are there again or were emptied."""
+    """Closes holds whose results were all read, and are there again or were emptied. A decision
+    stays for those of its results of which neither is so."""
     system, closed = snapshot.feed.system, {}
     for row in holds.about_removals(tx, context.centre.code, system, Kind.RESULT):
         keys = links.external_ids(tx, system, Kind.RESULT, row.record_ids)
         settled = {
             id_ for id_, key in keys.items() if _course(key) in snapshot.digests and id_ not in kept
         }
-        if row.status != holds.PENDING and settled:
-            closed[row.id] = holds.SETTLED
-        elif settled and settled == set(row.record_ids):
-            closed[row.id] = holds.OUTDATED
+        if settled and settled == set(row.record_ids):
+            closed[row.id] = holds.OUTDATED if row.status == holds.PENDING else holds.SETTLED
+        elif settled and row.status != holds.PENDING:
+            holds.narrow(tx, row.id, sorted(set(row.record_ids) - settled))
     holds.close(tx, closed, context.now())

@@ -254,6 +254,34 @@ def test_results_that_somebody_chose_to_keep_stay_and_new_ones_count(night: Nigh
     night.lms.grades[places[0]] = {"score": "6"}
     night.good_night(RESULTS)
     assert sorted(scores(night)) == ["5", "5", "6"]
+    night.lms.grades[places[0]] = {"score": "7"}
+    night.good_night(RESULTS)
+    assert sorted(scores(night)) == ["5", "5", "7"]
+    reset(night, places)
+    night.good_night(RESULTS)  # a single result never waits
+    assert sorted(scores(night), key=str) == ["5", "5", None]
+
+
+def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night: Nights) -> None:
+    first = graded(night, 2)
+    course = night.lms.add_course("Routing")
+    night.good_night()
+    for number in (1, 2):
+        code, key = night.codes()[course], f"other{number}"
+        night.academy.register("SAMPLE", code, sample_person(number), key=key)
+    night.good_night()
+    second = [each for each in night.lms.roster if each[0] == course]
+    for place in second:
+        night.lms.grades[place] = {"score": "7"}
+    night.good_night(RESULTS)
+    reset(night, [*first, *second])
+    night.night(RESULTS)
+    night.decide(approve=True)
+    night.lms.unreadable[course] = Unreachable("down", "The course does not answer.")
+    night.night(RESULTS)
+    del night.lms.unreadable[course]
+    night.good_night(RESULTS)
+    assert scores(night) == [None] * 4
 
 
 def test_a_hold_of_results_ends_when_the_scores_are_there_again(night: Nights) -> None:
