@@ -285,6 +285,25 @@ def held_of_centre(
 _NEVER = (EMPTY, GONE_HASH)
 
 
+def with_enrolments(tx: Connection, system: str, learner_ids: Collection[int]) -> set[int]:
+    """Those of the learners of whom the system is to hold an enrolment, or holds one."""
+    found: set[int] = set()
+    for chunk in chunks(learner_ids):
+        found.update(
+            tx.scalars(
+                select(enrolment.c.learner_id)
+                .join(link, link.c.record_id == enrolment.c.id)
+                .where(
+                    enrolment.c.learner_id.in_(chunk),
+                    link.c.system == system,
+                    link.c.kind == Kind.ENROLMENT,
+                    or_(link.c.desired.not_in(_NEVER), link.c.acknowledged.not_in(_NEVER)),
+                )
+            )
+        )
+    return found
+
+
 def unneeded_accounts(tx: Connection, system: str, centre: str) -> list[TargetLink]:
     """Accounts that the bridge made at a centre, of learners of whom no enrolment is there or is to
     be there."""

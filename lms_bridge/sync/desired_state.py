@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -27,7 +27,7 @@ from lms_bridge.domain.model import (
     centre_system,
     gradebook_system,
 )
-from lms_bridge.store import launch_origins, learners, offering_links, results, target_links
+from lms_bridge.store import holds, launch_origins, learners, offering_links, results, target_links
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.context import RunContext
@@ -61,15 +61,16 @@ def desire_enrolments(
 ) -> None:
     """The centre's LMS is to hold these enrolments, and the accounts of their learners."""
     system = centre_system(centre)
-    rows, learner_ids = [], set()
+    rows: list[dict[str, Any]] = []
+    learner_ids: set[int] = set()
+    leaving: set[int] = set()
     unlisted = [id_ for id_, offering in offerings.items() if not offering.listed]
     ended = offering_links.without_their_course(tx, system, unlisted)
     for stored in records:
         document = enrolment_document(stored.record, offerings[stored.offering_id])
         if stored.offering_id in ended:
             document = GONE
-        if document["state"] != REMOVED:
-            learner_ids.add(stored.learner_id)
+        (leaving if document["state"] == REMOVED else learner_ids).add(stored.learner_id)
         rows.append(_row(system, Kind.ENROLMENT, centre, stored.id, document))
     _set_desired(tx, system, Kind.ENROLMENT, rows)
     there = target_links.desired_hashes(tx, system, Kind.LEARNER, learner_ids)
@@ -82,6 +83,31 @@ def desire_enrolments(
             for id_, record in learners.learners(tx, missing).items()
         ],
     )
+    _end_waits(tx, centre, leaving - learner_ids)
+
+
+def _end_waits(tx: Connection, centre: str, leaving: Collection[int]) -> None:
+    """Learners who left before they had an account need none any more, and wait for no match."""
+    system, never = centre_system(centre), (EMPTY, GONE_HASH)
+    there = target_links.desired_hashes(tx, system, Kind.LEARNER, leaving)
+    without = {
+        id_
+        for id_, (desired, acknowledged, sending) in there.items()
+        if desired not in never and acknowledged == EMPTY and not sending
+    }
+    needless = without - target_links.with_enrolments(tx, system, without) if without else set()
+    rows = [
+        {
+            "system": system,
+            "kind": Kind.LEARNER,
+            "centre": centre,
+            "record_id": id_,
+            "desired": EMPTY,
+        }
+        for id_ in needless
+    ]
+    target_links.set_desired(tx, rows)
+    holds.unqueue_people(tx, centre, needless)
 
 
 def desire_changed_learners(tx: Connection, records: Mapping[int, Learner]) -> None:

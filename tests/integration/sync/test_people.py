@@ -297,3 +297,14 @@ def test_a_centre_without_accounts_knows_people_by_their_ids(night: Nights) -> N
     assert plain.written == [f"{course}/SAMPLE-1"]
     night.good_night()
     assert len(plain.written) == 1
+
+
+@BOTH
+def test_who_leaves_before_they_are_matched_waits_no_longer(night: Nights) -> None:
+    night.lms.add_person("SAMPLE-9", "sample1@example.org")
+    registered(night, 1)
+    assert night.night().status == "waiting"
+    night.academy.change("r1", "withdrawn")
+    night.good_night()
+    night.academy.change("r1", "enrolled")
+    assert night.night().status == "waiting"
