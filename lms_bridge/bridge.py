@@ -159,6 +159,7 @@ class Bridge:
             time_zone=centre.time_zone,
             languages=centre.languages,
             private_addresses=self.settings.network.private_addresses or centre.sample,
+            removal=self.policy_of(centre).removal,
             lti=self.lti.system(centre.code, limits) if kind.needs_lti else None,
         )
 

@@ -17,12 +17,12 @@ from lms_bridge.connectors.moodle.accounts import UPDATE as UPDATE_USERS
 from lms_bridge.connectors.moodle.client import Parameter, Parameters, Rows
 from lms_bridge.connectors.moodle.courses import CATEGORIES, COURSES_UNSEEN, custom_fields
 from lms_bridge.connectors.moodle.enrolments import DROP_ROLE, ENROL, UNENROL
-from lms_bridge.connectors.moodle.grades import STATUS, course_total
+from lms_bridge.connectors.moodle.grades import SHOW_TOTALS, STATUS, course_total
 from lms_bridge.connectors.moodle.refusals import NO_ENTRY
 from lms_bridge.connectors.moodle.roster_check import ENROLLED, GRADES, NO_SUCH_GROUP
 from lms_bridge.connectors.moodle.site import COURSES, GUEST, SITE_COURSE, MoodleSite
 from lms_bridge.domain.errors import AccessDenied, RecordRefused
-from lms_bridge.domain.ports import Verdict
+from lms_bridge.domain.ports import Removal, Verdict
 
 OFFERINGS, ENROLMENTS, RESULTS = "offerings", "enrolments", "results"
 
@@ -47,6 +47,8 @@ GROUP_FUNCTIONS = (
     "core_group_add_group_members",
     "core_group_delete_group_members",
 )
+REMOVAL_FUNCTIONS = {Removal.UNENROL: UNENROL, Removal.SUSPEND_DROP_ROLE: DROP_ROLE}
+"""What the centre's policy needs at the end of enrolments."""
 CENTRE_OPTIONAL: dict[str, str] = {
     "core_enrol_get_users_courses": "Rosters are then not compared with Moodle's own count.",
     "core_user_get_users": "E-mail addresses are then found only in the same small or capital "
@@ -105,9 +107,12 @@ def _capability(
     return PermissionCheck(what, function, run, remedy, flows, verdict)
 
 
-def centre_checks(*, groups: bool = False) -> Iterator[PermissionCheck]:
+def centre_checks(
+    *, groups: bool = False, removal: Removal = Removal.SUSPEND
+) -> Iterator[PermissionCheck]:
     """The checks of a centre's Moodle, in a sensible order for the reader. ``groups``: its option
-    wants groups, so that no enrolment works without them."""
+    wants groups, so that no enrolment works without them. ``removal``: its policy, which needs
+    rights of its own."""
     yield _capability("moodle/category:viewhiddencategories", CATEGORIES, _hidden_categories,
                       OFFERINGS)  # fmt: skip
     yield _capability("moodle/course:view", COURSES, _course_view, OFFERINGS, ENROLMENTS, RESULTS)
@@ -129,11 +134,13 @@ def centre_checks(*, groups: bool = False) -> Iterator[PermissionCheck]:
     yield PermissionCheck("moodle/role:assign", DROP_ROLE, _assign_role,
                           "Allow it to the account's role, and under 'Allow role assignments' let "
                           "that role assign the learners' role.", (ENROLMENTS,))  # fmt: skip
-    yield _capability("enrol/manual:unenrol", UNENROL, _unenrol)
+    yield _capability("enrol/manual:unenrol", UNENROL, _unenrol,
+                      *((ENROLMENTS,) if removal is Removal.UNENROL else ()))  # fmt: skip
     needed_by = (ENROLMENTS,) if groups else ()
     yield _capability("moodle/course:managegroups", GROUP_FUNCTIONS[0], _groups, *needed_by)
     yield _capability("gradereport/user:view and moodle/grade:viewall", GRADES, _grades, RESULTS)
-    yield _capability("moodle/grade:viewhidden", GRADES, _hidden_totals, RESULTS)
+    yield PermissionCheck("moodle/grade:viewhidden", GRADES, _hidden_totals, SHOW_TOTALS,
+                          (RESULTS,))  # fmt: skip
     yield _capability("report/completion:view", STATUS, _completion, RESULTS)
 
 
@@ -252,8 +259,8 @@ def _grades(site: MoodleSite) -> str:
 
 
 def _hidden_totals(site: MoodleSite) -> str:
-    """Looks at one person's report in the newest courses. A course always has a total, so a report
-    without one hides it."""
+    """Looks at one person's report in the newest courses. A report without a total hides it, or the
+    total has the grade type None. An account that is shown anything hidden has the capability."""
     newest = sorted((row["id"] for row in site.all_courses), reverse=True)[:COURSES_SAMPLED]
     hidden = 0
     for course in newest:
@@ -261,12 +268,17 @@ def _hidden_totals(site: MoodleSite) -> str:
             parameters: Parameters = {"courseid": course, "userid": person["id"]}
             try:
                 rows = site.client.rows(GRADES, parameters, "usergrades")
+            except RecordRefused:  # such as somebody whose account is not confirmed
+                continue
             except AccessDenied as error:  # for want of another capability
                 raise RecordRefused(error.code, error.message, error.remedy) from None
-            hidden += any(course_total(row.get("gradeitems") or ()) is None for row in rows)
+            reports = [row.get("gradeitems") or () for row in rows]
+            if any(item.get("gradeishidden") for items in reports for item in items):
+                return ""
+            hidden += any(course_total(items) is None for items in reports)
     if not hidden:
         return ""
-    return f"courses whose totals are hidden from it: {hidden}, of {len(newest)}."
+    return f"courses whose totals are not shown: {hidden}, of {len(newest)}."
 
 
 def _completion(site: MoodleSite) -> str:
@@ -278,7 +290,7 @@ def _completion(site: MoodleSite) -> str:
         person = int(row["id"])
     return _bad_request(
         site, STATUS, {"courseid": course, "userid": person}, "usernotenroled", "notenroled",
-        "nocriteriaset", "suspended", "invaliduser",
+        "nocriteriaset", "suspended", "invaliduser", "usernotconfirmed",
     )  # fmt: skip
 
 

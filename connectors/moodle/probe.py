@@ -19,6 +19,7 @@ from lms_bridge.connectors.moodle.permission_checks import (
     ENROLMENTS,
     GROUP_FUNCTIONS,
     OFFERINGS,
+    REMOVAL_FUNCTIONS,
     RESULTS,
     PermissionCheck,
     academy_checks,
@@ -44,10 +45,12 @@ FlowsByFunction = Mapping[str, tuple[str, ...]]
 def probe_centre(site: MoodleSite) -> Iterator[ProbeFinding]:
     wants_groups = bool(site.settings["groups"])
     functions, optional = dict(CENTRE_FUNCTIONS), dict(CENTRE_OPTIONAL)
-    for each in GROUP_FUNCTIONS if wants_groups else ():
+    by_policy = REMOVAL_FUNCTIONS.get(site.removal)
+    for each in (*(GROUP_FUNCTIONS if wants_groups else ()), *filter(None, [by_policy])):
         functions[each] = (ENROLMENTS,)
         del optional[each]
-    return _findings(site, functions, optional, centre_checks(groups=wants_groups))
+    checks = centre_checks(groups=wants_groups, removal=site.removal)
+    return _findings(site, functions, optional, checks)
 
 
 def probe_academy(site: MoodleSite) -> Iterator[ProbeFinding]:

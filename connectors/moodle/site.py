@@ -12,7 +12,7 @@ from lms_bridge.connectors.moodle.batches import CallPool
 from lms_bridge.connectors.moodle.client import SITE_INFO, MoodleClient, MoodleReply, Rows
 from lms_bridge.connectors.moodle.options import settings, site_address
 from lms_bridge.domain.errors import AccessDenied, NotUnderstood
-from lms_bridge.domain.ports import Option, SystemAccess, Visits
+from lms_bridge.domain.ports import Option, Removal, SystemAccess, Visits
 from lms_bridge.http.call_slots import slots_of
 from lms_bridge.http.client import Http
 
@@ -57,6 +57,8 @@ class MoodleSite:
         self.settings = settings
         self.calls_at_once = calls_at_once
         self.pool = CallPool(calls_at_once)
+        self.removal = Removal.SUSPEND
+        """What happens to enrolments that ended."""
         self.languages: tuple[str, ...] = ()
         """The centre's languages, of which the first that a text has is shown."""
         self.sees_all_groups = False
@@ -181,5 +183,5 @@ def open_site(access: SystemAccess, declared: tuple[Option, ...]) -> MoodleSite:
     )
     client = MoodleClient(http, address, access.secret.strip())
     site = MoodleSite(client, address, values, access.limits.calls_at_once)
-    site.languages = access.languages
+    site.languages, site.removal = access.languages, access.removal
     return site

@@ -234,8 +234,9 @@ class FindsAccounts(Protocol):
 class ShowsAccounts(Protocol):
     def show_accounts(self, documents: Mapping[str, Document]) -> Pages:
         """What the system holds of accounts, given as {external id: what it acknowledged}. Each
-        record is that document with what differs; ``state`` is ``active``, ``suspended`` or
-        ``gone``. Accounts that are not seen are left out."""
+        record is that document with what differs; ``state`` is ``active``, ``suspended``,
+        ``unconfirmed`` (its holder or the centre has to confirm it), ``locked`` (nobody can log in
+        to it) or ``gone``. Accounts that are not seen are left out."""
         ...
 
 
@@ -403,7 +404,8 @@ class Limits:
 class SystemAccess:
     """Everything a connector needs to open one system. The secret never appears in its repr.
 
-    ``lti`` is there for connectors that ask for it (``Connector.needs_lti``).
+    ``removal`` is the centre's policy, for a check of what it needs. ``lti`` is there for
+    connectors that ask for it (``Connector.needs_lti``).
     """
 
     system: str
@@ -414,6 +416,7 @@ class SystemAccess:
     time_zone: str = "UTC"
     languages: tuple[str, ...] = ()
     private_addresses: bool = False
+    removal: Removal = Removal.SUSPEND
     lti: LtiSystem | None = field(default=None, repr=False)
 
 

@@ -13,7 +13,7 @@ from lms_bridge.connectors.moodle.centre import MoodleCentre
 from lms_bridge.devtools.moodle.records import CustomField
 from lms_bridge.devtools.moodle.server import RunningServer, serve
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
-from lms_bridge.domain.ports import Limits, SystemAccess
+from lms_bridge.domain.ports import Limits, Removal, SystemAccess
 from lms_bridge.store.database import Database
 from tests.integration.moodle.site_nights import MoodleNights
 
@@ -70,9 +70,13 @@ def centre_of(server: RunningServer) -> Iterator[Callable[..., MoodleCentre]]:
     opened: list[MoodleCentre] = []
 
     def make(
-        limits: Limits = LIMITS, languages: tuple[str, ...] = (), **options: object
+        limits: Limits = LIMITS,
+        languages: tuple[str, ...] = (),
+        removal: Removal = Removal.SUSPEND,
+        **options: object,
     ) -> MoodleCentre:
-        opening = replace(access(server.url, options, limits), languages=languages)
+        opening = access(server.url, options, limits)
+        opening = replace(opening, languages=languages, removal=removal)
         system = centre.open(opening)
         assert isinstance(system, MoodleCentre)
         opened.append(system)

@@ -18,7 +18,7 @@ from lms_bridge.connectors.moodle.permission_checks import (
 )
 from lms_bridge.connectors.moodle.probe import clock
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
-from lms_bridge.domain.ports import ProbeFinding, Probes, Verdict
+from lms_bridge.domain.ports import ProbeFinding, Probes, Removal, Verdict
 from lms_bridge.web.sentences import PartKind, parts
 from tests.sentences import OTHERS
 
@@ -135,6 +135,32 @@ def test_what_groups_need_is_missing_where_the_option_wants_them(
     filled.access.restrict(SERVICE_TOKEN, functions)
     found = not_ok(centre_of(groups=True))
     assert found["function core_group_add_group_members"].affects == ("enrolments",)
+
+
+@pytest.mark.parametrize(
+    ("removal", "function"),
+    [
+        (Removal.UNENROL, "enrol_manual_unenrol_users"),
+        (Removal.SUSPEND_DROP_ROLE, "core_role_unassign_roles"),
+    ],
+)
+def test_a_function_that_the_removal_policy_needs_is_missing_without_it(
+    removal: Removal, function: str, filled: MoodleState, centre_of: Open
+) -> None:
+    functions = {*CENTRE_FUNCTIONS, *CENTRE_OPTIONAL} - {function}
+    filled.access.restrict(SERVICE_TOKEN, functions)
+    assert not_ok(centre_of())[f"function {function}"].verdict is Verdict.WARNING
+    found = not_ok(centre_of(removal=removal))
+    assert found[f"function {function}"].affects == ("enrolments",)
+    assert found["flow enrolments"].verdict is Verdict.MISSING
+
+
+def test_the_right_to_unenrol_is_missing_where_the_policy_unenrols(
+    filled: MoodleState, centre_of: Open
+) -> None:
+    filled.revoke("enrol/manual:unenrol")
+    found = not_ok(centre_of(removal=Removal.UNENROL))
+    assert found["enrol/manual:unenrol"].affects == ("enrolments",)
 
 
 @pytest.mark.parametrize("capability", ["gradereport/user:view", "moodle/grade:viewall"])
