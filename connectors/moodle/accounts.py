@@ -250,7 +250,7 @@ def _send_changes(site: MoodleSite, requests: Sequence[WriteRequest]) -> list[Ou
         str(warning.get("itemid")): str(warning.get("warningcode"))
         for warning in reply.rows("warnings")
     }
-    return [_updated(request, refused.get(request.external_id)) for request in requests]
+    return [_updated(site, request, refused.get(request.external_id)) for request in requests]
 
 
 def _changes(site: MoodleSite, request: WriteRequest) -> dict[str, Parameter]:
@@ -266,15 +266,30 @@ def _changes(site: MoodleSite, request: WriteRequest) -> dict[str, Parameter]:
     return {**row, "suspended": False} if REOPENED in request.changed else row
 
 
-def _updated(request: WriteRequest, refused: str | None) -> Outcome:
+def _updated(site: MoodleSite, request: WriteRequest, refused: str | None) -> Outcome:
     if refused is None:
         return Written(request.key, request.external_id)
     if refused == "usernotupdateddeleted":
         return WriteFailed(request.key, account_gone(request.external_id))
+    if refused == "useremailduplicate":
+        return _new_email_taken(site, request)
     field = "email" if "email" in refused else ""
-    code = "email-taken" if refused == "useremailduplicate" else refused
-    message = f"{UPDATE}: Moodle refuses this change ({code})."
-    return WriteFailed(request.key, RecordRefused(code, message, field=field))
+    message = f"{UPDATE}: Moodle refuses this change ({refused})."
+    return WriteFailed(request.key, RecordRefused(refused, message, field=field))
+
+
+def _new_email_taken(site: MoodleSite, request: WriteRequest) -> WriteFailed:
+    email, learner = str(request.desired.get("email") or ""), request.desired.get("academy_id", "")
+    holders = _find_by_email(site, [email]).get(email.casefold(), ())
+    others = [each.external_id for each in holders if each.external_id != request.external_id]
+    error = RecordRefused(
+        "email-taken",
+        f"Another account has the new e-mail address of learner {learner}. Their account "
+        f"{request.external_id} stays as it is.",
+        "Correct the address at the Academy, or change that of the other account.",
+        field="email",
+    )
+    return WriteFailed(request.key, error, tuple((each, "same-email") for each in others))
 
 
 def shown_account(site: MoodleSite, account: int) -> Rows:

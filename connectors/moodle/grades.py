@@ -28,13 +28,25 @@ from lms_bridge.domain.errors import (
 )
 from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
 
+SHOW_TOTALS = (
+    "Allow moodle/grade:viewhidden to the service account's role. If it has that, the total has "
+    "the grade type None: choose another in the gradebook's setup."
+)
 STATUS = "core_completion_get_course_completion_status"
 AT_ONCE = 50
 """People whose completion is read in one call."""
 
 _NO_COMPLETION = frozenset({"nocriteriaset", "completionnotenabled"})
 _NOT_TRACKED = frozenset(
-    {"usernotenroled", "notenroled", "invaliduser", "suspended", "userdeleted"}
+    {
+        "usernotenroled",
+        "notenroled",
+        "invaliduser",
+        "suspended",
+        "userdeleted",
+        "usernotconfirmed",
+        "guestsarenotallowed",
+    }
 )
 
 ANY_CRITERION = 2
@@ -58,7 +70,7 @@ def _total_not_seen(offering: str) -> IncompleteRead:
     return IncompleteRead(
         "total-not-seen",
         f"Moodle does not show the totals of course {offering}. Their results stay as they are.",
-        "Allow moodle/grade:viewhidden to the service account's role, or show the course total.",
+        SHOW_TOTALS,
     )
 
 
@@ -114,13 +126,16 @@ _MAY_HIDE = ("gradeishidden", "gradehiddenbydate", "gradeneedsupdate")
 def scores_of(items: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     """The course total with its scale, or nothing if it was not seen. 0 is a score.
 
-    ``graderaw`` is null without a score, but also if the score is hidden or being computed.
+    ``graderaw`` is null without a score, but also if the score is hidden or being computed. A scale
+    from 0 to 0 means that nothing is graded in the course, which says nothing about anybody.
     """
     total = course_total(items)
     if total is None:
         return {}
     if total.get("graderaw") is None:
-        return {} if any(total.get(name) for name in _MAY_HIDE) else {"score": None}
+        nothing_graded = total.get("grademin") == total.get("grademax")
+        hides = nothing_graded or any(total.get(name) for name in _MAY_HIDE)
+        return {} if hides else {"score": None}
     fields: dict[str, object] = {
         "score": total["graderaw"],
         "scale_min": total.get("grademin", 0),

@@ -87,8 +87,8 @@ IN_PLACE: dict[str, tuple[str, str]] = {
         "Allow moodle/role:assign, and under 'Allow role assignments' the learners' role.",
     ),
     "wsnoinstance": (
-        "the course has no manual enrolment method.",
-        "Add 'Manual enrolments' to the course and enable it.",
+        "the course has no manual enrolment method, or it is disabled.",
+        "Add 'Manual enrolments' to the course, or enable it.",
     ),
     "wscannotenrol": ("the course does not allow manual enrolment.", "Enable the method."),
     "wscannotunenrol": ("the course does not allow unenrolment.", "Enable the method."),
@@ -123,6 +123,10 @@ RECORDS: dict[str, tuple[str, str]] = {
     "userdeleted": (
         "the account was deleted in Moodle.",
         "The next full run looks for the learner's account anew.",
+    ),
+    "usernotconfirmed": (
+        "the learner's account is not confirmed.",
+        "Its holder confirms it by the e-mail that Moodle sent, or an administrator does.",
     ),
     "invalidparameter": (
         "Moodle refuses a value, and does not say which.",

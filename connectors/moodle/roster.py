@@ -75,11 +75,11 @@ class RosterLook:
 
 
 def show_enrolments(site: MoodleSite, offerings: Sequence[str]) -> Pages:
-    role = site.settings["role"]
+    role, role_id = site.settings["role"], site.settings["role_id"]
 
     def records(offering: str, roster: MoodleRoster) -> Iterator[RawRecord]:
         for row in roster.rows:
-            if is_learner(row, role):
+            if is_learner(row, role, role_id):
                 state = "suspended" if row["id"] in roster.suspended else "active"
                 yield RawRecord(f"{offering}/{row['id']}", {"state": state})
 
@@ -112,10 +112,13 @@ def read_rosters(
     return chain.from_iterable(site.pool.each(read_batch, batches.split(offerings)))
 
 
-def is_learner(row: Mapping[str, Any], role: str) -> bool:
-    """Whether the person has the role. Somebody without roles counts: a suspension drops roles."""
+def is_learner(row: Mapping[str, Any], role: str, role_id: int = 0) -> bool:
+    """Whether the person has the role, by its short name or by its id: a centre may rename it.
+    Somebody without roles counts: a suspension drops roles."""
     roles = row.get("roles") or ()
-    return not roles or any(entry.get("shortname") == role for entry in roles)
+    return not roles or any(
+        entry.get("shortname") == role or entry.get("roleid") == role_id for entry in roles
+    )
 
 
 def _read_checked(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster:

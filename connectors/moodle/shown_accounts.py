@@ -16,6 +16,8 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.document import Document
 from lms_bridge.domain.ports import Page, Pages, RawRecord
 
+NO_LOGIN = "nologin"
+"""The authentication method of accounts by which nobody can log in."""
 _DELETED_NAME = re.compile(r".*\.\d{9,11}")
 _DELETED_EMAIL = re.compile(r"[0-9a-f]{32}")
 """Moodle keeps the row of a deleted account: the user name is the address with the time, and the
@@ -43,12 +45,16 @@ def _records(rows: Rows, documents: Mapping[str, Document]) -> Iterator[RawRecor
 
 
 def state_of(row: Mapping[str, Any]) -> str:
-    """``active``, ``suspended`` or ``gone``."""
+    """``active``, ``suspended``, ``unconfirmed``, ``locked`` or ``gone``."""
     renamed = _DELETED_NAME.fullmatch(str(row.get("username") or ""))
     hashed = "email" not in row or _DELETED_EMAIL.fullmatch(str(row["email"]))
     if renamed and hashed and not row.get("idnumber"):
         return "gone"
-    return "suspended" if row.get("suspended") else "active"
+    if row.get("suspended"):
+        return "suspended"
+    if not row.get("confirmed", True):
+        return "unconfirmed"
+    return "locked" if row.get("auth") == NO_LOGIN else "active"
 
 
 _COMPARED = {

@@ -59,6 +59,8 @@ POLICIES = {
     "source wins": "The bridge sends its own version again.",
     "kept": "The change stays there, until the source changes.",
     "held": "The change stays there, until a person decides about the hold.",
+    "cannot log in": "The bridge leaves it so: only the learner or the centre can change that.",
+    "stays there": "The bridge leaves it so: only the centre can end the other enrolment.",
     "suspended there": "The bridge leaves it so: only the centre can lift the suspension.",
 }
 """What a centre's policy does about a conflict, by the state of its item."""

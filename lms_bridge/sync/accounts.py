@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from sqlalchemy import Connection
@@ -13,13 +13,15 @@ from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.errors import NotFound, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict, OnUnneeded
-from lms_bridge.domain.ports import PageError, Removal, ShowsAccounts
+from lms_bridge.domain.ports import FindsAccounts, PageError, Removal, ShowsAccounts
 from lms_bridge.store import enrolments, learners, target_links
 from lms_bridge.store.target_links import TargetLink
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.drift import SUSPENDED, decide_conflict
 
-GONE = "gone"
+GONE, REPLACED = "gone", "replaced"
+UNCONFIRMED, LOCKED = "unconfirmed", "locked"
+_NO_LOGIN = (SUSPENDED, UNCONFIRMED, LOCKED)
 _UNNEEDED = digest({"state": "needed by nothing"})
 AT_ONCE = 1000
 """Accounts compared before the next are read, so that memory does not grow with them."""
@@ -47,11 +49,32 @@ def compare_accounts(context: RunContext, peer: ShowsAccounts) -> list[ShownAcco
             return changed
         after = held[-1].link_id
         shown = _shown(context, peer, {each.external_id: each.held_document or {} for each in held})
-        changed += [
+        found = [
             ShownAccount(each, shown[each.external_id])
             for each in held
             if each.external_id in shown and shown[each.external_id] != each.held_document
         ]
+        changed += _with_replaced(peer, found)
+
+
+def _with_replaced(peer: object, found: list[ShownAccount]) -> list[ShownAccount]:
+    """The same, with those as replaced whose learner's id another account has now: somebody at the
+    centre merged two accounts."""
+    lost = {
+        each.held.external_id: str((each.held.held_document or {}).get("academy_id") or "")
+        for each in found
+        if each.shown.get("state") != GONE
+        and each.shown.get("academy_id") != (each.held.held_document or {}).get("academy_id")
+    }
+    if not lost or not isinstance(peer, FindsAccounts):
+        return found
+    holders = peer.accounts_by_stable_id(sorted(filter(None, lost.values())))
+    return [
+        replace(each, shown={**each.shown, "state": REPLACED})
+        if holders.get(lost.get(each.held.external_id, ""))
+        else each
+        for each in found
+    ]
 
 
 def _shown(
@@ -146,22 +169,56 @@ def keep_changed_accounts(
         if state == GONE:
             forget_account(tx, context, held.record_id, held.external_id)
             continue
+        if state == REPLACED:
+            _leave_replaced(tx, context, held)
+            continue
         names = {**account.shown, "state": ACTIVE}
         is_ours = held.created_by_us and context.policy.update_accounts
         policy = context.policy.conflict
-        told = _suspended(tx, held) if state == SUSPENDED else None
+        told = _no_login(tx, held, str(state)) if state in _NO_LOGIN else None
+        label = "suspended there" if state == SUSPENDED else "cannot log in"
         if is_ours and names != held.held_document and policy is OnConflict.SOURCE:
             # The next full run tells of a suspension: the names are then as they were.
             decide_conflict(tx, context, held, names, where, policy)
         elif is_ours and names != held.held_document:
-            decide_conflict(tx, context, held, account.shown, where, policy, told=told)
+            decide_conflict(tx, context, held, account.shown, where, policy, told=told, label=label)
         elif told is not None:
-            shown = {**(held.held_document or {}), "state": SUSPENDED}
-            decide_conflict(tx, context, held, shown, where, OnConflict.KEEP, told=told)
+            shown = {**(held.held_document or {}), "state": state}
+            keep = OnConflict.KEEP
+            decide_conflict(tx, context, held, shown, where, keep, told=told, label=label)
 
 
-def _suspended(tx: Connection, held: TargetLink) -> RecordRefused:
+def _leave_replaced(tx: Connection, context: RunContext, held: TargetLink) -> None:
+    """Another account has the learner's id now. The learner is matched with it."""
     learner = learners.learners(tx, [held.record_id])[held.record_id]
+    told = RecordRefused(
+        "account-replaced",
+        f"Account {held.external_id} lost the ID number of learner {learner.academy_id} to "
+        "another account, which is the learner's from now on.",
+        "The bridge enrols the other account. If the old one is not wanted in its courses any "
+        "more, end that in the LMS.",
+    )
+    state = "another account there"
+    forget_account(tx, context, held.record_id, held.external_id, state, told)
+
+
+def _no_login(tx: Connection, held: TargetLink, state: str) -> RecordRefused:
+    """Words for an account to which its learner cannot log in."""
+    learner = learners.learners(tx, [held.record_id])[held.record_id]
+    if state == UNCONFIRMED:
+        return RecordRefused(
+            "account-unconfirmed",
+            f"Account {held.external_id} of learner {learner.academy_id} is not confirmed.",
+            "The learner cannot log in, and the LMS takes no enrolment of theirs. The learner or "
+            "the centre has to confirm the account.",
+        )
+    if state == LOCKED:
+        return RecordRefused(
+            "account-locked",
+            f"Account {held.external_id} of learner {learner.academy_id} has a method of "
+            "authentication by which nobody can log in.",
+            "Ask the centre to choose another one.",
+        )
     return RecordRefused(
         "account-suspended",
         f"The centre suspended account {held.external_id} of learner {learner.academy_id}.",
@@ -169,9 +226,16 @@ def _suspended(tx: Connection, held: TargetLink) -> RecordRefused:
     )
 
 
-def forget_account(tx: Connection, context: RunContext, learner_id: int, account: str) -> None:
-    """The account was deleted there, and the learner's enrolments with it. The learner is matched
-    anew, and enrolled anew."""
+def forget_account(
+    tx: Connection,
+    context: RunContext,
+    learner_id: int,
+    account: str,
+    state: str = "account deleted there",
+    told: RecordRefused | None = None,
+) -> None:
+    """The account was deleted there, and the learner's enrolments with it, or it is the learner's
+    no longer. The learner is matched anew, and enrolled anew."""
     system = context.centre.system
     target_links.forget_account(tx, system, learner_id)
     of_learner = enrolments.ids_of_learner(tx, learner_id)
@@ -180,7 +244,8 @@ def forget_account(tx: Connection, context: RunContext, learner_id: int, account
         Kind.LEARNER,
         system,
         "compare",
-        "account deleted there",
+        state,
         record_id=learner_id,
         external_id=account,
+        error=told,
     )

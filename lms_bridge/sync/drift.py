@@ -14,21 +14,27 @@ from sqlalchemy import Connection
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import ACTIVE, GONE, REMOVED
 from lms_bridge.domain.document import Document, Json, difference, digest, plain
-from lms_bridge.domain.errors import BridgeError
+from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict, OnSuspended
 from lms_bridge.store import source_digests, target_links
+from lms_bridge.store.record_names import record_names
 from lms_bridge.store.target_links import TargetLink
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.holds import hold_conflicts
 from lms_bridge.sync.pull import Snapshot
 
 ABSENT, SUSPENDED = "absent", "suspended"
+RETURNED = "returned"
+"""Marks a removed enrolment that was active again and was removed once more."""
 _STATES = {
     OnConflict.SOURCE: "source wins",
     OnConflict.KEEP: "kept",
     OnConflict.HOLD: "held",
 }
+
+
+NO_MARKS: Document = {}
 
 
 def find_roster_drift(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
@@ -60,7 +66,24 @@ def _decide(
     policy = _policy_for(context, held, state)
     if held.desired != held.acknowledged:  # whether the next push mends it shows the next reading
         snapshot.forget(held.external_id.rpartition("/")[0])
-    decide_conflict(tx, context, held, {"state": state}, where, policy)
+    is_back = held.held_document.get("state") == REMOVED and state == ACTIVE
+    if is_back and held.held_document.get(RETURNED) and policy is OnConflict.SOURCE:
+        told, label = _stays_there(tx, held), "stays there"
+        keep = OnConflict.KEEP
+        decide_conflict(tx, context, held, {"state": state}, where, keep, told=told, label=label)
+        return
+    marks: Document = {RETURNED: True} if is_back else {}
+    decide_conflict(tx, context, held, {"state": state}, where, policy, marks=marks)
+
+
+def _stays_there(tx: Connection, held: TargetLink) -> RecordRefused:
+    name = record_names(tx, Kind.ENROLMENT, [held.record_id]).get(held.record_id, held.external_id)
+    return RecordRefused(
+        "still-in-course",
+        f"{name} was removed twice, and is still active at the centre: it seems to have another "
+        "method of enrolment there.",
+        "Nothing has to be done if the centre wants that. Else end the other enrolment in the LMS.",
+    )
 
 
 def _unexpected(
@@ -139,8 +162,11 @@ def decide_conflict(
     policy: OnConflict,
     *,
     told: BridgeError | None = None,
+    label: str = "",
+    marks: Document = NO_MARKS,
 ) -> None:
-    """Decides about one record that the target changed by itself. ``told`` are words for it."""
+    """Decides about one record that the target changed by itself. ``told`` are words for it, and
+    ``label`` is the state of its line then. ``marks`` go with what is acknowledged."""
     if held.desired != held.acknowledged:
         return  # the next push sends it anyway
     hashed = digest(shown)
@@ -152,7 +178,7 @@ def decide_conflict(
         kind,
         system,
         "conflict",
-        "suspended there" if told else _STATES[policy],
+        label if told else _STATES[policy],
         record_id=held.record_id,
         external_id=held.external_id,
         fields=difference(held.held_document, document),
@@ -160,7 +186,7 @@ def decide_conflict(
     )
     if policy is OnConflict.SOURCE:
         absent = shown.get("state") == ABSENT
-        target_links.set_acknowledged(tx, held.link_id, GONE if absent else document)
+        target_links.set_acknowledged(tx, held.link_id, GONE if absent else {**document, **marks})
         return
     target_links.tolerate(tx, held.link_id, hashed)
     if policy is OnConflict.HOLD:

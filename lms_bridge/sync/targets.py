@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from lms_bridge.domain.desired_state import (
     GONE,
     GONE_HASH,
+    REMOVED,
     enrolment_document,
     is_public,
     offering_document,
@@ -52,7 +53,7 @@ from lms_bridge.store.tables import EMPTY
 from lms_bridge.store.target_links import PendingWrite
 from lms_bridge.sync.accounts import forget_account
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.drift import SUSPENDED, expected_states
+from lms_bridge.sync.drift import RETURNED, SUSPENDED, expected_states
 from lms_bridge.sync.editions import CODE, EXTRAS, TITLE, extras_of_editions
 
 
@@ -413,11 +414,14 @@ class EnrolmentTarget(PlainTarget):
         return request.action is Action.REMOVE and request.key in self._reactivated
 
     def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
-        """The document, with a mark if the centre had suspended this enrolment."""
+        """The document, with a mark if the centre had suspended this enrolment, or if it is
+        removed once more."""
         held = pending.held_document or {}
         was_suspended = held.get("state") == SUSPENDED and not pending.created_by_us
         if was_suspended or held.get(REACTIVATED) or done.note == REACTIVATED:
             return {**document, REACTIVATED: True}
+        if held.get(RETURNED) and document.get("state") == REMOVED:
+            return {**document, RETURNED: True}
         return document
 
     def should_skip(self, pending: PendingWrite, action: Action) -> bool:

@@ -71,6 +71,66 @@ def test_a_suspended_account_is_reported_once_and_left(
     assert enrolled.suspended
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"confirmed": False}, "is not confirmed"),
+        ({"auth": "nologin"}, "by which nobody can log in"),
+    ],
+    ids=["unconfirmed", "locked"],
+)
+def test_an_account_to_which_nobody_can_log_in_is_told_once_and_left(
+    change: dict[str, object],
+    words: str,
+    site: MoodleState,
+    nights: MoodleNights,
+    enrolled: MoodleUser,
+) -> None:
+    site.people.change(enrolled.id, **change)
+    report = nights.good_night()
+    assert nights.items(report) == [("learner", "conflict", "cannot log in")]
+    (message,) = nights.messages(report)
+    assert "SAMPLE-1" in message
+    assert words in message
+    assert nights.items(nights.good_night()) == []
+
+
+def test_an_enrolment_that_is_refused_for_want_of_a_confirmation_says_so(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    own = site.people.add("own", "Own", "Name", "own@example.org", idnumber="SAMPLE-1")
+    site.people.change(own.id, confirmed=False)
+    nights.register(1)
+    assert "not confirmed" in " ".join(nights.messages(nights.night()))
+    site.people.change(own.id, confirmed=True)
+    nights.good_night()
+    assert site.enrolments.get(2, own.id) is not None
+
+
+def test_a_learner_whose_id_number_another_account_got_is_matched_with_that(
+    site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
+) -> None:
+    site.people.change(enrolled.id, idnumber="", suspended=True)
+    other = site.people.add("other", "Own", "Name", "other@example.org", idnumber="SAMPLE-1")
+    report = nights.good_night()
+    assert ("learner", "compare", "another account there") in nights.items(report)
+    assert "lost the ID number of learner SAMPLE-1" in " ".join(nights.messages(report))
+    assert enrolled.idnumber == ""
+    assert nights.linked_accounts() == {str(other.id)}
+    assert site.enrolments.get(2, other.id) is not None
+    assert nights.items(nights.good_night()) == []
+
+
+def test_an_address_that_another_account_has_is_told_with_the_learner(
+    site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
+) -> None:
+    site.people.add("other", "Own", "Name", "other@example.org")
+    nights.academy.change_person("SAMPLE-1", email="other@example.org")
+    found = " ".join(nights.messages(nights.night()))
+    assert "Another account has the new e-mail address of learner SAMPLE-1." in found
+    assert enrolled.email != "other@example.org"
+
+
 @pytest.mark.parametrize("policy", list(OnConflict))
 def test_an_account_that_is_renamed_and_suspended_at_once_is_told_of(
     policy: OnConflict, site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
@@ -234,3 +294,31 @@ def test_many_accounts_that_nothing_needs_wait_for_a_person(
     nights.decide(approve=True)
     nights.good_night()
     assert [each.suspended for each in accounts if each] == [True] * 4
+
+
+def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    key = nights.register(1)
+    nights.good_night()
+    account = nights.account(1)
+    assert account is not None
+    nights.academy.change(key, "withdrawn")
+    nights.good_night()
+    enrolment = site.enrolments.get(2, account.id)
+    assert enrolment is not None
+    enrolment.suspended = False  # the roster shows somebody with a second method as active
+    assert ("enrolment", "conflict", "source wins") in nights.items(nights.good_night())
+    enrolment.suspended = False
+    report = nights.good_night()
+    assert ("enrolment", "conflict", "stays there") in nights.items(report)
+    assert "another method of enrolment" in " ".join(nights.messages(report))
+    assert nights.items(nights.good_night()) == []
+
+
+def test_a_role_that_the_centre_renamed_is_still_the_learners_role(
+    site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
+) -> None:
+    assert enrolled
+    site.roles[5] = "participant"
+    assert nights.items(nights.good_night()) == []

@@ -111,6 +111,7 @@ def test_one_course_with_a_hidden_total_leaves_the_others_alone(
         ({"graderaw": None, "gradeishidden": True}, {}),
         ({"graderaw": None, "gradehiddenbydate": True}, {}),
         ({"graderaw": None, "gradeneedsupdate": True}, {}),
+        ({"graderaw": None, "grademin": 0, "grademax": 0}, {}),
     ],
 )
 def test_an_empty_total_counts_only_where_nothing_can_hide_it(
@@ -142,3 +143,62 @@ def test_the_check_names_the_capability_for_hidden_totals(
     found = {each.check: each for each in centre_of().probe()}
     assert found["moodle/grade:viewhidden"].verdict is Verdict.MISSING
     assert found["moodle/grade:viewhidden"].affects == ("results",)
+
+
+def test_a_total_of_the_grade_type_none_keeps_its_results_and_is_told(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    graded(site, nights)
+    site.gradebook.remove_total(2)
+    report = nights.night(RESULTS)
+    ((_, error),) = report.errors
+    assert error.code == "total-not-seen"
+    assert "grade type None" in error.remedy
+    assert sent(nights)["score"] == "70"
+
+
+def test_a_course_in_which_nothing_is_graded_any_more_empties_no_score(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    graded(site, nights)
+    site.gradebook.remove_items(2)
+    nights.good_night(RESULTS)
+    assert sent(nights)["score"] == "70"
+
+
+def test_an_account_that_is_not_confirmed_leaves_the_results_of_its_course_alone(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(2)
+    item = graded(site, nights)
+    site.completions.add_criterion(2)
+    other = nights.account(2)
+    assert other is not None
+    site.people.change(other.id, confirmed=False)
+    give(site, nights, item, 90.0)
+    nights.good_night(RESULTS)
+    assert sent(nights)["score"] == "90"
+
+
+def test_the_check_passes_over_people_whose_accounts_are_not_confirmed(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    site.enrolments.enrol(3, person(0))
+    site.completions.add_criterion(3)
+    site.people.change(person(0), confirmed=False)
+    found = {each.check: each for each in centre_of().probe()}
+    assert found["moodle/grade:viewhidden"].verdict is Verdict.OK
+    assert found["report/completion:view"].verdict is Verdict.OK
+
+
+def test_a_total_of_the_grade_type_none_is_no_missing_capability_where_hidden_grades_are_shown(
+    site: MoodleState, centre_of: Open, person: Person
+) -> None:
+    for course in (3, 4):
+        site.enrolments.enrol(course, person(0))
+    site.gradebook.remove_total(4)
+    found = {each.check: each for each in centre_of().probe()}
+    assert "grade type None" in found["moodle/grade:viewhidden"].remedy
+    site.gradebook.hide_total(3, site.now())
+    found = {each.check: each for each in centre_of().probe()}
+    assert found["moodle/grade:viewhidden"].verdict is Verdict.OK

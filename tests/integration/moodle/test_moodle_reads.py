@@ -230,6 +230,7 @@ def test_a_course_without_completion_has_results_without_it(
     site: MoodleState, centre_of: Open, person: Person
 ) -> None:
     site.enrolments.enrol(2, person(0))
+    site.gradebook.add_item(2, "Exam")
     assert records(centre_of().read_results(["2"])) == {f"2/{person(0)}": {"score": None}}
     site.catalogue.change(2, enablecompletion=0)
     assert records(centre_of().read_results(["2"])) == {f"2/{person(0)}": {"score": None}}
@@ -239,6 +240,7 @@ def test_completion_without_permission_is_denied(
     site: MoodleState, centre_of: Open, person: Person
 ) -> None:
     site.enrolments.enrol(2, person(0))
+    site.gradebook.add_item(2, "Exam")
     site.completions.add_criterion(2)
     site.revoke("report/completion:view")
     assert isinstance(unread(centre_of().read_results(["2"]))["2"], AccessDenied)
