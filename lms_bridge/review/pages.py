@@ -19,12 +19,14 @@ from lms_bridge.domain.dates import is_endless
 from lms_bridge.domain.errors import BridgeError, NotFound, RulesBroken
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Centre, Flow, Offering, OfferingStatus
+from lms_bridge.domain.network import area_key
 from lms_bridge.domain.reviews import POINTS, EndReport, ReportState, ReviewPoint, rounds_of
 from lms_bridge.review import queries
 from lms_bridge.review.comparison import compared
 from lms_bridge.review.decisions import DECISIONS, ReviewDecision, carry_out, version_of
 from lms_bridge.review.queries import KINDS, WaitingFilter
 from lms_bridge.store import accounts, centres, offerings, reviews, status_history
+from lms_bridge.store.cycles import all_cycles
 from lms_bridge.sync.certificates import CertificateOutcome, certify
 from lms_bridge.sync.offering_life import life_of, possible
 from lms_bridge.web import typed_text
@@ -68,7 +70,8 @@ def show_all() -> str:
         total = queries.count_waiting(tx, asked, reach)
         page = queries.waiting(tx, asked, reach, place_param(), most=SIZE)
         mine = [each for each in centres.all_centres(tx) if reach is None or each.code in reach]
-        areas = queries.areas(tx, reach)
+        named = {area_key(name): name for each in all_cycles(tx).values() for name in each.areas}
+        areas = {key: named.get(key, key) for key in queries.areas(tx, reach)}
     return render_template(
         "review/waiting.html",
         rows=page.rows,
@@ -210,7 +213,7 @@ def _facts(tx: Connection, record_id: int, centre: Centre) -> dict[str, Any]:
         "reports": reports,
         "deadline": rounds[-1].submission.deadline if rounds and under_review else None,
         "silence_counts": under_review and kept is not None and kept.deadline is not None,
-        "version": version_of(tx, record_id),
+        "seen": version_of(tx, record_id),
         "life": life_of(tx, record_id, centre.code),
         "can_certify": _is_validated(record, reports),
         "people": accounts.names_of(tx, names),

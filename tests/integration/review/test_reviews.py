@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from lms_bridge import __version__
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.model import OfferingStatus
+from lms_bridge.domain.network import Cycle
 from lms_bridge.domain.roles import Role
+from lms_bridge.store import cycles
 from tests.integration.accounts.browser import account, hidden, send, signed_in
 from tests.integration.api.world import DAY, NOW, World, offering
 
@@ -43,6 +47,20 @@ def test_what_waits_is_listed_within_the_reviewers_reach(submitted: World) -> No
     assert CODE in page
     assert "FAR-planned" not in page
     assert "Outline to review" in page
+
+
+def test_topics_of_the_filter_have_the_readers_words(submitted: World) -> None:
+    with submitted.bridge.database.writing() as tx:
+        if not cycles.all_cycles(tx):
+            areas = ("Cybersecurity",)
+            cycles.add_cycle(tx, Cycle("Sample", "Sample", date(2020, 1, 1), areas=areas))
+    browser = reviewer(submitted, "one")
+    assert ">Cybersécurité</option>" in browser.get("/reviews?lang=fr").text
+    assert CODE in browser.get("/reviews?area=cybersecurity").text
+
+
+def test_the_page_of_an_outline_names_the_bridges_version(submitted: World) -> None:
+    assert f"lms_bridge {__version__}<" in reviewer(submitted, "one").get(PAGE).text
 
 
 def test_two_reviewers_of_one_outline_lose_nothing(submitted: World) -> None:
