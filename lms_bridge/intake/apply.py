@@ -53,7 +53,11 @@ class Scan:
 
 
 def scan(body: Body) -> Scan:
-    """Raises Refused as ``Body.rows`` does."""
+    """Reads a whole body once, and changes nothing.
+
+    Raises:
+        Refused: as ``Body.rows`` does.
+    """
     found = Scan()
     for row, values in body.weighed_rows():
         body.give_way()

@@ -67,8 +67,11 @@ def _workbook(file: str) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """``time_zone`` is that of local times in rows which name none. ``check`` is called for each
-    row, and raises what ends the work. ``give_way`` is called where others may go first."""
+    """A body that gives its rows one by one.
+
+    ``time_zone`` is that of local times in rows which name none. ``check`` is called for each row,
+    and raises what ends the work. ``give_way`` is called where others may go first.
+    """
 
     octets: Octets
     format: str

@@ -218,7 +218,8 @@ _ACKNOWLEDGE = (
 
 
 def acknowledged(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Each row: link_id, new_hash, document, new_external_id, new_scope, is_created_by_us."""
+    """Keeps what a target confirmed. Each row: link_id, new_hash, document, new_external_id,
+    new_scope, is_created_by_us."""
     if rows:
         tx.execute(_ACKNOWLEDGE, list(rows))
 

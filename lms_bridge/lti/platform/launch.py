@@ -146,8 +146,8 @@ def initiate_login(
     frames: str = "",
     framed: bool = False,
 ) -> LoginInitiation:
-    """``frames`` are the sources that may frame the pages that follow; ``framed`` says whether one
-    does."""
+    """Begins the login of a learner at the offering's tool. ``frames`` are the sources that may
+    frame the pages that follow; ``framed`` says whether one does."""
     record = {
         "message": RESOURCE_LINK_REQUEST,
         "learner": prepared.access.learner.academy_id,

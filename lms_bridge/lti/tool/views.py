@@ -129,6 +129,7 @@ def _stored(begun: BegunLogin, given: Mapping[str, str]) -> Redirect:
 
 
 def arrive(launch: Launch, tool: Tool) -> ResponseReturnValue:
+    """Leads a learner on into the course. Everybody else sees a page about it."""
     if launch.role is not CourseRole.LEARNER:
         return _show(launch, tool)
     if launch.custom.get(PAGE) == MY_COURSES:
