@@ -23,6 +23,7 @@ from lms_bridge.domain.model import (
     Kind,
     Learner,
     Offering,
+    OfferingStatus,
     Result,
     centre_system,
     gradebook_system,
@@ -40,17 +41,25 @@ def desire_offerings(
 ) -> None:
     """The Academy's catalogue is to show these offerings. ``documents`` saves computing those that
     the caller has."""
-    rows = [
-        _row(
-            ACADEMY,
-            Kind.OFFERING,
-            record.centre,
-            record_id,
-            offering_document(record, documents.get(record_id)),
-        )
-        for record_id, record in records.items()
-    ]
+    unknown = _postponed_before_publication(tx, records)
+    rows = []
+    for record_id, record in records.items():
+        shown = offering_document(record, documents.get(record_id))
+        desired = GONE if record_id in unknown else shown
+        rows.append(_row(ACADEMY, Kind.OFFERING, record.centre, record_id, desired))
     _set_desired(tx, ACADEMY, Kind.OFFERING, rows)
+
+
+def _postponed_before_publication(tx: Connection, records: Mapping[int, Offering]) -> set[int]:
+    """Those that no reader knows of: only what was published is shown as postponed."""
+    postponed = [
+        record_id
+        for record_id, record in records.items()
+        if record.status is OfferingStatus.POSTPONED
+    ]
+    known = target_links.desired_hashes(tx, ACADEMY, Kind.OFFERING, postponed)
+    never = (EMPTY, GONE_HASH)
+    return {each for each in postponed if each not in known or known[each][0] in never}
 
 
 def desire_enrolments(

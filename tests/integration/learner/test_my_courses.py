@@ -12,7 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
+from lms_bridge.accounts import service
 from lms_bridge.audit import Subject
+from lms_bridge.console.session import by_command
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import EnrolmentStatus
 from lms_bridge.store.database import Database
@@ -262,6 +264,29 @@ def test_a_calendar_has_an_address_that_can_be_ended(
     done = [act.action for act in acts(database, Subject.ACCOUNT) if "calendar" in act.action]
     assert done == ["calendar", "calendar", "end calendar"]
     assert "/calendar/" not in all_that_is_kept(database)
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_the_address_of_a_calendar_ends_with_the_account_of_its_learner(
+    app: Flask, browser_of: Browser, database: Database, parted: bool
+) -> None:
+    page = send(browser_of("L0"), "/my/calendar").text
+    found = re.search(r"(/calendar/[^<]+\.ics)<", page)
+    assert found is not None
+    by = by_command()
+    whose = account(database, role=None)
+    with database.writing() as tx:
+        mine = tx.scalar(select(learner.c.id).where(learner.c.academy_id == "L0"))
+        assert mine is not None
+        service.link_learner(tx, whose, mine, by)
+        whose = service.find_account(tx, whose.number)
+    if parted:
+        with database.writing() as tx:
+            service.part_learner(tx, whose, by)
+    else:
+        service.disable_account(database, whose.number, by=by)
+    assert app.test_client().get(found[1]).status_code == 404
+    assert "end calendar" in [act.action for act in acts(database, Subject.ACCOUNT)]
 
 
 def test_times_are_in_the_zone_that_the_account_names(app: Flask, database: Database) -> None:
