@@ -147,7 +147,8 @@ def another_centres() -> RecordRefused:
 def apply_offerings(
     tx: Connection, context: RunContext, snapshot: Snapshot, loaded: LoadedOfferings
 ) -> AppliedOfferings | None:
-    """Carries the plan out. None if it is held: then nothing was changed."""
+    """Plans the changes of a snapshot, and carries them out. None if the plan is held: then nothing
+    was changed."""
     compared = compare_offerings(snapshot, loaded)
     plan = plan_changes(tx, context, snapshot, compared.documents, compared.known, compared.listed)
     if plan.held:
