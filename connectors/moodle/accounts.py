@@ -266,16 +266,16 @@ def _changes(site: MoodleSite, request: WriteRequest) -> dict[str, Parameter]:
     return {**row, "suspended": False} if REOPENED in request.changed else row
 
 
-def _updated(site: MoodleSite, request: WriteRequest, refused: str | None) -> Outcome:
-    if refused is None:
+def _updated(site: MoodleSite, request: WriteRequest, code: str | None) -> Outcome:
+    if code is None:
         return Written(request.key, request.external_id)
-    if refused == "usernotupdateddeleted":
+    if code == "usernotupdateddeleted":
         return WriteFailed(request.key, account_gone(request.external_id))
-    if refused == "useremailduplicate":
+    if code == "useremailduplicate":
         return _new_email_taken(site, request)
-    field = "email" if "email" in refused else ""
-    message = f"{UPDATE}: Moodle refuses this change ({refused})."
-    return WriteFailed(request.key, RecordRefused(refused, message, field=field))
+    field = "email" if "email" in code else ""
+    message = f"{UPDATE}: Moodle refuses this change ({code})."
+    return WriteFailed(request.key, RecordRefused(code, message, field=field))
 
 
 def _new_email_taken(site: MoodleSite, request: WriteRequest) -> WriteFailed:
