@@ -23,6 +23,8 @@ from tests.integration.jobs.playing import PATIENCE
 
 PUSHED = {"id": "P-1", "title": "Pushed course", "starts_at": "2036-03-01", "ends_at": "2036-03-05"}
 
+POSTPONED = {"status": "postponed"}
+
 
 @pytest.fixture
 def world(database_address: str) -> Iterator[World]:
@@ -148,6 +150,20 @@ def test_what_loses_its_membership_is_postponed_in_the_catalogue(world: World) -
     assert "Postponed" in world.client.get("/catalogue/ONE-open").text
     assert world.get("/offerings/ONE-open").get_json()["status"] == "postponed"
     assert "Postponed" not in world.client.get("/catalogue/TWO-open").text
+
+
+def test_what_is_postponed_before_it_was_published_is_no_readers_business(world: World) -> None:
+    token = world.token()
+    for action in ("submit", "review", "postpone"):
+        assert world.post(f"/offerings/ONE-planned/{action}", token).status_code == 200
+    row = world.ask("PATCH", "/centres/TWO/schedule", token, json=[{**PUSHED, **POSTPONED}])
+    pushed = row.get_json()["rows"][0]["code"]
+    hand_over(world)
+    assert places(world, "ONE-planned") == places(world, pushed) == set()
+    assert world.post("/offerings/ONE-planned/publish", token).status_code == 200
+    assert world.post("/offerings/ONE-planned/postpone", token).status_code == 200
+    hand_over(world)
+    assert "Postponed" in world.client.get("/catalogue/ONE-planned").text
 
 
 def test_a_decision_about_a_hold_is_sent_before_the_source_is_read(world: World) -> None:
