@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 import structlog
 from marshmallow import ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from lms_bridge.audit import Actor, Change, Fields, Subject, record
 from lms_bridge.domain.document import plain
@@ -20,6 +20,7 @@ from lms_bridge.schemas.characters import visible
 from lms_bridge.schemas.fields import Email
 from lms_bridge.settings import SignInSettings
 from lms_bridge.store import accounts, centres
+from lms_bridge.store.account_tables import learner_calendar
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
@@ -140,13 +141,15 @@ def _grant(tx: Connection, number: int, grant: Grant, regions: Sequence[str], by
 
 
 def disable_account(database: Database, who: str | int, *, by: Actor) -> UserAccount:
-    """Ends every session and link of an account, and lets nobody sign in with it.
+    """Ends every session and link of an account, and the address of its learner's calendar, and
+    lets nobody sign in with it.
 
     Raises:
         NotFound: there is no such account.
     """
     with database.writing() as tx:
         found = find_account(tx, who)
+        _end_calendar(tx, found, by)
         if found.disabled_at is None:
             accounts.change_account(tx, found.number, disabled_at=by.at)
             record_account(tx, by, found.number, "disable", {"disabled_at": (None, plain(by.at))})
@@ -250,10 +253,21 @@ def link_learner(tx: Connection, account: UserAccount, learner: int, by: Actor) 
 
 
 def part_learner(tx: Connection, account: UserAccount, by: Actor) -> None:
-    """The account is no learner any more. Registrations and results stay with the learner."""
+    """The account is no learner any more. Registrations and results stay with the learner. Whoever
+    had the account may know the address of the learner's calendar: it ends."""
     if account.learner is not None:
+        _end_calendar(tx, account, by)
         accounts.change_account(tx, account.number, learner_id=None)
         record_account(tx, by, account.number, "part learner", {"learner": (account.learner, None)})
+
+
+def _end_calendar(tx: Connection, account: UserAccount, by: Actor) -> None:
+    of_learner = learner_calendar.c.learner_id == account.learner
+    if (
+        account.learner is not None
+        and tx.execute(delete(learner_calendar).where(of_learner)).rowcount
+    ):
+        record_account(tx, by, account.number, "end calendar", {"calendar": None})
 
 
 @dataclass(frozen=True, slots=True)
