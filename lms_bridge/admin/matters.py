@@ -44,7 +44,7 @@ _COMMANDS: dict[Matter, str] = {
     Matter.CENTRES_FAILING: "run list --centre {centre}",
     Matter.CENTRES_NEVER_RAN: "sync --centre {centre}",
     Matter.RECORDS_FAILING: "resend --centre {centre} --list",
-    Matter.QUARANTINED: "run show {run}",
+    Matter.QUARANTINED: "quarantine list",
     Matter.WEBHOOKS_OFF: "webhook list",
     Matter.MAIL_FAILING: "account mail",
     Matter.HOLDS: "hold list",
@@ -96,6 +96,6 @@ def in_words(found: Finding, counted: Counted = in_english) -> str:
 
 
 def command_for(found: Finding) -> str:
-    """The command that helps, with the first centre or the last run in it."""
+    """The command that helps, with the first centre in it."""
     centre = next((code for code in found.centres if code), "")
-    return f"lms-bridge {_COMMANDS[found.matter]}".format(centre=centre, run=found.run)
+    return f"lms-bridge {_COMMANDS[found.matter]}".format(centre=centre)

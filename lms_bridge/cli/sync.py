@@ -65,10 +65,18 @@ def sync(
     if in_json:
         print_json({"dry_run": dry_run, "centres": [reports_as_json(report) for report in reports]})
     elif not requests:
-        print_line("There is no centre to sync. Add one: lms-bridge centre add --help")
+        print_line(_nobody(bridge))
     elif dry_run:
         show_changes(bridge, reports)
     ctx.exit(exit_code(reports))
+
+
+def _nobody(bridge: Bridge) -> str:
+    with bridge.database.reading() as tx:
+        paused = [each.code for each in centres.all_centres(tx)]
+    if not paused:
+        return "There is no centre to sync. Add one: lms-bridge centre add --help"
+    return f"Every centre is paused. Let one run again: lms-bridge centre resume {paused[0]}"
 
 
 def _chosen(bridge: Bridge, codes: Sequence[str]) -> Sequence[Centre]:

@@ -18,6 +18,7 @@ from lms_bridge.console import session
 from lms_bridge.console.output import clean, print_json, print_line
 from lms_bridge.console.session import json_option, with_bridge
 from lms_bridge.console.summary import (
+    changed,
     exit_code,
     line_of,
     reports_as_json,
@@ -186,7 +187,7 @@ def _print_report(
     for each in report.reports:
         print_line(line_of(each))
         show_errors(each)
-    if report.reports:
+    if any(changed(each.counts) for each in report.reports):
         print_line("The next sync sends the changes.")
 
 

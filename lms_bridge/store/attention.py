@@ -49,14 +49,12 @@ DECISIONS = frozenset({Matter.HOLDS, Matter.PEOPLE_UNMATCHED, Matter.CONNECTIONS
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How many there are of one kind, at which centres ("": the Academy), and since when. ``run``
-    is the last run that found one, 0 if it is not known."""
+    """How many there are of one kind, at which centres ("": the Academy), and since when."""
 
     matter: Matter
     count: int
     since: datetime | None = None
     centres: tuple[str, ...] = ()
-    run: int = 0
 
 
 Within = Collection[str] | None
@@ -70,14 +68,13 @@ def findings(tx: Connection, now: datetime, within: Within = None) -> list[Findi
 
 
 def _finding(tx: Connection, matter: Matter, query: Select[Any], within: Within) -> Finding:
-    """``query`` gives a row for each centre: its code, how many, since when, the last run."""
+    """``query`` gives a row for each centre: its code, how many, since when."""
     rows = [row for row in tx.execute(query) if within is None or row[0] in within]
     return Finding(
         matter,
         sum(row[1] for row in rows),
         min((row[2] for row in rows if row[2] is not None), default=None),
         tuple(sorted(row[0] for row in rows)),
-        max((row[3] for row in rows), default=0),
     )
 
 
@@ -86,7 +83,6 @@ def _of_each(
     *where: ColumnElement[bool],
     many: ColumnElement[int] | None = None,
     since: ColumnElement[Any] | None = None,
-    run: ColumnElement[int] | None = None,
 ) -> Select[Any]:
     """Counts of each centre that is not paused: no run could mend what a paused one has."""
     paused = select(centre.c.code).where(centre.c.active.is_(False))
@@ -95,7 +91,6 @@ def _of_each(
             code,
             func.count() if many is None else many,
             null() if since is None else func.min(since),
-            func.coalesce(None if run is None else func.max(run), 0),
         )
         .where(code.not_in(paused), *where)
         .group_by(code)
@@ -124,15 +119,13 @@ def _never_ran(_: datetime) -> Select[Any]:
 
 
 _MAIL_FAILING: Select[*tuple[Any, ...]] = select(
-    literal(""), func.sum(mail_failure.c.requests), func.min(mail_failure.c.since), literal(0)
+    literal(""), func.sum(mail_failure.c.requests), func.min(mail_failure.c.since)
 ).having(func.count() > 0)
 _QUERIES: dict[Matter, Callable[[datetime], Select[Any]]] = {
     Matter.CENTRES_FAILING: _failing,
     Matter.CENTRES_NEVER_RAN: _never_ran,
     Matter.RECORDS_FAILING: lambda _: _of_each(link.c.centre, FAILING, since=link.c.failed_since),
-    Matter.QUARANTINED: lambda _: _of_each(
-        quarantine.c.centre, since=quarantine.c.since, run=quarantine.c.run_id
-    ),
+    Matter.QUARANTINED: lambda _: _of_each(quarantine.c.centre, since=quarantine.c.since),
     Matter.WEBHOOKS_OFF: lambda _: _of_each(
         webhook.c.centre, webhook.c.active.is_(False), since=webhook.c.failing_since
     ),

@@ -13,7 +13,7 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.record_names import record_names
-from lms_bridge.store.tables import hold, link, quarantine, unmatched
+from lms_bridge.store.tables import enrolment, hold, link, quarantine, unmatched
 from lms_bridge.store.target_links import PENDING
 
 HELD, UNSENT = "held", "unsent"
@@ -89,6 +89,16 @@ _IS_UNMATCHED = and_(
 )
 
 
+_WAITS_FOR_MATCH = and_(
+    link.c.kind == Kind.ENROLMENT,
+    exists().where(
+        enrolment.c.id == link.c.record_id,
+        unmatched.c.learner_id == enrolment.c.learner_id,
+        unmatched.c.centre == link.c.centre,
+        UNDECIDED,
+    ),
+)
+"""No run sends such an enrolment before somebody decides whose account it needs."""
 FAILING = and_(PENDING, link.c.error != "", ~_IS_UNMATCHED)
 """Links of records that a target refused, and that wait for another attempt."""
 
@@ -102,20 +112,33 @@ def _failed_and_unsent(
 ) -> list[Wait]:
     failed = (link.c.error != "").label("failed")
     of = (link.c.kind, failed, link.c.system, link.c.error_code)
+    waits_for_match = _WAITS_FOR_MATCH.label("waits_for_match")
     rows = tx.execute(
-        select(*of, func.count(), func.min(link.c.failed_since), func.min(link.c.id))
+        select(
+            *of,
+            waits_for_match,
+            func.count(),
+            func.min(link.c.failed_since),
+            func.min(link.c.id),
+        )
         .where(link.c.centre == centre, link.c.kind.in_(kinds), PENDING, ~_IS_UNMATCHED)
-        .group_by(*of)
-        .order_by(*of)
+        .group_by(*of, waits_for_match)
+        .order_by(*of, waits_for_match)
     ).all()
-    return [
-        Wait("failed", kind, number, since, _example(tx, id_, number), f"{resend} --list")
-        if is_failed
-        else Wait(UNSENT, kind, number, None, why_unsent, f"lms-bridge sync --centre {centre}")
-        for resend in [f"lms-bridge resend --centre {centre}"]
-        for kind, is_failed, system, _, number, since, id_ in rows
-        if is_failed or targets is None or (system, kind) in targets
-    ]
+    resend, sync = (
+        f"lms-bridge resend --centre {centre} --list",
+        f"lms-bridge sync --centre {centre}",
+    )
+    found = []
+    for kind, is_failed, system, _, for_match, number, since, id_ in rows:
+        if is_failed:
+            found.append(Wait("failed", kind, number, since, _example(tx, id_, number), resend))
+        elif targets is None or (system, kind) in targets:
+            why, helps = (
+                (_WHY_UNMATCHED_FIRST, _people(centre)) if for_match else (why_unsent, sync)
+            )
+            found.append(Wait(UNSENT, kind, number, None, why, helps))
+    return found
 
 
 def _example(tx: Connection, link_id: int, number: int) -> str:
@@ -130,6 +153,7 @@ def _example(tx: Connection, link_id: int, number: int) -> str:
 
 
 _WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."
+_WHY_UNMATCHED_FIRST = "Their learners wait for a match."
 _WHY_UNSENT_BY_FAILURE = "A step of this run failed before it. The cause stands with the step."
 
 
@@ -147,32 +171,45 @@ _WHY_UNMATCHED = {
 def _unmatched(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
     if Kind.LEARNER not in kinds:
         return []
-    number, since, why = tx.execute(
-        select(func.count(), func.min(unmatched.c.since), func.min(unmatched.c.reason)).where(
-            unmatched.c.centre == centre, UNDECIDED
+    rows = tx.execute(
+        select(unmatched.c.reason, func.count(), func.min(unmatched.c.since))
+        .where(unmatched.c.centre == centre, UNDECIDED)
+        .group_by(unmatched.c.reason)
+        .order_by(unmatched.c.reason)
+    )
+    return [
+        Wait(
+            "unmatched",
+            Kind.LEARNER,
+            number,
+            since,
+            f"{_WHY_UNMATCHED.get(why, 'Their account is not certain')} ({why}).",
+            _people(centre),
         )
-    ).one()
-    command = f"lms-bridge person unmatched --centre {centre}"
-    why = f"{_WHY_UNMATCHED.get(why, 'Their account is not certain')} ({why})."
-    return [Wait("unmatched", Kind.LEARNER, number, since, why, command)] if number else []
+        for why, number, since in rows
+    ]
+
+
+def _people(centre: str) -> str:
+    return f"lms-bridge person unmatched --centre {centre}"
 
 
 def _quarantined(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
+    """Records of one cause together; of those the reason of one is shown."""
     rows = tx.execute(
         select(
             quarantine.c.kind,
             func.count(),
             func.min(quarantine.c.since),
             func.min(quarantine.c.reason),
-            func.max(quarantine.c.run_id),
         )
         .where(quarantine.c.centre == centre, quarantine.c.kind.in_(kinds))
-        .group_by(quarantine.c.kind)
-        .order_by(quarantine.c.kind)
+        .group_by(quarantine.c.kind, quarantine.c.code)
+        .order_by(quarantine.c.kind, quarantine.c.code)
     )
+    command = f"lms-bridge quarantine list --centre {centre}"
     return [
-        Wait("quarantined", kind, number, since, why, f"lms-bridge run show {run_id}")
-        for kind, number, since, why, run_id in rows
+        Wait("quarantined", kind, number, since, why, command) for kind, number, since, why in rows
     ]
 
 

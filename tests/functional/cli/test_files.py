@@ -133,6 +133,16 @@ def test_imported_results_reach_the_academy(alpha: Cli) -> None:
     assert "1 sent" in alpha("sync", "--flow", "results").stdout
 
 
+def test_an_import_that_waits_for_approval_promises_no_sending(alpha: Cli) -> None:
+    many = "id,title\n" + "".join(f"I-{number},Imported\n" for number in range(10))
+    imported = ("import", "offerings", "--centre", "ALPHA", "--whole")
+    assert "The next sync sends the changes." in alpha(*imported, alpha.file("a.csv", many)).stdout
+    few = alpha.file("b.csv", "id,title\nI-0,Imported\nI-11,New\n")
+    said = alpha(*imported, few, code=3).stdout
+    assert "hold show 1" in said
+    assert "The next sync" not in said
+
+
 def test_rows_of_other_centres_are_left_alone(alpha: Cli, address: str) -> None:
     add = ("centre", "add", "BETA", "--name", "Beta", "--region", "europe", "--address", address)
     alpha(*add, "--token-env", "MOODLE_TOKEN")

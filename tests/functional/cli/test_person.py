@@ -27,6 +27,25 @@ def test_waiting_people_are_shown_by_ids_alone(waiting: Cli) -> None:
         assert name not in waiting.everything_said()
 
 
+def test_each_wait_names_its_own_cause_and_the_command_that_helps(
+    waiting: Cli, site: MoodleState
+) -> None:
+    site.people.allow_shared_emails = True
+    for number in (3, 4):
+        site.people.add(f"twin{number}", "Given", "Twin", "acad-3@example.org", id=70 + number)
+    course = codes_of(waiting)[0]
+    learners = registrations(waiting, course, "acad-1", "acad-2", "acad-3")
+    waiting("import", "registrations", learners)
+    said = waiting("sync", code=4).stdout
+    assert "An account at the centre has their e-mail address (same-email)." in said
+    assert "Several accounts at the centre have their e-mail address (shared-email)." in said
+    assert "2 enrolments wait to be sent: Their learners wait for a match." in said
+    assert "lms-bridge sync" not in said, "no run helps here"
+    waiting("person", "match", "acad-1", "--centre", "ALPHA", "--account", "77")
+    waiting("person", "match", "acad-3", "--centre", "ALPHA", "--account", "73")
+    assert "wait" not in waiting("sync").stdout
+
+
 def test_a_person_is_matched_with_an_account(waiting: Cli, site: MoodleState) -> None:
     waiting("person", "match", "acad-1", "--centre", "ALPHA", "--account", "77")
     assert "Nobody waits" in waiting("person", "unmatched").stdout

@@ -81,5 +81,5 @@ def test_a_centre_that_fails_for_hours_is_wrong_until_a_run_is_good(
 
 @pytest.mark.parametrize("matter", Matter)
 def test_the_commands_that_help_exist(cli: Cli, matter: Matter) -> None:
-    _, *words = command_for(Finding(matter, 1, centres=("ALPHA",), run=1)).split()
+    _, *words = command_for(Finding(matter, 1, centres=("ALPHA",))).split()
     cli(*words, "--help")

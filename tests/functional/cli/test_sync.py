@@ -84,6 +84,27 @@ def test_a_bad_record_is_exit_code_1(alpha: Cli, site: MoodleState) -> None:
     assert "ends_at is before the start" in alpha("run", "show", str(run)).stdout
 
 
+def test_records_in_quarantine_are_told_by_cause_and_the_command_lists_them_all(
+    alpha: Cli, site: MoodleState
+) -> None:
+    site.catalogue.change(3, startdate=1_780_000_000, enddate=1_770_000_000)
+    alpha("sync", code=1)
+    site.catalogue.change(4, fullname="")
+    said = alpha("sync", code=1).stdout
+    assert "ends_at is before the start" in said
+    assert "lms-bridge quarantine list --centre ALPHA" in said
+    listed = alpha("quarantine", "list", "--centre", "ALPHA").stdout
+    assert listed.count("ALPHA: offering") == 2
+    assert alpha.json("status", code=1)["matters"][0]["command"] == "lms-bridge quarantine list"
+
+
+def test_centres_that_are_all_paused_are_no_missing_centres(alpha: Cli) -> None:
+    alpha("centre", "pause", "ALPHA")
+    assert "lms-bridge centre resume ALPHA" in alpha("sync").stdout
+    alpha("centre", "resume", "ALPHA")
+    alpha("sync")
+
+
 def test_a_site_that_is_away_is_exit_code_1_with_its_reason(alpha: Cli, site: MoodleState) -> None:
     site.maintenance = True
     result = alpha("sync", code=1)
