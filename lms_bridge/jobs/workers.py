@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -52,17 +51,27 @@ class Execution:
     def run(self, centre: str, flows: Sequence[Flow], full: bool, trigger: str) -> str:
         """Runs one centre and returns the status of its report. Errors are in the run's report and
         in the log; it raises none of them."""
-        began = utc_now()
+        if trigger not in (BY_EVENT, BY_REQUEST, BY_CHANGE):
+            return self._run(centre, flows, full, trigger)
+        sends_only = trigger == BY_CHANGE
+        try:
+            with self._bridge.database.reading() as tx:
+                mark = run_requests.mark_of(tx, centre, flows, sends_only=sends_only)
+        except SQLAlchemyError as error:  # the request stays, and is submitted again
+            self._log_failure("run failed: database", centre, error)
+            return FAILED
         status = self._run(centre, flows, full, trigger)
-        if trigger in (BY_EVENT, BY_REQUEST, BY_CHANGE):
-            self._keep_outcome(centre, flows, began, status, sends_only=trigger == BY_CHANGE)
+        self._keep_outcome(centre, flows, mark, status, sends_only=sends_only)
         return status
+
+    def _log_failure(self, what: str, centre: str, error: SQLAlchemyError) -> None:
+        _log.error(what, centre=centre, error=type(error).__name__, code=failure_code(error))
 
     def _keep_outcome(
         self,
         centre: str,
         flows: Sequence[Flow],
-        began: datetime,
+        mark: str,
         status: str,
         *,
         sends_only: bool,
@@ -73,14 +82,9 @@ class Execution:
                 if status == BUSY:
                     run_requests.not_served(tx, centre, flows, sends_only=sends_only)
                 else:
-                    run_requests.served(tx, centre, flows, began, sends_only=sends_only)
+                    run_requests.served(tx, centre, flows, mark, sends_only=sends_only)
         except SQLAlchemyError as error:  # it is then run once more
-            _log.error(
-                "request not kept",
-                centre=centre,
-                error=type(error).__name__,
-                code=failure_code(error),
-            )
+            self._log_failure("request not kept", centre, error)
 
     def _run(self, centre: str, flows: Sequence[Flow], full: bool, trigger: str) -> str:
         try:
@@ -97,12 +101,7 @@ class Execution:
             self._keep_failure(centre, flows, trigger, error)
             return FAILED
         except SQLAlchemyError as error:
-            _log.error(
-                "run failed: database",
-                centre=centre,
-                error=type(error).__name__,
-                code=failure_code(error),
-            )
+            self._log_failure("run failed: database", centre, error)
             return FAILED
         if report.status != BUSY or trigger != BY_CHANGE:  # that is asked for again in a second
             self._tell(centre, flows, report.run_id, report.status, report.seconds)

@@ -169,6 +169,8 @@ run_request = Table(
     Column("flows", String(60), primary_key=True),
     # Whether the run only sends what waits, and reads nothing.
     Column("sends_only", Boolean, primary_key=True, default=False),
+    # Another one with each request: a run takes away only the request that it knew of.
+    words("mark", 16),
     Column("requested_at", Utc, nullable=False),
     words("requested_by", 100),
     # A person waits for it: it ignores back-off.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +17,13 @@ from lms_bridge.store.bulk import upsert
 
 @dataclass(frozen=True, slots=True)
 class StoredRunRequest:
-    """One centre's flows that are to run. Equal requests become one, with the last time. If one
-    of them is ``by_person``, they all are. ``sends_only``: the run reads nothing."""
+    """One centre's flows that are to run. Equal requests become one, with the last time and
+    ``mark``. If one of them is ``by_person``, they all are. ``sends_only``: the run reads
+    nothing."""
 
     centre: str
     flows: tuple[Flow, ...]
-    requested_at: datetime
+    mark: str
     by_person: bool = False
     sends_only: bool = False
 
@@ -36,12 +38,12 @@ def request_run(
     by_person: bool = False,
     sends_only: bool = False,
 ) -> None:
+    """Asks for a run, in the transaction of what it is asked for. No engine has this request yet,
+    whatever became of an equal one."""
     about = {"flows": _text(flows), "sends_only": sends_only, "by_person": by_person}
-    rows = [
-        {"centre": code, **about, "requested_at": at, "requested_by": by[:100]}
-        for code in centre_codes
-    ]
-    upsert(tx, run_request, rows, _KEY, ["requested_at", "requested_by"], _still_by_person)
+    asked = {"mark": secrets.token_hex(8), "requested_at": at, "requested_by": by[:100]}
+    rows = [{"centre": code, **about, **asked, "submitted_at": None} for code in centre_codes]
+    upsert(tx, run_request, rows, _KEY, [*asked, "submitted_at"], _still_by_person)
 
 
 def _still_by_person(new: Any) -> dict[str, ColumnElement[bool]]:
@@ -53,7 +55,6 @@ def waiting(tx: Connection, stale: datetime) -> list[StoredRunRequest]:
     query = select(run_request).where(
         or_(
             run_request.c.submitted_at.is_(None),
-            run_request.c.submitted_at < run_request.c.requested_at,
             run_request.c.submitted_at < stale,
         )
     )
@@ -61,7 +62,7 @@ def waiting(tx: Connection, stale: datetime) -> list[StoredRunRequest]:
         StoredRunRequest(
             row.centre,
             tuple(Flow(each) for each in row.flows.split(",")),
-            row.requested_at,
+            row.mark,
             row.by_person,
             row.sends_only,
         )
@@ -70,28 +71,31 @@ def waiting(tx: Connection, stale: datetime) -> list[StoredRunRequest]:
 
 
 def submitted(tx: Connection, request: StoredRunRequest, at: datetime) -> None:
-    """An engine has it. A newer request for the same is submitted again."""
+    """An engine has it. A newer request for the same is yet to be submitted."""
     tx.execute(
         update(run_request)
         .where(
             *_is(request.centre, request.flows, request.sends_only),
-            run_request.c.requested_at == request.requested_at,
+            run_request.c.mark == request.mark,
         )
         .values(submitted_at=at)
     )
 
 
-def served(
-    tx: Connection,
-    centre: str,
-    flows: Sequence[Flow],
-    since: datetime,
-    *,
-    sends_only: bool = False,
-) -> None:
-    """A run that began at this time is over. It covers all earlier requests."""
+def mark_of(tx: Connection, centre: str, flows: Sequence[Flow], *, sends_only: bool = False) -> str:
+    """The mark of the last such request, before a run begins; "" where there is none. What that
+    request and those before it were about is committed, so that the run sees it."""
     mine = _is(centre, flows, sends_only)
-    tx.execute(delete(run_request).where(*mine, run_request.c.requested_at <= since))
+    return tx.scalar(select(run_request.c.mark).where(*mine)) or ""
+
+
+def served(
+    tx: Connection, centre: str, flows: Sequence[Flow], mark: str, *, sends_only: bool = False
+) -> None:
+    """A run is over that began when this was the last request. One with another mark came later,
+    and stays. Times cannot tell: another transaction may have asked earlier, and still be open."""
+    mine = _is(centre, flows, sends_only)
+    tx.execute(delete(run_request).where(*mine, run_request.c.mark == mark))
 
 
 def not_served(

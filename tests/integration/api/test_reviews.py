@@ -451,7 +451,9 @@ def test_an_act_at_a_paused_centre_says_so_and_is_sent_once_it_is_resumed(world:
         warnings = act(world, CODE, action, token).get_json()["warnings"]
     assert [each["code"] for each in warnings] == ["centre-is-paused"]
     with world.bridge.database.writing() as tx:  # the scheduler finds the centre paused
-        run_requests.served(tx, "ONE", (Flow.OFFERINGS,), NOW + DAY, sends_only=True)
+        sending = "ONE", (Flow.OFFERINGS,)
+        mark = run_requests.mark_of(tx, *sending, sends_only=True)
+        run_requests.served(tx, *sending, mark, sends_only=True)
     set_active(world.bridge, "ONE", True, by)
     with world.bridge.database.reading() as tx:
         (asked,) = run_requests.waiting(tx, NOW)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import select
 
 from lms_bridge.domain.clock import utc_now
@@ -14,6 +16,7 @@ from lms_bridge.jobs.scheduler import STALE, hand_over_requests
 from lms_bridge.jobs.workers import ThreadEngine
 from lms_bridge.store import leases, run_requests
 from lms_bridge.store.api_tables import run_request
+from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import run
 from tests.integration.jobs.playing import PATIENCE, FakeBridge, add_centre
 
@@ -144,3 +147,76 @@ def test_a_requested_run_goes_through_the_queue(
     finally:
         engine.close(0)
     assert (runs(bridge), waiting(bridge)) == (["event"], 0)
+
+
+def slow_to_commit(
+    other: Database, finish: threading.Event
+) -> tuple[threading.Thread, threading.Event]:
+    """Another connection that asks for a run, of this moment, and commits when it is told to."""
+    asked = threading.Event()
+
+    def ask_slowly() -> None:
+        with other.writing() as tx:
+            run_requests.request_run(tx, ["SAMPLE"], FLOWS, utc_now(), "slow")
+            asked.set()
+            assert finish.wait(PATIENCE)
+
+    thread = threading.Thread(target=ask_slowly)
+    thread.start()
+    return thread, asked
+
+
+@pytest.mark.parametrize("another_waits", [False, True], ids=["alone", "beside another"])
+def test_a_request_that_commits_while_a_run_is_at_work_leads_to_another_run(
+    new_bridge: Callable[..., FakeBridge],
+    open_database: Callable[[str], Database],
+    postgres_address: str,
+    another_waits: bool,
+) -> None:
+    """It is of a time before the run began, which did not see what it is about."""
+    bridge, finish = new_bridge(postgres_address), threading.Event()
+    add_centre(bridge.database, "SAMPLE")
+    if another_waits:
+        ask(bridge)
+    thread, asked = slow_to_commit(open_database(postgres_address), finish)
+    assert asked.wait(PATIENCE)
+    bridge.lms.gate.clear()
+    engine = ThreadEngine(bridge)
+    assert engine.submit("SAMPLE", FLOWS, False, "event")
+    assert bridge.lms.reading.acquire(timeout=PATIENCE)
+    finish.set()
+    thread.join(PATIENCE)
+    bridge.lms.gate.set()
+    assert engine.wait_idle(PATIENCE)
+    assert (runs(bridge), waiting(bridge)) == (["event"], 1)
+    hand(bridge, engine)
+    assert engine.wait_idle(PATIENCE)
+    assert (runs(bridge), waiting(bridge)) == (["event", "event"], 0)
+    engine.close(PATIENCE)
+
+
+def test_a_request_that_commits_after_another_was_submitted_is_submitted_at_once(
+    new_bridge: Callable[..., FakeBridge],
+    open_database: Callable[[str], Database],
+    postgres_address: str,
+) -> None:
+    bridge, finish = new_bridge(postgres_address), threading.Event()
+    ask(bridge)
+    with bridge.database.reading() as tx:
+        (first,) = run_requests.waiting(tx, utc_now() - STALE)
+    thread, asked = slow_to_commit(open_database(postgres_address), finish)
+    assert asked.wait(PATIENCE)
+    later = utc_now()
+    submitting = threading.Thread(target=submit, args=(bridge, first, later))
+    submitting.start()  # it may have to wait for the other's row
+    finish.set()
+    for each in (thread, submitting):
+        each.join(PATIENCE)
+    with bridge.database.reading() as tx:
+        (second,) = run_requests.waiting(tx, utc_now() - STALE)
+    assert second.mark != first.mark
+
+
+def submit(bridge: FakeBridge, request: run_requests.StoredRunRequest, at: datetime) -> None:
+    with bridge.database.writing() as tx:
+        run_requests.submitted(tx, request, at)

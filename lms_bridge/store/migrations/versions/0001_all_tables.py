@@ -392,6 +392,7 @@ def upgrade() -> None:
     sa.Column('centre', sa.String(length=40), nullable=False),
     sa.Column('flows', sa.String(length=60), nullable=False),
     sa.Column('sends_only', sa.Boolean(), nullable=False),
+    sa.Column('mark', sa.String(length=16), server_default='', nullable=False),
     sa.Column('requested_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('requested_by', sa.String(length=100), server_default='', nullable=False),
     sa.Column('by_person', sa.Boolean(), nullable=False),
