@@ -194,7 +194,12 @@ class Bridge:
             lease_seconds=self.settings.sync.lease_seconds,
             progress=progress,
             most_seconds=self.settings.sync.run_minutes * 60,
+            lending=self.lease_renewer.lending,
         )
+
+    def sending_runner(self) -> Runner:
+        """Makes runs that send what waits, without a request to the centre's LMS."""
+        return replace(self.runner(), open_peers=self.sending_peers, reads=False)
 
     def peers(self, centre: Centre, lms: object) -> Peers:
         """The systems of a run of this centre, whose LMS is opened already."""
@@ -273,8 +278,7 @@ class Bridge:
         """
         request = self.request(self.centre(code), (Flow.RESULTS,), trigger=SCORES, full=False)
         request = replace(request, tries_all=tries_all)
-        runner = replace(self.runner(), open_peers=self.sending_peers)
-        return runner.run(request)
+        return self.sending_runner().run(request)
 
     def request(
         self,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Exists, exists, literal, or_, select, update
 
 from lms_bridge.bridge import SCORES
 from lms_bridge.cron import Cron, Every, check
@@ -21,6 +21,7 @@ from lms_bridge.schemas.parts import read_part
 from lms_bridge.settings import ClockSettings
 from lms_bridge.store import runs
 from lms_bridge.store.bulk import upsert
+from lms_bridge.store.leases import LENT
 from lms_bridge.store.run_tables import lease, run, schedule_state
 
 _log = structlog.get_logger(__name__)
@@ -175,6 +176,12 @@ def _flows(job: Job) -> str:
     return ",".join(job.flows)
 
 
+def _at_work(name: ColumnElement[str], now: datetime) -> Exists:
+    """Whether a lease of that name is held, or lent by somebody who goes on."""
+    either = or_(lease.c.name == name, lease.c.name == name + LENT)
+    return exists().where(either, lease.c.expires_at > now)
+
+
 def still_going(tx: Connection, job: Job, now: datetime) -> bool:
     """Whether a run of the same centre and flows is at work somewhere."""
     row = tx.execute(
@@ -183,7 +190,7 @@ def still_going(tx: Connection, job: Job, now: datetime) -> bool:
             runs.RUNNING,
             run.c.flows == _flows(job),
             run.c.trigger != SCORES,  # which reads nothing
-            exists().where(lease.c.name == f"run:{job.centre}", lease.c.expires_at > now),
+            _at_work(literal(f"run:{job.centre}"), now),
         )
     ).first()
     return row is not None
@@ -198,7 +205,7 @@ def cut_off(tx: Connection, jobs: Iterable[Job], now: datetime) -> list[Job]:
     orphans = tx.execute(
         select(run.c.centre, run.c.flows, run.c.trigger).where(
             runs.RUNNING,
-            ~exists().where(lease.c.name == "run:" + run.c.centre, lease.c.expires_at > now),
+            ~_at_work("run:" + run.c.centre, now),
         )
     ).all()
     for centre in {row.centre for row in orphans}:

@@ -109,7 +109,7 @@ class Execution:
 
     def _runner_for(self, trigger: str) -> Runner:
         if trigger == BY_CHANGE:
-            return replace(self._runner, open_peers=self._bridge.sending_peers)
+            return replace(self._bridge.sending_runner(), keeping=self._keeping)
         return self._runner
 
     def _tell(

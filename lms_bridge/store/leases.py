@@ -2,6 +2,9 @@
 
 Every writing transaction of the work renews its lease first. A process that lost its lease (it
 slept, its machine stopped) therefore cannot write another row: the lease is its fence.
+
+Who waits for long, and writes nothing meanwhile, may lend the lease: others take it as a free one.
+The lender's own claim is kept under another name, and gets the lease back once it is free again.
 """
 
 from __future__ import annotations
@@ -11,12 +14,16 @@ import secrets
 import socket
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.store.bulk import upsert
 from lms_bridge.store.run_tables import lease
+
+LENT = ":lent"
+"""How the name of a lender's claim ends. Before it is the name of the lease."""
 
 
 def _machine() -> str:
@@ -66,7 +73,17 @@ def processes(tx: Connection, prefix: str, now: datetime) -> int:
 _NAMED = select(lease).where(lease.c.name == bindparam("of_name"))
 _HELD = (lease.c.name == bindparam("of_name"), lease.c.holder == bindparam("by_holder"))
 _RENEW = update(lease).where(*_HELD).values(expires_at=bindparam("until"))
-_GIVE_BACK = delete(lease).where(*_HELD)
+_CLAIMED = (
+    lease.c.name.in_([bindparam("of_name"), bindparam("lent_name")]),
+    lease.c.holder == bindparam("by_holder"),
+)
+_RENEW_CLAIM = update(lease).where(*_CLAIMED).values(expires_at=bindparam("until"))
+_GIVE_BACK = delete(lease).where(*_CLAIMED)
+_LEND = (
+    update(lease)
+    .where(*_HELD)
+    .values(name=bindparam("lent_name"), expires_at=bindparam("until"), lender=bindparam("of_run"))
+)
 
 
 def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> bool:
@@ -83,7 +100,7 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
         )
         row = tx.execute(_NAMED, {"of_name": name}).first()
         return row is not None and row.holder == holder
-    if row.holder not in ("", holder) and row.expires_at > now and not is_dead(row.holder):
+    if row.holder != holder and _is_held(row, now):
         return False
     taken = tx.execute(
         update(lease)
@@ -97,6 +114,71 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
     return taken.rowcount == 1
 
 
+def _is_held(row: Row[Any], now: datetime) -> bool:
+    return bool(row.holder) and row.expires_at > now and not is_dead(row.holder)
+
+
+def is_free(tx: Connection, name: str, holder: str, now: datetime) -> bool:
+    """Whether nobody but this holder has it now. It may be lent."""
+    row = tx.execute(_NAMED, {"of_name": name}).first()
+    return row is None or row.holder == holder or not _is_held(row, now)
+
+
+def lend(
+    tx: Connection, name: str, holder: str, now: datetime, seconds: float, run_id: int
+) -> None:
+    """Lets others take the lease until its holder takes it back. ``run_id`` is the run that goes
+    on meanwhile.
+
+    Raises:
+        LeaseLost: somebody else took it over.
+    """
+    claim = {"of_name": name, "lent_name": name + LENT, "by_holder": holder}
+    until = now + timedelta(seconds=seconds)
+    if tx.execute(_LEND, {**claim, "until": until, "of_run": run_id}).rowcount != 1:
+        raise _lost(name)
+
+
+def take_back(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> bool:
+    """Takes a lease that was lent. False while somebody holds it.
+
+    Raises:
+        LeaseLost: the claim is gone: another one that lends may be at work.
+    """
+    row = tx.execute(_NAMED, {"of_name": name}).first()
+    if row is not None and row.holder == holder:  # it was not lent after all
+        return True
+    renew(tx, name + LENT, holder, now, seconds)
+    if not take(tx, name, holder, now, seconds):
+        return False
+    tx.execute(delete(lease).where(lease.c.name == name + LENT, lease.c.holder == holder))
+    return True
+
+
+def renew_claim(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> None:
+    """Keeps a lease that is lent, or that may be: of a commit that failed nobody knows.
+
+    Raises:
+        LeaseLost: neither the lease nor the claim to it is there.
+    """
+    until = now + timedelta(seconds=seconds)
+    claim = {"of_name": name, "lent_name": name + LENT, "by_holder": holder}
+    if not tx.execute(_RENEW_CLAIM, {**claim, "until": until}).rowcount:
+        raise _lost(name)
+
+
+def is_lent(tx: Connection, name: str, now: datetime) -> bool:
+    """Whether somebody has a claim to this lease. A claim that expired, or whose process is gone,
+    ends. Ask after ``take``: from then on nobody else can lend it."""
+    row = tx.execute(_NAMED, {"of_name": name + LENT}).first()
+    if row is None:
+        return False
+    if _is_held(row, now):
+        return True
+    tx.execute(delete(lease).where(lease.c.name == row.name, lease.c.holder == row.holder))
+    return False
+
+
 def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> None:
     """Keeps a lease that is still held.
 
@@ -106,7 +188,11 @@ def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float)
     until = now + timedelta(seconds=seconds)
     kept = tx.execute(_RENEW, {"of_name": name, "by_holder": holder, "until": until})
     if kept.rowcount != 1:
-        raise LeaseLost("lease-lost", f"Another process has taken over {name}.")
+        raise _lost(name)
+
+
+def _lost(name: str) -> LeaseLost:
+    return LeaseLost("lease-lost", f"Another process has taken over {name}.")
 
 
 def renew_unless_locked(
@@ -124,4 +210,5 @@ def renew_unless_locked(
 
 
 def give_back(tx: Connection, name: str, holder: str) -> None:
-    tx.execute(_GIVE_BACK, {"of_name": name, "by_holder": holder})
+    """Gives up the lease, or the claim to it."""
+    tx.execute(_GIVE_BACK, {"of_name": name, "lent_name": name + LENT, "by_holder": holder})

@@ -44,10 +44,10 @@ def _offerings_of(centre: str) -> Select[int]:
     return select(offering.c.id).where(offering.c.centre == centre)
 
 
-def published(tx: Connection, centre: str) -> list[str]:
-    """External ids of what the Academy acknowledged and nothing newer waits for."""
+def published(tx: Connection, centre: str) -> dict[str, bytes]:
+    """{external id: hash} of what the Academy acknowledged and nothing newer waits for."""
     rows = tx.execute(
-        select(link.c.external_id).where(
+        select(link.c.external_id, link.c.acknowledged).where(
             link.c.system == ACADEMY,
             link.c.kind == Kind.OFFERING,
             link.c.record_id.in_(_offerings_of(centre)),
@@ -56,7 +56,7 @@ def published(tx: Connection, centre: str) -> list[str]:
             link.c.sending.is_(False),
         )
     )
-    return [row.external_id for row in rows]
+    return {row.external_id: row.acknowledged for row in rows}
 
 
 _THERE = link.alias("there")

@@ -169,6 +169,8 @@ lease = Table(
     Column("name", String(80), primary_key=True),
     words("holder", 200),
     Column("expires_at", Utc, nullable=False),
+    # Of a claim to a lease that is lent: the run that lent it and goes on.
+    Column("lender", Id),
 )
 
 schedule_state = Table(

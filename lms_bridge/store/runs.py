@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -26,7 +27,7 @@ from lms_bridge.store.bulk import upsert
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.run_days import add_to_day
 from lms_bridge.store.run_lists import newest_runs
-from lms_bridge.store.run_tables import item, run
+from lms_bridge.store.run_tables import item, lease, run
 from lms_bridge.store.tables import quarantine
 from lms_bridge.store.waits import Wait, wait_of
 
@@ -101,7 +102,7 @@ def finish_run(
 
 def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
     """Runs of this centre that still look alive were cut off: their process is gone. What the
-    audit has of each is what it did until then."""
+    audit has of each is what it did until then. A run that lent its lease goes on."""
     ended = tx.execute(_END_ORPHANS, {"of_centre": centre, "at": at})
     for whose in ended.all():
         counts = _counts_of(tx, whose.id)
@@ -111,13 +112,15 @@ def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
 
 
 CUT_OFF = "cut off"
+_AT: BindParameter[datetime] = bindparam("at")
 _WHY_CUT_OFF = (
     "The run was cut off: its process ended, or lost its lease. Its work is kept, and the next run "
     "goes on from there."
 )
+_LENDERS = select(lease.c.lender).where(lease.c.lender.is_not(None), lease.c.expires_at > _AT)
 _END_ORPHANS = (
     update(run)
-    .where(run.c.centre == bindparam("of_centre"), RUNNING)
+    .where(run.c.centre == bindparam("of_centre"), RUNNING, run.c.id.not_in(_LENDERS))
     .values(status=CUT_OFF, finished_at=bindparam("at"), error=_WHY_CUT_OFF)
     .returning(*_WHOSE)
 )

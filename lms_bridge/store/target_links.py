@@ -139,6 +139,17 @@ def pending_of(tx: Connection, link_ids: Iterable[int]) -> list[PendingWrite]:
     return [PendingWrite(*row) for row in rows]
 
 
+def changed_since(tx: Connection, before: Iterable[PendingWrite]) -> frozenset[int]:
+    """The ids of links of which something else is to be sent now, or is acknowledged."""
+    changed: set[int] = set()
+    for chunk in chunks(before):
+        known = {each.link_id: (each.desired, each.acknowledged, each.sending) for each in chunk}
+        columns = (link.c.id, link.c.desired, link.c.acknowledged, link.c.sending)
+        rows = tx.execute(select(*columns).where(link.c.id.in_(list(known))))
+        changed |= known.keys() - {row[0] for row in rows if tuple(row[1:]) == known[row[0]]}
+    return frozenset(changed)
+
+
 def _due_of(
     system: str, kind: Kind, centre: str, now: datetime, *, after: int, most: int
 ) -> dict[str, Any]:
@@ -203,7 +214,7 @@ _NO_FAILURE: dict[str, Any] = {
 }
 _ACKNOWLEDGE = (
     update(link)
-    .where(link.c.id == bindparam("link_id"))
+    .where(link.c.id == bindparam("link_id"), link.c.acknowledged == bindparam("old_hash"))
     .values(
         acknowledged=bindparam("new_hash"),
         held_document=bindparam("document"),
@@ -218,8 +229,10 @@ _ACKNOWLEDGE = (
 
 
 def acknowledged(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keeps what a target confirmed. Each row: link_id, new_hash, document, new_external_id,
-    new_scope, is_created_by_us."""
+    """Keeps what a target confirmed. Each row: link_id, old_hash, new_hash, document,
+    new_external_id, new_scope, is_created_by_us. A link whose acknowledged hash is not the old one
+    any more was decided about while its request was under way. It stays as it was decided, and in
+    doubt if it was."""
     if rows:
         tx.execute(_ACKNOWLEDGE, list(rows))
 

@@ -48,13 +48,15 @@ def compare_accounts(context: RunContext, peer: ShowsAccounts) -> list[ShownAcco
         if not held:
             return changed
         after = held[-1].link_id
-        shown = _shown(context, peer, {each.external_id: each.held_document or {} for each in held})
-        found = [
-            ShownAccount(each, shown[each.external_id])
-            for each in held
-            if each.external_id in shown and shown[each.external_id] != each.held_document
-        ]
-        changed += _with_replaced(peer, found)
+        documents = {each.external_id: each.held_document or {} for each in held}
+        with context.lending():
+            shown = _shown(context, peer, documents)
+            found = [
+                ShownAccount(each, shown[each.external_id])
+                for each in held
+                if each.external_id in shown and shown[each.external_id] != each.held_document
+            ]
+            changed += _with_replaced(peer, found)
 
 
 def _with_replaced(peer: object, found: list[ShownAccount]) -> list[ShownAccount]:

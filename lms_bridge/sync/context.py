@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -48,6 +48,19 @@ def silent(centre: str, stage: str, done: int, total: int) -> None:
     """Ignores progress."""
 
 
+def each_in(
+    around: Callable[[], AbstractContextManager[None]], items: Iterable[Item]
+) -> Iterator[Item]:
+    """The items, each of which is waited for in such a context, and used outside of it."""
+    waiting = iter(items)
+    while True:
+        with around():
+            found = list(islice(waiting, 1))
+        if not found:
+            return
+        yield found[0]
+
+
 def kept_text(error: BridgeError) -> str:
     """An error's text as it is stored. PostgreSQL refuses NUL, which other systems may send."""
     return str(error).replace("\x00", "")[:1000]
@@ -81,6 +94,8 @@ class RunContext:
     ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
     also of courses in which nobody was since. ``answered``: whether the centre's
     LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can name it.
+    ``lending`` is around waits for other systems: others may change the centre's records meanwhile,
+    and this run writes nothing.
     """
 
     database: Database
@@ -103,6 +118,7 @@ class RunContext:
     conflicts: dict[tuple[str, Kind], set[int]] = field(default_factory=dict)
     answered: bool | None = None
     asked: Asked | None = None
+    lending: Callable[[], AbstractContextManager[None]] = nullcontext
     _noted: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager

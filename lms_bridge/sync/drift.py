@@ -6,7 +6,7 @@ sends its record again, leaves the target's change, or waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -104,13 +104,19 @@ def _unexpected(
                 yield held, state
 
 
-def find_offering_drift(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
+def find_offering_drift(
+    tx: Connection, context: RunContext, snapshot: Snapshot, before: Mapping[str, bytes]
+) -> None:
     """Compares what the Academy shows of this centre's offerings with what it was sent. Fields
-    that it does not show count as unchanged."""
+    that it does not show count as unchanged. ``before`` {external id: hash} is what it had
+    acknowledged before it was asked: what was sent meanwhile, it may have shown as it was."""
     system = snapshot.feed.system
     for changed in snapshot.changed:
         fields = changed.raw.fields
         for held in target_links.held_in_scope(tx, system, Kind.OFFERING, changed.raw.external_id):
+            if held.acknowledged != before.get(held.external_id):
+                snapshot.forget(changed.scope)
+                continue
             shown = dict(held.held_document)
             shown.update((name, plain(value)) for name, value in fields.items() if name in shown)
             if shown != held.held_document:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from lms_bridge import schemas
 from lms_bridge.domain.document import digest, plain
-from lms_bridge.domain.errors import BridgeError, RecordRefused
+from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.domain.ports import (
     FindsOfferings,
@@ -143,16 +143,18 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
     steps.append(membership_step())  # nothing that was just read is sent without a membership
     if isinstance(peers.academy, ShowsOfferings) and context.full:
         shows = peers.academy
+        before: dict[str, bytes] = {}
 
         def shown() -> Pages:
             with context.database.reading() as tx:
-                ids = offering_links.published(tx, code)
-            return shows.show_offerings(ids) if ids else iter(())
+                before.update(offering_links.published(tx, code))
+            return shows.show_offerings(list(before)) if before else iter(())
 
         feed = _feed(
             context, ACADEMY, Kind.OFFERING, f"shown:{code}", exhaustive=False, tracked=False
         )
-        steps.append(Step("catalogue compared", feed, shown, find_offering_drift))
+        compare = partial(find_offering_drift, before=before)
+        steps.append(Step("catalogue compared", feed, shown, compare))
     if isinstance(peers.academy, WritesOfferings):
         steps.append(Step("offerings sent", target=OfferingTarget(peers.academy, context)))
     return steps
@@ -293,36 +295,36 @@ def _of_all_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> 
 def find_courses(context: RunContext, centre: object) -> None:
     """Finds the courses of offerings from other sources than the centre's LMS."""
     code = context.centre.code
-    found: dict[int, str | None] = {}
-    unknown: list[BridgeError] = []
+    found: dict[tuple[int, str, str], str | None] = {}
     if isinstance(centre, FindsOfferings):
         with context.database.reading() as tx:
             without_course = offering_links.without_course(tx, code)
-        found = {
-            id_: centre.find_offering(lms_course, name) for id_, name, lms_course in without_course
-        }
-        unknown = [_no_course(*names) for id_, *names in without_course if not found[id_]]
+        with context.lending():
+            found = {each: centre.find_offering(each[2], each[1]) for each in without_course}
+        unknown = [_no_course(*names) for (_, *names), course in found.items() if not course]
+        context.errors += [("courses found", error) for error in unknown]
     if isinstance(centre, KnowsOfferingsByCode):
         with context.database.reading() as tx:
             without_course = offering_links.without_course(tx, code, nameless=True)
-        found |= {id_: centre.external_id_of(name) for id_, name, _ in without_course}
-    rows = [
-        {
+        found |= {each: centre.external_id_of(each[1]) for each in without_course}
+    rows = {
+        each: {
             "system": context.centre.system,
             "kind": Kind.OFFERING,
             "centre": context.centre.code,
-            "record_id": record_id,
+            "record_id": each[0],
             "external_id": external_id,
             "scope": "",
             "source_hash": b"",
         }
-        for record_id, external_id in found.items()
+        for each, external_id in found.items()
         if external_id
-    ]
-    context.errors += [("courses found", error) for error in unknown]
+    }
     if rows:
         with context.writing() as tx:
-            source_links.showed(tx, rows)
+            # Somebody may have named another course while this one was looked for.
+            as_before = rows.keys() & offering_links.without_course(tx, code, nameless=True)
+            source_links.showed(tx, [row for each, row in rows.items() if each in as_before])
 
 
 def _no_course(offering: str, lms_course: str) -> RecordRefused:

@@ -8,7 +8,8 @@ connector look before it creates.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from lms_bridge.domain.ports import Action, WriteFailed, WriteRequest, Written
 from lms_bridge.http.deadline import check_time
 from lms_bridge.store import catalogue_changes, holds, links, retries, target_links
 from lms_bridge.store.target_links import DENIED, LATER, UNKNOWN, PendingWrite
-from lms_bridge.sync.context import RunContext, kept_text
+from lms_bridge.sync.context import RunContext, each_in, kept_text
 from lms_bridge.sync.editions import SHARES
 from lms_bridge.sync.holds import hold_removals
 from lms_bridge.sync.targets import Payload, Preflight, Target
@@ -231,8 +232,12 @@ def send_page(
     requests = {key: _request(each, payloads[key]) for key, each in pending.items()}
     page = _Page(context, target, pending, payloads, requests)
     skipped = page.skipped()
-    preflight = target.preflight([request for request in requests.values() if _is_new(request)])
-    settled = skipped | preflight.keys
+    new = [each for each in requests.values() if _is_new(each)]
+    with page.lending():
+        preflight = target.preflight(new)
+    changed = page.changed_meanwhile() if new else frozenset()
+    preflight, skipped = preflight.without(changed), skipped - changed
+    settled = skipped | preflight.keys | changed
     going = [each for key, each in requests.items() if key not in settled]
     going = [each if _is_unsure(target.kind, each) else _after_preflight(each) for each in going]
     if len(settled) > KEEP_AFTER_OUTCOMES:
@@ -282,6 +287,21 @@ class _Page:
     requests: Mapping[int, WriteRequest]
     written: list[Written] = field(default_factory=list)
     failed: list[WriteFailed] = field(default_factory=list)
+
+    @property
+    def lending(self) -> Callable[[], AbstractContextManager[None]]:
+        """Around waits for the target. Only a run that reads sends to the centre's LMS, so that it
+        may lend its lease. Other runs send to the other targets, one after the other."""
+        is_own = self.target.system == self.context.centre.system
+        return self.context.lending if is_own else nullcontext
+
+    def changed_meanwhile(self) -> frozenset[int]:
+        """What was decided about while the lease was lent for the preflight: it is not sent as it
+        was to be. The next run sees what is to be sent now."""
+        if self.target.system != self.context.centre.system:
+            return frozenset()
+        with self.context.database.reading() as tx:
+            return target_links.changed_since(tx, self.pending.values())
 
     def skipped(self) -> frozenset[int]:
         """Requests for records that are not the bridge's own, those that the centre's policy
@@ -345,7 +365,7 @@ class _Page:
         total, done = sent + len(self.requests), 0
         kept_at = time.monotonic()
         try:
-            for outcome in self.target.write(going):
+            for outcome in each_in(self.lending, self.target.write(going)):
                 if isinstance(outcome, Written):
                     self.written.append(outcome)
                 else:
@@ -400,6 +420,7 @@ class _Page:
     ) -> dict[str, Any]:
         return {
             "link_id": key,
+            "old_hash": self.pending[key].acknowledged,
             "new_hash": digest(document),
             "document": dict(document),
             "new_external_id": external_id,

@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -46,6 +46,8 @@ _STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
     Flow.ENROLMENTS: enrolment_steps,
     Flow.RESULTS: result_steps,
 }
+Lending = Callable[[Lease, int], AbstractContextManager[None]]
+"""Lends a lease of the run with this number, for as long as the context lasts."""
 RUN_LEASE = "run:"
 """How the names of leases of centres' runs begin."""
 
@@ -83,11 +85,17 @@ class RunReport:
     waits: tuple[Wait, ...] = ()
 
 
+def _never_lent(lease: Lease, run_id: int) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """Runs centres. ``open_peers`` connects to both systems; ``keeping`` renews a lease from
-    another thread for as long as the context lasts. After ``most_seconds`` by ``clock``, a run
-    begins no step, no page and no request any more."""
+    another thread for as long as the context lasts. A runner that ``reads`` sends requests to the
+    centre's LMS. Of these runs a centre has one at a time, and ``lending`` lends their lease while
+    they wait. After ``most_seconds`` by ``clock``, a run begins no step, no page and no request any
+    more."""
 
     database: Database
     open_peers: Callable[[Centre], Peers]
@@ -97,6 +105,8 @@ class Runner:
     now: Callable[[], datetime] = utc_now
     most_seconds: float = math.inf
     clock: Callable[[], float] = time.monotonic
+    reads: bool = True
+    lending: Lending = _never_lent
 
     def run(
         self, request: RunRequest, act: Callable[[RunContext], None] | None = None
@@ -126,9 +136,9 @@ class Runner:
             with self.database.reading() as tx:
                 _look_for_waits(tx, context, request.flows)
             return report_of(context, began)
+        reads = self.reads and act is None
         with self.database.writing() as tx:
-            lease = context.lease
-            if not leases.take(tx, lease.name, lease.holder, context.now(), lease.seconds):
+            if not _take_lease(tx, context, reads=reads):
                 return RunReport(request.centre.code, 0, BUSY, {}, (), (), (), 0.0)
             runs.end_orphaned_runs(tx, request.centre.code, context.now())
             context.run_id = runs.start_run(
@@ -139,6 +149,8 @@ class Runner:
                 context.now(),
                 request.requested_by,
             )
+        if reads:
+            context.lending = partial(self.lending, context.lease, context.run_id)
         try:
             with self.keeping(context.lease):
                 if act is None:
@@ -181,6 +193,18 @@ class Runner:
             for peer in (peers.centre, peers.academy):
                 if isinstance(peer, Closes):
                     peer.close()
+
+
+def _take_lease(tx: Connection, context: RunContext, *, reads: bool) -> bool:
+    """False while another run holds it. One that reads goes on while its lease is lent, and keeps
+    all others that read away."""
+    lease, now = context.lease, context.now()
+    if not leases.take(tx, lease.name, lease.holder, now, lease.seconds):
+        return False
+    if reads and leases.is_lent(tx, lease.name, now):
+        leases.give_back(tx, lease.name, lease.holder)
+        return False
+    return True
 
 
 def _defect(error: Exception) -> BridgeError:

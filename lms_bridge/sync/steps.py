@@ -99,7 +99,8 @@ def read_step(context: RunContext, step: Step) -> Snapshot | None:
         return None
     spills = step.apply_in_parts is not None and step.feed.tracked and not context.dry
     try:
-        snapshot = pull(step.feed, step.read(), context.database, spills=spills)
+        with context.lending():
+            snapshot = pull(step.feed, step.read(), context.database, spills=spills)
     except (RetryLater, StopRun) as failure:
         context.heard(step.feed.system, failure)
         raise

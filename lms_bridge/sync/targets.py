@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,6 +87,14 @@ class Preflight:
     @property
     def keys(self) -> set[int]:
         return {each.key for each in self.found} | {each.key for each in self.refused}
+
+    def without(self, keys: Collection[int]) -> Preflight:
+        if not keys:
+            return self
+        return Preflight(
+            tuple(each for each in self.found if each.key not in keys),
+            tuple(each for each in self.refused if each.key not in keys),
+        )
 
 
 class Target(Protocol):

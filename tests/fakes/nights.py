@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.policy import Policy
-from lms_bridge.store import holds, links, runs
+from lms_bridge.store import holds, leases, links, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import flow_state, item, lease, run, run_day
 from lms_bridge.store.tables import link, metadata
+from lms_bridge.sync.context import Lease, RunContext
 from lms_bridge.sync.flows import Peers
 from lms_bridge.sync.holds import decide_hold, match_person, resend
 from lms_bridge.sync.run import Runner, RunReport, RunRequest
@@ -37,7 +38,8 @@ def sample_centre(code: str = "SAMPLE", **fields: Any) -> Centre:
 
 @dataclass
 class Nights:
-    """``night()`` is a full run; ``minutes()`` one that only follows changes."""
+    """``night()`` is a full run; ``minutes()`` one that only follows changes. Runs that read lend
+    their lease whenever they wait, if it ``lends``."""
 
     database: Database
     centre: Centre = field(default_factory=sample_centre)
@@ -47,6 +49,7 @@ class Nights:
     now: datetime = START
     never: tuple[str, ...] = ("defect", "database", "lease")
     """Stages in which no run may fail."""
+    lends: bool = False
 
     def runner(self) -> Runner:
         return Runner(
@@ -55,7 +58,18 @@ class Nights:
             keeping=lambda lease: nullcontext(),
             lease_seconds=90,
             now=lambda: self.now,
+            lending=self._lending if self.lends else (lambda lease, run_id: nullcontext()),
         )
+
+    @contextmanager
+    def _lending(self, lease: Lease, run_id: int) -> Iterator[None]:
+        with self.database.writing() as tx:
+            leases.lend(tx, lease.name, lease.holder, self.now, lease.seconds, run_id)
+        try:
+            yield
+        finally:
+            with self.database.writing() as tx:
+                assert leases.take_back(tx, lease.name, lease.holder, self.now, lease.seconds)
 
     def run(self, flows: Sequence[Flow] = ALL, **options: Any) -> RunReport:
         report = self.runner().run(RunRequest(self.centre, self.policy, tuple(flows), **options))
@@ -79,6 +93,23 @@ class Nights:
         """A run of the clock, five minutes later, that follows what changed."""
         self.now += timedelta(minutes=5)
         return self.run(flows, full=False, tries_all=False)
+
+    def send(self) -> RunReport:
+        """A run that sends what waits for the Academy, and reads nothing."""
+        peers = Peers(None, self.academy)
+        runner = replace(self.runner(), reads=False, open_peers=lambda centre: peers)
+        flows = (Flow.OFFERINGS,)
+        return runner.run(RunRequest(self.centre, self.policy, flows, "change", full=False))
+
+    def act(self, do: Callable[[Connection, RunContext], object]) -> RunReport:
+        """What a person does with the centre's records."""
+
+        def act(context: RunContext) -> None:
+            with context.writing() as tx:
+                do(tx, context)
+
+        flows = (Flow.OFFERINGS,)
+        return self.runner().run(RunRequest(self.centre, self.policy, flows, "page"), act)
 
     def crash(self, switch: KillSwitch) -> None:
         """What a dead process leaves behind: connections are gone, its lease stays, and it can be

@@ -206,6 +206,7 @@ def test_a_record_in_doubt_is_due_although_nothing_differs(database: Database) -
         (due,) = target_links.pending(tx, "academy", Kind.RESULT, "SAMPLE", START, after=0, most=9)
         document = {
             "link_id": due.link_id,
+            "old_hash": due.acknowledged,
             "new_hash": b"w" * 16,
             "document": {},
             "new_external_id": "r1",

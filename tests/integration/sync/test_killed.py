@@ -64,6 +64,9 @@ def check(night: Nights) -> None:
 
 def watched(night: Nights) -> KillSwitch:
     switch = KillSwitch()
+    if night.lends:
+        night.lms.steps.at("answer", night.send)
+        night.lms.steps.at("enrolment.after", night.send)
     switch.watch(night.database)
     night.lms.steps.switch = night.academy.steps.switch = switch
     return switch
@@ -83,7 +86,7 @@ def killed_at(night: Nights, step: int) -> None:
 
 def copy_of(night: Nights, database: Database) -> Nights:
     """The same night over a copy of its database."""
-    made = Nights(database, policy=night.policy, now=night.now)
+    made = Nights(database, policy=night.policy, now=night.now, lends=night.lends)
     for name in ("lms", "academy"):
         peer = getattr(night, name)
         steps, peer.steps = peer.steps, None  # it holds a lock
@@ -100,12 +103,15 @@ def test_a_night_that_nobody_kills_is_complete(night: Nights) -> None:
     check(night)
 
 
+@pytest.mark.parametrize("lends", [False, True], ids=["held", "lent"])
 def test_a_kill_between_any_two_steps_is_made_good(
-    sqlite_address_maker: Callable[[], str], open_database: Callable[[str], Database]
+    sqlite_address_maker: Callable[[], str], open_database: Callable[[str], Database], lends: bool
 ) -> None:
+    """Also while the lease is lent, and others use it."""
     address = sqlite_address_maker()
     before = Nights(open_database(address))
     prepared(before)
+    before.lends = lends
     before.database.close()
     file = Path(address.removeprefix("sqlite:///"))
 

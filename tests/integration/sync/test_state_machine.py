@@ -101,6 +101,7 @@ class TwoSides(RuleBasedStateMachine):
         removal=st.sampled_from([Removal.SUSPEND, Removal.UNENROL]),
         trust=st.booleans(),
         cautious=st.booleans(),
+        lends=st.booleans(),
         courses=st.integers(1, 3),
         before=st.lists(st.tuples(people, numbers, st.booleans()), max_size=4),
         after=st.lists(st.tuples(people, numbers), max_size=4),
@@ -110,6 +111,7 @@ class TwoSides(RuleBasedStateMachine):
         removal: Removal,
         trust: bool,
         cautious: bool,
+        lends: bool,
         courses: int,
         before: list[tuple[int, int, bool]],
         after: list[tuple[int, int]],
@@ -123,6 +125,7 @@ class TwoSides(RuleBasedStateMachine):
             hold_records=2 if cautious else 1_000,
             suspended=OnSuspended.REACTIVATE,
         )
+        self.nights.lends = lends
         for number in range(courses):
             self.lms.add_course(f"Course {number}", category=f"k{number % 2}")
         for who, which, known in before:
@@ -313,6 +316,11 @@ class TwoSides(RuleBasedStateMachine):
     @rule()
     def five_minutes(self) -> None:
         self.minutes()
+
+    @rule(point=st.sampled_from(["read", "answer", "find", "sent"]), nth=st.integers(1, 4))
+    def somebody_has_it_sent_meanwhile(self, point: str, nth: int) -> None:
+        """The centre is busy then, unless the run that waits for the LMS lends its lease."""
+        self.lms.steps.at(point, self.nights.send, nth=nth)
 
     @rule(steps=st.integers(0, 40), full=st.booleans())
     def a_run_that_is_killed(self, steps: int, full: bool) -> None:

@@ -131,7 +131,7 @@ class Post:
             id_, record = offerings.offerings_by_code(tx, [code])[code]
             desire_offerings(tx, {id_: record})
         request = bridge.request(bridge.centre(record.centre), (Flow.OFFERINGS,), full=False)
-        report = replace(bridge.runner(), open_peers=bridge.sending_peers).run(request)
+        report = bridge.sending_runner().run(request)
         assert not report.errors
 
     def change_enrolment(self, number: int, status: EnrolmentStatus) -> None:
