@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -305,3 +305,164 @@ def test_processes_whose_runs_go_on_share_the_calls_to_the_academy(
     bridge = Bridge(Settings(), database, cast("Any", None), cast("Any", None), cast("Any", None))
     bridge.open_academy()
     assert opened[0].limits.calls_at_once == Settings().limits.calls_at_once // 2
+
+
+# ---- lent leases --------------------------------------------------------------------------------
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    give_up, pause = time.monotonic() + 120, threading.Event()
+    while not true():
+        assert time.monotonic() < give_up, "it never happened"
+        pause.wait(0.02)
+
+
+def names(database: Database) -> dict[str, str]:
+    """{name of a lease or claim: holder}"""
+    with database.reading() as tx:
+        return {row.name: row.holder for row in tx.execute(select(lease))}
+
+
+def taken(database: Database, holder: str) -> Lease:
+    mine = Lease("run:SAMPLE", holder, SECONDS)
+    assert take(database, holder, utc_now())
+    return mine
+
+
+def is_lent(database: Database) -> bool:
+    return "run:SAMPLE:lent" in names(database)
+
+
+@pytest.fixture
+def renewer(database: Database) -> Iterator[LeaseRenewer]:
+    """One that lends at once."""
+    made = LeaseRenewer(database, lend_seconds=0)
+    yield made
+    made.close()
+
+
+def test_a_short_wait_lends_nothing(database: Database) -> None:
+    mine, patient = taken(database, "mine"), LeaseRenewer(database, lend_seconds=3600)
+    before = holder_of(database)
+    with patient.keeping(mine):
+        for _ in range(100):
+            with patient.lending(mine, 1):
+                assert holder_of(database) == before
+    patient.close()
+    assert holder_of(database) == before
+
+
+def test_who_borrowed_a_lease_keeps_it_until_it_is_given_back(
+    database: Database, renewer: LeaseRenewer
+) -> None:
+    mine, answered, ended = taken(database, "mine"), threading.Event(), threading.Event()
+
+    def read() -> None:
+        with renewer.keeping(mine):
+            with renewer.lending(mine, 7):
+                assert answered.wait(120)
+            ended.set()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    wait_until(lambda: is_lent(database))
+    assert take(database, "borrower", utc_now())
+    answered.set()
+    with database.writing() as tx:
+        leases.renew(tx, "run:SAMPLE", "borrower", utc_now(), SECONDS)
+        assert not ended.is_set()
+    assert names(database) == {"run:SAMPLE": "borrower", "run:SAMPLE:lent": "mine"}
+    with database.writing() as tx:
+        leases.give_back(tx, "run:SAMPLE", "borrower")
+    reading.join(120)
+    assert ended.is_set()
+    assert names(database) == {"run:SAMPLE": "mine"}
+
+
+def test_the_claim_to_a_lent_lease_is_renewed(database: Database, renewer: LeaseRenewer) -> None:
+    mine = Lease("run:SAMPLE", "mine", 1.5)
+    assert take(database, "mine", utc_now())
+
+    def until() -> datetime:
+        with database.reading() as tx:
+            found: datetime = tx.execute(select(lease.c.expires_at)).scalar_one()
+            return found
+
+    with renewer.keeping(mine), renewer.lending(mine, 7):
+        wait_until(lambda: is_lent(database))
+        before = until()
+        wait_until(lambda: until() > before)
+    assert names(database) == {"run:SAMPLE": "mine"}
+
+
+def test_a_lender_that_lost_its_claim_has_lost_the_lease(
+    database: Database, renewer: LeaseRenewer
+) -> None:
+    mine = taken(database, "mine")
+
+    def lend() -> None:
+        with renewer.lending(mine, 7):
+            wait_until(lambda: is_lent(database))
+            with database.writing() as tx:
+                leases.give_back(tx, "run:SAMPLE", "mine")  # as a process that has to stop does
+
+    with renewer.keeping(mine), pytest.raises(LeaseLost):
+        lend()
+    assert names(database) == {}
+
+
+@pytest.mark.parametrize("lent", [True, False], ids=["came through", "did not"])
+def test_a_lending_of_which_nobody_knows_whether_it_came_through_is_no_harm(
+    database: Database, lent: bool
+) -> None:
+    assert take(database, "mine")
+    if lent:
+        with database.writing() as tx:
+            leases.lend(tx, "run:SAMPLE", "mine", START, SECONDS, 7)
+    with database.writing() as tx:
+        leases.renew_claim(tx, "run:SAMPLE", "mine", LATER, SECONDS)
+        assert leases.take_back(tx, "run:SAMPLE", "mine", LATER, SECONDS)
+    assert names(database) == {"run:SAMPLE": "mine"}
+
+
+def test_a_claim_of_a_dead_process_or_of_long_ago_keeps_nobody_away(database: Database) -> None:
+    gone = dead_holder()
+    for holder, now in ((gone, START), ("elsewhere|1|x", START + timedelta(seconds=SECONDS))):
+        assert take(database, holder)
+        with database.writing() as tx:
+            leases.lend(tx, "run:SAMPLE", holder, START, SECONDS, 7)
+            assert not leases.is_lent(tx, "run:SAMPLE", now)
+        assert names(database) == {}
+
+
+def test_a_lease_that_nobody_has_cannot_be_lent(database: Database) -> None:
+    assert take(database, "mine")
+    with pytest.raises(LeaseLost), database.writing() as tx:
+        leases.lend(tx, "run:SAMPLE", "another", START, SECONDS, 7)
+
+
+def test_of_many_runs_that_read_one_goes_on_while_it_lends(database: Database) -> None:
+    """Each takes the lease, looks whether it is lent, and lends it."""
+    barrier, going = threading.Barrier(6), []
+
+    def run(holder: str) -> None:
+        barrier.wait(timeout=120)
+        for _ in range(20):
+            with database.writing() as tx:
+                if not leases.take(tx, "run:SAMPLE", holder, utc_now(), SECONDS):
+                    continue
+                if leases.is_lent(tx, "run:SAMPLE", utc_now()):
+                    leases.give_back(tx, "run:SAMPLE", holder)
+                    continue
+            going.append(holder)
+            with database.writing() as tx:
+                leases.lend(tx, "run:SAMPLE", holder, utc_now(), SECONDS, 7)
+            return
+
+    threads = [threading.Thread(target=run, args=(f"m|1|{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert len(going) == 1
+    assert names(database) == {"run:SAMPLE:lent": going[0]}
