@@ -139,17 +139,6 @@ def pending_of(tx: Connection, link_ids: Iterable[int]) -> list[PendingWrite]:
     return [PendingWrite(*row) for row in rows]
 
 
-def changed_since(tx: Connection, before: Iterable[PendingWrite]) -> frozenset[int]:
-    """The ids of links of which something else is to be sent now, or is acknowledged."""
-    changed: set[int] = set()
-    for chunk in chunks(before):
-        known = {each.link_id: (each.desired, each.acknowledged, each.sending) for each in chunk}
-        columns = (link.c.id, link.c.desired, link.c.acknowledged, link.c.sending)
-        rows = tx.execute(select(*columns).where(link.c.id.in_(list(known))))
-        changed |= known.keys() - {row[0] for row in rows if tuple(row[1:]) == known[row[0]]}
-    return frozenset(changed)
-
-
 def _due_of(
     system: str, kind: Kind, centre: str, now: datetime, *, after: int, most: int
 ) -> dict[str, Any]:

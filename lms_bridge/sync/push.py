@@ -232,10 +232,9 @@ def send_page(
     requests = {key: _request(each, payloads[key]) for key, each in pending.items()}
     page = _Page(context, target, pending, payloads, requests)
     skipped = page.skipped()
-    new = [each for each in requests.values() if _is_new(each)]
     with page.lending():
-        preflight = target.preflight(new)
-    changed = page.changed_meanwhile() if new else frozenset()
+        preflight = target.preflight([each for each in requests.values() if _is_new(each)])
+    changed = page.changed_meanwhile()
     preflight, skipped = preflight.without(changed), skipped - changed
     settled = skipped | preflight.keys | changed
     going = [each for key, each in requests.items() if key not in settled]
@@ -290,18 +289,22 @@ class _Page:
 
     @property
     def lending(self) -> Callable[[], AbstractContextManager[None]]:
-        """Around waits for the target. Only a run that reads sends to the centre's LMS, so that it
-        may lend its lease. Other runs send to the other targets, one after the other."""
+        """Around waits for the target. Only a run that reads sends to the LMS, and may lend."""
         is_own = self.target.system == self.context.centre.system
         return self.context.lending if is_own else nullcontext
 
     def changed_meanwhile(self) -> frozenset[int]:
-        """What was decided about while the lease was lent for the preflight: it is not sent as it
-        was to be. The next run sees what is to be sent now."""
-        if self.target.system != self.context.centre.system:
+        """What others decided about during the preflight. The next run sends what is due then."""
+        if not any(map(_is_new, self.requests.values())) or self.lending is nullcontext:
             return frozenset()
         with self.context.database.reading() as tx:
-            return target_links.changed_since(tx, self.pending.values())
+            found = (target_links.pending_of(tx, part) for part in chunks(self.pending))
+            same = {each.link_id for part in found for each in part if self._is_same(each)}
+        return frozenset(self.pending.keys() - same)
+
+    def _is_same(self, now: PendingWrite) -> bool:
+        then = self.pending[now.link_id]
+        return then.desired == now.desired and then.acknowledged == now.acknowledged
 
     def skipped(self) -> frozenset[int]:
         """Requests for records that are not the bridge's own, those that the centre's policy

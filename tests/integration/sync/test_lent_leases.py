@@ -280,3 +280,21 @@ def test_a_course_that_another_was_named_for_meanwhile_is_not_linked(lending: Ni
     with night.database.reading() as tx:
         assert offering_links.without_course(tx, "SAMPLE") == [(id_, edition.code, "Another")]
     assert night.links(ACADEMY, Kind.OFFERING)
+
+
+@BOTH
+def test_who_is_withdrawn_while_accounts_are_looked_for_gets_none(lending: Nights) -> None:
+    night = lending
+    course = night.lms.add_course("Spectrum")
+    night.good_night()
+    code = night.codes()[course]
+    night.academy.register("SAMPLE", code, sample_person(1))
+    night.lms.steps.at("find", lambda: night.act(acting(code, OfferingAction.CANCEL)))
+    night.night()
+    assert night.lms.people == {}
+    night.good_night()
+    assert (night.lms.people, night.lms.roster, night.waiting()) == ({}, {}, {})
+    night.good_night()
+    before = night.contents()
+    night.good_night()
+    assert night.contents() == before
