@@ -27,7 +27,7 @@ from lms_bridge.web.access import (
     the_bridge,
 )
 from lms_bridge.web.csrf import check_csrf, check_form_token, own_path, sent_from
-from lms_bridge.web.kept_forms import keep_of_ended_session
+from lms_bridge.web.kept_forms import keep_of_ended_session, texts_of_nobody
 from lms_bridge.web.languages import is_translated, set_language, use_readers_language
 from lms_bridge.web.sessions import PATH
 from lms_bridge.web.visitors import visitor
@@ -52,7 +52,7 @@ def _ask_to_sign_in(error: Exception) -> ResponseReturnValue:
         return redirect(f"{PATH}/code", 303)
     use_readers_language()
     kept = keep_of_ended_session()
-    response = _page(401, kept=bool(kept))
+    response = _page(401, kept=bool(kept), texts=[] if kept else texts_of_nobody())
     # Browsers ask for no password with this scheme (draft-broyer-http-cookie-auth).
     response.headers["WWW-Authenticate"] = (
         f'Cookie realm="pages", form-action="{PATH}", cookie-name="{cookie_name(_SESSION)}"'

@@ -95,6 +95,24 @@ def sent_in_vain() -> list[tuple[str, str]]:
     return list(request.form.items(multi=True))
 
 
+LEAST_TEXT = 20
+"""Shorter fields are choices and numbers, which are soon made again."""
+
+
+def texts_of_nobody() -> list[str]:
+    """What somebody typed into a form whose session is not known any more, as after a sign-out in
+    another tab. It is kept for nobody, so the page has to show it. Empty for a form of another
+    site."""
+    if not _is_kept():
+        return []
+    try:
+        check_csrf()
+        given = list(request.form.items(multi=True))
+    except (CsrfRefused, HTTPException):
+        return []
+    return [text for name, text in given if name != TOKEN and len(text) >= LEAST_TEXT]
+
+
 def drop_sent() -> None:
     """Forgets the form that was kept, now that its page gets it in time."""
     person = _person(current_session())

@@ -353,10 +353,15 @@ def all_sessions(
     return [each for each in rows if each.ends_at(limits) > now]
 
 
+KNOWN_AFTER_END = timedelta(days=7)
+
+
 def forget_ended(database: Database, limits: SignInSettings, now: datetime) -> None:
-    """Deletes the rows of links and sessions that are over."""
-    idle = now - timedelta(minutes=limits.idle_minutes)
-    over = or_(web_session.c.expires_at <= now, web_session.c.seen_at <= idle)
+    """Deletes the rows of links and sessions that are over for a week: until then whoever left a
+    form open over the night, or over the weekend, is known, and their text is kept."""
+    long_ago = now - KNOWN_AFTER_END
+    idle = long_ago - timedelta(minutes=limits.idle_minutes)
+    over = or_(web_session.c.expires_at <= long_ago, web_session.c.seen_at <= idle)
     with database.writing() as tx:
         _end(tx, over)
 

@@ -15,9 +15,11 @@ from lms_bridge.domain.roles import Role
 from lms_bridge.store.account_tables import kept_form, web_session
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
+from lms_bridge.web import sessions
 from tests import databases
-from tests.integration.accounts.browser import account, link, send, signed_in
+from tests.integration.accounts.browser import ORIGIN, account, link, send, signed_in
 from tests.integration.centre_desk.test_offerings import filled
+from tests.operators import own_field
 
 EDIT = "/my-centre/AFR/offerings/AFR-1/edit"
 NOTE = "before your session ended"
@@ -94,3 +96,33 @@ def test_nothing_is_kept_of_strangers_of_other_sites_and_after_an_hour(
         tx.execute(update(kept_form).values(expires_at=utc_now()))
     send(browser, link(desk_app, database, amina))
     assert NOTE not in browser.get(EDIT).text
+
+
+def test_a_form_that_was_open_over_the_night_is_kept_as_well(
+    desk_app: Flask, database: Database, amina: UserAccount
+) -> None:
+    """Once an hour the clock deletes the sessions that are over."""
+    browser = signed_in(desk_app, database, amina)
+    form = typed(browser)
+    end_all(database)
+    limits = desk_app.extensions["lms_bridge"].settings.sign_in
+    sessions.forget_ended(database, limits, utc_now())
+    assert "Your text is kept for an hour." in send(browser, EDIT, form).text
+    sessions.forget_ended(database, limits, utc_now() + timedelta(days=8))
+    with database.reading() as tx:
+        assert tx.scalar(select(func.count()).select_from(web_session)) == 0
+
+
+def test_a_text_that_is_kept_for_nobody_is_on_the_page_to_be_copied(
+    desk_app: Flask, database: Database, amina: UserAccount
+) -> None:
+    browser = signed_in(desk_app, database, amina)
+    form = typed(browser) | {"description": "A long text <b> that somebody typed"}
+    browser.post("/sign-out", headers={"Origin": ORIGIN}, data=own_field(browser))
+    answer = send(browser, EDIT, form)
+    assert answer.status_code == 401
+    assert "A long text &lt;b&gt; that somebody typed</textarea>" in answer.text
+    assert form["csrf_token"] not in answer.text
+    foreign = {"Origin": "https://attacker.example"}
+    assert "A long text" not in browser.post(EDIT, data=form, headers=foreign).text
+    assert count(database) == 0

@@ -286,7 +286,7 @@ def test_what_has_ended_is_forgotten(either_world: World) -> None:
     world = either_world
     now = utc_now()
     for changed in (
-        {"expires_at": now - timedelta(seconds=1)},
+        {"expires_at": now - timedelta(days=8)},
         {"seen_at": now - timedelta(days=31)},
         {},
     ):
