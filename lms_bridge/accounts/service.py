@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 import structlog
 from marshmallow import ValidationError
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor, Change, Fields, Subject, record
 from lms_bridge.domain.document import plain
@@ -20,7 +20,6 @@ from lms_bridge.schemas.characters import visible
 from lms_bridge.schemas.fields import Email
 from lms_bridge.settings import SignInSettings
 from lms_bridge.store import accounts, centres
-from lms_bridge.store.account_tables import learner_calendar
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
@@ -154,6 +153,7 @@ def disable_account(database: Database, who: str | int, *, by: Actor) -> UserAcc
             accounts.change_account(tx, found.number, disabled_at=by.at)
             record_account(tx, by, found.number, "disable", {"disabled_at": (None, plain(by.at))})
         sessions.end_of_account(tx, found.number, by)
+        _end_calendar(tx, found, by)
         found = find_account(tx, found.number)
     _log.info("account disabled", account=found.number, by=by.name)
     return found
@@ -262,11 +262,7 @@ def part_learner(tx: Connection, account: UserAccount, by: Actor) -> None:
 
 
 def _end_calendar(tx: Connection, account: UserAccount, by: Actor) -> None:
-    of_learner = learner_calendar.c.learner_id == account.learner
-    if (
-        account.learner is not None
-        and tx.execute(delete(learner_calendar).where(of_learner)).rowcount
-    ):
+    if account.learner is not None and accounts.end_calendar(tx, account.learner):
         record_account(tx, by, account.number, "end calendar", {"calendar": None})
 
 

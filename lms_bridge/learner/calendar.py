@@ -13,7 +13,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response
 from flask_babel import gettext
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from lms_bridge import audit
 from lms_bridge.audit import Actor, Change, Fields, Subject
@@ -25,6 +25,7 @@ from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.lifecycle import BEFORE_PAYMENT
 from lms_bridge.domain.model import Offering
+from lms_bridge.store import accounts
 from lms_bridge.store.account_tables import learner_calendar
 from lms_bridge.store.bulk import upsert
 from lms_bridge.store.database import Database
@@ -66,8 +67,7 @@ def mark(at: datetime | None) -> str:
 
 def end(database: Database, learner_id: int, by: Actor) -> None:
     with database.writing() as tx:
-        if since(tx, learner_id) is not None:
-            tx.execute(delete(learner_calendar).where(learner_calendar.c.learner_id == learner_id))
+        if accounts.end_calendar(tx, learner_id):
             _record(tx, by, learner_id, "end calendar")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.roles import Grant, Role
-from lms_bridge.store.account_tables import account, account_role
+from lms_bridge.store.account_tables import account, account_role, learner_calendar
 from lms_bridge.store.tables import centre
 
 
@@ -142,6 +142,12 @@ def _account(row: Any, grants: tuple[Grant, ...]) -> UserAccount:
 
 def change_account(tx: Connection, number: int, **values: object) -> None:
     tx.execute(update(account).where(account.c.id == number).values(**values))
+
+
+def end_calendar(tx: Connection, learner_id: int) -> bool:
+    """Ends the address of a learner's calendar; returns whether there was one."""
+    ended = tx.execute(delete(learner_calendar).where(learner_calendar.c.learner_id == learner_id))
+    return ended.rowcount > 0
 
 
 def set_learner(tx: Connection, number: int, learner_id: int) -> bool:
