@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.document import plain
+from lms_bridge.domain.lifecycle import COMPLETED
 from lms_bridge.domain.model import EnrolmentStatus
 from lms_bridge.domain.reviews import (
     Comment,
@@ -127,7 +128,7 @@ def figures_of(tx: Connection, offering_id: int) -> dict[str, int]:
     )
     rows = [(each, bool(by_lms), number) for each, by_lms, number in tx.execute(query)]
     inside = [row for row in rows if row[0] in IN_COURSE]
-    done = [row for row in inside if row[1] or row[0] in (status.COMPLETED, status.CERTIFIED)]
+    done = [row for row in inside if row[1] or row[0] in COMPLETED]
     failed = [row for row in inside if row[0] == status.NOT_COMPLETED and row not in done]
     certified = [row for row in inside if row[0] == status.CERTIFIED]
     countries = (

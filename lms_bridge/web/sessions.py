@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -121,16 +121,14 @@ def make_link(
 ) -> tuple[Session, str]:
     """A link for this account or learner, or for an operator; and its secret, which is kept
     nowhere."""
-    secret = secrets.token_urlsafe(32)
     row = {
-        "digest": digest_of(secret),
         "name": name,
         "account_id": account,
         "learner_id": learner,
         "created_at": by.at,
         "expires_at": by.at + timedelta(minutes=limits.link_minutes),
     }
-    made = _session(tx.execute(insert(web_session).values(row).returning(*_COLUMNS)).one())
+    made, secret = _insert(tx, row)
     _record(tx, by, made, "link", {"expires_at": (None, plain(made.expires_at))})
     _log.info("sign-in link made", session=made.number, account=account, by=by.name)
     return made, secret
@@ -168,9 +166,7 @@ def open_session(
     """
     if account is None and learner is None:
         raise ValueError("a session needs an account or a learner")
-    secret = secrets.token_urlsafe(32)
     row = {
-        "digest": digest_of(secret),
         "name": name,
         "account_id": account,
         "learner_id": learner,
@@ -180,9 +176,16 @@ def open_session(
         "seen_at": now,
         "expires_at": now + _time_for(limits, half=half),
     }
-    made = _session(tx.execute(insert(web_session).values(row).returning(*_COLUMNS)).one())
+    made, secret = _insert(tx, row)
     _record_sign_in(tx, made, now)
     return made, secret
+
+
+def _insert(tx: Connection, row: Mapping[str, Any]) -> tuple[Session, str]:
+    """The new link or session, and its secret, of which the hash alone is kept."""
+    secret = secrets.token_urlsafe(32)
+    new = insert(web_session).values({**row, "digest": digest_of(secret)})
+    return _session(tx.execute(new.returning(*_COLUMNS)).one()), secret
 
 
 def _time_for(limits: SignInSettings, *, half: bool) -> timedelta:
