@@ -217,7 +217,7 @@ def _choice_key(text: str) -> str:
     return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
-class Code(fields.Field[str]):
+class StandardCode(fields.Field[str]):
     """A code, as ``lms_bridge.schemas.codes`` reads it; empty without one. No message repeats a
     ``personal`` one."""
 
@@ -270,7 +270,7 @@ class Languages(Lines):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._item = Code(codes.language)
+        self._item = StandardCode(codes.language)
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any

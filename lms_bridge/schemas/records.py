@@ -29,13 +29,13 @@ from lms_bridge.schemas import codes
 from lms_bridge.schemas.fields import (
     Amount,
     Choice,
-    Code,
     Email,
     Languages,
     Line,
     Lines,
     Moment,
     RichText,
+    StandardCode,
     WebAddress,
     Zone,
 )
@@ -89,7 +89,7 @@ class Translations(fields.Dict):
     """{BCP 47 tag: texts}. Empty texts, and languages without any, are left out."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(Code(codes.language), fields.Nested(TextsSchema), **options)
+        super().__init__(StandardCode(codes.language), fields.Nested(TextsSchema), **options)
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> dict[str, dict[str, str]]:
         if isinstance(value, dict) and len(value) > MOST_LANGUAGES:
@@ -136,7 +136,7 @@ class OfferingSchema(LocalSchema):
         allow_none=True,
         load_default=None,
     )
-    currency = Code(codes.currency, load_default="")
+    currency = StandardCode(codes.currency, load_default="")
     payment_methods = Lines(load_default=())
     languages = Languages(load_default=())
     topics = Lines(load_default=())
@@ -216,8 +216,8 @@ class LearnerSchema(LocalSchema):
     given_name = Line(load_default="", longest=100)
     family_name = Line(load_default="", longest=100)
     email = Email(required=True, longest=LONGEST_EMAIL)
-    language = Code(codes.language, personal=True, load_default="")
-    country = Code(codes.country, personal=True, load_default="")
+    language = StandardCode(codes.language, personal=True, load_default="")
+    country = StandardCode(codes.country, personal=True, load_default="")
 
     @validates_schema
     def _usable(self, data: dict[str, Any], **_: Any) -> None:

@@ -29,7 +29,7 @@ Refusals = list[tuple[ChangedRecord, RecordRefused]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlannedChange:
     """One record to change. ``fields`` is {field: (now, then)}."""
 
     key: str
@@ -44,12 +44,12 @@ class Plan:
     ``held``: the removals need a person's approval. ``kept``: records that a person chose to keep.
     """
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedChange, ...]
     held: bool = False
     kept: tuple[str, ...] = ()
 
     @property
-    def removals(self) -> tuple[Change, ...]:
+    def removals(self) -> tuple[PlannedChange, ...]:
         return tuple(change for change in self.changes if change.action is Action.REMOVE)
 
     def without(self, keys: Collection[str]) -> Plan:
@@ -79,11 +79,11 @@ def diff(
         before = known.get(key)
         fields = difference(before or {}, document)
         if before is None:
-            changes.append(Change(key, Action.CREATE, fields))
+            changes.append(PlannedChange(key, Action.CREATE, fields))
         elif fields:
-            changes.append(Change(key, Action.UPDATE, fields))
+            changes.append(PlannedChange(key, Action.UPDATE, fields))
     removals = [key for key in vanished if key not in rejected]
-    changes += (Change(key, Action.REMOVE, {}) for key in removals)
+    changes += (PlannedChange(key, Action.REMOVE, {}) for key in removals)
     needs_approval = sum(key not in approved for key in removals)
     kept = tuple(key for key in vanished if key in rejected)
     return Plan(tuple(changes), policy.holds(needs_approval, total), kept)

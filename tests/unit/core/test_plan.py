@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lms_bridge.domain.document import Document
 from lms_bridge.domain.policy import Policy
 from lms_bridge.domain.ports import Action
-from lms_bridge.sync.diff import Change, diff
+from lms_bridge.sync.diff import PlannedChange, diff
 
 KEYS = st.text("abcdef", min_size=1, max_size=3)
 DOCUMENTS: st.SearchStrategy[dict[str, Document]] = st.dictionaries(
@@ -74,11 +74,11 @@ def test_a_plan_creates_updates_and_removes() -> None:
         total=3,
     )
     assert made.changes == (
-        Change("new", Action.CREATE, {"title": (None, "a")}),
-        Change("other", Action.UPDATE, {"title": ("old", "c")}),
-        Change("gone", Action.REMOVE, {}),
+        PlannedChange("new", Action.CREATE, {"title": (None, "a")}),
+        PlannedChange("other", Action.UPDATE, {"title": ("old", "c")}),
+        PlannedChange("gone", Action.REMOVE, {}),
     )
-    assert made.removals == (Change("gone", Action.REMOVE, {}),)
+    assert made.removals == (PlannedChange("gone", Action.REMOVE, {}),)
     assert not made.held
 
 
