@@ -43,7 +43,7 @@ def _find_or_make(site: MoodleSite, parent: int, idnumber: str, name: str) -> in
     found = _find(site, idnumber)
     if found is not None:
         return found
-    shown = without_tags(name)[:LONGEST_NAME]
+    shown = without_tags(name[:LONGEST_NAME])
     row: Parameter = {"name": shown, "parent": parent, "idnumber": idnumber}
     try:
         with requires("moodle/category:manage"):

@@ -51,7 +51,8 @@ def course_row(
     for name in names:
         value = document.get(name)
         if name == "title":
-            row["fullname"] = without_tags(str(value or ""))[:LONGEST_TITLE]
+            text = without_tags(str(value or "")[:LONGEST_TITLE])
+            row["fullname"] = text.strip() or str(document.get("code"))
         elif name == "code":
             row["idnumber"] = str(value)[:LONGEST_CODE]
         elif name in ("description", "address"):
@@ -87,7 +88,7 @@ def _custom_value(name: str, value: Any, kind: str) -> str:
         text = "; ".join(str(item) for item in value)
     else:
         text = "" if value is None else str(value)
-    return without_tags(text)[:LONGEST_TEXT] if kind == "text" else text
+    return without_tags(text[:LONGEST_TEXT]) if kind == "text" else text
 
 
 def _menu_position(choices: type[StrEnum], value: Any) -> int:

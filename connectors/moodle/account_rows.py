@@ -107,7 +107,7 @@ def sent_values(
             value = moodle_language(value)
             value = "" if value in missing_languages else value
         elif name in ("given_name", "family_name"):
-            value = without_tags(value)[:LONGEST_NAME] if value else ""
+            value = without_tags(value[:LONGEST_NAME]) if value else ""
         if value:
             values[_FIELDS[name]] = value
     return values

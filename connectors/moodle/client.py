@@ -28,7 +28,7 @@ NO_PARAMETERS: Parameters = {}
 SITE_INFO = "core_webservice_get_site_info"
 CALL_SEVERAL = "tool_mobile_call_external_functions"
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-_TAG_START = re.compile(r"<(?=\S)")
+_TAG_START = re.compile(r"<(?!\s)")
 
 
 @dataclass(frozen=True, slots=True)

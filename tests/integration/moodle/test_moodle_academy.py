@@ -156,6 +156,8 @@ def test_what_a_course_cannot_hold_is_told_and_is_no_conflict_later(
     changes: list[dict[str, Any]] = [
         {"title": "T" * 300},
         {"title": "About <x"},
+        {"title": "<"},
+        {"title": "T" * 253 + "< end"},
         {"location": "Room <4>"},
         {"starts_at": None},
         {"ends_at": start},
@@ -175,7 +177,7 @@ def test_what_a_course_cannot_hold_is_told_and_is_no_conflict_later(
             name: sent[name] for name in shown if name in sent
         }
     assert [sorted(each.held) for each in found.values() if isinstance(each, Written)] == [
-        ["title"], ["title"], ["location"], ["ends_at"], ["ends_at"],
+        ["title"], ["title"], ["title"], ["title"], ["location"], ["ends_at"], ["ends_at"],
     ]  # fmt: skip
 
 
