@@ -16,7 +16,6 @@ from sqlalchemy import (
     case,
     func,
     literal_column,
-    or_,
     select,
     update,
 )
@@ -194,7 +193,7 @@ def sending(tx: Connection, link_ids: Iterable[int]) -> None:
         tx.execute(update(link).where(link.c.id.in_(chunk)).values(sending=True))
 
 
-_NO_FAILURE: dict[str, Any] = {
+NO_FAILURE: dict[str, Any] = {
     "attempts": 0,
     "next_attempt": None,
     "refusal": "",
@@ -212,7 +211,7 @@ _ACKNOWLEDGE = (
         created_by_us=bindparam("is_created_by_us"),
         sending=False,
         tolerated=EMPTY,
-        **_NO_FAILURE,
+        **NO_FAILURE,
     )
 )
 
@@ -240,7 +239,7 @@ class TargetLink:
     created_by_us: bool
 
 
-_TARGET_LINK = (
+TARGET_LINK = (
     link.c.id,
     link.c.record_id,
     link.c.external_id,
@@ -250,7 +249,7 @@ _TARGET_LINK = (
     link.c.tolerated,
     link.c.created_by_us,
 )
-_HELD_IN_SCOPE = select(*_TARGET_LINK).where(
+_HELD_IN_SCOPE = select(*TARGET_LINK).where(
     link.c.system == bindparam("in_system"),
     link.c.kind == bindparam("of_kind"),
     link.c.scope == bindparam("in_scope"),
@@ -269,7 +268,7 @@ def held_of_centre(
 ) -> list[TargetLink]:
     """What a centre's system holds, in the order of the links, from after the one with that id."""
     rows = tx.execute(
-        select(*_TARGET_LINK)
+        select(*TARGET_LINK)
         .where(
             link.c.system == system,
             link.c.kind == kind,
@@ -281,59 +280,6 @@ def held_of_centre(
         )
         .order_by(link.c.id)
         .limit(most)
-    )
-    return [TargetLink(*row) for row in rows]
-
-
-_NEVER = (EMPTY, GONE_HASH)
-
-
-def with_enrolments(tx: Connection, system: str, learner_ids: Collection[int]) -> set[int]:
-    """Those of the learners of whom the system is to hold an enrolment, or holds one."""
-    found: set[int] = set()
-    for chunk in chunks(learner_ids):
-        found.update(
-            tx.scalars(
-                select(enrolment.c.learner_id)
-                .join(link, link.c.record_id == enrolment.c.id)
-                .where(
-                    enrolment.c.learner_id.in_(chunk),
-                    link.c.system == system,
-                    link.c.kind == Kind.ENROLMENT,
-                    or_(link.c.desired.not_in(_NEVER), link.c.acknowledged.not_in(_NEVER)),
-                )
-            )
-        )
-    return found
-
-
-def unneeded_accounts(tx: Connection, system: str, centre: str) -> list[TargetLink]:
-    """Accounts that the bridge made at a centre, of learners of whom no enrolment is there or is to
-    be there."""
-    place = link.alias()
-    needed = (
-        select(place.c.id)
-        .join(enrolment, enrolment.c.id == place.c.record_id)
-        .where(
-            enrolment.c.learner_id == link.c.record_id,
-            place.c.system == system,
-            place.c.kind == Kind.ENROLMENT,
-            or_(place.c.desired.not_in(_NEVER), place.c.acknowledged.not_in(_NEVER)),
-        )
-    )
-    rows = tx.execute(
-        select(*_TARGET_LINK)
-        .where(
-            link.c.system == system,
-            link.c.kind == Kind.LEARNER,
-            link.c.centre == centre,
-            link.c.created_by_us,
-            link.c.sending.is_(False),
-            link.c.desired == link.c.acknowledged,
-            HELD,
-            ~needed.exists(),
-        )
-        .order_by(link.c.id)
     )
     return [TargetLink(*row) for row in rows]
 
@@ -445,7 +391,7 @@ def adopt(tx: Connection, system: str, kind: Kind, record_id: int, external_id: 
             acknowledged=link.c.desired,
             created_by_us=False,
             sending=False,
-            **_NO_FAILURE,
+            **NO_FAILURE,
         )
     )
     catalogue_changes.note_records(tx, system, kind, [record_id])
@@ -465,7 +411,7 @@ def not_there(
         "created_by_us": False,
         "sending": False,
         "tolerated": EMPTY,
-        **_NO_FAILURE,
+        **NO_FAILURE,
     }
     if ended:
         values["desired"] = GONE_HASH
@@ -476,19 +422,3 @@ def not_there(
             .values(values)
         )
         catalogue_changes.note_records(tx, system, kind, chunk)
-
-
-def forget_account(tx: Connection, system: str, learner_id: int) -> None:
-    """No account there is this learner's: the next run looks for one, or creates it."""
-    tx.execute(
-        update(link)
-        .where(link.c.system == system, link.c.kind == Kind.LEARNER, link.c.record_id == learner_id)
-        .values(
-            external_id="",
-            acknowledged=EMPTY,
-            held_document=None,
-            created_by_us=False,
-            sending=False,
-            **_NO_FAILURE,
-        )
-    )

@@ -14,7 +14,7 @@ from lms_bridge.domain.errors import NotFound, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict, OnUnneeded
 from lms_bridge.domain.ports import FindsAccounts, PageError, Removal, ShowsAccounts
-from lms_bridge.store import enrolments, learners, target_links
+from lms_bridge.store import account_links, enrolments, learners, target_links
 from lms_bridge.store.target_links import TargetLink
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.drift import SUSPENDED, decide_conflict
@@ -120,7 +120,7 @@ def unneeded_accounts(
     others = {each.held.record_id for each in changed}
     centre = context.centre
     with context.database.reading() as tx:
-        found = target_links.unneeded_accounts(tx, centre.system, centre.code)
+        found = account_links.unneeded(tx, centre.system, centre.code)
     if context.policy.unneeded is OnUnneeded.REPORT:
         found = [each for each in found if each.tolerated != _UNNEEDED]
     return [each for each in found if each.record_id not in others]
@@ -239,7 +239,7 @@ def forget_account(
     """The account was deleted there, and the learner's enrolments with it, or it is the learner's
     no longer. The learner is matched anew, and enrolled anew."""
     system = context.centre.system
-    target_links.forget_account(tx, system, learner_id)
+    account_links.forget(tx, system, learner_id)
     of_learner = enrolments.ids_of_learner(tx, learner_id)
     target_links.not_there(tx, system, Kind.ENROLMENT, of_learner, ended=False)
     context.note(

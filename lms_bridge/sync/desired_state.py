@@ -28,7 +28,15 @@ from lms_bridge.domain.model import (
     centre_system,
     gradebook_system,
 )
-from lms_bridge.store import holds, launch_origins, learners, offering_links, results, target_links
+from lms_bridge.store import (
+    account_links,
+    holds,
+    launch_origins,
+    learners,
+    offering_links,
+    results,
+    target_links,
+)
 from lms_bridge.store.enrolments import StoredEnrolment
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.sync.context import RunContext
@@ -104,7 +112,7 @@ def _end_waits(tx: Connection, centre: str, leaving: Collection[int]) -> None:
         for id_, (desired, acknowledged, sending) in there.items()
         if desired not in never and acknowledged == EMPTY and not sending
     }
-    needless = without - target_links.with_enrolments(tx, system, without) if without else set()
+    needless = without - account_links.with_enrolments(tx, system, without) if without else set()
     rows = [
         {
             "system": system,

@@ -12,6 +12,7 @@ from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Flow, Kind, centre_system, system_label
 from lms_bridge.domain.ports import Action
 from lms_bridge.store import (
+    account_links,
     centres,
     enrolments,
     holds,
@@ -196,7 +197,7 @@ def match_person(tx: Connection, centre: str, academy_id: str, account: str | No
     of_learner = enrolments.ids_of_learner(tx, learner_id)
     retries.try_again(tx, system, Kind.ENROLMENT, of_learner)
     if account is None:
-        target_links.forget_account(tx, system, learner_id)
+        account_links.forget(tx, system, learner_id)
         holds.decide_to_create(tx, centre, learner_id)
     else:
         owner = links.by_external_id(tx, system, Kind.LEARNER, [account]).get(account)

@@ -8,7 +8,7 @@ import pytest
 
 from lms_bridge.domain.errors import AccessDenied, BridgeError, Overloaded, RecordRefused
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
-from lms_bridge.store import target_links
+from lms_bridge.store import account_links
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
 
@@ -117,7 +117,7 @@ def test_a_match_makes_the_enrolments_due(night: Nights) -> None:
     night.lms.refused.clear()
     learner = night.links(night.centre.system, Kind.LEARNER)[-1].record_id
     with night.database.writing() as tx:
-        target_links.forget_account(tx, night.centre.system, learner)
+        account_links.forget(tx, night.centre.system, learner)
     night.minutes()
     night.match("SAMPLE-7", account)
     night.run([Flow.ENROLMENTS], full=False, tries_all=False)
