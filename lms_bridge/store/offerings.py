@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.desired_state import is_public
-from lms_bridge.domain.model import Kind, Offering
+from lms_bridge.domain.model import Kind, Offering, OfferingStatus
 from lms_bridge.store import catalogue_changes, outbox, search
 from lms_bridge.store.bulk import columns, insert_many, insert_plain, update_many
 from lms_bridge.store.database import Database, first_row
@@ -110,7 +110,7 @@ def add_offerings(tx: Connection, records: Sequence[Offering]) -> list[int]:
     _keep_courses(tx, records)
     now = utc_now()
     rows = [
-        {**columns(r), "changed_at": now, "published_at": now if is_public(r) else None}
+        {**columns(r), "changed_at": now, "published_at": now if _is_published(r) else None}
         for r in records
     ]
     ids = insert_many(tx, offering, rows)
@@ -128,10 +128,15 @@ def change_offerings(tx: Connection, records: Mapping[int, Offering]) -> None:
     now = utc_now()
     rows = [{"id": id_, **columns(r), "changed_at": now} for id_, r in records.items()]
     update_many(tx, offering, rows)
-    _note_published(tx, [id_ for id_, record in records.items() if is_public(record)], now)
+    _note_published(tx, [id_ for id_, record in records.items() if _is_published(record)], now)
     replace_tags(tx, records)
     search.index_texts(tx, records)
     catalogue_changes.note(tx, records)
+
+
+def _is_published(record: Offering) -> bool:
+    """Whether it is public, or was, by its status. It may be postponed before its publication."""
+    return is_public(record) and record.status is not OfferingStatus.POSTPONED
 
 
 def _note_published(tx: Connection, ids: Iterable[int], now: datetime) -> None:

@@ -370,6 +370,7 @@ def test_what_is_read_for_a_day_without_a_membership_is_postponed_before_it_is_s
     row = f"1;Sample coming;Blended;Advanced;{TODAY + 5 * DAY};{TODAY + 9 * DAY};published\n"
     head = "id;title;modality;level;starts at;ends at;status\n"
     network.file("offerings.csv", head + row)
+    network.file("results.csv", "offering,learner,score\n")
     network("sync", "--centre", "ONE")
     assert statuses(network) == {"coming": "postponed"}
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, event, text, update
 
 from lms_bridge.audit import COMMAND, Actor
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import (
     Centre,
     Enrolment,
@@ -277,6 +278,13 @@ def test_a_self_paced_course_counts_in_the_year_of_its_publication(network: Netw
     assert (found["given_online_self_paced"], found["completed"]) == (2, 1)
     assert found["reports_due"] == 0
     assert network.year(2024)["total"]["planned"] == 0
+
+
+def test_a_self_paced_course_that_was_never_published_belongs_to_no_year(network: Network) -> None:
+    values = {"modality": Modality.SELF_PACED, "starts_at": None, "ends_at": None}
+    for status in (O.PLANNED, O.CANCELLED, O.POSTPONED):
+        network.add(course(f"ONE-{status}", "2026-05-01", **{**values, "status": status}))
+    assert network.year(utc_now().year)["total"]["planned"] == 0
 
 
 def test_the_table_has_a_row_for_each_and_no_formula(network: Network) -> None:
