@@ -13,7 +13,16 @@ from werkzeug.wrappers import Response
 from lms_bridge.accounts import authentication
 from lms_bridge.accounts.feature import BACK, NEW, accounts_of
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.errors import BridgeError, NotFound, Overloaded, Refused, RetryLater, StopRun
+from lms_bridge.domain.errors import (
+    BridgeError,
+    CircuitOpen,
+    NotFound,
+    Overloaded,
+    Refused,
+    RetryLater,
+    StopRun,
+    Unreachable,
+)
 from lms_bridge.store import accounts, learners
 from lms_bridge.web import sessions
 from lms_bridge.web.access import (
@@ -283,7 +292,21 @@ def _onward(session: sessions.Session | None = None) -> Response:
     return response
 
 
+def _in_plain_words(error: BridgeError) -> BridgeError:
+    """A provider that does not answer, for whoever wants to sign in. The log says more."""
+    if not isinstance(error, Unreachable | CircuitOpen):
+        return error
+    _log.warning("provider does not answer", code=error.code, reason=error.message)
+    return RetryLater(
+        "provider-silent",
+        "The other system that you sign in with does not answer at the moment.",
+        "Try again in some minutes, or sign in in another way.",
+        after=error.after,
+    )
+
+
 def _failed(error: BridgeError, **values: object) -> Response:
+    error = _in_plain_words(error)
     if not is_translated(error.message, error.remedy):
         set_language("en")  # a page is in one language
     status, after = 403, 0.0

@@ -49,7 +49,8 @@ DECISIONS = frozenset({Matter.HOLDS, Matter.PEOPLE_UNMATCHED, Matter.CONNECTIONS
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How many there are of one kind, at which centres ("": the Academy), and since when."""
+    """How many there are of one kind, at which centres ("": the Academy; none: it is the bridge's
+    own), and since when."""
 
     matter: Matter
     count: int
@@ -70,11 +71,12 @@ def findings(tx: Connection, now: datetime, within: Within = None) -> list[Findi
 def _finding(tx: Connection, matter: Matter, query: Select[Any], within: Within) -> Finding:
     """``query`` gives a row for each centre: its code, how many, since when."""
     rows = [row for row in tx.execute(query) if within is None or row[0] in within]
+    centres = () if matter is Matter.MAIL_FAILING else sorted(row[0] for row in rows)
     return Finding(
         matter,
         sum(row[1] for row in rows),
         min((row[2] for row in rows if row[2] is not None), default=None),
-        tuple(sorted(row[0] for row in rows)),
+        tuple(centres),
     )
 
 

@@ -153,6 +153,8 @@ def test_a_provider_that_is_down_is_said_plainly(
     browser = app.test_client()
     answer = send(browser, "/sign-in/provider")
     assert answer.status_code == 503
+    assert "The other system that you sign in with does not answer at the moment." in answer.text
+    assert "openid-configuration" not in answer.text  # that is for the log
     assert "By a password" in answer.text
 
 
