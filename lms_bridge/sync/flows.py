@@ -10,26 +10,10 @@ from functools import partial
 from sqlalchemy import Connection
 
 from lms_bridge import schemas
+from lms_bridge.domain import ports
 from lms_bridge.domain.document import digest, plain
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import ACADEMY, Flow, Kind
-from lms_bridge.domain.ports import (
-    FindsOfferings,
-    FollowsRegistrations,
-    KnowsOfferingsByCode,
-    Pages,
-    ReadsOfferings,
-    ReadsRegistrations,
-    ReadsResults,
-    ResumesOfferings,
-    ShowsAccounts,
-    ShowsEnrolments,
-    ShowsOfferings,
-    UsesAcademyIds,
-    WritesEnrolments,
-    WritesOfferings,
-    WritesResults,
-)
 from lms_bridge.store import enrolments, holds, offering_links, source_digests, source_links
 from lms_bridge.sync.accounts import (
     compare_accounts,
@@ -123,11 +107,11 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
     """Reads the centre's catalogue, compares the Academy's with it, and sends the changes."""
     steps = []
     code = context.centre.code
-    if isinstance(peers.centre, ReadsOfferings):
+    if isinstance(peers.centre, ports.ReadsOfferings):
         feed = _feed(context, context.centre.system, Kind.OFFERING, "source", exhaustive=True)
-        read: Callable[[], Pages] = peers.centre.read_offerings
+        read: Callable[[], ports.Pages] = peers.centre.read_offerings
         keep: Callable[[], None] | None = None
-        if isinstance(peers.centre, ResumesOfferings):
+        if isinstance(peers.centre, ports.ResumesOfferings):
             reading = catalogue_reading(context, peers.centre, feed)
             feed, read, keep = reading.feed, reading.pages, reading.keep
         steps.append(
@@ -141,11 +125,11 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
             )
         )
     steps.append(membership_step())  # nothing that was just read is sent without a membership
-    if isinstance(peers.academy, ShowsOfferings) and context.full:
+    if isinstance(peers.academy, ports.ShowsOfferings) and context.full:
         shows = peers.academy
         before: dict[str, bytes] = {}
 
-        def shown() -> Pages:
+        def shown() -> ports.Pages:
             with context.database.reading() as tx:
                 before.update(offering_links.published(tx, code))
             return shows.show_offerings(list(before)) if before else iter(())
@@ -155,7 +139,7 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
         )
         compare = partial(find_offering_drift, before=before)
         steps.append(Step("catalogue compared", feed, shown, compare))
-    if isinstance(peers.academy, WritesOfferings):
+    if isinstance(peers.academy, ports.WritesOfferings):
         steps.append(Step("offerings sent", target=OfferingTarget(peers.academy, context)))
     return steps
 
@@ -163,9 +147,9 @@ def offering_steps(context: RunContext, peers: Peers) -> list[Step]:
 def enrolment_steps(context: RunContext, peers: Peers) -> list[Step]:
     """Reads registrations, compares rosters, and sends accounts, then enrolments."""
     steps = []
-    if isinstance(peers.academy, ReadsRegistrations):
+    if isinstance(peers.academy, ports.ReadsRegistrations):
         steps.append(_registrations(context, peers.academy))
-    if isinstance(peers.centre, ShowsEnrolments) and context.full:
+    if isinstance(peers.centre, ports.ShowsEnrolments) and context.full:
         feed = _feed(
             context,
             context.centre.system,
@@ -184,9 +168,9 @@ def enrolment_steps(context: RunContext, peers: Peers) -> list[Step]:
                 apply_in_parts=find_roster_drift_in_parts,
             )
         )
-    if isinstance(peers.centre, ShowsAccounts) and context.full:
+    if isinstance(peers.centre, ports.ShowsAccounts) and context.full:
         steps.append(Step("accounts compared", compare=partial(_accounts, peers.centre)))
-    if isinstance(peers.centre, WritesEnrolments):
+    if isinstance(peers.centre, ports.WritesEnrolments):
         steps.append(Step("people sent", target=LearnerTarget(peers.centre, context)))
         target = EnrolmentTarget(peers.centre, context)
         steps.append(Step("enrolments sent", target=target))
@@ -210,13 +194,13 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
     steps = []
     if peers.apply_scores is not None:
         steps.append(Step("scores applied", act=peers.apply_scores))
-    if isinstance(peers.centre, ReadsResults):
+    if isinstance(peers.centre, ports.ReadsResults):
         reads = peers.centre
-        by_academy_id = isinstance(reads, UsesAcademyIds)
+        by_academy_id = isinstance(reads, ports.UsesAcademyIds)
         feed = _result_feed(context, academy_ids=by_academy_id)
         unvisited = UnvisitedCourses(context, feed)
 
-        def read(courses: list[str]) -> Pages:
+        def read(courses: list[str]) -> ports.Pages:
             return unvisited.noting(reads.read_results(unvisited.left_out(reads, courses)))
 
         steps.append(
@@ -229,7 +213,7 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
                 applied=unvisited.keep,
             )
         )
-    if isinstance(peers.academy, WritesResults):
+    if isinstance(peers.academy, ports.WritesResults):
         steps.append(Step("results sent", target=ResultTarget(peers.academy)))
     if peers.gradebooks:
         steps.append(Step("gradebooks compared", act=desire_in_gradebooks))
@@ -238,7 +222,7 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
     return steps
 
 
-def _accounts(peer: ShowsAccounts, context: RunContext) -> Act | None:
+def _accounts(peer: ports.ShowsAccounts, context: RunContext) -> Act | None:
     changed = compare_accounts(context, peer)
     unneeded = unneeded_accounts(context, changed)
     if not (changed or unneeded):
@@ -251,17 +235,17 @@ def _accounts(peer: ShowsAccounts, context: RunContext) -> Act | None:
     return act
 
 
-def _registrations(context: RunContext, academy: ReadsRegistrations) -> Step:
+def _registrations(context: RunContext, academy: ports.ReadsRegistrations) -> Step:
     code = context.centre.code
     feed = _feed(
         context, ACADEMY, Kind.ENROLMENT, f"source:{code}", exhaustive=True, scope_prefix=f"{code}:"
     )
 
-    def read() -> Pages:
+    def read() -> ports.Pages:
         with context.database.reading() as tx:
             there = offering_links.at_academy(tx, code)
             cursor = source_digests.cursor(tx, ACADEMY, Kind.ENROLMENT, feed.name)
-        if cursor and not context.full and isinstance(academy, FollowsRegistrations):
+        if cursor and not context.full and isinstance(academy, ports.FollowsRegistrations):
             return academy.registrations_since(code, there, cursor)
         return academy.read_registrations(code, there)
 
@@ -274,7 +258,7 @@ def _registrations(context: RunContext, academy: ReadsRegistrations) -> Step:
     )
 
 
-def _of_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> Pages:
+def _of_courses(context: RunContext, show: Callable[[list[str]], ports.Pages]) -> ports.Pages:
     """Reads the courses in which the bridge has enrolments, without those that ended long ago."""
     since = context.now() - timedelta(days=context.policy.results_days)
     with context.database.reading() as tx:
@@ -282,7 +266,7 @@ def _of_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> Page
     return show(courses) if courses else iter(())
 
 
-def _of_all_courses(context: RunContext, show: Callable[[list[str]], Pages]) -> Pages:
+def _of_all_courses(context: RunContext, show: Callable[[list[str]], ports.Pages]) -> ports.Pages:
     """Reads what a file says of any course, so that a row about none is told. What it says of
     courses that ended long ago does not count."""
     since = context.now() - timedelta(days=context.policy.results_days)
@@ -296,14 +280,14 @@ def find_courses(context: RunContext, centre: object) -> None:
     """Finds the courses of offerings from other sources than the centre's LMS."""
     code = context.centre.code
     found: dict[tuple[int, str, str], str | None] = {}
-    if isinstance(centre, FindsOfferings):
+    if isinstance(centre, ports.FindsOfferings):
         with context.database.reading() as tx:
             without_course = offering_links.without_course(tx, code)
         with context.lending():
             found = {each: centre.find_offering(each[2], each[1]) for each in without_course}
         unknown = [_no_course(*names) for (_, *names), course in found.items() if not course]
         context.errors += [("courses found", error) for error in unknown]
-    if isinstance(centre, KnowsOfferingsByCode):
+    if isinstance(centre, ports.KnowsOfferingsByCode):
         with context.database.reading() as tx:
             without_course = offering_links.without_course(tx, code, nameless=True)
         found |= {each: centre.external_id_of(each[1]) for each in without_course}
