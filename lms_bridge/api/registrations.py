@@ -17,7 +17,6 @@ from lms_bridge.api.route import NUMBER, route
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
-from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.lifecycle import (
     EnrolmentAction,
     EnrolmentPlace,
@@ -40,6 +39,7 @@ from lms_bridge.sync.enrolment_actions import (
     EnrolmentChange,
     change_enrolment,
     kept_by_academy,
+    no_such_registration,
     places,
     register,
 )
@@ -71,10 +71,6 @@ _EXAMPLE = {
         "country": "KE",
     }
 }
-
-
-def no_such_registration() -> NotFound:
-    return NotFound("no-such-registration", "There is no such registration.")
 
 
 @route(

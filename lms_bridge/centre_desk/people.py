@@ -10,11 +10,16 @@ from sqlalchemy import Connection
 
 from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
-from lms_bridge.domain.errors import BridgeError, LeaseLost, NotFound
+from lms_bridge.domain.errors import BridgeError, LeaseLost
 from lms_bridge.domain.lifecycle import EnrolmentAction
 from lms_bridge.domain.model import Centre, EnrolmentStatus, Flow, Kind
 from lms_bridge.sync.context import Asked, RunContext
-from lms_bridge.sync.enrolment_actions import EnrolmentChange, change_enrolment, find_enrolment
+from lms_bridge.sync.enrolment_actions import (
+    EnrolmentChange,
+    change_enrolment,
+    find_enrolment,
+    no_such_registration,
+)
 
 _E = EnrolmentStatus
 DONE_ALREADY: Mapping[EnrolmentAction, frozenset[EnrolmentStatus]] = {
@@ -73,7 +78,7 @@ def _act_on(
     try:
         stored, _ = find_enrolment(tx, context.centre.code, change.number)
         if stored.offering_id != offering_id:
-            raise NotFound("no-such-registration", "There is no such registration.")
+            raise no_such_registration()
         if stored.record.status in DONE_ALREADY[change.action]:
             return PersonOutcome(change.number, Outcome.ALREADY)
         with context.savepoint(tx):

@@ -19,7 +19,7 @@ from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.http_requests import ANYWAY, refusal_page
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
 from lms_bridge.lti.platform.launch import start_launch
-from lms_bridge.sync.enrolment_actions import EnrolmentChange
+from lms_bridge.sync.enrolment_actions import EnrolmentChange, no_such_registration
 from lms_bridge.web.access import (
     SignedInLearner,
     current_actor,
@@ -59,7 +59,7 @@ def own_course(number: int) -> LearnerCourse:
     with bridge.database.reading() as tx:
         found = courses.course_of(tx, learner.number, number, bridge.settings.lti, utc_now())
     if found is None:
-        raise NotFound("no-such-registration", "There is no such registration.")
+        raise no_such_registration()
     return found
 
 

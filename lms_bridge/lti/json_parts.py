@@ -161,3 +161,8 @@ def wrong(code: str, name: str, problem: str) -> LtiRefused:
     """The problem goes on from the name: "is not a number"."""
     short = name.rpartition("/")[2]  # LTI names claims by whole addresses
     return LtiRefused(code, f"{short} {problem}.", detail=short)
+
+
+def json_number(value: Decimal) -> int | float:
+    """A number as messages of the bridge's own hold it."""
+    return int(value) if value == value.to_integral_value() else float(value)

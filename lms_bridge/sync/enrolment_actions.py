@@ -147,10 +147,10 @@ def find_enrolment(tx: Connection, centre: str, number: int) -> tuple[StoredEnro
         offering = offerings.offerings(tx, [stored.offering_id])[stored.offering_id]
         if offering.centre == centre:
             return stored, offering
-    raise _no_such_registration()
+    raise no_such_registration()
 
 
-def _no_such_registration() -> NotFound:
+def no_such_registration() -> NotFound:
     return NotFound("no-such-registration", "There is no such registration.")
 
 
@@ -313,7 +313,7 @@ def enter_results(
         result_id = known[entry.number][0] if entry.number in known else None
         try:
             if place is None or courses[place.offering_id].centre != context.centre.code:
-                raise _no_such_registration()
+                raise no_such_registration()
             if place.record.status not in IN_COURSE:
                 said = f"The learner is {place.record.status}, not in the course."
                 raise NotNow("not-enrolled", said)

@@ -28,11 +28,11 @@ from lms_bridge.store import enrolments, holds, learners, links, retries
 from lms_bridge.store.target_links import PendingWrite
 from lms_bridge.sync.accounts import forget_account
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.targets import FoundRecord, Payload, Preflight
+from lms_bridge.sync.targets import FoundRecord, Payload, PlainTarget, Preflight
 
 
 @dataclass
-class LearnerTarget:
+class LearnerTarget(PlainTarget):
     """The accounts of a centre's LMS."""
 
     peer: object
@@ -159,9 +159,6 @@ class LearnerTarget:
             allowed = policy.unneeded is OnUnneeded.SUSPEND
         return not (pending.created_by_us and allowed)
 
-    def owns(self, pending: PendingWrite, action: Action, done: Written) -> bool:
-        return pending.created_by_us or (action is Action.CREATE and done.created_by_us)
-
     def after_write(
         self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
     ) -> None:
@@ -186,9 +183,6 @@ class LearnerTarget:
         for learner_id in (self._learner_ids[key] for key in keys if key in self._waited):
             of_learner = enrolments.ids_of_learner(tx, learner_id)
             retries.try_again(tx, self.system, Kind.ENROLMENT, of_learner)
-
-    def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
-        return document
 
     def scope(self, external_id: str) -> str:
         return ""

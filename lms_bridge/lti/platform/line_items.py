@@ -21,7 +21,6 @@ from lms_bridge.lti.platform.services import (
     ServiceContext,
     ServicePage,
     context,
-    json_number,
     next_page,
     page_bounds,
     selected,
@@ -129,7 +128,7 @@ def _body(lti: LtiContext, row: AnyRow) -> dict[str, Any]:
     return {
         "id": endpoints.line_item(lti.address, row.offering_id, row.id),
         "label": row.label,
-        "scoreMaximum": json_number(row.score_maximum),
+        "scoreMaximum": json_parts.json_number(row.score_maximum),
         **{name: value for name, value in optional.items() if value},
     }
 

@@ -23,7 +23,6 @@ from lms_bridge.lti.platform.services import (
     ServiceContext,
     ServicePage,
     context,
-    json_number,
     next_page,
     page_bounds,
 )
@@ -208,8 +207,8 @@ def _result(row: AnyRow, subject: str, maximum: Decimal, address: str) -> dict[s
         "id": f"{address}/results?{urlencode({'user_id': subject})}",
         "scoreOf": address,
         "userId": subject,
-        "resultScore": json_number(round(row.points * maximum / row.maximum, 10)),
-        "resultMaximum": json_number(maximum),
+        "resultScore": json_parts.json_number(round(row.points * maximum / row.maximum, 10)),
+        "resultMaximum": json_parts.json_number(maximum),
         "timestamp": plain(row.at),
     }
     return found | ({"comment": row.comment} if row.comment else {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -73,7 +72,3 @@ def next_page(rows: Sequence[Any], size: int, query: Mapping[str, str], *names: 
 
 def selected(query: Mapping[str, str], *names: str) -> dict[str, str]:
     return {name: query[name] for name in names if query.get(name)}
-
-
-def json_number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)

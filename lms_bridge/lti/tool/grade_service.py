@@ -24,7 +24,7 @@ from pylti1p3.service_connector import ServiceConnector
 from lms_bridge.domain.document import decimal_of
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood, RecordRefused
 from lms_bridge.http.client import Response
-from lms_bridge.lti import vocabulary
+from lms_bridge.lti import json_parts, vocabulary
 from lms_bridge.lti.tool.launch import Grading
 from lms_bridge.lti.tool.service_client import MOST_PAGES, ServiceClient, parsed, text, with_query
 
@@ -127,7 +127,9 @@ def _service(client: ServiceClient, grading: Grading) -> AssignmentsGradesServic
 
 
 def _document(item: PlatformLineItem) -> bytes:
-    document = LineItem().set_label(item.label).set_score_maximum(number(item.maximum))
+    document = (
+        LineItem().set_label(item.label).set_score_maximum(json_parts.json_number(item.maximum))
+    )
     document.set_resource_id(item.resource_id).set_tag(item.tag)
     document.set_resource_link_id(item.resource_link_id).set_id(item.address)
     return document.get_value().encode()
@@ -248,7 +250,9 @@ def _grade(score: SentScore) -> bytes:
     if score.comment:
         grade.set_comment(score.comment)
     if score.score is not None:
-        grade.set_score_given(number(score.score)).set_score_maximum(number(score.maximum))
+        grade.set_score_given(json_parts.json_number(score.score)).set_score_maximum(
+            json_parts.json_number(score.maximum)
+        )
     return grade.get_value().encode()
 
 
@@ -269,7 +273,3 @@ def with_ending(address: str, ending: str) -> str:
     """``/scores`` goes before the query, which stays (Moodle's has ``?type_id=1``)."""
     parts = urlsplit(address)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{ending}"))
-
-
-def number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)
