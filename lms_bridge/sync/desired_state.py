@@ -138,6 +138,11 @@ def desire_changed_learners(tx: Connection, records: Mapping[int, Learner]) -> N
             for id_, system, centre in targets
         ],
     )
+    for system, centre in {(system, centre) for _, system, centre in targets}:
+        ids = [id_ for id_, of_system, _ in targets if of_system == system]
+        there = target_links.desired_hashes(tx, system, Kind.LEARNER, ids).items()
+        # A change that was refused and taken back again waits for nobody.
+        holds.unqueue_people(tx, centre, [id_ for id_, each in there if each[0] == each[1]])
 
 
 def desire_results(tx: Connection, centre: str, records: Mapping[int, Result]) -> None:

@@ -129,6 +129,8 @@ def test_an_address_that_another_account_has_is_told_with_the_learner(
     found = " ".join(nights.messages(nights.night()))
     assert "Another account has the new e-mail address of learner SAMPLE-1." in found
     assert enrolled.email != "other@example.org"
+    nights.academy.change_person("SAMPLE-1", email="sample1@example.org")
+    nights.good_night()
 
 
 @pytest.mark.parametrize("policy", list(OnConflict))
