@@ -108,6 +108,12 @@ def _day_text(local: date, locale: str) -> str:
     return format_date(local, "medium", locale)
 
 
+def begun_by(trigger: str) -> str:
+    """What began a run, in the reader's language. A check of an LMS has a clock, too: its own."""
+    word = "scheduler" if trigger == "clock" else trigger
+    return translated_word(word) or word
+
+
 def number(many: float | Decimal) -> str:
     return number_text(many, reader_language())
 
@@ -332,6 +338,7 @@ def add_to(app: Flask) -> None:
         number=number,
         country=country,
         date_alone=date_alone,
+        begun_by=begun_by,
     )
     app.jinja_env.globals.update(
         label=label,

@@ -91,7 +91,7 @@ def test_every_marked_text_is_translated_and_no_translation_is_left_over(languag
     assert texts == all_ids("fr")
 
 
-TRIGGERS = ("change", "import", "page", "push", "scores")
+TRIGGERS = ("change", "import", "page", "push", "scheduler", "scores")
 """Triggers of runs that do not read a centre."""
 ENGLISH_ROOMS = ("api", "devtools")
 """Folders whose pages are English alone."""
