@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from lms_bridge.domain.availability import MEANINGS, Availability
+from lms_bridge.domain.clock import OVERLAP
 from lms_bridge.domain.model import EnrolmentStatus, Flow, Kind, Level, Modality, OfferingStatus
 from lms_bridge.domain.network import MembershipStatus
 from lms_bridge.domain.reviews import ReviewPoint
@@ -15,6 +16,18 @@ from lms_bridge.schemas.records import LearnerId, LearnerSchema
 
 MOST = 100
 """The most entries on one page."""
+
+
+class ChangedSince(Moment):
+    """Since when somebody follows changes. What changed a little earlier is listed, too."""
+
+    def __init__(self) -> None:
+        description = "Changed then, later, or in the ten minutes before."
+        super().__init__(metadata={"description": description})
+
+    def _deserialize(self, *given: Any, **named: Any) -> Any:
+        moment = super()._deserialize(*given, **named)
+        return None if moment is None else moment - OVERLAP
 
 
 class PageParams(Schema):
@@ -83,20 +96,20 @@ class OfferingsParams(OfCentreParams):
             "not matter, and of the last word the beginning is enough."
         },
     )
-    modified_since = Moment(metadata={"description": "Changed then or later."})
+    modified_since = ChangedSince()
 
 
 class RegistrationsParams(OfCentreParams):
     offering = Line(longest=80, metadata={"description": "In the offering of this code."})
     learner = Line(longest=100, metadata={"description": "Of the learner of this Academy id."})
     status = Choice(EnrolmentStatus)
-    modified_since = Moment(metadata={"description": "Changed then or later."})
+    modified_since = ChangedSince()
 
 
 class ResultsParams(OfCentreParams):
     offering = Line(longest=80, metadata={"description": "In the offering of this code."})
     learner = Line(longest=100, metadata={"description": "Of the learner of this Academy id."})
-    modified_since = Moment(metadata={"description": "Changed then or later."})
+    modified_since = ChangedSince()
 
 
 class HoldsParams(OfCentreParams):

@@ -147,6 +147,16 @@ def _note_published(tx: Connection, ids: Iterable[int], now: datetime) -> None:
         tx.execute(update(offering).where(*new).values(published_at=now, **same))
 
 
+def note_found(tx: Connection, ids: Iterable[int]) -> None:
+    """These offerings can be found in the catalogue from now on. That is no change of the record,
+    but one for whoever follows the catalogue: they asked in vain since it was made."""
+    for chunk in chunks(ids):
+        same = {"revision": offering.c.revision}
+        tx.execute(
+            update(offering).where(offering.c.id.in_(chunk)).values(changed_at=utc_now(), **same)
+        )
+
+
 def _keep_courses(tx: Connection, records: Sequence[Offering]) -> None:
     """A course is known by its offerings: its title is that of the last one seen."""
     titles = {(r.centre, r.course_code): r.title for r in records if r.course_code}

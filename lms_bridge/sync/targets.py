@@ -242,8 +242,10 @@ class OfferingTarget(PlainTarget):
         self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]
     ) -> None:
         shown = {each.external_id for each in done}
-        # Only now whoever is told of them finds them.
-        outbox.add_new(tx, self.kind, [self._new[e.key] for e in done if e.key in self._new])
+        # Only now whoever is told of them, or follows changes, finds them.
+        found = [self._new[each.key] for each in done if each.key in self._new]
+        offerings.note_found(tx, found)
+        outbox.add_new(tx, self.kind, found)
         feed = f"shown:{self.context.centre.code}"
         source_digests.forget_digests(tx, self.system, self.kind, feed, shown)
         for each in failed:

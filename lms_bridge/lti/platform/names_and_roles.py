@@ -7,12 +7,13 @@ of one resource link with their launch parameters, and the changes since an earl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection, exists, or_, select
 
+from lms_bridge.domain.clock import OVERLAP
 from lms_bridge.domain.desired_state import IN_COURSE
 from lms_bridge.domain.lti_roles import CourseRole, course_role
 from lms_bridge.domain.model import Kind, Learner
@@ -44,9 +45,6 @@ from lms_bridge.store import learners
 from lms_bridge.store.run_tables import item
 from lms_bridge.store.tables import IS_SHOWN, enrolment
 
-OVERLAP = timedelta(minutes=10)
-"""A change carries the time before its commit, so it can become visible late. The next request for
-differences therefore reaches back a little; a repeated change does no harm."""
 _MEMBER = select(enrolment.c.id, enrolment.c.learner_id, enrolment.c.status).where(IS_SHOWN)
 
 

@@ -27,6 +27,7 @@ from lms_bridge.store import leases, offerings, runs, status_history
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import enrolment, link
 from lms_bridge.store.tables import offering as table
+from lms_bridge.sync.desired_state import desire_offerings
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.run import RunRequest
 from tests.fakes.lists import check_lists, dumped
@@ -113,14 +114,48 @@ def test_pages_go_through_everything_once(either: World) -> None:
     assert seen == ["TWO-open", *(f"TWO-{number}" for number in range(230))]
 
 
+def aged(world: World, code: str, at: datetime) -> None:
+    """The offering changed last at that time."""
+    with world.bridge.database.writing() as tx:
+        same = {"revision": table.c.revision}
+        tx.execute(update(table).where(table.c.code == code).values(changed_at=at, **same))
+
+
 def test_changed_offerings_are_listed_since_a_time(either: World) -> None:
+    for code in either.ids:
+        aged(either, code, NOW - DAY)
     with either.bridge.database.writing() as tx:
         changed = replace(offering("TWO-open"), title="Renamed")
         offerings.change_offerings(tx, {either.ids["TWO-open"]: changed})
         later = tx.scalar(select(table.c.changed_at).where(table.c.code == "TWO-open"))
     assert later is not None
-    stamp = later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    assert codes(either, f"modified_since={stamp}") == ["TWO-open"]
+
+    def since(moment: datetime) -> list[str]:
+        return codes(either, f"modified_since={moment.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}")
+
+    assert since(later) == ["TWO-open"]
+    # It may have been committed after somebody read who asks from then on.
+    assert since(later + timedelta(minutes=10)) == ["TWO-open"]
+    assert since(later + timedelta(minutes=10, microseconds=1)) == []
+
+
+def test_who_follows_the_catalogue_hears_of_what_was_found_later_than_it_was_made(
+    either: World,
+) -> None:
+    record = offering("TWO-late")
+    with either.bridge.database.writing() as tx:
+        (id_,) = offerings.add_offerings(tx, [record])
+        desire_offerings(tx, {id_: record})
+    aged(either, "TWO-late", NOW - DAY)
+    revision = either.get("/offerings/TWO-late", either.token()).headers["ETag"]
+    asked = f"centre=TWO&modified_since={(NOW - DAY / 2).strftime('%Y-%m-%dT%H:%M:%SZ')}"
+    aged(either, "TWO-open", NOW - DAY)
+    assert codes(either, asked) == []
+    bridge = either.bridge
+    request = bridge.request(bridge.centre("TWO"), (Flow.OFFERINGS,), full=False)
+    assert bridge.sending_runner().run(request).status == "done"
+    assert codes(either, asked) == ["TWO-late"]
+    assert either.get("/offerings/TWO-late", either.token()).headers["ETag"] == revision
 
 
 def test_an_unchanged_response_is_not_sent_twice(either: World) -> None:
