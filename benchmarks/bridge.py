@@ -62,7 +62,7 @@ class MeasuredBridge(Bridge):
         if self.sources.academy == EMBEDDED:
             return Peers(moodle, Embedded())
         registrations = Answers.open(folder, number, (REGISTRATIONS,))
-        return Peers(moodle, AcademyBytes(registrations, self.sources.eager))
+        return Peers(moodle, AcademyBytes(registrations))
 
 
 def measured_bridge(address: str, sources: Sources) -> MeasuredBridge:

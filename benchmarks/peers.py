@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
+from lms_bridge.connectors.academy_http.reads import enrolments_page
 from lms_bridge.connectors.embedded import Embedded
 from lms_bridge.connectors.moodle.courses import offering_of
 from lms_bridge.connectors.moodle.roster import is_learner
@@ -97,16 +98,10 @@ class AcademyBytes(Embedded):
     """An Academy platform whose registrations are read, besides taking what it is sent."""
 
     source: Answers
-    eager: bool = False
 
     def read_registrations(self, centre: str, offerings: Mapping[str, str]) -> Pages:
-        for scope, parts in self.source.bodies(REGISTRATIONS):
-            yield _answer(scope, parts, _registered, self.eager)
+        for scope, (items,) in self.source.bodies(REGISTRATIONS):
+            yield enrolments_page(scope, items)
 
     def close(self) -> None:
         self.source.close()
-
-
-def _registered(values: Sequence[Any]) -> Iterator[RawRecord]:
-    for item in values[0]:
-        yield RawRecord(item["id"], item)

@@ -29,10 +29,10 @@ from lms_bridge.store import (
     links,
     migrate,
     offerings,
-    source_digests,
 )
 from lms_bridge.store.database import Database
 from lms_bridge.sync.context import Lease, RunContext
+from lms_bridge.sync.diff import remember_pages
 from lms_bridge.sync.flows import enrolment_steps
 from lms_bridge.sync.pull import Snapshot, pull
 from lms_bridge.sync.spool import ChangedRecord
@@ -74,8 +74,7 @@ def _seed_people(bridge: MeasuredBridge, centre: Centre) -> None:
     shown = _read(rosters, bridge.database)
     with bridge.database.writing() as tx:
         for found in (snapshot, shown):
-            feed = found.feed
-            source_digests.keep_digests(tx, feed.system, feed.kind, feed.name, found.digests)
+            remember_pages(tx, found, found.digests)
 
 
 def _read(step: Step, database: Database) -> Snapshot:

@@ -46,13 +46,16 @@ class AcademyHttpClient:
     def get(
         self, path: str, query: Query = (), *, returns: Container[int] = ()
     ) -> AcademyHttpReply:
+        return reply_of(self.request(path, query, returns=returns))
+
+    def request(self, path: str, query: Query = (), *, returns: Container[int] = ()) -> Response:
+        """The answer as it came, with nothing checked."""
         address = f"{self._base}{path}"
         if query:
             address = f"{address}?{urlencode(query)}"
-        response = self._http.request(
+        return self._http.request(
             "GET", address, headers=self._headers, repeatable=True, returns=returns
         )
-        return _reply(response)
 
     def post_batch(
         self, path: str, items: Sequence[Mapping[str, object]], *, returns: Container[int] = ()
@@ -74,17 +77,21 @@ class AcademyHttpClient:
             repeatable=True,
             returns=returns,
         )
-        return _reply(response)
+        return reply_of(response)
 
     def close(self) -> None:
         self._http.close()
 
 
-def _reply(response: Response) -> AcademyHttpReply:
+def is_json(response: Response) -> bool:
+    kind = response.content_type
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def reply_of(response: Response) -> AcademyHttpReply:
     """An error may come without JSON. A success may not, whatever its content type says."""
-    is_json = response.content_type == "application/json" or response.content_type.endswith("+json")
     try:
-        data = foreign_json.loads(response.body) if is_json else None
+        data = foreign_json.loads(response.body) if is_json(response) else None
     except ValueError:
         data = None
     if isinstance(data, dict):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import msgspec
 import orjson
 
-from lms_bridge.connectors.academy_http.client import AcademyHttpClient
+from lms_bridge.connectors.academy_http.client import AcademyHttpClient, is_json, reply_of
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import REMOVED
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
-from lms_bridge.domain.ports import Page, Pages, RawRecord
+from lms_bridge.domain.ports import Page, Pages, RawRecord, Slices
+from lms_bridge.http import foreign_json
+from lms_bridge.http.client import Response
 
 CODES_AT_ONCE = 50
 """Codes in one query. This keeps the address short enough for every server."""
@@ -20,9 +25,22 @@ LONGEST_CURSOR = 200
 GONE = 410
 
 
+class _Envelope(msgspec.Struct):
+    """What is checked of each page. The items become records only where they changed."""
+
+    items: msgspec.Raw
+    changes: str
+    next: str | None = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
-    items: list[object]
+    items: bytes
+    """The list of its enrolments, as the platform wrote it."""
     cursor: str
     """The cursor with which this page was requested."""
     next: str
@@ -80,26 +98,56 @@ def _page(client: AcademyHttpClient, centre: str, size: int, cursor: str, *, fir
     query = [("centre", centre), ("limit", str(size))]
     if cursor:
         query.append(("cursor", cursor))
-    reply = client.get("/enrolments", query, returns={GONE})
-    if reply.status == GONE:
+    response = client.request("/enrolments", query, returns={GONE})
+    if response.status == GONE:
         kind = _CursorGone if first and cursor else IncompleteRead
         raise kind("cursor-gone", "The platform no longer knows the cursor of a page.")
-    following, since = reply.data.get("next"), reply.data.get("changes")
-    if not (following is None or isinstance(following, str)) or not isinstance(since, str):
-        raise NotUnderstood("not-the-contract", "A page of enrolments has no cursors.")
+    envelope = _envelope(response)
+    items, since, following = bytes(envelope.items), envelope.changes, envelope.next
     if not since:
         raise NotUnderstood("not-the-contract", "A page of enrolments has an empty cursor.")
     if max(len(since), len(following or "")) > LONGEST_CURSOR:
         problem = f"A page of enrolments has a cursor of more than {LONGEST_CURSOR} characters."
         raise NotUnderstood("not-the-contract", problem)
-    return _Page(reply.items(), cursor, following or "", since)
+    return _Page(items, cursor, following or "", since)
+
+
+def _envelope(response: Response) -> _Envelope:
+    if is_json(response):
+        with suppress(ValueError):
+            envelope = foreign_json.check(response.body, _ENVELOPE)
+            if bytes(envelope.items).startswith(b"["):
+                return envelope
+    reply_of(response).items()  # says what is wrong
+    raise NotUnderstood("not-the-contract", "A page of enrolments has no cursors.")
 
 
 def _answer(page: _Page, cursor: str, *, whole: bool) -> Page:
     # The body leaves out the page's cursors, which change whenever any record changes.
-    body = orjson.dumps(page.items)
-    parse = partial(_records, page.items, "id")
-    return Page(page.cursor, (body,), parse, whole=whole, cursor=cursor)
+    return enrolments_page(page.cursor, page.items, whole=whole, cursor=cursor)
+
+
+def enrolments_page(scope: str, items: bytes, *, whole: bool = True, cursor: str = "") -> Page:
+    """The page with a list of enrolments, which was checked to be JSON."""
+    return Page(
+        scope,
+        (items,),
+        lambda: _records(_values(items), "id"),
+        whole=whole,
+        cursor=cursor,
+        slices=Slices(partial(_ITEMS.decode, items), _record),
+    )
+
+
+def _record(item: bytes) -> RawRecord:
+    return next(_records([_values(item)], "id"))
+
+
+def _values(text: bytes) -> Any:
+    try:
+        return foreign_json.loads(bytes(text))
+    except ValueError:
+        raise NotUnderstood("not-json", "A page of enrolments is not JSON.") from None
 
 
 def offerings(client: AcademyHttpClient, external_ids: Sequence[str]) -> Pages:

@@ -34,13 +34,26 @@ class RawRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Slices:
+    """The records of a page as bytes, one slice for each, of which few are parsed if few changed.
+
+    ``cut`` finds the slices without parsing them, ``parse`` makes the record of one. Both may raise
+    ``NotUnderstood``. A slice says all of its record: the same bytes are the same record.
+    """
+
+    cut: Callable[[], Sequence[bytes]]
+    parse: Callable[[bytes], RawRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """All that a source shows of one scope (a category, a course, a page).
 
     ``body`` is the exact bytes, in one or more parts; ``parse`` turns them into records and may
     raise ``NotUnderstood``. ``whole`` is False for a partial page (changes since a cursor): a
     record that it leaves out is not gone. ``cursor`` is where to go on from next time.
-    ``isolated``: as for ``PageError``, if it cannot be parsed.
+    ``isolated``: as for ``PageError``, if it cannot be parsed. ``slices``, where the connector has
+    them, give the same records as ``parse``.
     """
 
     scope: str
@@ -49,6 +62,7 @@ class Page:
     whole: bool = True
     cursor: str = ""
     isolated: bool = False
+    slices: Slices | None = None
 
 
 @dataclass(frozen=True, slots=True)

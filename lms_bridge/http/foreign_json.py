@@ -8,8 +8,9 @@ unreadable character. An id with that sign may be that of several records, so it
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import orjson
 
 _ESCAPE = re.compile(
@@ -18,6 +19,7 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _HALF = len(rb"\ud83d")
+_Checked = TypeVar("_Checked")
 _NOT_WHOLE = re.compile("[\x00\ud800-\udfff\ufffd]")
 
 
@@ -30,6 +32,25 @@ def loads(text: bytes) -> Any:
         if whole == text:
             raise
         return orjson.loads(whole)
+
+
+def check(text: bytes, decoder: msgspec.json.Decoder[_Checked]) -> _Checked:
+    """What is needed to believe an answer. The rest of its text is checked to be JSON, and becomes
+    no Python objects: that takes a fifth of the time of ``loads``, and most answers are known.
+
+    Raises ValueError where it is not JSON, or not what the decoder is for.
+    """
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except ValueError:
+        whole = _ESCAPE.sub(_mended, text)
+        if whole == text:
+            raise
+        return decoder.decode(whole)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def is_whole(text: str) -> bool:

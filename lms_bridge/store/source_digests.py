@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -11,6 +12,8 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.store.bulk import upsert, upsert_plain
 from lms_bridge.store.tables import EMPTY, source_digest
 
+_KEY = ("system", "kind", "feed_name", "scope")
+_NONE: Mapping[str, bytes] = MappingProxyType({})
 _OF_FEED = select(source_digest.c.scope, source_digest.c.digest).where(
     source_digest.c.system == bindparam("in_system"),
     source_digest.c.kind == bindparam("of_kind"),
@@ -22,6 +25,15 @@ def digests(tx: Connection, system: str, kind: Kind, feed_name: str) -> dict[str
     """{scope: digest} of everything read from one feed."""
     rows = tx.execute(_OF_FEED, {"in_system": system, "of_kind": kind, "of_feed": feed_name})
     return {row[0]: row[1] for row in rows.all()}
+
+
+_MARKS = _OF_FEED.with_only_columns(source_digest.c.scope, source_digest.c.marks)
+
+
+def marks(tx: Connection, system: str, kind: Kind, feed_name: str) -> dict[str, bytes]:
+    """{scope: marks} of everything read from one feed (``lms_bridge.sync.marks``)."""
+    rows = tx.execute(_MARKS, {"in_system": system, "of_kind": kind, "of_feed": feed_name})
+    return {row[0]: row[1] for row in rows.all() if row[1]}
 
 
 def cursor(tx: Connection, system: str, kind: Kind, feed_name: str) -> str:
@@ -44,13 +56,22 @@ def keep_digests(
     feed_name: str,
     digests: Mapping[str, bytes],
     cursor: str = "",
+    marks: Mapping[str, bytes] = _NONE,
 ) -> None:
-    """Keeps the digests of pages that are now applied, and the cursor to go on from."""
+    """Keeps the digests of pages that are now applied, with the marks of their records, and the
+    cursor to go on from."""
     rows = [
-        {"system": system, "kind": kind, "feed_name": feed_name, "scope": scope, "digest": digest}
+        {
+            "system": system,
+            "kind": kind,
+            "feed_name": feed_name,
+            "scope": scope,
+            "digest": digest,
+            "marks": marks.get(scope, EMPTY) if digest else EMPTY,
+        }
         for scope, digest in digests.items()
     ]
-    upsert_plain(tx, source_digest, rows, ["system", "kind", "feed_name", "scope"], ["digest"])
+    upsert_plain(tx, source_digest, rows, _KEY, ["digest", "marks"])
     if cursor:
         row = {
             "system": system,
@@ -59,13 +80,7 @@ def keep_digests(
             "scope": "",
             "digest": EMPTY,
         }
-        upsert(
-            tx,
-            source_digest,
-            [{**row, "cursor": cursor}],
-            ["system", "kind", "feed_name", "scope"],
-            ["cursor"],
-        )
+        upsert(tx, source_digest, [{**row, "cursor": cursor}], _KEY, ["cursor"])
 
 
 def forget_digests(

@@ -372,6 +372,8 @@ source_digest = Table(
     Column("scope", String(255), primary_key=True),
     _hash("digest"),
     words("cursor", 1000),
+    # Of the records of the page (lms_bridge.sync.marks); empty where the page has none.
+    Column("marks", LargeBinary, nullable=False, default=EMPTY),
 )
 
 quarantine = Table(

@@ -316,7 +316,9 @@ def remember_pages(
     digests: Mapping[str, bytes],
     ended: Collection[str] = (),
 ) -> None:
-    """Remembers the digests of pages, and forgets those that ended."""
+    """Remembers the digests of pages and the marks of their records, and forgets those that
+    ended."""
     feed = snapshot.feed
-    source_digests.keep_digests(tx, feed.system, feed.kind, feed.name, digests, snapshot.cursor)
-    source_digests.forget_digests(tx, feed.system, feed.kind, feed.name, ended)
+    where = feed.system, feed.kind, feed.name
+    source_digests.keep_digests(tx, *where, digests, snapshot.cursor, snapshot.marks)
+    source_digests.forget_digests(tx, *where, ended)

@@ -1,7 +1,8 @@
 """Reads a source: which records differ from the last reading, and which are gone.
 
 Hashes have two levels. A page with the bytes of the last good reading is not parsed. A record with
-the hash of its link goes no further. Only the rest costs anything.
+the hash of its link goes no further. Only the rest costs anything. Where records of a page changed
+in their places, only these are parsed (``lms_bridge.sync.marks``).
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ from lms_bridge.store import links, runs, source_digests, source_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.links import SourceLink
 from lms_bridge.store.tables import EMPTY
+from lms_bridge.sync.marks import changed_in_place, marks_of
 from lms_bridge.sync.spool import ChangedRecord, Spool, person_of
 
 MOST_IN_MEMORY = 2_000
 """Changed records; where a feed has more, they wait on disk and are applied in parts."""
+COMPARED_AT_ONCE = 500
+"""Records that changed in their places."""
 LONGEST_ID = LONGEST_SCOPE = 255
 
 
@@ -73,7 +77,8 @@ class Snapshot:
     quarantine; ``ended_scopes`` are no longer there; ``whole`` means that records which are missing
     from the snapshot are gone. ``more`` records follow that the snapshot does not hold. ``missed``
     records are not where they were, and may be where nothing was read. ``forgotten`` scopes are to
-    be read again; the parts of a snapshot share them.
+    be read again; the parts of a snapshot share them. ``left``: scopes that lost a record, and
+    those that took it. ``marks`` are kept with the digests.
     """
 
     feed: SourceFeed
@@ -82,6 +87,8 @@ class Snapshot:
     moved: list[ChangedRecord] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     digests: dict[str, bytes] = field(default_factory=dict)
+    marks: dict[str, bytes] = field(default_factory=dict)
+    left: set[tuple[str, str]] = field(default_factory=set)
     unread: list[PageError] = field(default_factory=list)
     unchanged: set[str] = field(default_factory=set)
     partial: set[str] = field(default_factory=set)
@@ -153,10 +160,8 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
     with database.reading() as tx:
         remembered = source_digests.digests(tx, feed.system, feed.kind, feed.name)
     snapshot = Snapshot(feed, whole=feed.exhaustive and not feed.read_before)
-    seen: set[str] = set()
     scopes: set[str] = set()
-    absent: set[str] = set()
-    quarantine = _Quarantine(feed)
+    reader = _PageReader(snapshot, database, spills, _Quarantine(feed))
     for page in _in_time(feed, pages):
         if isinstance(page, PageError):
             _skip_page(snapshot, page, _scope(feed, page))
@@ -171,8 +176,7 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
             continue
         snapshot.parsed += 1
         try:
-            with database.reading() as tx:
-                absent |= _read_page(tx, snapshot, scope, page, seen, quarantine.of(tx, scope))
+            reader.read(scope, page)
         except NotUnderstood as error:
             _skip_page(snapshot, PageError(scope, error, page.isolated, exact=True), scope)
             continue
@@ -181,8 +185,7 @@ def pull(feed: SourceFeed, pages: Pages, database: Database, *, spills: bool = F
         # A partial page of an exhaustive feed leaves no digest, but its scope: the next whole
         # reading then knows where to look for records that are gone.
         snapshot.digests[scope] = EMPTY if feed.exhaustive and not page.whole else hashed
-        if spills:
-            snapshot.spill()
+    seen, absent = reader.finish()
     with database.reading() as tx:
         if snapshot.whole:
             absent |= _end_scopes(tx, snapshot, remembered.keys() - scopes - snapshot.skipped)
@@ -200,14 +203,103 @@ class _Quarantine:
     """What of a feed is in quarantine. Its few scopes are looked up once, when a page changed."""
 
     feed: SourceFeed
-    scopes: frozenset[str] | None = None
+    found: frozenset[str] | None = None
+
+    def scopes(self, tx: Connection) -> frozenset[str]:
+        if self.found is None:
+            self.found = runs.scopes_in_quarantine(tx, self.feed.system, self.feed.kind)
+        return self.found
 
     def of(self, tx: Connection, scope: str) -> Mapping[str, bytes]:
         """{external id: hash of the bad record}"""
-        kind = self.feed.system, self.feed.kind
-        if self.scopes is None:
-            self.scopes = runs.scopes_in_quarantine(tx, *kind)
-        return runs.quarantined(tx, *kind, scope) if scope in self.scopes else {}
+        if scope not in self.scopes(tx):
+            return {}
+        return runs.quarantined(tx, self.feed.system, self.feed.kind, scope)
+
+
+@dataclass
+class _PageReader:
+    """Reads changed pages into the snapshot. ``seen`` are the ids that it read, ``absent`` ids that
+    are in quarantine but not in their pages any more.
+
+    ``waiting`` records changed in their places, and are still to be compared with their links; of
+    ``in_place`` scopes only such records were read.
+    """
+
+    snapshot: Snapshot
+    database: Database
+    spills: bool
+    quarantine: _Quarantine
+    seen: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    marks: dict[str, bytes] | None = None
+    waiting: list[ChangedRecord] = field(default_factory=list)
+    in_place: set[str] = field(default_factory=set)
+
+    def read(self, scope: str, page: Page) -> None:
+        """Raises NotUnderstood."""
+        if self._read_in_place(scope, page):
+            return
+        with self.database.reading() as tx:
+            bad = self.quarantine.of(tx, scope)
+            self.absent |= _read_page(tx, self.snapshot, scope, page, self.seen, bad)
+        if self.spills:
+            self.snapshot.spill()
+
+    def finish(self) -> tuple[set[str], set[str]]:
+        """The ids that were seen, and those that are absent.
+
+        A record that another page took over may still be in its old one, of which only changed
+        records were read. Both are read whole next time.
+        """
+        self._compare()
+        for before, now in self.snapshot.left:
+            if before in self.in_place:
+                self.snapshot.forget(before)
+                self.snapshot.forget(now)
+        return self.seen, self.absent
+
+    def _read_in_place(self, scope: str, page: Page) -> bool:
+        """Whether some of its records changed in their places, and the others not at all."""
+        feed = self.snapshot.feed
+        if page.slices is None or not page.whole or not feed.tracked:
+            return False
+        found = changed_in_place(feed.salt, self._marks().pop(scope, EMPTY), page.slices)
+        if found is None:
+            return False
+        records, marks = found
+        try:
+            changed = [ChangedRecord(raw, scope, _record_hash(raw), None) for raw in records]
+        except RecordRefused:
+            return False
+        ids = {raw.external_id for raw in records}
+        if not self.seen.isdisjoint(ids):
+            return False
+        self.seen |= ids
+        self.snapshot.marks[scope] = marks
+        self.in_place.add(scope)
+        self.waiting += changed
+        if len(self.waiting) >= COMPARED_AT_ONCE:
+            self._compare()
+        return True
+
+    def _compare(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            with self.database.reading() as tx:
+                self.snapshot.changed += _without_moved(tx, self.snapshot, waiting)
+        if self.spills:
+            self.snapshot.spill()
+
+    def _marks(self) -> dict[str, bytes]:
+        """Those of pages without a record in quarantine."""
+        if self.marks is None:
+            feed = self.snapshot.feed
+            with self.database.reading() as tx:
+                marks = source_digests.marks(tx, feed.system, feed.kind, feed.name)
+                bad = self.quarantine.scopes(tx)
+            self.marks = {scope: each for scope, each in marks.items() if scope not in bad}
+        return self.marks
 
 
 def _in_time(feed: SourceFeed, pages: Pages) -> Pages:
@@ -271,7 +363,10 @@ def _read_page(
     feed = snapshot.feed
     where = feed.system, feed.kind, scope
     known = source_links.hashes_in_scope(tx, *where) if feed.tracked else {}
-    records, doubles = _by_id(page.parse())
+    slices = page.slices.cut() if page.slices else ()
+    raws = [page.slices.parse(each) for each in slices] if page.slices else page.parse()
+    records, doubles = _by_id(raws)
+    refused = len(snapshot.refused)
     differing: list[tuple[RawRecord, bytes]] = []
     for external_id, raw in records.items():
         try:
@@ -292,6 +387,8 @@ def _read_page(
         elif quarantined.get(external_id) != hashed:
             differing.append((raw, hashed))
     seen.update(doubles)
+    if slices and page.whole and len(records) == len(slices) and len(snapshot.refused) == refused:
+        snapshot.marks[scope] = marks_of(feed.salt, slices, [*records.values()])
     vanished = known.keys() - records.keys() if page.whole else set()
     names = vanished | {raw.external_id for raw, _ in differing if raw.external_id in known}
     before = source_links.named_in_scope(tx, *where, names)
@@ -350,7 +447,7 @@ def _without_moved(
     tx: Connection, snapshot: Snapshot, records: list[ChangedRecord]
 ) -> list[ChangedRecord]:
     """A record that is new in its scope may be known in another one. Those that only moved go to
-    the snapshot's ``moved``; the others are returned."""
+    the snapshot's ``moved``; the others are returned, without those that are as they were."""
     feed = snapshot.feed
     new = [changed.raw.external_id for changed in records if changed.known is None]
     if not feed.tracked or not new:
@@ -369,9 +466,11 @@ def _without_moved(
     for changed in records:
         known = changed.known or elsewhere.get(changed.raw.external_id)
         found = ChangedRecord(changed.raw, changed.scope, changed.source_hash, known)
-        if known is not None and known.source_hash == changed.source_hash:
+        if known is not None and known.scope != changed.scope:
+            snapshot.left.add((known.scope, changed.scope))
+        if known is None or known.source_hash != changed.source_hash:
+            rest.append(found)
+        elif known.scope != changed.scope:
             raw = RawRecord(changed.raw.external_id, {})  # its fields are not needed any more
             snapshot.moved.append(replace(found, raw=raw))
-        else:
-            rest.append(found)
     return rest

@@ -83,6 +83,10 @@ def read_well(start: Callable[[], Pages]) -> ContractOutcome:
     expect(len(scopes) == len(set(scopes)), f"a scope came more than once: {scopes}")
     bodies = [part for answer in outcome.answers for part in answer.body]
     expect(all(isinstance(part, bytes) for part in bodies), "a body is not bytes")
+    for answer in outcome.answers:
+        if answer.slices is not None:
+            one_by_one = [answer.slices.parse(each) for each in answer.slices.cut()]
+            expect_same(one_by_one, list(answer.parse()), "the records of the slices")
     return outcome
 
 

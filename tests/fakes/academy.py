@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import orjson
+
 from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.ports import (
     Action,
     Page,
     PageError,
     Pages,
+    RawRecord,
+    Slices,
     WriteRequest,
     WriteResults,
     Written,
@@ -178,7 +182,13 @@ class FakeAcademy:
             for key, each in registrations
         ]
         body, parse = reported(records, lambda: self.parsed.append(f"registrations {scope}"))
-        return Page(scope, body, parse, whole, cursor)
+        slices = Slices(lambda: [orjson.dumps(each) for each in records], self._registration)
+        return Page(scope, body, parse, whole, cursor, slices=slices)
+
+    def _registration(self, one: bytes) -> RawRecord:
+        external_id, fields = orjson.loads(one)
+        self.parsed.append(external_id)
+        return RawRecord(external_id, fields)
 
     def show_offerings(self, external_ids: Sequence[str]) -> Pages:
         self.steps("read")

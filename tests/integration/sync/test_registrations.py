@@ -39,9 +39,9 @@ def test_changes_are_followed_from_the_cursor(night: Nights) -> None:
     assert states(night) == [ACTIVE]
     night.academy.parsed.clear()
     night.academy.change(key, "withdrawn")
-    night.academy.register("SAMPLE", code, sample_person(2))
+    second = night.academy.register("SAMPLE", code, sample_person(2))
     night.minutes()
-    assert night.academy.parsed == ["registrations changes"]
+    assert night.academy.parsed == [key, second]
     assert states(night) == [ACTIVE, SUSPENDED]
     night.good_night()
     assert states(night) == [ACTIVE, SUSPENDED]

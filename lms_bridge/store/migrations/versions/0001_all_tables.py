@@ -412,6 +412,7 @@ def upgrade() -> None:
     sa.Column('scope', sa.String(length=255), nullable=False),
     sa.Column('digest', sa.LargeBinary(length=16), nullable=False),
     sa.Column('cursor', sa.String(length=1000), server_default='', nullable=False),
+    sa.Column('marks', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('system', 'kind', 'feed_name', 'scope', name=op.f('pk_source_digest'))
     )
     op.create_table('webhook',
