@@ -204,8 +204,8 @@ def _rosters(world: World, centre: int) -> Iterator[tuple[str, list[bytes]]]:
         orjson.dumps(
             {
                 "id": account(person),
-                "fullname": f"Given{person} Family{person}",
                 "idnumber": academy_id(centre, person),
+                "lastcourseaccess": 1_795_456_139 + person,
                 "roles": _ROLE,
             }
         )

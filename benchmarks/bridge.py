@@ -33,7 +33,7 @@ class Sources:
 
     folder: Path
     academy: str = EMBEDDED
-    eager: bool = False
+    checks: bool = False
     empty: bool = False
 
     @property
@@ -58,7 +58,7 @@ class MeasuredBridge(Bridge):
     def open_peers(self, centre: Centre) -> Peers:
         folder, number = self.sources.folder, number_of(centre)
         lms = Answers.open(folder, number, (COURSES, ROSTERS))
-        moodle = MoodleBytes(lms, self.sources.eager, self.sources.empty)
+        moodle = MoodleBytes(lms, self.sources.checks, self.sources.empty)
         if self.sources.academy == EMBEDDED:
             return Peers(moodle, Embedded())
         registrations = Answers.open(folder, number, (REGISTRATIONS,))

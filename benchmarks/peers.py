@@ -12,8 +12,8 @@ import orjson
 from benchmarks.answers import COURSES, REGISTRATIONS, ROSTERS, Answers
 from lms_bridge.connectors.academy_http.reads import enrolments_page
 from lms_bridge.connectors.embedded import Embedded
-from lms_bridge.connectors.moodle.courses import offering_of
-from lms_bridge.connectors.moodle.roster import is_learner
+from lms_bridge.connectors.moodle.courses import COURSE_LIST, offering_of
+from lms_bridge.connectors.moodle.roster import PEOPLE, checked_roster, is_learner
 from lms_bridge.domain.document import ITU_FIELDS
 from lms_bridge.domain.ports import (
     Account,
@@ -25,41 +25,45 @@ from lms_bridge.domain.ports import (
     WriteResults,
     Written,
 )
+from lms_bridge.http import foreign_json
 
 Parts = tuple[bytes, ...]
 
 
-def _answer(
-    scope: str, parts: Parts, records: Callable[[Sequence[Any]], Iterable[RawRecord]], eager: bool
+def _page(
+    scope: str, parts: Parts, records: Callable[[Sequence[Any]], Iterable[RawRecord]]
 ) -> Page:
-    if eager:
-        values = [orjson.loads(part) for part in parts]
-        return Page(scope, parts, partial(records, values))
     return Page(scope, parts, lambda: records([orjson.loads(part) for part in parts]))
 
 
 @dataclass
 class MoodleBytes:
-    """A centre's LMS. ``eager`` parses each answer as it comes in, as the connectors do, which
-    look into an answer before they believe it; otherwise only what changed is parsed.
+    """A centre's LMS. ``checks`` has each answer checked as it comes in, by the code of the
+    connector for Moodle, which looks into an answer before it believes it, and takes the times of
+    visits out of rosters. Otherwise only what changed is looked into.
 
     ``empty`` shows rosters on which nobody is yet.
     """
 
     source: Answers
-    eager: bool = False
+    checks: bool = False
     empty: bool = False
 
     def read_offerings(self) -> Pages:
         for scope, parts in self.source.bodies(COURSES):
-            yield _answer(scope, parts, _offerings, self.eager)
+            if self.checks:
+                foreign_json.check(parts[0], COURSE_LIST)
+            yield _page(scope, parts, _offerings)
 
     def show_enrolments(self, offerings: Sequence[str]) -> Pages:
         desired = frozenset(offerings)
         for scope, spans in self.source.index[ROSTERS]:
             if scope in desired:
                 parts: Parts = (b"[]", b"[]") if self.empty else self.source.body(spans)
-                yield _answer(scope, parts, partial(_people, scope), self.eager)
+                if self.checks:
+                    yield _checked_roster(scope, parts)
+                else:
+                    yield _page(scope, parts, partial(_people, scope))
 
     def accounts_by_stable_id(self, ids: Sequence[str]) -> Mapping[str, Sequence[Account]]:
         """Everybody has an account, whose number is in the Academy's id (benchmarks.world)."""
@@ -78,6 +82,15 @@ class MoodleBytes:
 
     def close(self) -> None:
         self.source.close()
+
+
+def _checked_roster(scope: str, parts: Parts) -> Page:
+    people, late = (foreign_json.check(part, PEOPLE) for part in parts)
+    roster = checked_roster(parts[:1], people, parts[1:], late)
+    roster.visits()
+    roster = roster.without_visits()
+    bodies = (*roster.bodies, *roster.also)
+    return Page(scope, bodies, lambda: _people(scope, [roster.rows(), orjson.loads(parts[1])]))
 
 
 def _offerings(values: Sequence[Any]) -> Iterator[RawRecord]:

@@ -39,14 +39,14 @@ class Place:
         )
         return replace(self, world=replace(self.world, centres=centres))
 
-    def night(self, academy: str = EMBEDDED, *, eager: bool = False) -> Night:
-        return self._run("night", academy, eager, address=self.address)
+    def night(self, academy: str = EMBEDDED, *, checks: bool = False) -> Night:
+        return self._run("night", academy, checks, address=self.address)
 
     def parse(self, academy: str = EMBEDDED) -> Night:
         return self._run("parse", academy, False)
 
-    def _run(self, step: str, academy: str, eager: bool, **more: Any) -> Night:
-        sources = {"folder": str(self.folder), "academy": academy, "eager": eager}
+    def _run(self, step: str, academy: str, checks: bool, **more: Any) -> Night:
+        sources = {"folder": str(self.folder), "academy": academy, "checks": checks}
         return Night(**child.run(step, sources=sources, centres=self.world.centres, **more))
 
     def change(self, pick: Pick, version: int) -> int:

@@ -8,9 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import msgspec
+from msgspec import UNSET
+
 from lms_bridge.connectors.moodle.refusals import named
 from lms_bridge.connectors.moodle.roster import (
     MoodleRoster,
+    OnRoster,
     RosterLook,
     is_learner,
     read_rosters,
@@ -45,7 +49,7 @@ def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
         )
     look = _Look(site)
     records = partial(_registrations, site)
-    for answer in read_rosters(site, courses, _PERSON, records, look):
+    for answer in read_rosters(site, courses, _PERSON, records, look, _PEOPLE):
         if isinstance(answer, PageError):
             error = named(f"Course {answer.scope}", answer.error)
             yield replace(answer, error=error, isolated=True, exact=True)
@@ -53,6 +57,18 @@ def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
             yield answer
     if look.unnamed:
         yield PageError(NAMES_SCOPE, _names_not_seen(look.unnamed), isolated=True, exact=True)
+
+
+class _Person(OnRoster, gc=False):
+    firstname: msgspec.Raw | msgspec.UnsetType = UNSET
+    lastname: msgspec.Raw | msgspec.UnsetType = UNSET
+
+    @property
+    def is_unnamed(self) -> bool:
+        return self.firstname is UNSET or self.lastname is UNSET
+
+
+_PEOPLE = msgspec.json.Decoder(list[_Person])
 
 
 class _Look(RosterLook):
@@ -68,7 +84,7 @@ class _Look(RosterLook):
             self._accounts.of(people)
 
     def roster(self, course: int, roster: MoodleRoster) -> MoodleRoster:
-        self.unnamed += any(not row.keys() >= _NAMES.keys() for row in roster.rows)
+        self.unnamed += any(isinstance(each, _Person) and each.is_unnamed for each in roster.people)
         ended = frozenset[int]()
         if self._accounts is not None:
             ended = self._accounts.of(roster.ids())
@@ -90,7 +106,7 @@ def _names_not_seen(courses: int) -> AccessDenied:
 
 
 def _registrations(site: MoodleSite, offering: str, roster: MoodleRoster) -> Iterator[RawRecord]:
-    for row in roster.rows:
+    for row in roster.rows():
         if not is_learner(row, site.settings["role"]):
             continue
         learner = _learner(row, site.settings["learner_id"])

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
+import msgspec
 import orjson
 
 from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, refusal
@@ -31,14 +32,28 @@ _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "appl
 _TAG_START = re.compile(r"<(?!\s)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class MoodleReply:
-    """What a function answered: the exact bytes, and the JSON value in them."""
+    """What a function answered: the exact bytes, and the JSON value in them. ``checked`` is what
+    the caller of ``MoodleClient.call`` checks, if it is there."""
 
     function: str
     body: bytes = field(repr=False)
-    value: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    checked: Any = field(default=None, repr=False)
+
+    @cached_property
+    def value(self) -> Any:
+        """Raises NotUnderstood."""
+        return _parsed(self.function, self.body)
+
+    def check(self, decoder: msgspec.json.Decoder[Any]) -> bool:
+        """Whether the value is what the decoder is for."""
+        try:
+            self.checked = foreign_json.check(self.body, decoder)
+        except ValueError:
+            return False
+        return True
 
     def rows(self, name: str = "") -> Rows:
         """The value, or its member with that name, which must be a list of records.
@@ -65,9 +80,15 @@ class MoodleClient:
         self._asked_ahead: dict[Question, MoodleReply] = {}
 
     def call(
-        self, function: str, parameters: Parameters = NO_PARAMETERS, *, repeatable: bool = True
+        self,
+        function: str,
+        parameters: Parameters = NO_PARAMETERS,
+        *,
+        repeatable: bool = True,
+        check: msgspec.json.Decoder[Any] | None = None,
     ) -> MoodleReply:
-        """Calls a function; ``repeatable`` is as for ``Http.request``.
+        """Calls a function; ``repeatable`` is as for ``Http.request``. ``check`` tells what of an
+        answer is needed at once. The rest is parsed where it is used.
 
         Raises:
             AccessDenied: a token, function or capability is missing, or web services are off.
@@ -78,6 +99,8 @@ class MoodleClient:
         form = self._fixed + b"&wsfunction=" + function.encode("ascii")
         arguments = encode(parameters)
         if (asked := self._asked_ahead.pop((function, arguments), None)) is not None:
+            if check is not None:
+                asked.check(check)
             return asked
         try:
             response = self._http.request(
@@ -90,10 +113,14 @@ class MoodleClient:
             )
         except Overloaded as error:
             raise _maintenance(function, error) from None
-        value = _json(function, response)
+        _require_service(function, response)
+        reply = MoodleReply(function, response.body, response.headers)
+        if check is not None and reply.check(check):
+            return reply
+        value = reply.value
         if isinstance(value, dict) and "exception" in value:
             raise self.explained(function, refusal(function, value))
-        return MoodleReply(function, response.body, value, response.headers)
+        return reply
 
     def explained(self, function: str, error: BridgeError) -> BridgeError:
         """The error with its cause, where the list of the service's functions tells it. Moodle has
@@ -139,15 +166,13 @@ class MoodleClient:
             rows = self.rows(CALL_SEVERAL, {"requests": requests}, "responses")
             for (name, asked), row in zip(waiting, rows, strict=False):
                 if not row.get("error") and isinstance(row.get("data"), str):
-                    body = row["data"].encode()
-                    reply = MoodleReply(name, body, _parsed(name, body), {})
+                    reply = MoodleReply(name, row["data"].encode(), {})
                     self._asked_ahead[name, encode(asked)] = reply
             del waiting[: len(rows) or len(waiting)]
 
-    def asked(self, function: str, parameters: Parameters) -> Any:
-        """The value that was answered ahead, None if there is none. The next call still gets it."""
-        reply = self._asked_ahead.get((function, encode(parameters)))
-        return None if reply is None else reply.value
+    def asked(self, function: str, parameters: Parameters) -> MoodleReply | None:
+        """What was answered ahead, None if nothing was. The next call still gets it."""
+        return self._asked_ahead.get((function, encode(parameters)))
 
     def close(self) -> None:
         self._http.close()
@@ -177,7 +202,7 @@ def as_rows(function: str, value: object) -> Rows:
     )
 
 
-def _json(function: str, response: Response) -> Any:
+def _require_service(function: str, response: Response) -> None:
     if response.status == 403:
         raise AccessDenied(
             "web-services-off",
@@ -191,7 +216,6 @@ def _json(function: str, response: Response) -> Any:
             f"{function}: there is no web service at this address.",
             "Give the address of the site's front page, with the folder if it has one.",
         )
-    return _parsed(function, response.body)
 
 
 def _parsed(function: str, body: bytes) -> Any:

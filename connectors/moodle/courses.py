@@ -12,10 +12,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lms_bridge.connectors.moodle.client import NO_PARAMETERS, Parameters, Rows
+import msgspec
+from msgspec import UNSET
+
+from lms_bridge.connectors.moodle.client import (
+    NO_PARAMETERS,
+    MoodleReply,
+    Parameters,
+    Rows,
+)
 from lms_bridge.connectors.moodle.multilang import in_language, languages_of
 from lms_bridge.connectors.moodle.refusals import read_scope
-from lms_bridge.connectors.moodle.site import COURSES, MoodleSite, is_course
+from lms_bridge.connectors.moodle.site import COURSES, SITE_COURSE, MoodleSite, is_course
 from lms_bridge.domain.errors import AccessDenied, IncompleteRead, NotUnderstood, RecordRefused
 from lms_bridge.domain.ports import Page, Pages, RawRecord
 from lms_bridge.domain.translations import TRANSLATED
@@ -38,6 +46,26 @@ class _Category:
 
     name: str
     courses: int
+
+
+class ShownCourse(msgspec.Struct, gc=False):
+    """What is checked of each course before a list of them is believed."""
+
+    id: Any = None
+    format: Any = None
+    categoryid: Any = None
+    startdate: msgspec.Raw | msgspec.UnsetType = UNSET
+
+    @property
+    def is_site(self) -> bool:
+        return bool(self.id == SITE_COURSE or self.format == "site")
+
+
+class _Courses(msgspec.Struct):
+    courses: list[ShownCourse]
+
+
+COURSE_LIST = msgspec.json.Decoder(_Courses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +153,21 @@ def _with_subcategories(site: MoodleSite, chosen: list[int]) -> list[int]:
 def _answer(
     site: MoodleSite, scope: str, parameters: Parameters, counts: Mapping[int, _Category]
 ) -> Page:
-    reply = site.client.call(COURSES, parameters)
-    rows = [row for row in reply.rows("courses") if is_course(row)]
-    _require_all(rows, counts)
-    _require_dates(rows)
-    shortname = site.settings["publish_field"]
-    chosen = [row for row in rows if _ticked(row, shortname)] if shortname else rows
-    return Page(scope, (reply.body,), lambda: _records(site, chosen))
+    reply = site.client.call(COURSES, parameters, check=COURSE_LIST)
+    if reply.checked is None:
+        reply.rows("courses")  # says what is wrong
+        raise NotUnderstood("not-a-course", f"{COURSES}: an entry is not a course.")
+    shown = [each for each in reply.checked.courses if not each.is_site]
+    _require_all(shown, counts)
+    _require_dates(shown)
+    if shortname := site.settings["publish_field"]:
+        chosen = [row for row in _courses(reply) if _ticked(row, shortname)]
+        return Page(scope, (reply.body,), lambda: _records(site, chosen))
+    return Page(scope, (reply.body,), lambda: _records(site, _courses(reply)))
+
+
+def _courses(reply: MoodleReply) -> Rows:
+    return [row for row in reply.rows("courses") if is_course(row)]
 
 
 def _records(site: MoodleSite, rows: Rows) -> Iterator[RawRecord]:
@@ -144,8 +180,8 @@ def _records(site: MoodleSite, rows: Rows) -> Iterator[RawRecord]:
             raise NotUnderstood("not-a-course", f"{COURSES}: an entry is not a course.") from None
 
 
-def _require_all(rows: Rows, counts: Mapping[int, _Category]) -> None:
-    seen = Counter(row.get("categoryid") for row in rows)
+def _require_all(shown: Sequence[ShownCourse], counts: Mapping[int, _Category]) -> None:
+    seen = Counter(each.categoryid for each in shown)
     missing = sum(max(0, each.courses - seen[category]) for category, each in counts.items())
     if missing:
         raise IncompleteRead(
@@ -165,10 +201,10 @@ def _named(counts: Mapping[int, _Category], seen: Counter[Any]) -> str:
     return ", ".join(short[:5] + ["…"] * (len(short) > 5))
 
 
-def _require_dates(rows: Rows) -> None:
+def _require_dates(shown: Sequence[ShownCourse]) -> None:
     """Raises ``AccessDenied`` if Moodle shows courses only as the public sees them. Dates and
     visibility would then seem to be removed."""
-    if any("startdate" not in row for row in rows):
+    if any(each.startdate is UNSET for each in shown):
         raise AccessDenied(
             "errorcoursecontextnotvalid",
             "Moodle shows some courses without their dates.",

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-import orjson
+import msgspec
 
 from lms_bridge.connectors.moodle.client import Parameter, Rows
 from lms_bridge.connectors.moodle.courses import CourseRef
@@ -24,43 +24,74 @@ from lms_bridge.connectors.moodle.roster_check import (
     require_all_groups,
 )
 from lms_bridge.connectors.moodle.site import MoodleSite
-from lms_bridge.connectors.moodle.visits import VISIT, note_visits
+from lms_bridge.connectors.moodle.visits import VISIT, note_visits, visits_of
 from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
-from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord
+from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord, Visits
+from lms_bridge.http import foreign_json
 
 _FIELDS = f"id,idnumber,roles,{VISIT}"
 
 
+class OnRoster(msgspec.Struct, gc=False):
+    """Somebody on a roster, as far as a roster is checked before it is believed. What else Moodle
+    shows becomes no Python objects, until records are made of it."""
+
+    id: int
+    lastcourseaccess: Any = None
+
+
+PEOPLE = msgspec.json.Decoder(list[OnRoster])
+_VISIT = f'"{VISIT}":'.encode()
+"""No text in JSON holds this: there a quotation mark has a backslash."""
+_NO_VISIT = _VISIT + b"0"
+
+
 @dataclass(frozen=True, slots=True)
 class MoodleRoster:
-    """``rows`` as Moodle sends them, sorted by id. ``suspended`` holds the ids of enrolments that
-    are suspended, not begun or over: Moodle does not tell these apart. ``ended`` holds those of
-    them that cannot begin any more, where that was found out."""
+    """``people`` as Moodle sends them, sorted by id, and the ``bodies`` that show them.
+    ``suspended`` holds the ids of enrolments that are suspended, not begun or over: Moodle does not
+    tell these apart. ``ended`` holds those of them that cannot begin any more, where that was found
+    out. ``also`` is what else shows whether the roster changed."""
 
     bodies: tuple[bytes, ...] = field(repr=False)
-    rows: tuple[dict[str, Any], ...] = field(repr=False)
+    people: tuple[OnRoster, ...] = field(repr=False)
     suspended: frozenset[int] = frozenset()
     ended: frozenset[int] = frozenset()
+    also: tuple[bytes, ...] = field(default=(), repr=False)
 
     def ids(self) -> frozenset[int]:
-        return frozenset(row["id"] for row in self.rows)
+        return frozenset(each.id for each in self.people)
 
     def active(self) -> Iterator[int]:
-        return (row["id"] for row in self.rows if row["id"] not in self.suspended)
+        return (each.id for each in self.people if each.id not in self.suspended)
+
+    def rows(self) -> Rows:
+        """All that was read of the people."""
+        try:
+            return [row for body in self.bodies for row in foreign_json.loads(body)]
+        except ValueError:
+            raise _not_a_roster() from None
+
+    def visits(self) -> Visits | None:
+        return visits_of(
+            [each.id for each in self.people], [each.lastcourseaccess for each in self.people]
+        )
 
     def without_visits(self) -> MoodleRoster:
         """The same without the times of visits, which change while nothing else does."""
-        rows = tuple({**row} for row in self.rows)
-        for row in rows:
-            row.pop(VISIT, None)
-        late = b",".join(b"%d" % each for each in sorted(self.suspended))
-        return replace(self, bodies=(orjson.dumps(rows), late), rows=rows)
+        return replace(self, bodies=tuple(map(_without_visits, self.bodies)))
 
     def with_ended(self, people: frozenset[int]) -> MoodleRoster:
         """The same with people whose enrolments ended, who belong to its exact bytes."""
         listed = ",".join(map(str, sorted(people))).encode("ascii")
         suspended = self.suspended | people
-        return replace(self, bodies=(*self.bodies, listed), suspended=suspended, ended=people)
+        return replace(self, also=(*self.also, listed), suspended=suspended, ended=people)
+
+
+def _without_visits(body: bytes) -> bytes:
+    """Every time becomes 0: in the text, since most rosters are known and never parsed."""
+    first, *others = body.split(_VISIT)
+    return _NO_VISIT.join([first, *[each.lstrip(b"0123456789") for each in others]])
 
 
 class RosterLook:
@@ -78,7 +109,7 @@ def show_enrolments(site: MoodleSite, offerings: Sequence[str]) -> Pages:
     role, role_id = site.settings["role"], site.settings["role_id"]
 
     def records(offering: str, roster: MoodleRoster) -> Iterator[RawRecord]:
-        for row in roster.rows:
+        for row in roster.rows():
             if is_learner(row, role, role_id):
                 state = "suspended" if row["id"] in roster.suspended else "active"
                 yield RawRecord(f"{offering}/{row['id']}", {"state": state})
@@ -92,18 +123,21 @@ def read_rosters(
     fields: str,
     records: Callable[[str, MoodleRoster], Iterator[RawRecord]],
     look: RosterLook | None = None,
+    people: msgspec.json.Decoder[Any] = PEOPLE,
 ) -> Pages:
-    """One answer per offering. A roster that fails its check is unread."""
+    """One answer per offering. A roster that fails its check is unread. ``people`` tells what is
+    read of them."""
     look = look or RosterLook()
     batches = RosterBatches(site, fields, look.people)
 
     def read(offering: str) -> Page:
         ref = CourseRef.parse(offering)
-        roster = look.roster(ref.course, _read_checked(site, ref, fields))
+        roster = look.roster(ref.course, _read_checked(site, ref, fields, people))
         if VISIT in fields:
-            note_visits(site, ref, roster.rows)
+            note_visits(site, ref, roster.visits())
             roster = roster.without_visits()
-        return Page(offering, roster.bodies, lambda: records(offering, roster))
+        bodies = (*roster.bodies, *roster.also)
+        return Page(offering, bodies, lambda: records(offering, roster))
 
     def read_batch(batch: list[str]) -> list[Page | PageError]:
         batches.ask([int(each) for each in batch if each.isascii() and each.isdecimal()])
@@ -121,7 +155,9 @@ def is_learner(row: Mapping[str, Any], role: str, role_id: int = 0) -> bool:
     )
 
 
-def _read_checked(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster:
+def _read_checked(
+    site: MoodleSite, ref: CourseRef, fields: str, people: msgspec.json.Decoder[Any]
+) -> MoodleRoster:
     """The roster, read a second time if it does not pass: it may have changed meanwhile.
 
     Raises:
@@ -129,22 +165,24 @@ def _read_checked(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster
         IncompleteRead: the roster disagrees with another function of Moodle's.
     """
     try:
-        return _read_and_check(site, ref, fields)
+        return _read_and_check(site, ref, fields, people)
     except IncompleteRead:
-        return _read_and_check(site, ref, fields)
+        return _read_and_check(site, ref, fields, people)
 
 
-def _read_and_check(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRoster:
+def _read_and_check(
+    site: MoodleSite, ref: CourseRef, fields: str, people: msgspec.json.Decoder[Any]
+) -> MoodleRoster:
     if ref.edition:
         group, body = find_group(site.client, ref.course, ref.edition)
         if group is None:
-            return MoodleRoster((body,), ())  # a group that does not exist has no members
-        roster = _read(site, ref.course, group, fields)
+            return MoodleRoster((), (), also=(body,))  # a group that does not exist has no members
+        roster = _read(site, ref.course, group, fields, people)
         compare_with_group(site, group, roster.ids())
         return roster
-    roster = _read(site, ref.course, 0, fields)
-    if roster.rows:
-        compare_with_count(site, ref.course, len(roster.rows), roster.active())
+    roster = _read(site, ref.course, 0, fields, people)
+    if roster.people:
+        compare_with_count(site, ref.course, len(roster.people), roster.active())
     else:
         check_empty(site, ref.course)
     return roster
@@ -152,53 +190,71 @@ def _read_and_check(site: MoodleSite, ref: CourseRef, fields: str) -> MoodleRost
 
 def roster_before_writes(site: MoodleSite, course: int, fields: str = "id") -> MoodleRoster:
     """A course's roster before the bridge writes there. Its check needs fewer calls."""
-    roster = _read(site, course, 0, fields)
-    if roster.rows:
-        compare_with_count(site, course, len(roster.rows), roster.active())
+    roster = _read(site, course, 0, fields, PEOPLE)
+    if roster.people:
+        compare_with_count(site, course, len(roster.people), roster.active())
     else:
         site.require_details()
         require_all_groups(site, course)
     return roster
 
 
-def _read(site: MoodleSite, course: int, group: int, fields: str) -> MoodleRoster:
+def _read(
+    site: MoodleSite, course: int, group: int, fields: str, decoder: msgspec.json.Decoder[Any]
+) -> MoodleRoster:
     """The roster of a course, or of one group, as Moodle shows it. Nothing is checked yet."""
     with requires("moodle/site:accessallgroups"):  # Moodle asks for it when a group is named
-        bodies, rows = _pages(site, course, group, fields)
-    if not rows:
+        bodies, people = _pages(site, course, group, fields, decoder)
+    if not people:
         return MoodleRoster(tuple(bodies), ())
     with requires("moodle/course:enrolreview"):
-        others, late = _pages(site, course, group, "id", SUSPENDED)
-    suspended = frozenset(row["id"] for row in late)
-    if not suspended <= {row["id"] for row in rows}:
+        others, late = _pages(site, course, group, "id", PEOPLE, SUSPENDED)
+    return checked_roster(bodies, people, others, late)
+
+
+def checked_roster(
+    bodies: Sequence[bytes],
+    people: Sequence[OnRoster],
+    others: Sequence[bytes],
+    late: Sequence[OnRoster],
+) -> MoodleRoster:
+    """The roster with those of its people who are suspended."""
+    suspended = frozenset(each.id for each in late)
+    roster = MoodleRoster(tuple(bodies), tuple(people), suspended, also=tuple(others))
+    if suspended and not suspended <= roster.ids():
         raise IncompleteRead("changed-meanwhile", "The roster changed while it was being read.")
-    return MoodleRoster((*bodies, *others), tuple(rows), suspended)
+    return roster
 
 
 def _pages(
-    site: MoodleSite, course: int, group: int, fields: str, *more: dict[str, Parameter]
-) -> tuple[list[bytes], Rows]:
+    site: MoodleSite,
+    course: int,
+    group: int,
+    fields: str,
+    decoder: msgspec.json.Decoder[Any],
+    *more: dict[str, Parameter],
+) -> tuple[list[bytes], list[OnRoster]]:
     size = site.settings["page"]
     bodies: list[bytes] = []
-    rows: Rows = []
+    people: list[OnRoster] = []
     start, short = 0, False
     if group:
         more = (*more, {"name": "groupid", "value": group})
     while True:
-        reply = site.client.call(ENROLLED, roster_page(course, size, start, fields, *more))
-        page = _with_ids(reply.value)
+        asked = roster_page(course, size, start, fields, *more)
+        reply = site.client.call(ENROLLED, asked, check=decoder)
+        page = reply.checked
+        if page is None:
+            raise _not_a_roster()
         if short and page:  # hidden people shorten a page, so a short page may not be the last
             raise IncompleteRead("hidden-rows", "Moodle hides some people of the roster.")
         bodies.append(reply.body)
-        rows += page
+        people += page
         short = len(page) < size
         if len(page) * 2 < size:
-            return bodies, rows
+            return bodies, people
         start += size
 
 
-def _with_ids(value: object) -> Rows:
-    rows = value if isinstance(value, list) else None
-    if rows is None or not all(isinstance(r, dict) and isinstance(r.get("id"), int) for r in rows):
-        raise NotUnderstood("not-a-roster", f"{ENROLLED}: the answer is not a list of people.")
-    return rows
+def _not_a_roster() -> NotUnderstood:
+    return NotUnderstood("not-a-roster", f"{ENROLLED}: the answer is not a list of people.")

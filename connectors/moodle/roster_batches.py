@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
-from typing import Any
 
-from lms_bridge.connectors.moodle.client import CALL_SEVERAL, Parameter, Parameters, Rows
+import msgspec
+
+from lms_bridge.connectors.moodle.client import CALL_SEVERAL, Parameter, Parameters
 from lms_bridge.connectors.moodle.roster_check import (
     ENROLLED,
     GRADES,
@@ -45,6 +46,11 @@ def roster_page(
     return {"courseid": course, "options": options}
 
 
+class _HasId(msgspec.Struct):
+    id: int
+
+
+_IDS = msgspec.json.Decoder(list[_HasId])
 SUSPENDED: dict[str, Parameter] = {"name": "onlysuspended", "value": 1}
 
 
@@ -86,8 +92,8 @@ class RosterBatches:
         pages = {each: roster_page(each, size, 0, self._fields) for each in courses}
         site.client.ask_ahead([(ENROLLED, page) for page in pages.values()])
         rosters = {each: self._asked(page) for each, page in pages.items()}
-        people = {each: rows for each, rows in rosters.items() if rows}
-        empty = [each for each, rows in rosters.items() if rows == []]
+        people = {each: ids for each, ids in rosters.items() if ids}
+        empty = [each for each, ids in rosters.items() if ids == []]
         late = {each: roster_page(each, size, 0, "id", SUSPENDED) for each in people}
         questions = [(ENROLLED, page) for page in late.values()]
         questions += [(ENROLLED, all_groups_question(each)) for each in empty]
@@ -97,22 +103,22 @@ class RosterBatches:
                     locks.enter_context(site.grades_of(each))
                 questions += [(GRADES, {"courseid": each}) for each in empty]
             site.client.ask_ahead(questions)
-        self._look_up({row["id"] for rows in people.values() for row in rows})
+        self._look_up({person for ids in people.values() for person in ids})
         if USERS_COURSES in site.functions:
             self._count(
                 {
-                    each: (len(rows), _witness(rows, self._asked(late[each])))
-                    for each, rows in people.items()
+                    each: (len(ids), _witness(ids, self._asked(late[each])))
+                    for each, ids in people.items()
                 }
             )
 
-    def _asked(self, page: Parameters) -> Rows | None:
+    def _asked(self, page: Parameters) -> list[int] | None:
         """The people of a page that was asked for. What is no list of people counts as not asked:
         the reading of that course then says what is wrong."""
-        value = self._site.client.asked(ENROLLED, page)
-        rows = value if isinstance(value, list) else [value]
-        whole = all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in rows)
-        return rows if whole else None
+        reply = self._site.client.asked(ENROLLED, page)
+        if reply is None or not reply.check(_IDS):
+            return None
+        return [each.id for each in reply.checked]
 
     def _count(self, shown: Mapping[int, tuple[int, int | None]]) -> None:
         """Reads Moodle's own counts of {course: (people shown, one of the active ones)}. Moodle
@@ -134,6 +140,6 @@ class RosterBatches:
             number *= 2
 
 
-def _witness(rows: Sequence[dict[str, Any]], late: Sequence[dict[str, Any]] | None) -> int | None:
-    hidden = {row.get("id") for row in late or ()}
-    return next((row["id"] for row in rows if row.get("id") not in hidden), None)
+def _witness(people: Sequence[int], late: Sequence[int] | None) -> int | None:
+    hidden = frozenset(late or ())
+    return next((each for each in people if each not in hidden), None)

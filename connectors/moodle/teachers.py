@@ -59,7 +59,7 @@ def _enrol(site: MoodleSite, course: int, person: int, *, suspend: int) -> None:
 
 def _roles(site: MoodleSite, course: int, person: int) -> set[int] | None:
     """The ids of the account's roles in the course; None if it is not on the roster."""
-    for row in roster_before_writes(site, course, "id,roles").rows:
+    for row in roster_before_writes(site, course, "id,roles").rows():
         if row["id"] == person:
             return {int(each["roleid"]) for each in row.get("roles") or ()}
     return None

@@ -5,7 +5,7 @@ A roster shows both, at a tenth of the price of the grade report (``lms_bridge/s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,9 +23,9 @@ TOGETHER = 8
 """Courses in one request."""
 
 
-def note_visits(site: MoodleSite, ref: CourseRef, rows: Sequence[Mapping[str, Any]]) -> None:
+def note_visits(site: MoodleSite, ref: CourseRef, seen: Visits | None) -> None:
     """Keeps the visits that the roster of a whole course shows."""
-    if not ref.edition and (seen := _visits(rows)) is not None:
+    if not ref.edition and seen is not None:
         site.visits[ref.course] = seen
 
 
@@ -47,7 +47,9 @@ def _read(site: MoodleSite, courses: Sequence[int]) -> None:
         for course in courses:
             with suppress(AccessDenied, RecordRefused, NotUnderstood):
                 rows = site.client.rows(ENROLLED, _question(course))
-                note_visits(site, CourseRef(course), rows)
+                people = [row.get("id") for row in rows]
+                seen = visits_of(people, [row.get(VISIT) for row in rows])
+                note_visits(site, CourseRef(course), seen)
 
 
 def _question(course: int) -> Parameters:
@@ -55,10 +57,10 @@ def _question(course: int) -> Parameters:
     return {"courseid": course, "options": [fields, {"name": "sortby", "value": "id"}]}
 
 
-def _visits(rows: Sequence[Mapping[str, Any]]) -> Visits | None:
+def visits_of(people: Sequence[object], times: Sequence[Any]) -> Visits | None:
     """None if the site hides them, or if nobody is seen: then they prove nothing."""
-    times = [(row.get("id"), row.get(VISIT)) for row in rows]
-    seen = [time for _, time in times if isinstance(time, int)]
-    if not rows or len(seen) < len(rows):
+    try:
+        last = max(times)
+    except (TypeError, ValueError):  # some are hidden, or there is nobody
         return None
-    return Visits(digest([list(each) for each in times]), max(seen))
+    return Visits(digest([people, times]), last) if isinstance(last, int) else None
