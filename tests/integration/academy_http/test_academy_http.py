@@ -23,12 +23,14 @@ from lms_bridge.domain.ports import (
     Action,
     Limits,
     Page,
+    RawRecord,
     SystemAccess,
     Verdict,
     WriteFailed,
     WriteRequest,
     Written,
 )
+from lms_bridge.http.client import Http, Response
 from lms_bridge.testing.samples import CENTRE, learner_fields, offering, offering_request
 
 LIMITS = Limits(attempts=1, connect_seconds=120, read_seconds=120)
@@ -71,6 +73,34 @@ def whole(system: Any) -> list[Page]:
 
 def ids(answers: list[Page]) -> list[str]:
     return [raw.external_id for answer in answers for raw in answer.parse()]
+
+
+def sliced(page: Page) -> list[RawRecord]:
+    assert page.slices is not None
+    return [page.slices.parse(each) for each in page.slices.cut()]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"items": {}, "next": null, "changes": "c"}', "not-the-contract"),
+        (b'{"items": [], "next": 7, "changes": "c"}', "not-the-contract"),
+        (b'{"items": [], "next": null}', "not-the-contract"),
+        (b'{"items": [1,], "next": null, "changes": "c"}', "not-json"),
+        (b'{"items": [{"id": "\xff"}], "next": null, "changes": "c"}', "not-json"),
+        (b'{"items": [{"id": ""}], "next": null, "changes": "c"}', "not-the-contract"),
+        (b"[]", "not-json"),
+    ],
+)
+def test_a_page_that_is_not_of_the_contract_is_refused(
+    body: bytes, code: str, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = Response(200, "application/json", {}, body)
+    monkeypatch.setattr(Http, "request", lambda *_, **__: reply)
+    for records in (lambda page: page.parse(), sliced):
+        with pytest.raises(NotUnderstood) as error:
+            [list(records(page)) for page in whole(system)]
+        assert error.value.code == code
 
 
 def test_orders_are_sent_in_batches_of_a_hundred(academy: SimulatedAcademy, system: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lms_bridge.connectors.moodle.roster import PEOPLE, MoodleRoster, checked_roster
 from lms_bridge.devtools.moodle.records import GradeItem
 from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.sync.run import RunReport
@@ -151,3 +152,21 @@ def test_the_roster_of_a_full_run_shows_the_visits_too(
     asked = [dict(form) for name, form in site.log if name == ROSTER]
     fields = [form["options[0][value]"] for form in asked if form["courseid"] == "2"]
     assert sorted(fields) == ["id", "id,idnumber,roles,lastcourseaccess"]
+
+
+def test_the_times_of_visits_are_no_change_of_a_roster() -> None:
+    role = r'"roles":[{"name":"\"lastcourseaccess\":1"}]'
+
+    def roster(*times: object) -> MoodleRoster:
+        rows = [f'{{"id":{n},"lastcourseaccess":{t},{role}}}' for n, t in enumerate(times)]
+        body = f"[{','.join(rows)}]".encode()
+        return checked_roster([body], PEOPLE.decode(body), [], [])
+
+    once, again, hidden = roster(0, 1_795_456_139), roster(17, 5), roster(17, "null")
+    assert once.without_visits() != once
+    assert once.without_visits().bodies == again.without_visits().bodies
+    assert [row["roles"][0]["name"] for row in once.without_visits().rows()] == [
+        '"lastcourseaccess":1'
+    ] * 2
+    assert once.visits() != again.visits()
+    assert (hidden.visits(), roster().visits()) == (None, None)
