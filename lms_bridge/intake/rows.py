@@ -138,7 +138,7 @@ class PushedOfferingSchema(OfferingSchema):
     class Meta:
         unknown = RAISE
 
-    exact_times = True
+    exact_times = shows_values = True
     address = PageAddress(longest=2000, load_default="")
     meetings = fields.List(fields.Nested(PushedMeetingSchema), load_default=list)
 

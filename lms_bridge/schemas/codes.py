@@ -46,6 +46,12 @@ def refusal(text: str, what: str) -> str:
     return what
 
 
+def public_refusal(text: str, what: str) -> str:
+    """The same for a value of which nothing is personal: a short name is shown, too."""
+    plain = text.strip()
+    return f'is "{plain}", which {what}' if plain and may_be_shown(plain) else refusal(text, what)
+
+
 def currency(text: str) -> str:
     """The code of ISO 4217, in capitals.
 

@@ -194,7 +194,8 @@ class _Plain:
 
 
 class Choice(_Plain, fields.Field[StrEnum]):
-    """One of a fixed set, by its value or by its label in any case ("Face-to-face")."""
+    """One of a fixed set, by its value or by its label in any case ("Face-to-face"). The message of
+    a schema with ``shows_values`` repeats a short value."""
 
     def __init__(self, choices: type[StrEnum], **options: Any) -> None:
         super().__init__(**options)
@@ -206,10 +207,13 @@ class Choice(_Plain, fields.Field[StrEnum]):
     ) -> Any:
         if value == "" and self.allow_none:
             return None
-        found = self._by_key.get(_choice_key(_text(value)))
+        text = _text(value)
+        found = self._by_key.get(_choice_key(text))
         if found is None:
-            listed = ", ".join(self.choices)
-            raise complaint(f"is not one of: {listed}", "not-one-of", allowed=self.choices)
+            what = f"is not one of: {', '.join(self.choices)}"
+            shows = getattr(self.parent, "shows_values", False)
+            message = codes.public_refusal(text, what) if shows else what
+            raise complaint(message, "not-one-of", allowed=self.choices)
         return found
 
 
@@ -236,8 +240,8 @@ class StandardCode(fields.Field[str]):
             return self._read(text)
         except codes.NoSuchCode as error:
             what = str(error)
-            if not self._personal and codes.may_be_shown(text):
-                what = f'is "{text}", which {what}'
+            if not self._personal:
+                what = codes.public_refusal(text, what)
             raise complaint(what, "no-such-code") from None
 
 
@@ -336,7 +340,7 @@ def zone(name: str) -> ZoneInfo:
             return found
         known = None
     if known is None:
-        message = codes.refusal(name, "is not a time zone such as Africa/Nairobi")
+        message = codes.public_refusal(name, "is not a time zone such as Africa/Nairobi")
         raise complaint(message, "no-such-zone")
     return ZoneInfo(known)
 
