@@ -1,12 +1,13 @@
 """Which pushes are read and applied now: few at once, in turns, and what ends one.
 
 A push has a place once all of it is here. If it works for long, it lets others go first whenever
-they wait. So nobody waits for the end of another centre's largest schedule, and the centre that was
-at work least lately goes first.
+they wait. So nobody waits for the end of another centre's largest schedule. The centre whose pushes
+took the least time lately goes first: a small push hardly waits for many large ones.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ TURN_SECONDS = 0.5
 AFTER_SECONDS = 10
 """``Retry-After`` while there is no place."""
 _CHECK_SECONDS = 0.2
+_HALF_LIFE = 60.0
+"""Seconds after which work counts half."""
 
 
 class WorkDeadline:
@@ -86,8 +89,8 @@ class _Places:
         """At most one of each centre and token."""
         self._at_work: list[PushPlace] = []
         self._waiting: list[PushPlace] = []
-        self._last: dict[str, float] = {}
-        """When a centre was at work last."""
+        self._worked: dict[str, tuple[float, float]] = {}
+        """How many seconds a centre was at work, as they count at a moment; and that moment."""
 
     def begin(self, place: PushPlace, seconds: float) -> bool:
         """Waits so long until no push of the same centre or token is begun, and then for a turn.
@@ -102,7 +105,8 @@ class _Places:
     def leave(self, place: PushPlace) -> None:
         with self._changed:
             self._at_work.remove(place)
-            self._last[place.centre] = time.monotonic()
+            now = time.monotonic()
+            self._worked[place.centre] = self._share(place.centre, now) + now - place.since, now
             self._changed.notify_all()
 
     def go_on(self, place: PushPlace) -> None:
@@ -129,8 +133,14 @@ class _Places:
         self._changed.notify_all()
 
     def _is_next(self, place: PushPlace) -> bool:
-        first = min(self._waiting, key=lambda each: self._last.get(each.centre, 0.0))
+        now = time.monotonic()
+        first = min(self._waiting, key=lambda each: self._share(each.centre, now))
         return len(self._at_work) < MOST_AT_ONCE and first is place
+
+    def _share(self, centre: str, now: float) -> float:
+        """The seconds that its pushes took lately."""
+        seconds, at = self._worked.get(centre, (0.0, now))
+        return seconds * math.exp2((at - now) / _HALF_LIFE)
 
     def _is_alone(self, place: PushPlace) -> bool:
         return not any(_are_alike(place, other) for other in self._begun)

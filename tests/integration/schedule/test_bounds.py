@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryFile
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,7 +26,7 @@ from lms_bridge.intake import places
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.formats import Body
 from lms_bridge.intake.imports import rows_of
-from lms_bridge.intake.places import WorkDeadline, push_place
+from lms_bridge.intake.places import PushPlace, WorkDeadline, push_place
 from lms_bridge.intake.push import Push
 from lms_bridge.intake.report import PushReport, RowOutcome, RowReport
 from lms_bridge.intake.rows import PushedOfferingSchema
@@ -271,6 +272,24 @@ def test_a_centre_pushes_at_once_while_eight_others_push_without_end(
         for each in pushed:
             each.result()
     assert turns.keys() == set(hostile)
+
+
+def test_the_centre_whose_pushes_took_least_lately_goes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(places, "time", SimpleNamespace(monotonic=lambda: now))
+    one_at_once = places._Places()
+    for centre, seconds in (("LARGE", 40.0), ("SMALL", 2.0)):  # the small one was the last
+        place = PushPlace(centre, centre)
+        assert one_at_once.begin(place, 0.0)
+        now += seconds
+        one_at_once.end(place)
+    large, small, new = (PushPlace(name, name) for name in ("LARGE", "SMALL", "NEW"))
+    one_at_once._waiting[:] = [large, small]
+    assert [one_at_once._is_next(each) for each in (large, small)] == [False, True]
+    one_at_once._waiting[:] = [large, small, new]
+    assert one_at_once._is_next(new)
 
 
 def test_a_push_that_waits_for_its_busy_centre_leaves_its_place(world: World) -> None:
