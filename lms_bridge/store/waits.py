@@ -149,7 +149,7 @@ def _example(tx: Connection, link_id: int, number: int) -> str:
     name = record_names(tx, Kind(row.kind), [row.record_id]).get(row.record_id, "")
     if not name:
         return str(row.error)
-    return f"{name}: {row.error}" if number == 1 else f"{row.error} One of them is {name}."
+    return f"{name}: {row.error}" if number == 1 else f"{name} is one of them: {row.error}"
 
 
 _WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."

@@ -112,6 +112,7 @@ _CONSEQUENCES = {
     (holds.CONFLICT, True): "The next run sends what the bridge holds of {these} again.",
     (holds.CONFLICT, False): "{system} keeps its values of {these} until the source changes.",
 }
+_EMPTIES = "The next run empties {these}."
 _REST = "The other changes of that reading were held, too, and follow in the same run."
 _REST_OF_FILE = "The file's other rows were held, too: import or push it again after that run."
 
@@ -120,7 +121,9 @@ def consequence(row: Row[Any], *, approve: bool) -> str:
     """What happens if a person approves or rejects a hold, in words."""
     number = len(row.record_ids)
     these = f"this {row.kind}" if number == 1 else f"these {number} {row.kind}s"
-    text = _CONSEQUENCES[row.reason, approve].format(these=these, system=system_label(row.system))
+    empties = approve and (row.kind, row.reason) == (Kind.RESULT, holds.REMOVALS)
+    text = _EMPTIES if empties else _CONSEQUENCES[row.reason, approve]
+    text = text.format(these=these, system=system_label(row.system))
     rests = {FILES: _REST_OF_FILE, centre_system(row.centre): _REST}
     is_schedule = row.reason == holds.REMOVALS and row.kind == Kind.OFFERING
     return f"{text} {rests[row.system]}" if is_schedule and row.system in rests else text

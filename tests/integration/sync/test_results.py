@@ -9,6 +9,7 @@ import pytest
 from lms_bridge.domain.errors import RecordRefused, Unreachable
 from lms_bridge.domain.model import Flow
 from lms_bridge.domain.policy import Policy
+from lms_bridge.sync.holds import consequence
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
@@ -234,6 +235,7 @@ def test_results_of_a_course_that_was_reset_stay_until_somebody_decides(night: N
         3,
         3,
     )
+    assert consequence(hold, approve=True) == "The next run empties these 3 results."
     night.decide(approve=True)
     night.good_night(RESULTS)
     assert scores(night) == [None] * 3

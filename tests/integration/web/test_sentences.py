@@ -43,6 +43,7 @@ ONLY_ELSEWHERE = frozenset(
         "Not a valid list.",
         "Not a valid string.",
         "The bridge keeps {these}. It asks again only after a return.",
+        "The next run empties {these}.",
         "The next run ends {these}.",
         "The next run sends what the bridge holds of {these} again.",
         "{system} keeps its values of {these} until the source changes.",
