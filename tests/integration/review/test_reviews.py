@@ -59,6 +59,21 @@ def test_topics_of_the_filter_have_the_readers_words(submitted: World) -> None:
     assert CODE in browser.get("/reviews?area=cybersecurity").text
 
 
+def test_the_text_of_a_second_decision_stays_where_nothing_more_can_be_decided(
+    submitted: World,
+) -> None:
+    first, second = reviewer(submitted, "one"), reviewer(submitted, "two")
+    version = hidden(second.get(PAGE), "version")
+    objection = {"version": version, "action": "object", "reason": "No objectives"}
+    assert send(first, PAGE, objection).status_code == 303
+    late = {"version": version, "action": "object", "reason": "Day two repeats day one"}
+    refused = send(second, PAGE, late)
+    assert refused.status_code == 409
+    assert "Somebody else acted" in refused.text
+    assert "Day two repeats day one</textarea>" in refused.text
+    assert "What you wrote" not in second.get(PAGE).text
+
+
 def test_the_page_of_an_outline_names_the_bridges_version(submitted: World) -> None:
     assert f"lms_bridge {__version__}<" in reviewer(submitted, "one").get(PAGE).text
 
