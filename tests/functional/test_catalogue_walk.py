@@ -85,7 +85,7 @@ def test_a_learner_searches_and_opens_another_edition(
     expect(tab.get_by_text("Page 2 of")).to_be_visible()
 
     tab.get_by_role("link", name="Calendar").first.click()
-    tab.get_by_role("link", name="Next month").click()
+    tab.get_by_role("link", name="Next month", exact=True).click()
     tab.get_by_role("region").get_by_role("link", name="Gestão do espectro").first.click()
     title = tab.locator("h1").inner_text()
     others = tab.locator("#other-dates li")
