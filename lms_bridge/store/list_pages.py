@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, literal, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, Row, Select, literal, tuple_
 
 from lms_bridge.store.types import Utc
 
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 """Stands in an order for a date that is missing: after all others."""
-_LONGEST, _BITS = 500, 63
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def _value(given: Any, column: ColumnElement[Any]) -> Any:
     if isinstance(column.type, Utc):
         return datetime.fromisoformat(given).astimezone(UTC)
     of_column = int if isinstance(column.type, Integer) else str
-    fits = given.bit_length() <= _BITS if type(given) is int else str(given).isprintable()
+    bits = 63 if isinstance(column.type, BigInteger) else 31
+    fits = given.bit_length() <= bits if type(given) is int else str(given).isprintable()
     if type(given) is not of_column or not fits:
         raise ValueError
     return given

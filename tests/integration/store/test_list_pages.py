@@ -89,6 +89,7 @@ def place(text: str) -> str:
         place('[0, "2030-01-01T00:00:00+00:00", "\\ud800", 1]'),
         place('[0, "2030-01-01T00:00:00+00:00", "SAMPLE", true]'),
         place(f'[0, "2030-01-01T00:00:00+00:00", "SAMPLE", {2**63}]'),
+        place(f'[{2**31}, "2030-01-01T00:00:00+00:00", "SAMPLE", 1]'),
     ],
 )
 def test_a_text_that_is_no_place_leads_to_the_first_page(database: Database, text: str) -> None:
