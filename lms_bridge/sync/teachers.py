@@ -83,6 +83,7 @@ def _told(context: RunContext, teacher: Teacher) -> Iterator[None]:
             if teacher.state is TeacherState.NEW and not teacher.leaves:
                 teachers.keep(tx, teacher, TeacherState.NEW, teacher.wanted)
             context.note(Kind.OFFERING, system, "teach", "failed", record_id=record, error=about)
+        context.errors.append(("teachers", about))
 
 
 def _give(

@@ -107,6 +107,8 @@ def test_no_account_is_made_or_found_by_its_address_for_a_teacher(
     assert report.status == "partial"
     (words,) = taught.messages(report)
     assert words.startswith("T-1 in ")
+    ((step, error),) = report.errors  # which the summary shows
+    assert (step, error.code) == ("teachers", "teacher-not-found")
     assert (len(site.people), states(taught)) == (people, [TeacherState.NEW])
     site.people.change(teacher, idnumber="T-1")
     taught.good_night(ENROLMENTS)
