@@ -96,7 +96,7 @@ def _holds_page(outcomes: Sequence[HoldOutcome] = ()) -> str:
         most=MOST_AT_ONCE,
         waiting=waiting,
         outcomes=outcomes,
-        done=_done(),
+        done=request.args.get("done", ""),
     )
 
 
@@ -253,8 +253,3 @@ def _list(rows: Any, of: ListParams, codes: list[str], size: int = SIZE) -> dict
         "codes": codes,
         "words": WORDS,
     }
-
-
-def _done() -> str:
-    """What the reader has just decided, as the address says."""
-    return request.args.get("done", "")

@@ -242,7 +242,7 @@ def centre(code: str) -> str:
         due=due,
         check=check,
         checking=check is not None and check.under_way(now),
-        done=_done(),
+        done=request.args.get("done", ""),
     )
 
 
@@ -319,8 +319,3 @@ def split_counts(counts: Mapping[str, int]) -> list[tuple[str, str, str, int]]:
         action, _, state = rest.rpartition(".")
         rows.append((kind, action, state, number))
     return rows
-
-
-def _done() -> str:
-    """What the reader has just decided, as the address says."""
-    return request.args.get("done", "")

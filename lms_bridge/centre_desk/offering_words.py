@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lms_bridge.centre_desk.words import sentence
+from markupsafe import Markup
+
+from lms_bridge.centre_desk.words import said, sentence
 from lms_bridge.domain.errors import BridgeError, Problem, RulesBroken
 from lms_bridge.domain.model import OfferingStatus
 from lms_bridge.domain.rules import RuleFinding
@@ -127,7 +129,7 @@ def field_problem(problem: Problem) -> str:
     return sentence(_FIELD_PROBLEMS.get(problem.code, _OTHER))[0]
 
 
-def problem_of(error: BridgeError | None) -> list[tuple[str, str]]:
+def problem_of(error: BridgeError | None) -> list[tuple[Markup, str]]:
     """The sentences of a refusal, each with its language where that is not the reader's."""
     if error is None:
         return []
@@ -135,4 +137,4 @@ def problem_of(error: BridgeError | None) -> list[tuple[str, str]]:
         return [sentence(RULES.get(each.code, each.message)) for each in error.findings]
     if error.code in _REFUSALS:
         return [sentence(_REFUSALS[error.code])]
-    return [sentence(text) for text in (error.message, error.remedy) if text]
+    return said(error)
