@@ -6,7 +6,6 @@ The score itself is stored already. If this process ends, the next scheduled run
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import structlog
 from flask import Flask, current_app
@@ -16,7 +15,7 @@ from lms_bridge.sync.run_state import BUSY
 
 _log = structlog.get_logger(__name__)
 _NAME = "lti_scores"
-WAITS = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0)
+WAITS: tuple[float, ...] = (0.2, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0)
 """Seconds between attempts while another run of the centre is under way."""
 
 
@@ -24,9 +23,8 @@ class ScoreSender:
     """Has at most one thread for each centre. If more scores come while it works, it does one more
     round."""
 
-    def __init__(self, send: Callable[[str], str], waits: tuple[float, ...] = WAITS) -> None:
-        """``send`` runs the centre with that code, and gives the status of the run."""
-        self._send, self._waits = send, waits
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge, self._waits = bridge, WAITS
         self._lock = threading.Lock()
         self._requested: dict[str, bool] = {}
 
@@ -63,7 +61,7 @@ class ScoreSender:
 
     def _retry_while_busy(self, centre: str) -> bool:
         for seconds in (*self._waits, None):
-            if self._send(centre) != BUSY:
+            if self._bridge.send_scores(centre).status != BUSY:
                 return True
             if seconds is not None:
                 threading.Event().wait(seconds)
@@ -71,7 +69,7 @@ class ScoreSender:
 
 
 def add_score_sender_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_NAME] = ScoreSender(lambda centre: bridge.send_scores(centre).status)
+    app.extensions[_NAME] = ScoreSender(bridge)
 
 
 def send_soon(centre: str) -> None:
