@@ -371,6 +371,28 @@ def test_nobody_publishes_by_a_form_without_the_right_to(
     assert answer.status_code == 403
 
 
+def test_the_text_of_the_second_of_two_coordinators_stays_on_the_page(
+    browser: Browser, database: Database
+) -> None:
+    coordinator = browser()
+    code = made(coordinator)
+    path = f"{HOME}/{code}/outline"
+    form = {**filled(coordinator.get(path)), "action": "submit"}
+    assert send(coordinator, path, {**form, "mandate": "A task of the ITU"}).status_code == 303
+    late = send(coordinator, path, {**form, "mandate": "Another reason"})
+    assert late.status_code == 409
+    assert ">Another reason</textarea>" in late.text
+    assert "It was not sent" not in coordinator.get(path).text
+    with database.writing() as tx:
+        tx.execute(offering.update().where(offering.c.code == "AFR-1").values(status="delivered"))
+    path = f"{ONE}/report"
+    form = {**filled(coordinator.get(path)), "summary": "Three days of measuring"}
+    assert send(coordinator, path, form).status_code == 303
+    late = send(coordinator, path, {**form, "summary": "Another summary"})
+    assert late.status_code == 409
+    assert ">Another summary</textarea>" in late.text
+
+
 def test_a_report_is_sent_back_and_sent_again(
     browser: Browser, reviewer: FlaskClient, database: Database
 ) -> None:
