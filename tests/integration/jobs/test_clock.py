@@ -242,8 +242,9 @@ def test_a_new_centre_is_scheduled_without_a_restart(
     assert clock.jobs == {}
 
 
+@pytest.mark.parametrize("lent", [False, True], ids=["held", "lent"])
 def test_a_run_that_is_still_going_is_skipped_and_not_queued_up(
-    bridge: FakeBridge, new_clock: NewClock, time: Time
+    bridge: FakeBridge, new_clock: NewClock, time: Time, lent: bool
 ) -> None:
     add_centre(bridge.database, "KE")
     engine = Recorder()
@@ -252,6 +253,8 @@ def test_a_run_that_is_still_going_is_skipped_and_not_queued_up(
     with bridge.database.writing() as tx:
         leases.take(tx, "run:KE", "somebody", time.at, 3600)
         runs.start_run(tx, "KE", "enrolments", "clock", time.at)
+        if lent:
+            leases.lend(tx, "run:KE", "somebody", time.at, 3600, 1)
     live_through([clock], time, minutes=10)
     assert engine.requested == []
     with bridge.database.writing() as tx:
