@@ -53,7 +53,9 @@ class LearnerTarget(PlainTarget):
 
     def payloads(self, tx: Connection, due: Sequence[PendingWrite]) -> Mapping[int, Payload]:
         records = learners.learners(tx, [each.record_id for each in due])
-        self._learner_ids.update((each.link_id, each.record_id) for each in due)
+        # Of these requests alone: those of a whole first import would be much to remember.
+        self._learner_ids = {each.link_id: each.record_id for each in due}
+        self._decisions = {}
         self._waited.update(each.link_id for each in due if each.attempts)
         decided = holds.to_create(tx, self.context.centre.code)
         self._to_create = {each.link_id for each in due if each.record_id in decided}

@@ -317,6 +317,8 @@ class EnrolmentTarget(PlainTarget):
             tx, self.system, Kind.LEARNER, {each.learner_id for each in stored.values()}
         )
         of_editions = extras_of_editions(tx, self.system, stored.values(), records)
+        # Of these requests alone: those of a whole first import would be much to remember.
+        self._learner_ids, self._learners, self._unseen = {}, {}, set()
         payloads = {}
         for each in due:
             enrolment = stored[each.record_id]
@@ -341,7 +343,6 @@ class EnrolmentTarget(PlainTarget):
                     },
                 )
                 payloads[each.link_id] = payload
-                self._unseen.discard(each.link_id)
                 if self._is_unseen(each, payload):
                     self._unseen.add(each.link_id)
         return payloads

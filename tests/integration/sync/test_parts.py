@@ -28,6 +28,8 @@ from lms_bridge.store.tables import (
     source_digest,
 )
 from lms_bridge.sync import parts, pull, push
+from lms_bridge.sync.learners import LearnerTarget
+from lms_bridge.sync.targets import EnrolmentTarget
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
@@ -362,3 +364,24 @@ def test_a_large_snapshot_keeps_its_records_on_disk(night: Nights) -> None:
         people = [person for person, _ in snapshot.by_person()]
     assert people == sorted(people)
     assert len(people) == MANY
+
+
+def test_a_push_remembers_the_records_of_one_page(
+    night: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first import may have hundreds of thousands, in many pages."""
+    monkeypatch.setattr(push, "PAGE", 3)
+    most: list[int] = []
+    for kind in (EnrolmentTarget, LearnerTarget):
+
+        def note(target: Any, *results: Any, after: Any = kind.after_write) -> None:
+            kept = [each for each in vars(target).values() if isinstance(each, dict | set)]
+            by_number = [each for each in kept if all(isinstance(key, int) for key in each)]
+            most.append(max(map(len, by_number)))
+            after(target, *results)
+
+        monkeypatch.setattr(kind, "after_write", note)
+    prepared(night)
+    night.good_night()
+    check(night)
+    assert max(most) == 3
