@@ -117,20 +117,7 @@ class Runner:
         the bridge's own errors is raised after the run has ended.
         """
         began = time.monotonic()
-        context = RunContext(
-            database=self.database,
-            centre=request.centre,
-            policy=request.policy,
-            lease=Lease(
-                f"{RUN_LEASE}{request.centre.code}", leases.new_holder(), self.lease_seconds
-            ),
-            dry=request.dry,
-            full=request.full,
-            tries_all=request.tries_all,
-            by_person=request.by_person,
-            progress=self.progress,
-            now=self.now,
-        )
+        context = self._context(request)
         if request.dry:
             self._work_through(context, request)
             with self.database.reading() as tx:
@@ -169,6 +156,22 @@ class Runner:
             _end(context, began, (), request)
             raise
         return report
+
+    def _context(self, request: RunRequest) -> RunContext:
+        return RunContext(
+            database=self.database,
+            centre=request.centre,
+            policy=request.policy,
+            lease=Lease(
+                f"{RUN_LEASE}{request.centre.code}", leases.new_holder(), self.lease_seconds
+            ),
+            dry=request.dry,
+            full=request.full,
+            tries_all=request.tries_all,
+            by_person=request.by_person,
+            progress=self.progress,
+            now=self.now,
+        )
 
     def _work_through(self, context: RunContext, request: RunRequest) -> None:
         try:
