@@ -106,9 +106,8 @@ def _steps(
             _step("An LTI connection is in use.", active, "Ask an operator for a link to connect.")
         )
     else:
-        reached = bool(centre.address) and (has_secret or not kind.needs_secret)
-        helps = "Send the address and a token of your LMS to an operator."
-        steps.append(_step("The bridge knows how to reach your LMS.", reached, helps))
+        complete = bool(centre.address) and (has_secret or not kind.needs_secret)
+        steps.append(_reach_step(check, complete=complete))
     steps.append(_step("The centre takes part in syncs.", centre.active, "Ask an operator."))
     steps.append(_check_step(check))
     good = {each.flow for each in flows if each.good_at is not None}
@@ -122,6 +121,22 @@ def _steps(
 
 def _step(title: str, done: bool, helps: str) -> ConnectStep:
     return ConnectStep(title, "done" if done else "todo", "" if done else helps)
+
+
+def _reach_step(check: CentreCheck | None, *, complete: bool) -> ConnectStep:
+    """Done once a check saw the LMS answer. A wrong token or a refused address leaves a check with
+    nothing but what is missing, or with none of its findings."""
+    title = "The bridge knows how to reach your LMS."
+    if not complete:
+        helps = "Send the address and a token of your LMS to an operator."
+        return ConnectStep(title, "todo", helps)
+    if check is None or check.finished_at is None:
+        return ConnectStep(title, "todo", "Press the button to check it.")
+    if len(check.findings) > check.verdicts(Verdict.MISSING):
+        return ConnectStep(title, "done")
+    if not check.findings and not check.error:  # nothing of such an LMS can be checked
+        return ConnectStep(title, "done")
+    return ConnectStep(title, "wrong", "See what is missing below, grant it, and check again.")
 
 
 def _check_step(check: CentreCheck | None) -> ConnectStep:

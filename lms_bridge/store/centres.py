@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from lms_bridge.domain.model import Centre
 from lms_bridge.domain.network import CentreProfile
 from lms_bridge.store.bulk import columns, upsert
 from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import centre_profile
+from lms_bridge.store.run_tables import centre_check
 from lms_bridge.store.tables import centre
 
 _NAMES = [f.name for f in fields(Centre)]
@@ -35,7 +36,12 @@ def add(tx: Connection, record: Centre, secret: bytes) -> None:
 
 
 def change(tx: Connection, record: Centre, secret: bytes | None = None) -> None:
+    """Changes a centre. A check of an earlier address or secret says nothing any more, and goes."""
     columns = _columns(record)
+    before = find(tx, record.code)
+    ways_in = (secret, before and (before.connector, before.address))
+    if ways_in != (None, (record.connector, record.address)):
+        tx.execute(delete(centre_check).where(centre_check.c.centre == record.code))
     if secret is not None:
         columns["secret"] = secret
     tx.execute(update(centre).where(centre.c.code == record.code).values(**columns))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from lms_bridge.devtools.moodle.server import RunningServer, serve
+from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.roles import Role
 from lms_bridge.jobs.centre_checks import CHECKS
-from lms_bridge.store import centre_checks
+from lms_bridge.store import centre_checks, centres
 from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import item
 from tests.integration.accounts.browser import send
@@ -62,6 +69,59 @@ def test_what_is_missing_stands_first_with_its_remedy(browser: Browser, database
     assert "Add it." in page
     assert "These flows will not work:" in page
     assert "See what is missing below" in page
+
+
+@pytest.fixture
+def moodle() -> Iterator[RunningServer]:
+    with serve(MoodleState()) as running:
+        yield running
+
+
+def first_step(page: str) -> str:
+    return page.partition("The bridge knows how to reach your LMS.")[2].partition("</li>")[0]
+
+
+def connect(app: Flask, database: Database, address: str, secret: str) -> None:
+    with database.writing() as tx:
+        found = centres.find(tx, "AFR")
+        assert found is not None
+        vault = app.extensions["lms_bridge"].vault
+        centres.change(tx, replace(found, address=address), vault.lock(secret))
+
+
+def checked(app: Flask, coordinator: FlaskClient) -> str:
+    send(coordinator, f"{LMS}/check")
+    assert app.extensions[CHECKS].wait_idle(60)
+    return first_step(coordinator.get(LMS).text)
+
+
+@pytest.mark.parametrize(
+    ("address", "token"),
+    [("", "a-wrong-token"), ("http://10.20.30.40", SERVICE_TOKEN)],
+    ids=["wrong token", "refused address"],
+)
+def test_an_lms_that_no_check_reached_needs_attention(
+    desk_app: Flask,
+    browser: Browser,
+    database: Database,
+    moodle: RunningServer,
+    address: str,
+    token: str,
+) -> None:
+    coordinator = browser()
+    connect(desk_app, database, address or moodle.url, token)
+    assert "To be done" in first_step(coordinator.get(LMS).text)
+    assert "Needs attention" in checked(desk_app, coordinator)
+
+
+def test_an_lms_is_reached_once_a_check_saw_it_answer_until_its_token_changes(
+    desk_app: Flask, browser: Browser, database: Database, moodle: RunningServer
+) -> None:
+    coordinator = browser()
+    connect(desk_app, database, moodle.url, SERVICE_TOKEN)
+    assert "Done" in checked(desk_app, coordinator)
+    connect(desk_app, database, moodle.url, "a-new-token")
+    assert "Done" not in first_step(coordinator.get(LMS).text)
 
 
 def test_an_instructor_and_another_centre_see_nothing_of_it(browser: Browser) -> None:
