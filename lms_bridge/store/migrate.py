@@ -2,6 +2,8 @@
 
 To add a migration, change the tables, then call ``command.revision(_config(tx), "what it does",
 autogenerate=True)`` on a database that is at the newest revision. A test compares the results.
+Until the first release there is one migration, which changes with the tables. Its revision is then
+another one, so that a database of an earlier state is refused.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def upgrade(database: Database) -> str | None:
     """Brings the tables up to date; does nothing when they are. Gives the revision they were at.
 
     Raises:
-        SettingsInvalid: the database cannot be opened, or belongs to a newer version.
+        SettingsInvalid: the database cannot be opened, or no migration leads to this version.
     """
     before = _reachable(database)
     try:
@@ -57,7 +59,11 @@ def upgrade(database: Database) -> str | None:
             command.upgrade(_config(tx), "head")
     except CommandError:
         raise SettingsInvalid(
-            ["store.address: the tables were made by a newer version than this one"]
+            [
+                _of_another_version(
+                    before, "nothing leads there: use that version, or a new database"
+                )
+            ]
         ) from None
     return before
 
@@ -76,9 +82,11 @@ def check_up_to_date(database: Database) -> None:
     if revision is None:
         raise SettingsInvalid(["store.address: the database is empty; run `lms-bridge db upgrade`"])
     if revision != newest():
-        raise SettingsInvalid(
-            ["store.address: the tables are of another version; run `lms-bridge db upgrade`"]
-        )
+        raise SettingsInvalid([_of_another_version(revision, "run `lms-bridge db upgrade`")])
+
+
+def _of_another_version(revision: str | None, remedy: str) -> str:
+    return f"store.address: the tables are of version {revision}, not {newest()}; {remedy}"
 
 
 def _size(database: Database) -> int | None:

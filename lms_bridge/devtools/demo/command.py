@@ -36,7 +36,7 @@ from lms_bridge.devtools.moodle.state import SERVICE_TOKEN
 from lms_bridge.domain.errors import Refused, SettingsInvalid
 from lms_bridge.network.memberships import add_in
 from lms_bridge.settings import PREFIX, Settings, SignInSettings, load
-from lms_bridge.store import centres
+from lms_bridge.store import centres, migrate
 
 try:
     import fcntl
@@ -65,7 +65,12 @@ class DemoFolder:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a first sync ended here: then database and sites agree with each other."""
+        """Whether a first sync of this version ended here: then database and sites agree."""
+        return self.is_used and self._mark.read_text(encoding="utf-8") == migrate.newest()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a first sync ended here, of this version or of another one."""
         return self._mark.is_file()
 
     @property
@@ -77,7 +82,7 @@ class DemoFolder:
         return self.path / "ready"
 
     def mark_ready(self) -> None:
-        self._mark.touch()
+        self._mark.write_text(migrate.newest(), encoding="utf-8")
 
     def settings(self, environment: Mapping[str, str]) -> Settings:
         """The defaults, with everything in this folder and a quiet log. The environment may change
@@ -158,6 +163,8 @@ def demo(
     logs.set_up(settings.log.level, as_json=settings.log.json)
     with folder.locked(), _listening(settings, once, host, port) as listening:
         if fresh or not folder.is_ready:  # one that was cut off begins anew
+            if folder.is_used and not fresh:
+                print_line(f"{path} is of another version of the bridge. The demo starts over.")
             folder.clear()
         _show(folder, _addressed(settings, listening), listening, once)
 

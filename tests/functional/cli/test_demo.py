@@ -105,6 +105,13 @@ def test_a_demo_starts_over_if_it_is_asked_to_and_after_an_interruption(
     assert _changes(_once(tmp_path)) == _changes(first)
 
 
+def test_a_demo_of_another_version_starts_over(tmp_path: Path, first: str) -> None:
+    (tmp_path / "data/demo/ready").write_text("0000", encoding="utf-8")
+    said = _once(tmp_path)
+    assert "data/demo is of another version of the bridge. The demo starts over." in said
+    assert _changes(said) == _changes(first)
+
+
 def _changes(said: str) -> str:
     found = re.search(r"Done: (\d+) changes", said)
     assert found is not None

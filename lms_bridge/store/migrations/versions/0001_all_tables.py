@@ -4,7 +4,7 @@ from alembic import op
 import sqlalchemy as sa
 
 
-revision = '0001'
+revision = '0001_a0d83758'
 down_revision = None
 branch_labels = None
 depends_on = None
