@@ -36,6 +36,7 @@ def add_to(app: Flask, account_language: Callable[[], str] = str) -> None:
     Babel(app, default_translation_directories=str(sentences.FOLDER), locale_selector=language)
     app.jinja_env.globals.update(
         _=marked,
+        space=space,
         reader_language=language,
         reader_direction=direction,
         languages_here=languages_here,
@@ -189,6 +190,11 @@ def marked(text: str, **values: object) -> Markup:
 
 
 _ISOLATED = "\N{FIRST STRONG ISOLATE}%s\N{POP DIRECTIONAL ISOLATE}"
+
+
+def space() -> str:
+    """What stands between two sentences, and after a colon."""
+    return sentences.joint(" ", language())
 
 
 def translated(text: str, otherwise: str = "") -> str:

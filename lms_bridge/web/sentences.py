@@ -262,7 +262,12 @@ class _Reader:
         return () if any(each.kind is PartKind.ENGLISH for each in found) else found
 
     def _joint(self, text: str) -> Part:
-        return Part(_JOINTS.get(self.language, {}).get(text, text))
+        return Part(joint(text, self.language))
+
+
+def joint(text: str, language: str) -> str:
+    """What stands between sentences and parts in a language, for what English has there."""
+    return _JOINTS.get(language, {}).get(text, text)
 
 
 def _fits(template: _Template, value: Parts, *, strict: bool) -> bool:

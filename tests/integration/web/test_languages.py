@@ -21,6 +21,7 @@ from lms_bridge.web.filters import AVAILABILITIES, ENROLMENT_STATUSES, OFFERING_
 from lms_bridge.web.languages import LANGUAGES, NAMES, known
 from lms_bridge.web.navigation import GROUPS
 from lms_bridge.web.sentences import FOLDER
+from tests.integration.accounts.browser import send
 from tests.sentences import template
 
 OTHERS = [each for each in LANGUAGES if each != "en"]
@@ -121,11 +122,18 @@ def test_no_template_has_text_that_cannot_be_translated() -> None:
     assert found == {}
 
 
-OWN_MARK = re.compile(r"[}]}(?:</\w+>)*: |[}]}(?:</\w+>)*, (?={{|<)|{{ ', ' if ")
+OWN_MARK = re.compile(
+    r"[}]}(?:</\w+>)*: |[}]}(?:</\w+>)*, (?={{|<)|{{ ', ' if "
+    r"|(?:(?<!loop.index \| number )[}]}(?:</\w+>)*|endif %})\. (?={{|{%|<)"
+    r"|[}]}(?:</\w+>)*\.(?=<|{%)"
+    r"|{{ [^{}]*(?:[.:?!]\"(?:, [^{}]*)?\)|(?:message|remedy|reason) \| said) }}(?:</strong>)?"
+    r"(?:{% if [^%]*%})? (?={{|{%|<)"
+)
 
 
 def test_no_template_joins_words_with_the_marks_of_english() -> None:
-    """French has a space before a colon, Arabic and Chinese have another comma."""
+    """French has a space before a colon, Arabic and Chinese have another comma. Chinese has a full
+    stop of its own, and no space after it."""
     found = {
         str(path.relative_to(CODE)): marks
         for path in CODE.rglob("*.html")
@@ -133,6 +141,20 @@ def test_no_template_joins_words_with_the_marks_of_english() -> None:
         and (marks := OWN_MARK.findall(path.read_text("utf-8")))
     }
     assert found == {}
+
+
+def test_chinese_has_no_space_between_a_problem_and_what_helps(client: FlaskClient) -> None:
+    pages = {
+        language: send(client, f"/operations/where?lang={language}", {"learner": "nobody"}).text
+        for language in ("en", "zh")
+    }
+    problems = {
+        language: re.sub("<[^>]*>", "", page.split('id="problem">')[1].split("</p>")[0])
+        for language, page in pages.items()
+    }
+    assert re.search(r"\. [A-Z]", problems["en"])
+    assert re.search("。[^ ]", problems["zh"])
+    assert "。 " not in problems["zh"]
 
 
 @pytest.mark.parametrize("language", OTHERS)
