@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import redirect, render_template, request
@@ -22,10 +22,11 @@ from lms_bridge.centre_desk.desk_offering import (
     what_all_show,
 )
 from lms_bridge.centre_desk.offering_pages import carry_out, is_done
-from lms_bridge.centre_desk.offering_words import explained, field_problem, problem_of
+from lms_bridge.centre_desk.offering_words import RULES, explained, field_problem, problem_of
+from lms_bridge.centre_desk.words import sentence
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.document import digest, document
-from lms_bridge.domain.errors import BridgeError, RecordRefused
+from lms_bridge.domain.errors import BridgeError, RecordRefused, RulesBroken
 from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Flow, OfferingStatus
 from lms_bridge.domain.reviews import Outline, ReportFields
@@ -123,7 +124,7 @@ def _outline_page(found: DeskOffering, error: BridgeError | None = None) -> Resp
         unsent=_posted(Outline) if form_given() else {},
         findings=[explained(each) for each in found.findings],
         changed=error is not None and error.code == "changed-meanwhile",
-        **_told(error),
+        **_told(error, Outline.__slots__),
         **what_all_show(found),
     )
     return desk.not_stored(page, 200 if error is None else _status(error))
@@ -138,12 +139,15 @@ def _posted(kind: type[Outline] | type[ReportFields]) -> dict[str, str]:
     return {name: desk.form_text(name, _LONGEST) for name in kind.__slots__}
 
 
-def _told(error: BridgeError | None) -> dict[str, Any]:
+def _told(error: BridgeError | None, fields: Collection[str]) -> dict[str, Any]:
     """The errors of the form's fields; or what else was refused."""
     if isinstance(error, RecordRefused):
         errors = {
             each.field.partition(".")[0]: field_problem(each) for each in reversed(error.problems)
         }
+        return {"errors": errors, "problem": []}
+    if isinstance(error, RulesBroken) and all(each.field in fields for each in error.findings):
+        errors = {each.field: sentence(RULES[each.code])[0] for each in error.findings}
         return {"errors": errors, "problem": []}
     return {"errors": {}, "problem": problem_of(error)}
 
@@ -202,7 +206,7 @@ def _report_page(found: DeskOffering, error: BridgeError | None = None) -> Respo
         unsent=_posted(ReportFields) if form_given() else {},
         revision=found.revision if desk.sees_now(error) else desk.revision_given(),
         can_write=OfferingAction.REPORT in found.actions,
-        **_told(error),
+        **_told(error, ReportFields.__slots__),
         **what_all_show(found),
     )
     return desk.not_stored(page, 200 if error is None else _status(error))

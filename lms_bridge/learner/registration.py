@@ -38,12 +38,12 @@ class Applicant:
     account: UserAccount | None = None
 
 
-class FieldMissing(Refused):
-    """A field of the form is empty or too long; ``field`` is its name."""
+class FieldsRefused(Refused):
+    """Fields of the form are empty or too long; ``problems`` is {name of a field: message}."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__("field-missing", message)
-        self.field = field
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("field-missing", next(iter(problems.values())))
+        self.problems = problems
 
 
 def new_person(account: UserAccount, form: Mapping[str, str]) -> Learner:
@@ -51,17 +51,19 @@ def new_person(account: UserAccount, form: Mapping[str, str]) -> Learner:
     it makes the id. The address is the account's.
 
     Raises:
-        FieldMissing: a name is empty or too long, or the country is none.
+        FieldsRefused: a name is empty or too long, or the country is none.
     """
-    names = {}
+    names, problems = {}, {}
     for field in ("given_name", "family_name"):
         text = " ".join(visible(form.get(field, "")).split())
         if not text or len(text) > LONGEST_NAME:
-            raise FieldMissing(field, "Fill in your names, each with at most 100 characters.")
+            problems[field] = "Fill in your names, each with at most 100 characters."
         names[field] = text
     country = form.get("country", "").strip().upper()
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
-        raise FieldMissing("country", "A country has two letters, for example KE.")
+        problems["country"] = "A country has two letters, for example KE."
+    if problems:
+        raise FieldsRefused(problems)
     own = f"L{secrets.token_hex(8)}"
     return Learner(own, **names, email=account.email, language=account.language, country=country)
 
@@ -70,18 +72,20 @@ def answers_in(form: Mapping[str, str], questions: tuple[str, ...]) -> dict[str,
     """{question: answer} of the form.
 
     Raises:
-        FieldMissing: a question has no answer, or too long a one.
+        FieldsRefused: a question has no answer, or too long a one.
     """
-    found = {}
+    found, problems = {}, {}
     for number, question in enumerate(questions):
         text = visible(form.get(f"answer-{number}", "")).strip()
         if not text:
-            raise FieldMissing(f"answer-{number}", "Please answer each question.")
-        if len(text) > LONGEST_ANSWER:
-            raise FieldMissing(
-                f"answer-{number}", "An answer has at most 2,000 characters. Please shorten it."
+            problems[f"answer-{number}"] = "Please answer each question."
+        elif len(text) > LONGEST_ANSWER:
+            problems[f"answer-{number}"] = (
+                "An answer has at most 2,000 characters. Please shorten it."
             )
         found[question] = text
+    if problems:
+        raise FieldsRefused(problems)
     return found
 
 

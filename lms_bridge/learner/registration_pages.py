@@ -17,7 +17,7 @@ from lms_bridge.learner import courses
 from lms_bridge.learner.pages import pages
 from lms_bridge.learner.registration import (
     Applicant,
-    FieldMissing,
+    FieldsRefused,
     answers_in,
     new_person,
     register_applicant,
@@ -120,7 +120,7 @@ def _page(offering_id: int, record: Offering, problem: BridgeError | None = None
         academy_outside=bridge.settings.academy.is_outside,
         may_register=_may_register(record),
         problem=problem,
-        problem_field=problem.field if isinstance(problem, FieldMissing) else "",
+        wrong=problem.problems if isinstance(problem, FieldsRefused) else {},
         after=problem.after if isinstance(problem, RetryLater) else None,
         form=form_given(),
     )

@@ -54,6 +54,8 @@ SAID = {
     "again in a minute.",
 }
 """What a reviewer is told of a refusal; any other one is shown as it is."""
+_WRONG_FIELDS = {"reason-missing": "reason", "nothing-said": f"comment_{ReviewPoint.MANDATE}"}
+"""{code: the field of the form where it is mended}"""
 _VERSION = re.compile(r"\d{1,6}\.\d{1,6}")
 LONGEST_REASON, LONGEST_COMMENT = 1000, 10_000
 
@@ -181,6 +183,7 @@ def _page(
         points=POINTS,
         form=form or {},
         problems=_problems(error),
+        wrong_field=_WRONG_FIELDS.get(error.code, "") if error else "",
         done=request.args.get("done", "") if error is None else "",
         certified=[number_in(request.args.get(name, "")) for name in ("certified", "refused")],
         now=now,

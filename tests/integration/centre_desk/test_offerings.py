@@ -405,6 +405,7 @@ def test_a_report_is_sent_back_and_sent_again(
     empty = send(coordinator, path, filled(page))
     assert empty.status_code == 409
     assert "The report says nothing about the training." in empty.text
+    assert '<a href="#field-summary">' in empty.text
     form = {**filled(page), "summary": "Three days of measuring"}
     for _ in range(2):
         assert send(coordinator, path, form).headers["Location"].endswith("done=report")

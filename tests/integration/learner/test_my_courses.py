@@ -175,6 +175,11 @@ def test_the_organisers_questions_are_asked_and_the_answers_kept(
     assert answer.status_code == 422
     assert "Because of work" in answer.text
     assert '<a href="#answer-1">' in answer.text
+    assert '<a href="#answer-0">' not in answer.text
+    nothing = send(browser, f"/offerings/{FREE}/register", {"answer-0": "  "}).text
+    for number in range(2):
+        assert f'<a href="#answer-{number}">' in nothing
+        assert f'aria-describedby="problem-answer-{number}"' in nothing
     given = {"answer-0": "Because of work", "answer-1": "<b>A sample</b>"}
     assert registered(browser, FREE, **given) == "/my?done=registered"
     number = number_of(database, "L2", FREE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -72,6 +73,19 @@ def test_the_text_of_a_second_decision_stays_where_nothing_more_can_be_decided(
     assert "Somebody else acted" in refused.text
     assert "Day two repeats day one</textarea>" in refused.text
     assert "What you wrote" not in second.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("action", "field"), [("object", "reason"), ("comment", "comment_mandate")]
+)
+def test_what_is_missing_in_a_decision_links_to_its_field(
+    submitted: World, action: str, field: str
+) -> None:
+    browser = reviewer(submitted, "one")
+    version = hidden(browser.get(PAGE), "version")
+    answer = send(browser, PAGE, {"version": version, "action": action}).text
+    assert f'<a href="#field-{field}">' in answer
+    assert re.search(f'id="field-{field}"[^>]* aria-invalid="true"', answer)
 
 
 def test_the_page_of_an_outline_names_the_bridges_version(submitted: World) -> None:
