@@ -190,13 +190,14 @@ def read_file(
         shown = f"{person.given_name} {person.family_name}".strip() if person else ""
         try:
             fields = _fields_of(row, course, number, schema)
-            if owners.get(result_id) == centre.system:
+            written = WrittenResult(number, {}, revisions.get(result_id, 0), fields)
+            is_news = says_something(written, before)
+            if is_news and owners.get(result_id) == centre.system:
                 raise RecordRefused("owned-elsewhere", "Your LMS sends this result.", _THERE)
         except RecordRefused as error:
             found.append(FileResult(row.number, name, shown, before, None, error))
             continue
-        written = WrittenResult(number, {}, revisions.get(result_id, 0), fields)
-        if says_something(written, before):
+        if is_news:
             found.append(FileResult(row.number, name, shown, before, written))
     return found
 

@@ -124,6 +124,11 @@ def test_results_that_the_lms_sends_are_read_only(browser: Browser, database: Da
     kept = result(database, "L0")
     assert kept is not None
     assert kept.score == Decimal(71)
+    same = person.get(RESULTS, query_string={"format": "csv"}).text
+    assert "AFR-1,L0,71," in same
+    unchanged = sent_file(person, same).text
+    assert "Refused</dt><dd>0<" in unchanged
+    assert "everything in it is known already" in unchanged
     text = HEAD + "AFR-1,L0,1,yes\n"
     assert "Your LMS sends this result." in sent_file(person, text).text
 
