@@ -25,6 +25,7 @@ from lms_bridge.store import accounts, learners
 from lms_bridge.store.accounts import UserAccount, find_account
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
+from lms_bridge.web.access import SignInNeeded
 from lms_bridge.web.sessions import Session
 
 _log = structlog.get_logger(__name__)
@@ -177,6 +178,8 @@ def open_for_person(
         name = f"learner {number}"
         return sessions.open_session(tx, name, None, limits, now, half=False, learner=number)
     account = account_of(tx, person)
+    accounts.lock(tx, account.number)
+    account = account_of(tx, person)  # as it is now: until the transaction ends nobody changes it
     is_free = number is not None and find_account(tx, learner=number) is None
     if number is not None and is_free and account.learner is None:
         link_learner(tx, account, number, Actor(account.audit_name, PAGE, now))
@@ -257,6 +260,7 @@ def set_password(
     """Sets or changes the password, and ends the account's other sessions.
 
     Raises:
+        SignInNeeded: this session has ended meanwhile.
         Refused: the old password is wrong, or the new one is too short or too long.
         Overloaded: the account must wait after wrong tries.
     """
@@ -272,10 +276,18 @@ def set_password(
     with database.writing() as tx:
         if _still_proved(tx, account.number, credentials.password) is None:
             raise _wrong_password()
+        _check_open(tx, session)
         accounts.change_account(tx, account.number, password=kept, failures=0, failed_at=None)
         record_account(tx, by, account.number, "password", {"password": None})
         sessions.end_of_account(tx, account.number, by, but=session.number)
     _log.info("password set", account=account.number)
+
+
+def _check_open(tx: Connection, session: Session) -> None:
+    """Raises SignInNeeded where the session was ended while its request was under way: who held it
+    may be why it was ended, and must not stay in by a password or second factor of theirs."""
+    if not sessions.is_open(tx, session):
+        raise SignInNeeded
 
 
 def _wrong_password() -> Refused:
@@ -309,6 +321,7 @@ def confirm_totp(
     """Keeps the second factor, once a code shows that the person's app has it.
 
     Raises:
+        SignInNeeded: this session has ended meanwhile.
         Refused: the code is wrong.
         NotNow: the account has a second factor.
     """
@@ -319,6 +332,7 @@ def confirm_totp(
         raise Refused("wrong-code", "This code is not good.", "Enter the one that the app shows.")
     with database.writing() as tx:
         accounts.lock(tx, account.number)
+        _check_open(tx, session)
         if has_factor(tx, account.number):  # of another device, meanwhile
             raise _has_factor()
         accounts.change_account(
@@ -335,11 +349,14 @@ def remove_totp(
     """Takes the second factor away, against one of its codes.
 
     Raises:
+        SignInNeeded: this session has ended meanwhile.
         Refused: the code is wrong.
         Overloaded: the account must wait after wrong codes.
     """
     _use_code(database, vault, account.number, code, by.at)
     with database.writing() as tx:
+        accounts.lock(tx, account.number)
+        _check_open(tx, session)
         accounts.change_account(tx, account.number, totp_secret=b"", totp_period=0)
         record_account(tx, by, account.number, "second factor removed", {"second_factor": None})
         sessions.end_of_account(tx, account.number, by, but=session.number)

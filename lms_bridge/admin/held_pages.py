@@ -164,9 +164,13 @@ def decide(number: int) -> ResponseReturnValue:
 def _hold(number: int, scope: Scope) -> Row[Any]:
     with the_bridge().database.reading() as tx:
         row = holds.hold_row(tx, number)
+    missing = NotFound("no-such-hold", f"There is no hold {number}.")
     if row is None:
-        raise NotFound("no-such-hold", f"There is no hold {number}.")
-    centre_for(scope, row.centre)
+        raise missing
+    try:
+        centre_for(scope, row.centre)
+    except NotFound:  # one of another centre looks as if it did not exist
+        raise missing from None
     return row
 
 

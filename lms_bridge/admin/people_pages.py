@@ -166,7 +166,7 @@ def send_file() -> ResponseReturnValue:
     try:
         if file is None or not file.filename:
             raise Refused("file-missing", "No file was chosen.", "Choose one, and send it again.")
-        octets, name = file.read(), file.filename.replace("\x00", "")[-200:]
+        octets, name = file.read(), typed_text.file_name(file.filename, 200)
         file.close()  # a large one is a file on the disk
         matches.read_csv(octets)
     except BridgeError as error:

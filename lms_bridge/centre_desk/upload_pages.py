@@ -35,6 +35,7 @@ from lms_bridge.sync.context import RunContext, dry_run_of
 from lms_bridge.sync.offering_actions import changed_meanwhile
 from lms_bridge.sync.run import RunRequest
 from lms_bridge.sync.run_state import BUSY
+from lms_bridge.web import typed_text
 from lms_bridge.web.access import (
     centre_for,
     current_actor,
@@ -72,7 +73,7 @@ def send_upload(code: str) -> ResponseReturnValue:
         file.close()  # a large one is a file on the disk
         if not octets.strip():
             raise Refused("file-unreadable", "The file is empty.")
-        name = file.filename.replace("\x00", "")[-200:]
+        name = typed_text.file_name(file.filename, 200)
         new = Upload(
             signed_in().session.number,
             centre.code,

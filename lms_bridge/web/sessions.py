@@ -300,6 +300,11 @@ def keep_alive(database: Database, session: Session, now: datetime) -> None:
         _log.debug("session not kept alive", error=type(error).__name__)
 
 
+def is_open(tx: Connection, session: Session) -> bool:
+    """Whether nobody has ended the session, also since the request of it began."""
+    return tx.scalar(select(web_session.c.id).where(web_session.c.id == session.number)) is not None
+
+
 def sign_out(database: Database, session: Session, now: datetime) -> None:
     with database.writing() as tx:
         ended = _end(tx, web_session.c.id == session.number)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pyotp
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from lms_bridge.accounts import authentication, passwords, service, totp
+from lms_bridge.accounts.provider import Person
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import Refused
+from lms_bridge.domain.roles import Role
+from lms_bridge.settings import SignInSettings
 from lms_bridge.store import account_tables, accounts
+from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
+from lms_bridge.web import sessions
 from tests.integration.accounts.browser import BY, PASSWORD, account, hidden, send, signed_in
 from tests.integration.accounts.test_ways_in import OF_AFR, by_password, set_up_factor
 
@@ -192,3 +198,81 @@ def test_an_address_has_one_account(sqlite_database: Database) -> None:
             tx, email=ADDRESS, name="", language="", at=utc_now(), by="another"
         )
     assert again is None
+
+
+def while_a_password_is_hashed(patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    hash_of = passwords.hash_of
+
+    def hashed(password: str) -> str:
+        patch.setattr(passwords, "hash_of", hash_of)
+        act()
+        return hash_of(password)
+
+    patch.setattr(passwords, "hash_of", hashed)
+
+
+def end_all(database: Database, number: int) -> None:
+    with database.writing() as tx:
+        sessions.end_of_account(tx, number, BY)
+
+
+def test_a_session_that_was_ended_meanwhile_sets_no_password(
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amina = account(sqlite_database, reach=OF_AFR)
+    thief = signed_in(app, sqlite_database, amina)
+    while_a_password_is_hashed(monkeypatch, lambda: end_all(sqlite_database, amina.number))
+    assert send(thief, "/account/password", {"new": PASSWORD}).status_code == 401
+    assert by_password(app.test_client(), PASSWORD) == 403
+
+
+def test_a_session_that_was_ended_meanwhile_sets_no_second_factor(
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amina = account(sqlite_database, reach=OF_AFR)
+    thief = signed_in(app, sqlite_database, amina)
+    page = send(thief, "/account/factor/new")
+    key = page.text.partition('Key: <code dir="ltr">')[2].partition("<")[0]
+    while_a_code_is_checked(monkeypatch, lambda: end_all(sqlite_database, amina.number))
+    form = {"secret": hidden(page, "secret"), "code": pyotp.TOTP(key).now()}
+    assert send(thief, "/account/factor", form).status_code == 401
+    with sqlite_database.reading() as tx:
+        assert not service.find_account(tx, ADDRESS).has_totp
+
+
+def test_a_session_that_was_ended_meanwhile_removes_no_second_factor(
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    amina = account(sqlite_database, reach=OF_AFR)
+    thief = signed_in(app, sqlite_database, amina)
+    codes = set_up_factor(thief)
+    changed(sqlite_database, totp_period=0)
+    while_a_code_is_checked(monkeypatch, lambda: end_all(sqlite_database, amina.number))
+    form = {"code": codes.now()}
+    assert send(thief, "/account/factor/removal", form).status_code == 401
+    with sqlite_database.reading() as tx:
+        assert service.find_account(tx, ADDRESS).has_totp
+
+
+def test_a_provider_opens_nothing_once_the_account_is_disabled(
+    postgres_address: str,
+    open_database: Callable[[str], Database],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On SQLite nobody else writes meanwhile."""
+    database = open_database(postgres_address)
+    amina = account(database, role=Role.ADMINISTRATOR)
+    with database.writing() as tx:
+        accounts.change_account(tx, amina.number, subject="sample-1")
+    account_of = authentication.account_of
+
+    def looked_up(tx: Connection, person: Person) -> UserAccount:
+        found = account_of(tx, person)
+        monkeypatch.setattr(authentication, "account_of", account_of)
+        service.disable_account(database, amina.number, by=BY)
+        return found
+
+    monkeypatch.setattr(authentication, "account_of", looked_up)
+    person = Person("sample-1", ADDRESS)
+    with pytest.raises(Refused, match="disabled"), database.writing() as tx:
+        authentication.open_for_person(tx, person, SignInSettings(), utc_now())

@@ -266,3 +266,10 @@ def test_a_file_may_be_put_away(browser: Browser) -> None:
     send_file(coordinator, HEAD + GOOD)
     assert send(coordinator, f"{UPLOAD}/discard").status_code == 303
     assert 'type="file"' in coordinator.get(UPLOAD).text
+
+
+def test_the_name_of_a_file_shows_no_other_name_than_it_has(browser: Browser) -> None:
+    coordinator = browser()
+    hidden_in = "plan\u202egnp\u200b \x9b\x85of\ttoday.csv"
+    assert send_file(coordinator, HEAD + GOOD, hidden_in).status_code == 303
+    assert "<bdi>plangnp of today.csv</bdi>" in coordinator.get(UPLOAD).text

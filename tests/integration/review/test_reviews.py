@@ -115,6 +115,15 @@ def test_two_reviewers_of_one_outline_lose_nothing(submitted: World) -> None:
     assert "Day two repeats day one" in first.get(PAGE).text
 
 
+def test_a_comment_reads_as_it_is_written(submitted: World) -> None:
+    browser = reviewer(submitted, "one")
+    form = {"version": hidden(browser.get(PAGE), "version"), "action": "comment"}
+    turned = "Pay \u202e001\u202c at ex\u200bample\u2066.org"
+    assert send(browser, PAGE, {**form, "comment_accuracy": turned}).status_code == 303
+    ((comment,),) = [each["comments"] for each in review(submitted)["rounds"]]
+    assert comment["text"] == "Pay 001 at example.org"
+
+
 def test_an_outline_stands_beside_the_last_edition(either: World) -> None:
     before = replace(offering("ONE-before"), course_code="C-ONE-planned", description="Old words")
     either.add(replace(before, starts_at=NOW + 10 * DAY))

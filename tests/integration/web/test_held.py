@@ -11,12 +11,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select
 
+from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.model import ACADEMY, Enrolment, EnrolmentStatus, Kind, Learner
 from lms_bridge.store import enrolments, holds, learners, links, offerings, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import hold
 from tests.databases import BOTH
-from tests.integration.accounts.browser import send
+from tests.integration.accounts.browser import account, send, signed_in
 from tests.integration.web.filling import HOSTILE, NOW
 
 
@@ -75,6 +76,19 @@ def test_a_hold_says_how_many_of_how_many_in_each_course(
     page = either.get(f"/holds/{number}?lang=ar").text
     assert '<html lang="ar" dir="rtl">' in page
     assert "Carry out" not in page
+
+
+def test_a_hold_of_another_centre_looks_as_if_there_were_none(
+    client: FlaskClient, sqlite_database: Database
+) -> None:
+    number = hold_enrolments(sqlite_database)
+    someone = account(sqlite_database, reach=DataScope(centre="AFR"))
+    browser = signed_in(client.application, sqlite_database, someone)
+    pages = {each: browser.get(f"/holds/{each}") for each in (number, number + 1)}
+    assert {page.status_code for page in pages.values()} == {404}
+    for each, page in pages.items():
+        assert f"There is no hold {each}." in page.text
+        assert "EUR" not in page.text
 
 
 @BOTH
