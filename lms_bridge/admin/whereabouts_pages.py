@@ -47,7 +47,9 @@ def search() -> ResponseReturnValue:
                 return redirect(url_for("whereabouts.learner", number=number), 303)
             found = find_offerings(tx, code, number, within)
     except NotFound as error:
-        return render_template("where.html", problem=error, course=code), 404
+        wrong = "learner" if error.code == UNKNOWN_LEARNER[0] else "course"
+        asked = {"named": "" if "@" in named else named, "course": code}  # no page has an address
+        return render_template("where.html", problem=error, wrong=wrong, **asked), 404
     if len(found) > 1:
         return redirect(url_for("whereabouts.learner", number=number), 303)
     (offering,) = found.values()

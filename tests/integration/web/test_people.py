@@ -111,6 +111,7 @@ def test_ticked_people_are_accepted_each_with_an_outcome_of_their_own(
         assert [each["account"] for each in found] == [[None, "9003"], [None, "9007"]]
         assert tx.scalars(select(run_request.c.centre)).all() == ["AFR"]
     # Sent twice: those who wait no more are told, and nothing happens again.
+    assert '<th scope="col">Row</th>' not in answer.text
     again = send(either, "/people/accept", {"person": chosen}).text  # type: ignore[dict-item]  # several of one name
     assert "<dt>Matched with an account</dt><dd>0</dd>" in again
     assert again.count("waits at this centre any more") == 2

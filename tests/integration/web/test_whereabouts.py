@@ -145,7 +145,11 @@ def test_what_is_not_known_is_said_beside_the_form(either: FlaskClient) -> None:
         assert answer.status_code == 404
         assert words in answer.text
         assert "<script>" not in answer.text
+        assert f'<a href="#{"course" if "course" in form else "learner"}">' in answer.text
         assert "nobody@example.org" not in answer.text
+    kept = send(either, "/operations/where", {"learner": "nobody", "course": "C"}).text
+    assert 'value="nobody" aria-invalid="true"' in kept
+    assert 'value="C"' in kept
     assert either.get("/operations/where/999").status_code == 404
     assert either.get("/operations/where/1/none").status_code == 404
 
