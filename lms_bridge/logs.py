@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 import structlog
@@ -18,6 +19,8 @@ GONE = "[redacted]"
 EMAIL = "[e-mail]"
 LONGEST = 20_000
 """Characters of one text in a log; a traceback has some 5,000."""
+AGAIN_SECONDS = 60.0
+"""How often the log says that something still fails."""
 
 _WORDS = (
     "token|secret|password|passwd|passphrase|authorization|cookie|credential|credentials|"
@@ -95,6 +98,28 @@ def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typi
         if not key.startswith("_"):  # the formatter's own
             event[key] = _redacted_item(key, value)
     return event
+
+
+class LastingFailure:
+    """Says in the log that something fails, once a minute while it does, and once that it is over:
+    what is tried each second would else fill the log."""
+
+    def __init__(
+        self, log: Any, event: str, over: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log, self._event, self._over, self._clock = log, event, over, clock
+        self._said: float | None = None
+
+    def failed(self, error: str) -> None:
+        now = self._clock()
+        if self._said is None or now - self._said >= AGAIN_SECONDS:
+            self._said = now
+            self._log.error(self._event, error=error)
+
+    def works(self) -> None:
+        if self._said is not None:
+            self._said = None
+            self._log.info(self._over)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

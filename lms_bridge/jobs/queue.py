@@ -31,6 +31,7 @@ from lms_bridge.jobs.workers import (
     key_of,
     owners_of,
 )
+from lms_bridge.logs import LastingFailure
 from lms_bridge.sync.run_state import BUSY, FAILED
 from lms_bridge.webhooks.dispatcher import Dispatcher
 
@@ -130,6 +131,7 @@ class _QueueWorker:
     ) -> None:
         self._settings = bridge.settings
         self._until_empty = until_empty
+        self._away = LastingFailure(_log, "queue without database", "queue has the database again")
         slow = bridge.settings.sync.slow_minutes * 60
         self._task = _task(bridge, execution, pools, slow)
 
@@ -140,7 +142,7 @@ class _QueueWorker:
             except (ConnectorException, psycopg.OperationalError) as error:
                 if not _is_away(error):
                     raise
-                _log.error("queue without database", error=type(error).__name__)
+                self._away.failed(type(error).__name__)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _take_jobs(self, signals: bool) -> None:
@@ -150,6 +152,7 @@ class _QueueWorker:
         app = queue_app(connector, self._task)
         async with app.open_async():
             await _drop_stalled(app)
+            self._away.works()
             at_once = self._settings.sync.centres_at_once
             running = asyncio.create_task(self._carry_out(app, QUEUE, at_once, signals))
             sending = asyncio.create_task(self._carry_out(app, SENDING, SENDERS, False))

@@ -21,6 +21,7 @@ from lms_bridge.jobs import schedule
 from lms_bridge.jobs.leader import Leader, Upkeep
 from lms_bridge.jobs.schedule import BY_CHANGE, BY_EVENT, BY_REQUEST, Job, jobs_of
 from lms_bridge.jobs.workers import RunEngine
+from lms_bridge.logs import LastingFailure
 from lms_bridge.store import centres, run_requests
 from lms_bridge.store.database import Database
 from lms_bridge.store.failures import failure_code
@@ -61,6 +62,7 @@ def hand_over_requests(
 
 
 _BEAT, _LOOK = "beat", "look"
+_AWAY = "clock without database", "clock has the database again"
 REVIEW = timedelta(minutes=1)
 """How often the jobs are compared with the centres."""
 
@@ -106,6 +108,7 @@ class Scheduler:
         self._reviewed: datetime | None = None
         self._upkeep = Upkeep(bridge)
         self._dispatcher = Dispatcher(bridge, now)
+        self._beats, self._looks = (LastingFailure(_log, *_AWAY) for _ in range(2))
 
     @property
     def elected(self) -> bool:
@@ -153,7 +156,9 @@ class Scheduler:
         except LeaseLost:
             self._stand_by(was)
         except SQLAlchemyError as error:  # nothing can be claimed without the database either
-            _log.error("clock without database", error=failure_code(error))
+            self._beats.failed(failure_code(error))
+        else:
+            self._beats.works()
 
     def look(self) -> None:
         """The leader submits requested runs, and sends changes to webhooks."""
@@ -167,8 +172,9 @@ class Scheduler:
             self._stand_by(True)
             return
         except SQLAlchemyError as error:  # the next look makes it up
-            _log.error("clock without database", error=failure_code(error))
+            self._looks.failed(failure_code(error))
             return
+        self._looks.works()
         self._dispatcher.turn()
 
     def fire(self, job_id: str) -> None:

@@ -27,6 +27,7 @@ from lms_bridge.domain.errors import BridgeError, RetryLater
 from lms_bridge.domain.events import Webhook
 from lms_bridge.domain.ports import Limits
 from lms_bridge.http.client import Http, retry_after
+from lms_bridge.logs import LastingFailure
 from lms_bridge.secrets import Vault
 from lms_bridge.settings import WebhooksSettings
 from lms_bridge.signing import signed_headers
@@ -253,6 +254,9 @@ class Dispatcher:
         self._now = now
         self._pool = WorkerPool(settings.at_once, max(1, settings.at_once // SHARE))
         self._purged: datetime | None = None
+        self._away = LastingFailure(
+            _log, "webhooks without database", "webhooks have the database again"
+        )
         self._sender = MessageSender(
             bridge.database,
             bridge.vault,
@@ -277,8 +281,9 @@ class Dispatcher:
                 due = storage.due_webhooks(tx, self._now())
             self._purge()
         except SQLAlchemyError as error:
-            _log.error("webhooks without database", error=failure_code(error))
+            self._away.failed(failure_code(error))
             return
+        self._away.works()
         for each in due:
             key = f"webhook {each.id}"
             self._pool.add(key, key, partial(self._sender.deliver, each.id), each.owners)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from lms_bridge.cron import Every
 from lms_bridge.domain.model import Flow
@@ -17,7 +19,9 @@ from lms_bridge.jobs import scheduler as clock_module
 from lms_bridge.jobs.schedule import Job
 from lms_bridge.jobs.scheduler import Scheduler
 from lms_bridge.store import leases, runs
+from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import lease, run
+from lms_bridge.webhooks.dispatcher import Dispatcher
 from tests.integration.jobs.playing import (
     PATIENCE,
     START,
@@ -69,6 +73,37 @@ def test_two_clocks_run_each_tick_once(
             ("enrolments", False, 2 * 12),
             ("results", False, 2),
         )
+    }
+
+
+def test_a_database_that_is_away_is_said_once_and_not_each_second(
+    sqlite_address: str,
+    new_bridge: NewBridge,
+    new_clock: NewClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bridge = new_bridge(sqlite_address)
+    clock = new_clock(bridge, Recorder())
+    dispatcher = Dispatcher(bridge)
+    clock.beat()
+    reading = Database.reading
+
+    def away(*_: object) -> None:
+        raise OperationalError("", None, Exception("away"))
+
+    with capture_logs() as lines:
+        for step in (away, reading):
+            monkeypatch.setattr(Database, "reading", step)
+            for _ in range(100):
+                clock.look()
+                clock.beat()
+                dispatcher.turn()
+    told = Counter(each["event"] for each in lines)
+    assert told == {
+        "clock without database": 1,
+        "clock has the database again": 1,
+        "webhooks without database": 1,
+        "webhooks have the database again": 1,
     }
 
 

@@ -130,3 +130,18 @@ def test_debug_logs_include_libraries(capsys: pytest.CaptureFixture[str]) -> Non
     logs.set_up("error")
     structlog.get_logger("x").warning("not so bad")
     assert capsys.readouterr().err == ""
+
+
+def test_what_fails_each_second_is_said_each_minute_until_it_is_over() -> None:
+    seconds = iter([0.0, 1.0, 59.0, 60.0, 61.0, 100.0])
+    lasting = logs.LastingFailure(
+        structlog.get_logger(), "sample fails", "sample works", lambda: next(seconds)
+    )
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(5):
+            lasting.failed("SampleError")
+        for _ in range(2):
+            lasting.works()
+        lasting.failed("SampleError")
+    fails, works = "sample fails", "sample works"
+    assert [each["event"] for each in lines] == [fails, fails, works, fails]
