@@ -31,27 +31,31 @@ def note_end(
     error: str,
     at: datetime,
     answered: bool | None = None,
+    by_flow: Mapping[Flow, str] | None = None,
 ) -> None:
-    """Notes the end of a run (its id, centre, flows and trigger), in its transaction. ``error`` is
+    """Notes the end of a run (its id, centre, flows and trigger), in its transaction. ``by_flow``
+    is how each of its flows went; without it, all went as the run did. ``error`` is
     the code of a step that failed: it counts for each flow of the run, until a later run of this
     flow is without one. ``answered``: whether the centre's LMS did, if it was asked. Webhooks are
     told once of each flow that begins or ends to fail, and of a centre that falls silent."""
-    flows = [str(flow) for flow in Flow if flow in run.flows.split(",")]
+    of_run = [flow for flow in Flow if flow in run.flows.split(",")]
+    flows = {str(flow): (by_flow or {}).get(flow, status) for flow in of_run}
     if run.trigger not in READ_A_CENTRE or not flows:
         return
     known = states_of(tx, run.centre)
     failing = [flow for flow in flows if known.get(flow, ("", None))[1] is not None]
-    bad = status in BAD or bool(error)
-    new = [flow for flow in flows if flow not in failing]
-    if bad and new:
+    bad = [flow for flow, state in flows.items() if state in BAD or error]
+    new = [flow for flow in bad if flow not in failing]
+    well = [flow for flow in failing if flow not in bad]
+    if new:
         why = {"flows": new, "status": status, "code": error}
         add_notice(tx, Event.RUN_FAILED, run.centre, at, run=run.id, **why)
-    elif failing and not bad:
-        add_notice(tx, Event.RUN_RECOVERED, run.centre, at, run=run.id, flows=failing)
+    if well:
+        add_notice(tx, Event.RUN_RECOVERED, run.centre, at, run=run.id, flows=well)
     states: dict[str, _State] = {}
-    for flow in flows:
+    for flow, state in flows.items():
         since = known[flow][1] if flow in failing else at
-        states[flow] = (status, since if bad else None)
+        states[flow] = (state, since if flow in bad else None)
     if answered is not None:
         states |= _connection(tx, run, known, at, answered=answered)
     rows = [
@@ -86,7 +90,7 @@ def states_of(tx: Connection, centre: str) -> dict[str, _State]:
 
 
 def statuses(tx: Connection) -> dict[str, dict[str, str]]:
-    """{centre: {flow: status of its last run that read the centre}}"""
+    """{centre: {flow: how it went in the last run that read the centre}}"""
     rows = tx.execute(
         select(flow_state.c.centre, flow_state.c.flow, flow_state.c.status)
         .where(flow_state.c.flow != CONNECTION)
@@ -118,7 +122,8 @@ FRESH_RUNS = 3000
 
 @dataclass(frozen=True, slots=True)
 class FlowFreshness:
-    """How a flow of a centre goes. ``failing_since``: none if its last run went well. ``good_at``:
+    """How a flow of a centre goes. ``status``: how it went in its last run that read the centre.
+    ``failing_since``: none if that went well. ``good_at``:
     when its last run that read the centre ended well, ``run``: the number of its last one that
     ended; none if there is none among the last ``FRESH_RUNS``."""
 

@@ -81,8 +81,9 @@ def finish_run(
     error: tuple[str, str] = ("", ""),
     waits: Sequence[Wait] = (),
     answered: bool | None = None,
+    by_flow: Mapping[Flow, str] | None = None,
 ) -> None:
-    """Ends a run; ``answered`` as for ``note_end``."""
+    """Ends a run; ``answered`` and ``by_flow`` as for ``note_end``."""
     ended = tx.execute(
         _FINISH,
         {
@@ -96,7 +97,7 @@ def finish_run(
         },
     )
     for whose in ended.all():
-        note_end(tx, whose, status, error[0], at, answered)
+        note_end(tx, whose, status, error[0], at, answered, by_flow)
         add_to_day(tx, whose, status, counts, at)
 
 

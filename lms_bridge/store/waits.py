@@ -12,7 +12,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func,
 from lms_bridge.domain.model import Kind
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
 from lms_bridge.store.holds import UNDECIDED
-from lms_bridge.store.record_names import record_names
+from lms_bridge.store.record_names import course_name, record_names
 from lms_bridge.store.tables import enrolment, hold, link, quarantine, unmatched
 from lms_bridge.store.target_links import PENDING
 
@@ -70,6 +70,12 @@ def still_waiting(tx: Connection, centre: str, told: Collection[Wait]) -> list[W
     now = waits_of(tx, centre, list(Kind), None)
     stands = [each for each in now if each.what != UNSENT or each.kind in unsent]
     return stands + [each for each in told if each.what in _KNOWN_TO_RUNS]
+
+
+def concerns_more_than(wait: Wait, kinds: Collection[str]) -> bool:
+    """Whether a wait concerns others than these kinds. Where a course was not read, that concerns
+    its people and results, too."""
+    return wait.kind not in kinds or wait.what in _KNOWN_TO_RUNS
 
 
 _KNOWN_TO_RUNS = ("unopened", "unread", "missed")
@@ -149,7 +155,11 @@ def _example(tx: Connection, link_id: int, number: int) -> str:
     name = record_names(tx, Kind(row.kind), [row.record_id]).get(row.record_id, "")
     if not name:
         return str(row.error)
-    return f"{name}: {row.error}" if number == 1 else f"{name} is one of them: {row.error}"
+    return _about(name, row.error, number)
+
+
+def _about(name: str, error: str, number: int) -> str:
+    return f"{name}: {error}" if number == 1 else f"{name} is one of them: {error}"
 
 
 _WHY_UNSENT = "A course, an account or a decision is missing, or a run ended early."
@@ -195,13 +205,13 @@ def _people(centre: str) -> str:
 
 
 def _quarantined(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
-    """Records of one cause together; of those the reason of one is shown."""
+    """Records of one cause together; of those one is shown, with its name and the reason."""
     rows = tx.execute(
         select(
             quarantine.c.kind,
             func.count(),
             func.min(quarantine.c.since),
-            func.min(quarantine.c.reason),
+            func.min(quarantine.c.id),
         )
         .where(quarantine.c.centre == centre, quarantine.c.kind.in_(kinds))
         .group_by(quarantine.c.kind, quarantine.c.code)
@@ -209,8 +219,24 @@ def _quarantined(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[W
     )
     command = f"lms-bridge quarantine list --centre {centre}"
     return [
-        Wait("quarantined", kind, number, since, why, command) for kind, number, since, why in rows
+        Wait("quarantined", kind, number, since, _bad_record(tx, id_, number), command)
+        for kind, number, since, id_ in rows.all()
     ]
+
+
+def _bad_record(tx: Connection, id_: int, number: int) -> str:
+    """Why a record is in quarantine, with its name; one of several with the same cause."""
+    row = tx.execute(select(quarantine).where(quarantine.c.id == id_)).one()
+    name = str(row.external_id)
+    if row.kind == Kind.OFFERING:
+        title = str(row.shown.get("title") or "")
+        unknown = f'"{title}" ({name})' if title else name
+        name = course_name(tx, row.system, name) or unknown
+    helps = "" if row.remedy else f" {_CORRECT_IT}"
+    return _about(name, f"{row.reason}{helps}", number)
+
+
+_CORRECT_IT = "Correct it where it comes from. The next run reads it again."
 
 
 def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:

@@ -25,7 +25,7 @@ from lms_bridge.http.deadline import Deadline, check_time, starting_until
 from lms_bridge.store import leases, run_requests, runs, target_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.failures import DATABASE_FAILED, RETRY_SECONDS, storage_failure
-from lms_bridge.store.waits import Wait, waits_of
+from lms_bridge.store.waits import Wait, concerns_more_than, waits_of
 from lms_bridge.sync.context import Lease, Progress, RunContext, kept_text, silent
 from lms_bridge.sync.flows import (
     Peers,
@@ -276,6 +276,20 @@ def report_of(context: RunContext, began: float) -> RunReport:
     )
 
 
+def _state_of_flow(report: RunReport, flow: Flow, flows: Collection[Flow]) -> str:
+    """How one of a run's flows went: what only concerns another one does not count. A step that
+    failed counts for each."""
+    if report.errors:
+        return report.status
+    others = {str(kind) for other in flows if other is not flow for kind in KINDS_OF[other]}
+    counts = {
+        key: number for key, number in report.counts.items() if key.partition(".")[0] not in others
+    }
+    return state_of(
+        counts, (), (), [each for each in report.waits if concerns_more_than(each, others)]
+    )
+
+
 def _look_for_waits(tx: Connection, context: RunContext, flows: Iterable[Flow]) -> None:
     kinds = [kind for flow in flows for kind in KINDS_OF[flow]]
     if kinds:
@@ -314,6 +328,7 @@ def _end(
             problem,
             report.waits,
             context.answered,
+            by_flow={flow: _state_of_flow(report, flow, flows) for flow in flows},
         )
         if Flow.OFFERINGS not in flows:
             _ask_for_sending(tx, context, request)

@@ -84,6 +84,40 @@ def test_a_bad_record_is_exit_code_1(alpha: Cli, site: MoodleState) -> None:
     assert "ends_at is before the start" in alpha("run", "show", str(run)).stdout
 
 
+def test_a_course_in_quarantine_is_named_with_its_cause_and_concerns_its_flow_alone(
+    alpha: Cli, site: MoodleState
+) -> None:
+    alpha("sync")
+    wrong = {"startdate": 1_780_000_000, "enddate": 1_770_000_000}
+    course = site.catalogue.change(3, **wrong)
+    new = site.catalogue.add_course(
+        "NEW", "A wrong new course", customfields={"itu_publish": 1}, **wrong
+    )
+    summary = alpha("sync", code=1).stdout
+    number = alpha.json("run", "list")[0]["number"]
+    for said in (summary, alpha("run", "show", str(number)).stdout):
+        assert "2 offerings in quarantine" in said
+        assert (
+            f'"{course.fullname}" is one of them: ends_at is before the start. Correct it' in said
+        )
+    alone = {"offerings": "partial", "enrolments": "done", "results": "done"}
+    assert flows_of(alpha) == alone
+    site.catalogue.remove(3)
+    assert f'"A wrong new course" ({new.id}): ends_at is before' in alpha("sync", code=4).stdout
+    assert flows_of(alpha) == {**alone, "offerings": "waiting"}
+    assert "waiting (offerings)" in alpha("centre", "list").stdout
+    assert "A wrong new course" in alpha("centre", "show", "ALPHA").stdout
+
+
+def flows_of(cli: Cli) -> dict[str, str]:
+    """How each flow of the one centre went, as both commands say."""
+    (listed,) = cli.json("centre", "list")
+    shown = cli.json("centre", "show", "ALPHA")["state"]["flows"]
+    found = {each["flow"]: each["status"] for each in shown}
+    assert listed["flows"] == found
+    return found
+
+
 def test_records_in_quarantine_are_told_by_cause_and_the_command_lists_them_all(
     alpha: Cli, site: MoodleState
 ) -> None:
