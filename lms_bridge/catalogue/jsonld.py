@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -166,7 +167,7 @@ def _instance(entry: CatalogueEntry, page: str) -> Node:
             "eventAttendanceMode": f"{CONTEXT}/{attendance}" if attendance else None,
             "eventStatus": f"{CONTEXT}/{_EVENTS.get(offering.status, cancelled)}",
             "startDate": local(offering.starts_at, zone) if offering.starts_at else None,
-            "endDate": local_end(offering.ends_at, zone) if offering.ends_at else None,
+            "endDate": _end(offering, zone),
             "courseWorkload": _hours(offering.hours),
             "courseSchedule": _schedule(entry),
             "location": _location(offering, page),
@@ -175,6 +176,11 @@ def _instance(entry: CatalogueEntry, page: str) -> Node:
             "subEvent": [_session(entry, meeting) for meeting in offering.meetings],
         }
     )
+
+
+def _end(offering: Offering, zone: ZoneInfo) -> str | None:
+    ends = offering.ends_at
+    return local_end(ends, zone, offering.starts_at) if ends else None
 
 
 def _schedule(entry: CatalogueEntry) -> Node | None:
@@ -186,7 +192,7 @@ def _schedule(entry: CatalogueEntry) -> Node | None:
         {
             "@type": "Schedule",
             "startDate": local(offering.starts_at, zone),
-            "endDate": local_end(offering.ends_at, zone) if offering.ends_at else None,
+            "endDate": _end(offering, zone),
             "repeatCount": len(offering.meetings) or None,
             "scheduleTimezone": str(zone),
         }

@@ -181,13 +181,14 @@ def _dates(entry: CatalogueEntry) -> Node:
     closes = last_day(closing, zone) if closing else None
     first, last = days or (opens or _OPEN_FROM, _OPEN_UNTIL)
     flexible = days is None or not is_dated(given)
-    if flexible and given.ends_at is None:
-        last = _OPEN_UNTIL
-    node: Node = {"startDate": first, "endDate": last}
     if flexible:
-        node["flexibleEntryPeriodStart"] = first
+        last = last_day(given.ends_at, zone) if given.ends_at else _OPEN_UNTIL
+    node: Node = {"startDate": min(first, last), "endDate": last}
+    if flexible:
+        enters = max(first, opens) if opens else first
+        node["flexibleEntryPeriodStart"] = enters
         if closes is not None:
-            node["flexibleEntryPeriodEnd"] = max(first, closes)
+            node["flexibleEntryPeriodEnd"] = max(enters, closes)
     if opens is not None:
         node["enrollStartDate"] = opens
     if closes is not None:

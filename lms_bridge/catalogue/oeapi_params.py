@@ -113,11 +113,14 @@ def offerings_of_request(orders: Collection[str]) -> OeapiParams:
     filters = _filters()
     if wanted:
         filters = replace(filters, availability=wanted, at=moments())
+    since = _day("since")
+    by_default = since is None and not filters.availability
     return OeapiParams(
         filters=replace(filters, code=request.args.get("primaryCode", "")[:500]),
         modalities=[] if none else _modalities(),
-        since=_day("since") or (None if filters.availability else today),
+        since=today if by_default else since,
         until=until + timedelta(days=1) if until else None,
+        without_over=by_default,
         orders=_orders(orders, "startDate"),
     )
 

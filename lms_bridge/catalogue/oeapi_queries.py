@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_
 from lms_bridge.catalogue.entry import CatalogueEntry, Provider
 from lms_bridge.catalogue.feed_queries import entries_with, listed_rows
 from lms_bridge.catalogue.queries import CatalogueFilters, narrowed
+from lms_bridge.domain.availability import ENDED
 from lms_bridge.domain.model import Modality
 from lms_bridge.store.tables import course, link, offering
 
@@ -31,7 +32,8 @@ COURSE_ORDERS: Mapping[str, ColumnElement[Any]] = {
 @dataclass(frozen=True, slots=True)
 class OeapiParams:
     """The parameters of a list. ``modalities`` None and ``course_id`` 0 mean all. ``orders`` are
-    names of the orders, with ``-`` before one that falls."""
+    names of the orders, with ``-`` before one that falls. ``without_over`` leaves out
+    what has no end and is over all the same, by its status."""
 
     filters: CatalogueFilters = field(default_factory=CatalogueFilters)
     modalities: Sequence[Modality] | None = None
@@ -39,6 +41,7 @@ class OeapiParams:
     course_code: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    without_over: bool = False
     orders: Sequence[str] = ()
 
 
@@ -98,13 +101,14 @@ def _found(
         query = query.where(offering.c.course_code == params.course_code)
     if params.since is not None:
         starts, ends = offering.c.starts_at, offering.c.ends_at
-        # A self-paced course can be begun until it ends.
-        still_open = and_(
-            offering.c.modality == Modality.SELF_PACED, or_(ends.is_(None), ends >= params.since)
-        )
-        query = query.where(or_(starts.is_(None), starts >= params.since, still_open))
-    if params.until is not None:
-        query = query.where(offering.c.ends_at < params.until)
+        # What may be begun at any time can be begun until it ends.
+        any_start = or_(starts.is_(None), offering.c.modality == Modality.SELF_PACED)
+        goes_on = or_(ends.is_(None), ends > params.since)
+        query = query.where(or_(starts >= params.since, and_(any_start, goes_on)))
+    if params.until is not None:  # an end at midnight is the day before
+        query = query.where(offering.c.ends_at <= params.until)
+    if params.without_over:  # where no end says so
+        query = query.where(or_(offering.c.ends_at.is_not(None), offering.c.status.not_in(ENDED)))
     return query
 
 

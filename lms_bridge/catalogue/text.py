@@ -55,12 +55,12 @@ def local(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).isoformat(timespec="seconds")
 
 
-def local_end(moment: datetime, zone: ZoneInfo) -> str:
+def local_end(moment: datetime, zone: ZoneInfo, starts_at: datetime | None = None) -> str:
     """The same of an end. One at midnight is the day before: readers of the date alone would take
     it for a day more."""
     end = moment.astimezone(zone)
     if end.time() == time():
-        return last_day(moment, zone).isoformat()
+        return last_day(moment, zone, starts_at).isoformat()
     return local(moment, zone)
 
 
@@ -72,7 +72,7 @@ def first_and_last_day(entry: CatalogueEntry) -> tuple[date, date] | None:
     first = first_day(offering.starts_at, entry.zone)
     if offering.ends_at is None:
         return first, first
-    return first, max(first, last_day(offering.ends_at, entry.zone))
+    return first, last_day(offering.ends_at, entry.zone, offering.starts_at)
 
 
 UNKNOWN = "und"

@@ -23,14 +23,16 @@ def first_day(starts_at: datetime, zone: ZoneInfo) -> date:
     return starts_at.astimezone(zone).date()
 
 
-def last_day(ends_at: datetime, zone: ZoneInfo) -> date:
-    """The last day of what ends then: an end at midnight is the end of the day before."""
-    return (ends_at - _INSTANT).astimezone(zone).date()
+def last_day(ends_at: datetime, zone: ZoneInfo, starts_at: datetime | None = None) -> date:
+    """The last day of what ends then: an end at midnight is the end of the day before. It is never
+    before the first day, also of what ends as it begins."""
+    last = (ends_at - _INSTANT).astimezone(zone).date()
+    return last if starts_at is None else max(last, first_day(starts_at, zone))
 
 
 def length_in_days(starts_at: datetime, ends_at: datetime, zone: ZoneInfo) -> int:
     """How many days something takes, the first and the last one included."""
-    return max(0, (last_day(ends_at, zone) - first_day(starts_at, zone)).days) + 1
+    return (last_day(ends_at, zone, starts_at) - first_day(starts_at, zone)).days + 1
 
 
 def is_dated(offering: Offering) -> bool:

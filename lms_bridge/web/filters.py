@@ -152,7 +152,7 @@ def days(start: object, end: object, zone: str) -> Markup:
     """The first and the last day, or the one day, in the zone that the times belong to."""
     begins, ends, local = moment(start), moment(end), _zone(zone)
     first = begins.astimezone(local).date() if begins else None
-    last = dates.last_day(ends, local) if ends else None
+    last = dates.last_day(ends, local, begins) if ends else None
     shown = _time(begins, date_alone(first)) if begins and first else Markup("")
     if ends is None or last is None or first == last:
         return shown

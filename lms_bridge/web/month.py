@@ -71,7 +71,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 def span_of(course: Any, starts: datetime, ends: datetime | None, zone: ZoneInfo) -> Span:
     """The days of a course in a time zone."""
     first = starts.astimezone(zone).date()
-    return Span(course, first, max(first, last_day(ends, zone)) if ends else first)
+    return Span(course, first, last_day(ends, zone, starts) if ends else first)
 
 
 def month_of(

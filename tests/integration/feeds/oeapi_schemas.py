@@ -119,6 +119,7 @@ OFFERING: Schema = {
         "enrollStartDate": DAY,
         "enrollEndDate": DAY,
         "flexibleEntryPeriodStart": DAY,
+        "flexibleEntryPeriodEnd": DAY,
         "priceInformation": {
             "type": "array",
             "items": {

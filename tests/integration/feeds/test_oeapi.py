@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -79,6 +81,65 @@ def test_an_offering_without_dates_starts_at_any_time(lite: World) -> None:
     assert shown["flexibleEntryPeriodStart"] == shown["startDate"]
     assert shown["endDate"] == "9999-12-31"
     assert shown["teachingLanguage"] == "und"
+
+
+SELF_PACED = Modality.SELF_PACED
+ENTRY = ("startDate", "endDate", "flexibleEntryPeriodStart", "flexibleEntryPeriodEnd")
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ({}, ("1970-01-01", "9999-12-31", "1970-01-01", None)),
+        (
+            {"registration_opens": "2040-01-04T21:00", "registration_closes": "2040-02-20T21:00"},
+            ("2040-01-05", "9999-12-31", "2040-01-05", "2040-02-20"),
+        ),
+        (  # nobody enters before registration opens
+            {"starts_at": "2020-03-02", "registration_opens": "2040-06-01"},
+            ("2020-03-02", "9999-12-31", "2040-06-01", None),
+        ),
+        (  # registration may open before the course
+            {"starts_at": "2040-03-02", "registration_opens": "2040-01-01"},
+            ("2040-03-02", "9999-12-31", "2040-03-02", None),
+        ),
+        (  # an end at midnight in Nairobi
+            {"ends_at": "2040-03-12T21:00"},
+            ("1970-01-01", "2040-03-12", "1970-01-01", "2040-03-12"),
+        ),
+        (
+            {"starts_at": "2020-03-02", "ends_at": "2020-03-12T21:00"},
+            ("2020-03-02", "2020-03-12", "2020-03-02", "2020-03-12"),
+        ),
+    ],
+)
+def test_the_time_in_which_a_self_paced_course_is_entered_follows_its_windows(
+    lite: World, times: dict[str, str], shown: tuple[str | None, ...]
+) -> None:
+    moments = {name: datetime.fromisoformat(f"{text}Z") for name, text in times.items()}
+    record = Offering("EUR-9", "EUR", "E", "Any time", modality=SELF_PACED)
+    lite.publish(replace(record, time_zone="Africa/Nairobi", **moments))
+    [found] = read(lite, "/offerings?since=2000-01-01", OFFERINGS)["items"]
+    assert tuple(found.get(name) for name in ENTRY) == shown
+
+
+def test_the_list_leaves_out_what_may_be_begun_at_any_time_once_it_is_over(lite: World) -> None:
+    record = Offering("EUR-9", "EUR", "E", "Any time", modality=SELF_PACED)
+    past = datetime(2020, 3, 13, tzinfo=UTC)
+    lite.publish(
+        record,
+        replace(record, code="EUR-closed", status=OfferingStatus.CLOSED),
+        replace(record, code="EUR-ended", ends_at=past),
+    )
+    assert codes(lite, "") == ["EUR-9"]
+    assert sorted(codes(lite, "since=2000-01-01")) == ["EUR-9", "EUR-closed", "EUR-ended"]
+
+
+def test_a_list_until_a_day_has_what_ends_at_the_midnight_after_it(lite: World) -> None:
+    lite.publish(plain(1, ends_at=datetime(2040, 5, 8, tzinfo=UTC), time_zone="UTC"))
+    [shown] = read(lite, "/offerings?until=2040-05-07", OFFERINGS)["items"]
+    assert shown["endDate"] == "2040-05-07"
+    assert codes(lite, "until=2040-05-06") == []
 
 
 def test_each_course_comes_once_by_its_newest_offering(world: World) -> None:
