@@ -281,8 +281,8 @@ def possible_enrolment_actions(
 
 def _lets(status: EnrolmentStatus | None, action: EnrolmentAction, place: EnrolmentPlace) -> bool:
     try:
-        move_enrolment(status, action, place)
-    except (NotNow, Refused):
+        _moved(status, action, place)
+    except Refused:  # also what is not possible now
         return False
     return True
 
@@ -294,9 +294,20 @@ def move_enrolment(
     confirmed.
 
     Raises:
-        NotNow: the enrolment's status, or the offering's, does not let the action be done.
-        Refused: the offering is not of the kind that the action is for, or has no seat left.
+        NotNow: the enrolment's status, or the offering's, does not let the action be done, or no
+            seat is left. It lists what is possible.
+        Refused: the offering is not of the kind that the action is for.
     """
+    try:
+        return _moved(status, action, place)
+    except NotNow as error:
+        allowed = possible_enrolment_actions(status, place)
+        raise NotNow(error.code, error.message, error.remedy, allowed=allowed) from None
+
+
+def _moved(
+    status: EnrolmentStatus | None, action: EnrolmentAction, place: EnrolmentPlace
+) -> EnrolmentStatus:
     after = ENROLMENT_MOVES[action].get(status)
     if action is EnrolmentAction.CERTIFY and status is _E.CERTIFIED:
         raise NotNow("already-certified", "The certificate was released already.")
@@ -305,8 +316,7 @@ def move_enrolment(
         what = f"A learner without an enrolment in {code} cannot be taken through “{action}”."
         if status is not None:
             what = f"An enrolment in {code} that is {status} cannot be taken through “{action}”."
-        allowed = possible_enrolment_actions(status, place)
-        raise NotNow("enrolment-not-now", what, allowed=allowed)
+        raise NotNow("enrolment-not-now", what)
     if action in _REGISTRATION.values():
         _may_register(action, place)
     if action is EnrolmentAction.SELECT:

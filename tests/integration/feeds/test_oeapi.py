@@ -96,11 +96,11 @@ ENTRY = ("startDate", "endDate", "flexibleEntryPeriodStart", "flexibleEntryPerio
             ("2040-01-05", "9999-12-31", "2040-01-05", "2040-02-20"),
         ),
         (  # nobody enters before registration opens
-            {"starts_at": "2020-03-02", "registration_opens": "2040-06-01"},
+            {"starts_at": "2020-03-02T00:00", "registration_opens": "2040-06-01T00:00"},
             ("2020-03-02", "9999-12-31", "2040-06-01", None),
         ),
         (  # registration may open before the course
-            {"starts_at": "2040-03-02", "registration_opens": "2040-01-01"},
+            {"starts_at": "2040-03-02T00:00", "registration_opens": "2040-01-01T00:00"},
             ("2040-03-02", "9999-12-31", "2040-03-02", None),
         ),
         (  # an end at midnight in Nairobi
@@ -108,7 +108,7 @@ ENTRY = ("startDate", "endDate", "flexibleEntryPeriodStart", "flexibleEntryPerio
             ("1970-01-01", "2040-03-12", "1970-01-01", "2040-03-12"),
         ),
         (
-            {"starts_at": "2020-03-02", "ends_at": "2020-03-12T21:00"},
+            {"starts_at": "2020-03-02T00:00", "ends_at": "2020-03-12T21:00"},
             ("2020-03-02", "2020-03-12", "2020-03-02", "2020-03-12"),
         ),
     ],
@@ -116,7 +116,9 @@ ENTRY = ("startDate", "endDate", "flexibleEntryPeriodStart", "flexibleEntryPerio
 def test_the_time_in_which_a_self_paced_course_is_entered_follows_its_windows(
     lite: World, times: dict[str, str], shown: tuple[str | None, ...]
 ) -> None:
-    moments = {name: datetime.fromisoformat(f"{text}Z") for name, text in times.items()}
+    moments: dict[str, Any] = {
+        name: datetime.fromisoformat(f"{text}Z") for name, text in times.items()
+    }
     record = Offering("EUR-9", "EUR", "E", "Any time", modality=SELF_PACED)
     lite.publish(replace(record, time_zone="Africa/Nairobi", **moments))
     [found] = read(lite, "/offerings?since=2000-01-01", OFFERINGS)["items"]
