@@ -179,6 +179,7 @@ def test_the_organisers_questions_are_asked_and_the_answers_kept(
     nothing = send(browser, f"/offerings/{FREE}/register", {"answer-0": "  "}).text
     for number in range(2):
         assert f'<a href="#answer-{number}">' in nothing
+        assert "<bdi>Your employer?</bdi> – Please answer each question." in nothing
         assert f'aria-describedby="problem-answer-{number}"' in nothing
     given = {"answer-0": "Because of work", "answer-1": "<b>A sample</b>"}
     assert registered(browser, FREE, **given) == "/my?done=registered"
