@@ -119,6 +119,7 @@ _WAITS = {
     "unmatched": "wait for a match",
     "quarantined": "in quarantine",
     "held": "wait for approval",
+    "staying": "still in courses outside the catalogue",
     "unopened": "wait for their learner",
     "unread": "wait for a connection",
     "missed": "wait for a reading in one run",

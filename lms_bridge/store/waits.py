@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, select
 
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.model import Centre, Kind
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.record_names import course_name, record_names
+from lms_bridge.store.tables import HELD as IS_HELD
 from lms_bridge.store.tables import enrolment, hold, link, quarantine, unmatched
 from lms_bridge.store.target_links import PENDING
 
@@ -237,6 +238,42 @@ def _bad_record(tx: Connection, id_: int, number: int) -> str:
 
 
 _CORRECT_IT = "Correct it where it comes from. The next run reads it again."
+
+
+def staying_in(tx: Connection, centre: Centre, left: Collection[int]) -> list[Wait]:
+    """The enrolments that the LMS still holds in offerings that just left the catalogue."""
+    if not left:
+        return []
+    rows = tx.execute(
+        select(enrolment.c.offering_id, func.count())
+        .join(link, link.c.record_id == enrolment.c.id)
+        .where(
+            link.c.system == centre.system,
+            link.c.kind == Kind.ENROLMENT,
+            enrolment.c.offering_id.in_(left),
+            IS_HELD,
+        )
+        .group_by(enrolment.c.offering_id)
+        .order_by(enrolment.c.offering_id)
+    ).all()
+    if not rows:
+        return []
+    name = record_names(tx, Kind.OFFERING, [rows[0][0]])[rows[0][0]]
+    why = f"{name} left the catalogue, and its learners stay in the course. {_STAYING_HELPS}"
+    if len(rows) > 1:
+        courses = len(rows)
+        why = (
+            f"{name} is one of {courses} courses that left the catalogue while their learners "
+            f"stay in them. {_STAYING_HELPS}"
+        )
+    number, command = sum(row[1] for row in rows), f"lms-bridge centre show {centre.code}"
+    return [Wait("staying", Kind.ENROLMENT, number, None, why, command)]
+
+
+_STAYING_HELPS = (
+    "To bring a course back, put it into a category that is read, where the account sees it. To "
+    "end the enrolments, end the registrations."
+)
 
 
 def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:

@@ -92,7 +92,8 @@ class RunContext:
     The summary shows ``counts``. ``errors`` ended a step early. ``changes`` are the audit of a dry
     run, which stores nothing. ``targets`` are the (system, kind) that the run sent to. A run that
     ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
-    also of courses in which nobody was since. ``answered``: whether the centre's
+    also of courses in which nobody was since. ``left`` are offerings that left the centre's
+    catalogue in this run. ``answered``: whether the centre's
     LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can name it.
     ``lending`` is around waits for other systems: others may change the centre's records meanwhile,
     and this run writes nothing.
@@ -116,6 +117,7 @@ class RunContext:
     waits: list[Wait] = field(default_factory=list)
     targets: set[tuple[str, str]] = field(default_factory=set)
     conflicts: dict[tuple[str, Kind], set[int]] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
     answered: bool | None = None
     asked: Asked | None = None
     lending: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -199,6 +199,8 @@ def carry_out(
     removed_ids = [listed[change.key] for change in plan.removals]
     removed = {id_: replace(before[id_], listed=False) for id_ in removed_ids}
     offerings.change_offerings(tx, removed)
+    if snapshot.feed.system == context.centre.system:
+        context.left |= removed.keys()
     note_changes(context, snapshot, plan, ids, listed)
     desire_offerings(
         tx,

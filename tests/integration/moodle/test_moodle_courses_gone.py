@@ -42,6 +42,27 @@ def test_a_deleted_course_ends_with_its_enrolments(site: MoodleState, nights: Mo
     assert "gone with the course" not in str(nights.items(report))
 
 
+def test_learners_who_stay_in_a_course_that_left_the_catalogue_are_told_once(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.options = {"categories": "1"}
+    key = nights.register(1)
+    nights.register(2)
+    nights.good_night()
+    code = nights.codes()["2"]
+    elsewhere = site.catalogue.add_category("Not for the Academy")
+    site.catalogue.change(2, category_id=elsewhere.id)
+    report = nights.night()
+    assert code not in nights.academy.catalogue
+    (wait,) = report.waits
+    assert (report.status, wait.what, wait.number) == ("waiting", "staying", 2)
+    assert code in wait.why
+    assert len(list(site.enrolments.of_course(2))) == 2
+    nights.academy.change(key, "withdrawn")
+    nights.good_night()
+    assert sum(not each.suspended for each in site.enrolments.of_course(2)) == 1
+
+
 def test_withdrawals_from_a_deleted_course_need_nothing(
     site: MoodleState, nights: MoodleNights
 ) -> None:
