@@ -70,8 +70,9 @@ def ask(
     at: datetime,
 ) -> tuple[int, bool]:
     """(number, whether it is new) of the pending hold about exactly these records. An older
-    question about other removals is outdated: every plan names all of its removals."""
-    desired = sorted(record_ids)
+    question about other removals is outdated: every plan names all of its removals. Of results
+    each course is a question of its own."""
+    desired, older = sorted(record_ids), list[int]()
     same = (
         hold.c.centre == centre,
         hold.c.system == system,
@@ -79,11 +80,13 @@ def ask(
         hold.c.reason == reason,
         hold.c.status == PENDING,
     )
-    for row in tx.execute(select(hold.c.id, hold.c.record_ids).where(*same)):
+    for row in tx.execute(select(hold.c.id, hold.c.record_ids).where(*same)).all():
         if row.record_ids == desired:
             return row.id, False
+        if kind is not Kind.RESULT or not set(desired).isdisjoint(row.record_ids):
+            older.append(row.id)
     if reason == REMOVALS:
-        _outdate(tx, at, *same)
+        _outdate(tx, at, hold.c.id.in_(older))
     new_id: int = tx.execute(
         insert(hold)
         .values(

@@ -49,18 +49,19 @@ def hold_emptied(
 ) -> frozenset[int]:
     """The ids among ``changes``, {result id: change}, that stay as they are: those that a person
     chose to keep, and those of courses that lose more results than the policy lets go. A person is
-    asked about these, and their courses are read again until somebody decided."""
+    asked about each of these courses, and they are read again until somebody decided."""
     feed, centre = snapshot.feed, context.centre.code
     emptied = {id_: each for id_, each in changes.items() if each.empties}
     nothing: frozenset[int] = frozenset()
     approved, rejected = holds.decided(tx, centre, Kind.RESULT) if emptied else (nothing, nothing)
     asked = {id_: emptied[id_] for id_ in emptied.keys() - approved - rejected}
-    held, total = _beyond_policy(tx, context, asked)
-    if held:
-        removals = {each.key: id_ for id_, each in held.items()}
+    held: dict[int, ResultChange] = {}
+    for of_course, total in _beyond_policy(tx, context, asked):
+        removals = {each.key: id_ for id_, each in of_course.items()}
         hold_removals(tx, context, (feed.system, Kind.RESULT), removals, total)
-        for each in held.values():
-            snapshot.forget(each.course)
+        held |= of_course
+    for each in held.values():
+        snapshot.forget(each.course)
     kept = frozenset(held) | (emptied.keys() & rejected)
     _close_settled(tx, context, snapshot, kept)
     return kept
@@ -68,17 +69,18 @@ def hold_emptied(
 
 def _beyond_policy(
     tx: Connection, context: RunContext, emptied: Mapping[int, ResultChange]
-) -> tuple[dict[int, ResultChange], int]:
-    """Those of the courses of which too many are emptied, and how many results these have."""
-    held: dict[int, ResultChange] = {}
-    total = 0
+) -> list[tuple[dict[int, ResultChange], int]]:
+    """Those of each course of which too many are emptied, and how many results it has."""
+    held = []
     by_offering = Counter(each.before.offering for each in emptied.values())
     for offering, number in by_offering.items():
         known = results.count_filled(tx, offering)
         if context.policy.holds(number, known):
-            total += known
-            held |= {id_: each for id_, each in emptied.items() if each.before.offering == offering}
-    return held, total
+            of_course = {
+                id_: each for id_, each in emptied.items() if each.before.offering == offering
+            }
+            held.append((of_course, known))
+    return held
 
 
 def _close_settled(

@@ -286,6 +286,29 @@ def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night:
     assert scores(night) == [None] * 4
 
 
+def test_courses_that_are_reset_in_one_night_are_decided_one_by_one(night: Nights) -> None:
+    first = graded(night, 2)
+    course = night.lms.add_course("Routing")
+    night.good_night()
+    for number in (1, 2):
+        code, key = night.codes()[course], f"other{number}"
+        night.academy.register("SAMPLE", code, sample_person(number), key=key)
+    night.good_night()
+    second = [each for each in night.lms.roster if each[0] == course]
+    for place in second:
+        night.lms.grades[place] = {"score": "7"}
+    night.good_night(RESULTS)
+    reset(night, [*first, *second])
+    night.night(RESULTS)
+    night.night(RESULTS)
+    one, other = night.holds()
+    assert [(len(each.record_ids), each.out_of) for each in (one, other)] == [(2, 2), (2, 2)]
+    night.decide_one(one.id, approve=True)
+    night.decide_one(other.id, approve=False)
+    night.good_night(RESULTS)
+    assert sorted(map(str, scores(night))) == ["7", "7", "None", "None"]
+
+
 def test_a_hold_of_results_ends_when_the_scores_are_there_again(night: Nights) -> None:
     places = graded(night, 3)
     before = dict(night.lms.grades)
