@@ -286,7 +286,7 @@ def set_password(
 def _check_open(tx: Connection, session: Session) -> None:
     """Raises SignInNeeded where the session was ended while its request was under way: who held it
     may be why it was ended, and must not stay in by a password or second factor of theirs."""
-    if not sessions.is_open(tx, session):
+    if not sessions.is_open(tx, session.number):
         raise SignInNeeded
 
 

@@ -106,6 +106,7 @@ def launch(number: int) -> ResponseReturnValue:
         browser=browser,
         return_address=back,
         anyway=ANYWAY in request.form,
+        session=signed_in().session.number,
     )
     return send_to_tool(login, browser)
 

@@ -300,9 +300,9 @@ def keep_alive(database: Database, session: Session, now: datetime) -> None:
         _log.debug("session not kept alive", error=type(error).__name__)
 
 
-def is_open(tx: Connection, session: Session) -> bool:
-    """Whether nobody has ended the session, also since the request of it began."""
-    return tx.scalar(select(web_session.c.id).where(web_session.c.id == session.number)) is not None
+def is_open(tx: Connection, number: int) -> bool:
+    """Whether nobody has ended the session of this number, also since a request of it began."""
+    return tx.scalar(select(web_session.c.id).where(web_session.c.id == number)) is not None
 
 
 def sign_out(database: Database, session: Session, now: datetime) -> None:

@@ -26,6 +26,7 @@ from lms_bridge.lti.platform.subjects import subjects
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST
 from lms_bridge.store import centres, offerings
+from lms_bridge.web.sessions import is_open
 
 LONGEST_PARAMETER = 8 * 1024
 """Characters: tools put whatever they have to remember into their ``state``."""
@@ -167,6 +168,8 @@ def _launch(
     """Access is checked again: it may have been lost since the launch began."""
     if record["message"] == DEEP_LINKING_REQUEST:
         return _deep_linking_launch(tx, registration, record, nonce)
+    if record.get("session") and not is_open(tx, record["session"]):
+        raise _login_gone()
     access = enrolment_access.open_enrolment(tx, lti, record["learner"], record["offering"])
     subject = subjects(tx, registration, {access.learner_id: access.learner})
     return ToolLaunch(

@@ -106,12 +106,14 @@ def start_launch(
     browser: str = "",
     return_address: str = "",
     anyway: bool = False,
+    session: int = 0,
 ) -> LoginInitiation:
     """Begins the launch of a learner (by the Academy's id) into an offering (by its code).
 
     The tool is the named one, that of the offering's first link, or the centre's. ``browser`` is
     the secret of the learner's browser: only that browser can finish the launch. ``anyway``: also
-    if the tool is known not to answer.
+    if the tool is known not to answer. ``session`` is the number of the one that it was begun in:
+    the launch ends with it.
 
     Raises:
         NotAnswering: the tool is known not to answer.
@@ -122,7 +124,9 @@ def start_launch(
         since = prepared.silent_since(tx, lti.now())
         if since is not None and not anyway:
             raise NotAnswering(prepared.access.offering, since)
-        return initiate_login(tx, lti, prepared, browser=browser, return_address=return_address)
+        return initiate_login(
+            tx, lti, prepared, browser=browser, return_address=return_address, session=session
+        )
 
 
 def prepare_launch(
@@ -145,6 +149,7 @@ def initiate_login(
     return_address: str = "",
     frames: str = "",
     framed: bool = False,
+    session: int = 0,
 ) -> LoginInitiation:
     """Begins the login of a learner at the offering's tool. ``frames`` are the sources that may
     frame the pages that follow; ``framed`` says whether one does."""
@@ -156,6 +161,7 @@ def initiate_login(
         "return": return_address,
         "frames": frames,
         "framed": framed,
+        "session": session,
     }
     target = prepared.resource.address or prepared.registration.target_link_uri
     return _initiate(lti, prepared.registration, record, target, browser, tx)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 import requests
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launch import LINK, make_launch_link
+from lms_bridge.lti.platform.launch import LINK, LoginInitiation, make_launch_link
 from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
-from lms_bridge.store.tables import offering
+from lms_bridge.store import learners
+from lms_bridge.store.tables import enrolment, offering
+from lms_bridge.web import sessions
 from tests.integration.lti_platform.world import World, code_of, form_of
+from tests.operators import COOKIE, own_field
 from tests.peers.browser import Browser
 
 
@@ -179,3 +184,34 @@ def test_a_launch_link_that_cannot_be_followed_yet_is_not_used_up(world: World) 
     begin(datetime.now(UTC) - timedelta(days=3))
     assert requests.post(address, timeout=120, allow_redirects=False).status_code == 303
     assert requests.post(address, timeout=120, allow_redirects=False).status_code == 404
+
+
+def test_a_launch_from_the_learners_page_ends_with_their_session(world: World) -> None:
+    database, now = world.bridge.database, utc_now()
+    limits = world.bridge.settings.sign_in
+    with database.writing() as tx:
+        number, _ = learners.learners_by_academy_id(tx, ["acad-1"])["acad-1"]
+        session, secret = sessions.open_session(
+            tx, "learner", None, limits, now, half=False, learner=number
+        )
+        place = tx.scalar(select(enrolment.c.id).where(enrolment.c.learner_id == number))
+    browser = requests.Session()
+    browser.cookies.update({COOKIE: secret})
+
+    def finished(meanwhile: Callable[[], object]) -> requests.Response:
+        """The launch, whose session may be ended before the tool asks for an id_token."""
+        answer = browser.post(
+            f"{world.address}/my/courses/{place}/launch",
+            data=own_field(browser),
+            headers={"Origin": world.address},
+            allow_redirects=False,
+            timeout=120,
+        )
+        login = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+        cookie = answer.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+        meanwhile()
+        return world.authenticate(world.auth_request(LoginInitiation("", login)), browser=cookie)
+
+    assert finished(lambda: None).status_code == 200
+    answer = finished(lambda: sessions.sign_out(database, session, now))
+    assert (answer.status_code, code_of(answer)) == (400, "auth-login-gone")
