@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from lms_bridge.admin.held import Staged, staged
 from lms_bridge.api.documents import hold_document, hold_documents
@@ -41,6 +41,7 @@ def list_(bridge: Bridge, centre: str, everything: bool, most: int, in_json: boo
         status = "" if everything else holds.PENDING
         rows = holds.holds(tx, centre=centre, status=status, most=most)
         documents = hold_documents(tx, rows) if in_json else []
+        courses = {row.id: _course(tx, row) for row in rows if row.kind == Kind.RESULT}
     if in_json:
         print_json(documents)
     elif not rows:
@@ -52,7 +53,7 @@ def list_(bridge: Bridge, centre: str, everything: bool, most: int, in_json: boo
                 (
                     row.id,
                     row.centre,
-                    f"{row.kind} at {row.system}",
+                    f"{row.kind} at {row.system}{courses.get(row.id, '')}",
                     f"{len(row.record_ids)} of {row.out_of}",
                     row.reason,
                     row.status,
@@ -61,6 +62,12 @@ def list_(bridge: Bridge, centre: str, everything: bool, most: int, in_json: boo
                 for row in rows
             ],
         )
+
+
+def _course(tx: Connection, row: Row[Any]) -> str:
+    """The course that a hold of results is about."""
+    first = staged(tx, row).totals[:1]
+    return "".join(f', {each.code} "{clean(each.title)}"' for each in first)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lms_bridge.devtools.moodle.state import MoodleState
-from tests.functional.cli.conftest import Cli, codes_of
+from tests.functional.cli.conftest import Cli, codes_of, registrations
 
 
 @pytest.fixture
@@ -47,3 +47,19 @@ def test_a_hold_is_decided_once(held: Cli) -> None:
     assert "not pending" in held("hold", "approve", "1", code=2).stderr
     assert "There is no hold 7" in held("hold", "show", "7", code=2).stderr
     assert "There is no hold 7" in held("hold", "approve", "7", code=2).stderr
+
+
+def test_a_hold_of_results_names_its_course(alpha: Cli, site: MoodleState) -> None:
+    alpha("sync")
+    site.catalogue.change(2, enddate=0)
+    alpha("sync")
+    code = next(each for each in codes_of(alpha))
+    alpha("import", "registrations", registrations(alpha, code, "acad-1", "acad-2"))
+    alpha("sync")
+    (course, *_), people = zip(*((e.course_id, e.user_id) for e in site.enrolments), strict=True)
+    item = site.gradebook.add_item(course, "Exam")
+    for score in (5.0, None):
+        for person in people:
+            site.gradebook.grade(item, person, score, site.now())
+        alpha("sync", code=3 if score is None else 0)
+    assert f"result at centre:ALPHA, {code}" in alpha("hold", "list").stdout
