@@ -36,7 +36,7 @@ UNSHOWN = re.compile(
 """Files whose texts no page shows: commands, the API's own answers, what stops the bridge from
 starting, and feeds."""
 SILENT_CALLS = re.compile(
-    r"^(_?log\.\w+|route|Code|Option|RuntimeError|TypeError|AssertionError|ImportError"
+    r"^(_?log\.\w+|LastingFailure|route|Code|Option|RuntimeError|TypeError|AssertionError|ImportError"
     r"|(sa\.)?text|(\w+\.)*execute|sql\.SQL)$"
 )
 """Calls whose texts no page shows: the log, the documents of the API, defects, and SQL."""

@@ -22,8 +22,9 @@ class ChangedSince(Moment):
     """Since when somebody follows changes. What changed a little earlier is listed, too."""
 
     def __init__(self) -> None:
-        description = "Changed then, later, or in the ten minutes before."
-        super().__init__(metadata={"description": description})
+        super().__init__(
+            metadata={"description": "Changed then, later, or in the ten minutes before."}
+        )
 
     def _deserialize(self, *given: Any, **named: Any) -> Any:
         moment = super()._deserialize(*given, **named)

@@ -111,7 +111,7 @@ schedule_upload = Table(
 mail_failure = Table(
     "mail_failure",
     metadata,
-    # One row while the mail server fails; none while it works. Two processes may each add one.
+    # One row, with the number 1, while the mail server fails; none while it works.
     row_id(),
     Column("since", Utc, nullable=False),
     # Requests for a sign-in link that met it, whether or not there is such an account.

@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, case, delete, func, select, update
 
 from lms_bridge.store.account_tables import mail_failure as table
+from lms_bridge.store.bulk import insert_missing
+
+_ONLY = 1
+_SUM = table.c.requests + bindparam("more", type_=Integer)
+_ADD = update(table).values(requests=case((_SUM < 1, 1), else_=_SUM))
 
 
 def note_failure(tx: Connection, requests: int, at: datetime) -> None:
     """``requests``: how many more could not be served by it."""
-    changed = tx.execute(update(table).values(requests=table.c.requests + requests))
-    if not changed.rowcount:
-        tx.execute(insert(table).values(since=at, requests=max(requests, 1)))
+    # First the row, then its number: of two processes that begin at once, one has to wait here.
+    insert_missing(tx, table, [{"id": _ONLY, "since": at, "requests": 0}], ["id"])
+    tx.execute(_ADD, {"more": requests})
 
 
 def forget(tx: Connection) -> None:

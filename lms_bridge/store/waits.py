@@ -259,18 +259,19 @@ def staying_in(tx: Connection, centre: Centre, left: Collection[int]) -> list[Wa
     if not rows:
         return []
     name = record_names(tx, Kind.OFFERING, [rows[0][0]])[rows[0][0]]
-    why = f"{name} left the catalogue, and its learners stay in the course. {_STAYING_HELPS}"
+    remedy = _STAYING_REMEDY
+    why = f"{name} left the catalogue, and its learners stay in the course. {remedy}"
     if len(rows) > 1:
         courses = len(rows)
         why = (
             f"{name} is one of {courses} courses that left the catalogue while their learners "
-            f"stay in them. {_STAYING_HELPS}"
+            f"stay in them. {remedy}"
         )
     number, command = sum(row[1] for row in rows), f"lms-bridge centre show {centre.code}"
     return [Wait("staying", Kind.ENROLMENT, number, None, why, command)]
 
 
-_STAYING_HELPS = (
+_STAYING_REMEDY = (
     "To bring a course back, put it into a category that is read, where the account sees it. To "
     "end the enrolments, end the registrations."
 )

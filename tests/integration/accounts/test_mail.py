@@ -30,7 +30,7 @@ from lms_bridge.store.attention import Matter, findings
 from lms_bridge.store.database import Database
 from tests.integration.accounts.browser import account, send
 from tests.integration.accounts.conftest import MakeApp
-from tests.integration.lti_platform.waiting import until
+from tests.integration.lti_platform.waiting import until, waits
 from tests.integration.web.filling import fill
 
 SECONDS = 120.0
@@ -282,6 +282,23 @@ def test_a_mail_server_that_fails_is_among_what_is_wrong_whoever_asked(
     with post_office(port=port):  # a process that starts later asks the server again
         make_app(database_address, **mail)
         until(lambda: found_of_mail(database) is None)
+
+
+def test_requests_that_meet_a_failing_server_at_once_are_counted_once_each(
+    database: Database,
+) -> None:
+    def note() -> None:
+        with database.writing() as tx:
+            mail_failures.note_failure(tx, 1, utc_now())
+
+    other = threading.Thread(target=note)
+    with database.writing() as tx:
+        mail_failures.note_failure(tx, 1, utc_now())
+        other.start()
+        until(lambda: database.embedded or not other.is_alive() or waits(database))
+    other.join()
+    note()
+    assert found_of_mail(database) == (3, True)
 
 
 def found_of_mail(database: Database) -> tuple[int, bool] | None:

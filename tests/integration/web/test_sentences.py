@@ -37,6 +37,7 @@ ONLY_ELSEWHERE = frozenset(
         "view=mine needs a token with the scope {read_offerings}.",
         "not among the areas of {name}{whole}: {strange}",
         "the head of the response has no end",
+        "nested too deep",
         "Field may not be null.",
         "Invalid input type.",
         "Missing data for required field.",
