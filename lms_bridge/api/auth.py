@@ -110,17 +110,31 @@ def authenticate(scope: Scope | None) -> Caller:
         token = tokens.find(tx, text)
     if token is None or not token.usable(now):
         rate_limits().count_address(now)
-        raise Refused(
-            "token-refused",
-            "The token is unknown, expired or revoked.",
-            "Ask the bridge's operators for a new one.",
-        )
+        raise _token_refused()
     rate_limits().count(token, now)
     if scope is not None and not allows([token.permission], scope):
         raise Refused(
             "scope-missing", f"The token lacks the scope {scope}.", "Ask for a token with it."
         )
     return _remember(Caller(token))
+
+
+def check_token_again() -> None:
+    """For a request that waited. Raises Refused: its token was revoked or expired meanwhile."""
+    token = caller().token
+    if token is None:
+        return
+    with the_bridge().database.reading() as tx:
+        if not tokens.is_usable(tx, token, utc_now()):
+            raise _token_refused()
+
+
+def _token_refused() -> Refused:
+    return Refused(
+        "token-refused",
+        "The token is unknown, expired or revoked.",
+        "Ask the bridge's operators for a new one.",
+    )
 
 
 def is_signed() -> bool:

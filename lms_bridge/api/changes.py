@@ -8,12 +8,19 @@ from flask import Response
 from sqlalchemy import Connection
 
 from lms_bridge.api import idempotency
-from lms_bridge.api.auth import caller
+from lms_bridge.api.auth import caller, check_token_again
 from lms_bridge.api.idempotency import KeyClaim
 from lms_bridge.api.problems import problem
 from lms_bridge.api.responses import JSON, ApiResponse
 from lms_bridge.bridge import Aside, Bridge
-from lms_bridge.domain.errors import BridgeError, LeaseLost, Overloaded, RetryLater, StopRun
+from lms_bridge.domain.errors import (
+    BridgeError,
+    LeaseLost,
+    Overloaded,
+    Refused,
+    RetryLater,
+    StopRun,
+)
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.sync.context import API, Asked, RunContext
 from lms_bridge.sync.run import RunRequest
@@ -135,6 +142,11 @@ def _under_lease(
     results: _Results = []
 
     def run(context: RunContext) -> None:
+        try:
+            check_token_again()  # the request may have waited for minutes
+        except Refused as error:
+            results.append(error)
+            return
         act(context, claim, results)
 
     request = RunRequest(

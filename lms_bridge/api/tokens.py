@@ -165,6 +165,12 @@ def find(tx: Connection, text: str) -> Token | None:
     return _token(row)
 
 
+def is_usable(tx: Connection, token: Token, at: datetime) -> bool:
+    """Whether a token that was found a while ago can still be used."""
+    row = tx.execute(_BY_PREFIX, {"of_prefix": token.prefix}).first()
+    return row is not None and _token(row).usable(at)
+
+
 def all_tokens(tx: Connection) -> list[Token]:
     return [_token(row) for row in tx.execute(select(*_COLUMNS).order_by(api_token.c.id))]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -15,10 +16,12 @@ from werkzeug.test import TestResponse
 from lms_bridge.api import tokens
 from lms_bridge.api.tokens import NewToken, create_token, revoke_token
 from lms_bridge.audit import COMMAND, Actor
+from lms_bridge.bridge import WaitingSlots
 from lms_bridge.domain.access import DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.server.app import create_app
+from lms_bridge.store import leases
 from lms_bridge.store.api_tables import api_token
 from tests.integration.api.world import World, open_world
 
@@ -68,6 +71,30 @@ def test_an_invalid_token_is_refused_even_on_open_routes(world: World) -> None:
     """Not even what is open to everybody: who sends one means to be known."""
     assert world.get("/centres").status_code == 200
     assert world.get("/centres", "lmsb_wrong").status_code == 401
+
+
+def test_a_token_that_is_revoked_while_its_request_waits_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The centre is being synced when the request comes, and free when the token is revoked."""
+    database = world.bridge.database
+    made, text = world.made_token()
+    with database.writing() as tx:
+        leases.take(tx, "run:ONE", "another machine|1|x", utc_now(), 600)
+
+    @contextmanager
+    def slot(_: WaitingSlots, centre: str) -> Iterator[bool]:
+        revoke_token(database, made.prefix, by=by("root"))
+        with database.writing() as tx:
+            leases.give_back(tx, "run:ONE", "another machine|1|x")
+        yield True
+
+    monkeypatch.setattr(WaitingSlots, "slot", slot)
+    refused = world.post("/offerings/ONE-open/cancel", text)
+    assert (refused.status_code, code(refused)) == (401, "token-refused")
+    kept = world.get("/offerings/ONE-open", world.token(READ)).get_json()
+    assert kept["status"] == "published"
+    assert world.post("/offerings/ONE-open/cancel", world.token()).status_code == 200
 
 
 def test_revoked_and_expired_tokens_are_refused_at_once(either: World) -> None:
