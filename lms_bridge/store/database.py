@@ -292,6 +292,7 @@ def _is_read_only(connection: sqlite3.Connection) -> bool:
         return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY
     finally:
         connection.rollback()
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}").close()
     return False
 
 
@@ -340,12 +341,7 @@ def _sqlite(url: Any, pool_size: int) -> Engine:
         connection.isolation_level = None  # the driver must not begin transactions by itself
         record.info[_READ_ONLY] = _is_read_only(connection)
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_MILLISECONDS}",
-        ):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

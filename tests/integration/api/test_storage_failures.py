@@ -76,7 +76,8 @@ def test_a_read_only_database_is_reported_everywhere(either: World) -> None:
     with capture_logs() as log:
         assert _health(either) == (503, "down", "database-read-only")
         page = either.client.post(f"/sign-in/{secret}", headers={"Origin": "http://localhost"})
-    assert [each["code"] for each in log] == ["database-read-only"] * 2
+    codes = [each["code"] for each in log if "code" in each]  # mail of other tests may be logged
+    assert codes == ["database-read-only"] * 2
     assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
     assert "The database is read-only" in page.get_data(as_text=True)
     response = either.ask("PUT", "/centres/FAR/schedule", token, json={"offerings": []})

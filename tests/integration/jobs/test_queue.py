@@ -154,7 +154,7 @@ def test_a_worker_goes_on_when_its_database_was_away(
     queued: FakeBridge, postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noticed = threading.Event()
-    log = SimpleNamespace(error=lambda *_, **__: noticed.set())
+    log = SimpleNamespace(error=lambda *_, **__: noticed.set(), info=lambda *_, **__: None)
     monkeypatch.setattr(queue, "_log", log)
     monkeypatch.setattr(queue, "AWAY_SECONDS", 0.5)
     monkeypatch.setattr(queue, "AGAIN_SECONDS", 0.05)

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -47,6 +48,24 @@ def holder(sqlite_address: str) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
+
+
+def test_a_new_connection_waits_until_nobody_has_the_whole_file(
+    sqlite_address: str, open_database: Callable[[str], Database]
+) -> None:
+    """As while somebody closes the last connection, or recovers what a dead process left."""
+    path = make_url(sqlite_address).database
+    assert path is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as owner:
+        owner.execute("PRAGMA locking_mode=EXCLUSIVE")
+        owner.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(write, open_database(sqlite_address))
+            try:
+                assert wait([written], timeout=1).not_done == {written}
+            finally:
+                owner.close()
+            written.result()
 
 
 @WAYS

@@ -184,7 +184,7 @@ def test_an_unreadable_part_of_the_catalogue_changes_nothing(night: Nights) -> N
     night.night([Flow.OFFERINGS])
     assert night.contents() == before
     night.lms.unreadable.clear()
-    night.good_night()
+    assert [each.what for each in night.night().waits] == ["staying"]
     assert len(night.academy.catalogue) == 2
 
 
@@ -383,8 +383,10 @@ def test_a_deleted_category_removes_its_courses(night: Nights) -> None:
     courses = settled(night)
     for course in courses[::2]:
         night.lms.hidden.add(course)
-    report = night.good_night()
+    report = night.night()
+    assert (report.status, [each.what for each in report.waits]) == ("waiting", ["staying"])
     assert report.counts["offering.remove.applied"] == 2
+    night.good_night()  # that learners stay in them is said once
     assert list(night.academy.catalogue) == [night.codes()[courses[1]]]
     night.lms.hidden.clear()
     night.good_night()
