@@ -266,21 +266,24 @@ def test_the_page_says_that_mail_may_not_come_whoever_asks(
 
 @pytest.mark.parametrize("email", ["amina@example.org", "nobody@example.org"])
 def test_a_mail_server_that_fails_is_among_what_is_wrong_whoever_asked(
-    make_app: MakeApp, database: Database, database_address: str, email: str
+    make_app: MakeApp, sqlite_database: Database, sqlite_address: str, email: str
 ) -> None:
+    """On SQLite, where each test has a file of its own. A server of PostgreSQL gives its databases
+    to other tests, and an app goes on to ask its mail server after its test."""
+    database = sqlite_database
     account(database, role=None)
     port = free_port()
     mail = {"MAIL__HOST": "127.0.0.1", "MAIL__PORT": str(port), "MAIL__SECURITY": "none"}
     mail["MAIL__SENDER"] = "bridge@bridge.example"
-    app = make_app(database_address, **mail)
+    app = make_app(sqlite_address, **mail)
     for _ in range(3):
         ask(app.test_client(), email)
     until(lambda: found_of_mail(database) == (3, True))
-    health = make_app(database_address, **mail).test_client().get("/health").get_json()
+    health = make_app(sqlite_address, **mail).test_client().get("/health").get_json()
     assert health["attention"]["mail_failing"] == 3
     assert health["status"] == "degraded"
     with post_office(port=port):  # a process that starts later asks the server again
-        make_app(database_address, **mail)
+        make_app(sqlite_address, **mail)
         until(lambda: found_of_mail(database) is None)
 
 
