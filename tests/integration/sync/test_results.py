@@ -264,9 +264,10 @@ def test_results_that_somebody_chose_to_keep_stay_and_new_ones_count(night: Nigh
     assert sorted(scores(night), key=str) == ["5", "5", None]
 
 
-def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night: Nights) -> None:
+def two_courses_reset(night: Nights) -> str:
+    """One of two courses whose results were emptied, after the run that saw it."""
     first = graded(night, 2)
-    course = night.lms.add_course("Routing")
+    course: str = night.lms.add_course("Routing")
     night.good_night()
     for number in (1, 2):
         code, key = night.codes()[course], f"other{number}"
@@ -278,6 +279,11 @@ def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night:
     night.good_night(RESULTS)
     reset(night, [*first, *second])
     night.night(RESULTS)
+    return course
+
+
+def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night: Nights) -> None:
+    course = two_courses_reset(night)
     night.decide(approve=True)
     night.lms.unreadable[course] = Unreachable("down", "The course does not answer.")
     night.night(RESULTS)
@@ -287,19 +293,7 @@ def test_an_approval_for_two_courses_holds_for_the_one_that_is_read_later(night:
 
 
 def test_courses_that_are_reset_in_one_night_are_decided_one_by_one(night: Nights) -> None:
-    first = graded(night, 2)
-    course = night.lms.add_course("Routing")
-    night.good_night()
-    for number in (1, 2):
-        code, key = night.codes()[course], f"other{number}"
-        night.academy.register("SAMPLE", code, sample_person(number), key=key)
-    night.good_night()
-    second = [each for each in night.lms.roster if each[0] == course]
-    for place in second:
-        night.lms.grades[place] = {"score": "7"}
-    night.good_night(RESULTS)
-    reset(night, [*first, *second])
-    night.night(RESULTS)
+    two_courses_reset(night)
     night.night(RESULTS)
     one, other = night.holds()
     assert [(len(each.record_ids), each.out_of) for each in (one, other)] == [(2, 2), (2, 2)]
