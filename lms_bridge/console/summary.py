@@ -113,7 +113,7 @@ def outcome_words(status: str, counts: Mapping[str, int], waits: Sequence[Wait])
     return words or ("nothing to do" if status == DONE else "")
 
 
-_WAITS = {
+WAITS = {
     "failed": "wait after a failure",
     "unsent": "wait to be sent",
     "unmatched": "wait for a match",
@@ -124,12 +124,13 @@ _WAITS = {
     "unread": "wait for a connection",
     "missed": "wait for a reading in one run",
 }
+"""How a command says each kind of wait."""
 
 
 def _waiting(wait: Wait) -> str:
     if wait.number == 1:
-        return f"1 {wait.kind} {_WAITS[wait.what].replace('wait', 'waits')}"
-    return f"{wait.number} {_PLURALS[wait.kind]} {_WAITS[wait.what]}"
+        return f"1 {wait.kind} {WAITS[wait.what].replace('wait', 'waits')}"
+    return f"{wait.number} {_PLURALS[wait.kind]} {WAITS[wait.what]}"
 
 
 def show_waits(waits: Iterable[Wait]) -> None:

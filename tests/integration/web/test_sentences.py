@@ -8,6 +8,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
+from lms_bridge.console.summary import WAITS
 from lms_bridge.domain.system_errors import system_reason
 from lms_bridge.web.languages import said, set_language, translated
 from lms_bridge.web.sentences import PartKind, parts
@@ -76,6 +77,11 @@ def test_a_term_has_one_word_in_a_language(language: str) -> None:
     strange = re.compile(OTHER_WORDS[language])
     found = translations(language).items()
     assert {text: each for text, each in found if strange.search(each)} == {}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_each_kind_of_wait_is_translated(language: str) -> None:
+    assert [each for each in WAITS if each not in translations(language)] == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
