@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import socket
 import string
+import time
 import unicodedata
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.connection import create_connection
 
 from lms_bridge.domain.errors import AddressRefused
-from lms_bridge.http.deadline import RESOLVER, TimedResponse, next_wait
+from lms_bridge.http.deadline import RESOLVER, Deadline, TimedResponse, next_wait
 
 Ip = IPv4Address | IPv6Address
 
@@ -182,6 +183,29 @@ def resolve(
     for address in addresses:
         check_ip(ip_address(address), host, private_addresses=private_addresses)
     return addresses
+
+
+def takes_connections(address: str, *, private_addresses: bool, seconds: float) -> bool:
+    """Whether the server of an http or https address takes a connection within so many seconds.
+
+    Raises:
+        AddressRefused: the guard refused the address.
+    """
+    host = check_address(address, private_addresses=private_addresses)
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    deadline = Deadline(seconds, time.monotonic)
+    try:
+        found = resolve(host, port, private_addresses=private_addresses, seconds=seconds)
+    except (OSError, UnicodeError):
+        return False
+    for each in found:
+        try:
+            create_connection((each, port), max(deadline.left(), 0.01)).close()
+        except OSError:
+            continue
+        return True
+    return False
 
 
 class _Guarded(HTTPConnection):

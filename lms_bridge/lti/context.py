@@ -11,6 +11,7 @@ from itsdangerous import Signer
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.lti.key_sets import KeySets, KeysOf
 from lms_bridge.lti.keys import Keyring
+from lms_bridge.lti.lms_probe import LmsProbe
 from lms_bridge.lti.nonces import Nonces
 from lms_bridge.lti.outside_waits import OutsideWaits
 from lms_bridge.lti.refusals import RefusalLog
@@ -35,6 +36,7 @@ class LtiContext:
     outside: OutsideWaits
     signer: Signer
     refusals: RefusalLog
+    probe: LmsProbe
     private_addresses: bool = False
     now: Callable[[], datetime] = utc_now
 
@@ -46,6 +48,7 @@ class LtiContext:
     def close(self) -> None:
         self.refusals.close()
         self.keysets.close()
+        self.probe.close()
 
 
 def open_lti(
@@ -68,6 +71,7 @@ def open_lti(
         outside=outside,
         signer=vault.signer(login_state.PURPOSE),
         refusals=RefusalLog(database, days=lti.refusal_days, kept=lti.refusals_per_code, now=now),
+        probe=LmsProbe(outside, now=now),
         private_addresses=settings.network.private_addresses,
         now=now,
     )

@@ -75,6 +75,7 @@ def authenticate(
             )
         if lti.nonces.take(LAUNCH, hint, tx) is None:
             raise _login_gone()
+    lti.probe.heard(registration.initiate_login_uri)
     if launch.data:
         request = {"offering": launch.offering_id, "registration": registration.id}
         lti.nonces.put(DEEP_LINKING, launch.data, request, seconds * 6)

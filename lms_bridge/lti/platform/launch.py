@@ -26,7 +26,12 @@ from lms_bridge.lti.platform import (
 )
 from lms_bridge.lti.platform.enrolment_access import EnrolmentAccess
 from lms_bridge.lti.platform.resources import Resource
-from lms_bridge.lti.platform.silence import NotAnswering, silent_since
+from lms_bridge.lti.platform.silence import (
+    NotAnswering,
+    needs_probe,
+    silent_by_probe,
+    silent_since,
+)
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
 from lms_bridge.store import offerings
@@ -62,6 +67,15 @@ class OfferingLaunch:
     def silent_since(self, tx: Connection, now: datetime) -> datetime | None:
         """Since when the tool is known not to answer."""
         return silent_since(tx, self.access, self.registration, now)
+
+    def needs_probe(self, tx: Connection, lti: LtiContext) -> bool:
+        """Whether nothing was heard of the tool lately."""
+        return needs_probe(tx, lti, self.access, self.registration)
+
+    def silent_by_probe(self, lti: LtiContext) -> datetime | None:
+        """Since when the tool takes no connections. It may wait, and so is no part of a
+        transaction."""
+        return silent_by_probe(lti, self.registration)
 
 
 def make_launch_link(lti: LtiContext, record: dict[str, str | int]) -> str:
@@ -124,9 +138,14 @@ def start_launch(
         since = prepared.silent_since(tx, lti.now())
         if since is not None and not anyway:
             raise NotAnswering(prepared.access.offering, since)
-        return initiate_login(
+        unheard = not anyway and prepared.needs_probe(tx, lti)
+        login = initiate_login(
             tx, lti, prepared, browser=browser, return_address=return_address, session=session
         )
+    since = prepared.silent_by_probe(lti) if unheard else None
+    if since is not None:
+        raise NotAnswering(prepared.access.offering, since)
+    return login
 
 
 def prepare_launch(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 from lms_bridge.domain.model import Offering
+from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform.enrolment_access import EnrolmentAccess
 from lms_bridge.lti.registrations import LtiRegistration
@@ -49,13 +50,39 @@ def silent_since(
     since = access.silent_since
     if since is None:
         return None
-    code = access.offering.centre
-    centre = centres.find(tx, code)
-    asked = _host(centre.address) if centre is not None else ""
-    if asked not in ("", _host(tool.initiate_login_uri)):
+    asked = _address(tx, access)
+    if asked and _host(asked) != _host(tool.initiate_login_uri):
         return None  # the tool is another server than the one that is silent
-    last = flow_states.last_read(tx, code)
-    return since if last is not None and last > now - FRESH else None
+    return since if _is_fresh(tx, access, now) else None
+
+
+def needs_probe(
+    tx: Connection, lti: LtiContext, access: EnrolmentAccess, tool: LtiRegistration
+) -> bool:
+    """Whether a launch has to ask first if its LMS takes connections: nothing was heard of it in
+    the last minute. Only a server that runs reached lately is asked. Of another the bridge cannot
+    tell one that is silent from one that it may not reach."""
+    if not lti.probe.is_unheard(tool.initiate_login_uri):
+        return False
+    asked = _address(tx, access)
+    same = bool(asked) and _host(asked) == _host(tool.initiate_login_uri)
+    return same and _is_fresh(tx, access, lti.now())
+
+
+def silent_by_probe(lti: LtiContext, tool: LtiRegistration) -> datetime | None:
+    """Since when the tool takes no connections. It may wait a second: never in a transaction."""
+    private = lti.private_addresses or tool.private_addresses
+    return lti.probe.silent_since(tool.initiate_login_uri, private_addresses=private)
+
+
+def _address(tx: Connection, access: EnrolmentAccess) -> str:
+    centre = centres.find(tx, access.offering.centre)
+    return centre.address if centre is not None else ""
+
+
+def _is_fresh(tx: Connection, access: EnrolmentAccess, now: datetime) -> bool:
+    last = flow_states.last_read(tx, access.offering.centre)
+    return last is not None and last > now - FRESH
 
 
 def _host(address: str) -> str:

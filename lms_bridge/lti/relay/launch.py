@@ -73,16 +73,17 @@ def forward_launch(
         waits = record_origin(tx, registration, launch, prepared.access, lti.now())
         silent = prepared.silent_since(tx, lti.now())
         framed = source.framed and prepared.needs_window
+        record: dict[str, str | int] = {
+            "learner": learner,
+            "offering": offering.code,
+            "registration": prepared.registration.id,
+            "return": launch.return_address,
+        }
+        seconds = lti.settings.login_seconds
         if silent is not None or framed or not source.keeps_cookies:
-            record: dict[str, str | int] = {
-                "learner": learner,
-                "offering": offering.code,
-                "registration": prepared.registration.id,
-                "return": launch.return_address,
-            }
-            seconds = lti.settings.login_seconds
             token = platform_launch.new_link_token(lti, record, seconds, tx)
             return ForwardedLaunch(offering, None, token, waits, silent)
+        unheard = prepared.needs_probe(tx, lti)
         login = platform_launch.initiate_login(
             tx,
             lti,
@@ -92,6 +93,10 @@ def forward_launch(
             frames=source.frames,
             framed=source.framed,
         )
+    silent = prepared.silent_by_probe(lti) if unheard else None
+    if silent is not None:
+        token = platform_launch.new_link_token(lti, record, seconds)
+        return ForwardedLaunch(offering, None, token, waits, silent)
     return ForwardedLaunch(offering, login, result_waits=waits)
 
 
