@@ -84,7 +84,7 @@ def centre_state_document(tx: Connection, centre: Centre) -> dict[str, Any]:
     """How the flows of a centre go, the worst of them, and what waits there now."""
     flows = flow_states.freshness(tx, centre.code)
     told = runs.waits_at_end(tx, {Flow(each.flow): each.run for each in flows})
-    waits = still_waiting(tx, centre.code, told)
+    waits = still_waiting(tx, centre.code, told, utc_now())
     return {
         "centre": centre.code,
         "active": centre.active,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, or_, select
 
-from lms_bridge.domain.model import Centre, Kind
+from lms_bridge.domain.model import Kind, OfferingStatus, centre_system
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
 from lms_bridge.store.holds import UNDECIDED
 from lms_bridge.store.record_names import course_name, record_names
 from lms_bridge.store.tables import HELD as IS_HELD
-from lms_bridge.store.tables import enrolment, hold, link, quarantine, unmatched
+from lms_bridge.store.tables import enrolment, hold, link, offering, quarantine, unmatched
 from lms_bridge.store.target_links import PENDING
 
 HELD, UNSENT = "held", "unsent"
@@ -64,12 +64,15 @@ def waits_of(
     ]
 
 
-def still_waiting(tx: Connection, centre: str, told: Collection[Wait]) -> list[Wait]:
+def still_waiting(
+    tx: Connection, centre: str, told: Collection[Wait], at: datetime
+) -> list[Wait]:
     """What waits at a centre now. ``told``: what the last run of each flow said at its end. It
     alone knows of some waits, and which kinds the targets take."""
     unsent = {each.kind for each in told if each.what == UNSENT}
     now = waits_of(tx, centre, list(Kind), None)
     stands = [each for each in now if each.what != UNSENT or each.kind in unsent]
+    stands += staying(tx, centre, at)  # a run tells of them once, and they stay
     return stands + [each for each in told if each.what in _KNOWN_TO_RUNS]
 
 
@@ -240,40 +243,72 @@ def _bad_record(tx: Connection, id_: int, number: int) -> str:
 _CORRECT_IT = "Correct it where it comes from. The next run reads it again."
 
 
-def staying_in(tx: Connection, centre: Centre, left: Collection[int]) -> list[Wait]:
-    """The enrolments that the LMS still holds in offerings that just left the catalogue."""
-    if not left:
+def staying(
+    tx: Connection, centre: str, at: datetime, among: Collection[int] | None = None
+) -> list[Wait]:
+    """The enrolments that the LMS still holds in offerings that the catalogue does not show any
+    more: they left it, or the LMS hides their courses. Those over by ``at`` are left out.
+    ``among``: of these offerings alone, such as those that a run just saw go."""
+    if among is not None and not among:
         return []
-    rows = tx.execute(
-        select(enrolment.c.offering_id, func.count())
+    query = (
+        select(enrolment.c.offering_id, offering.c.listed, func.count())
         .join(link, link.c.record_id == enrolment.c.id)
+        .join(offering, offering.c.id == enrolment.c.offering_id)
         .where(
-            link.c.system == centre.system,
+            link.c.system == centre_system(centre),
             link.c.kind == Kind.ENROLMENT,
-            enrolment.c.offering_id.in_(left),
             IS_HELD,
+            offering.c.centre == centre,
+            or_(offering.c.listed.is_(False), offering.c.status == OfferingStatus.PLANNED),
+            or_(offering.c.ends_at.is_(None), offering.c.ends_at > at),
         )
-        .group_by(enrolment.c.offering_id)
+        .group_by(enrolment.c.offering_id, offering.c.listed)
         .order_by(enrolment.c.offering_id)
-    ).all()
-    if not rows:
-        return []
-    name = record_names(tx, Kind.OFFERING, [rows[0][0]])[rows[0][0]]
-    remedy = _STAYING_REMEDY
-    why = f"{name} left the catalogue, and its learners stay in the course. {remedy}"
-    if len(rows) > 1:
-        courses = len(rows)
-        why = (
-            f"{name} is one of {courses} courses that left the catalogue while their learners "
-            f"stay in them. {remedy}"
-        )
-    number, command = sum(row[1] for row in rows), f"lms-bridge centre show {centre.code}"
-    return [Wait("staying", Kind.ENROLMENT, number, None, why, command)]
+    )
+    rows = [row for row in tx.execute(query) if among is None or row[0] in among]
+    left = {id_: number for id_, is_listed, number in rows if not is_listed}
+    hidden = {id_: number for id_, is_listed, number in rows if is_listed}
+    command = f"lms-bridge centre show {centre}"
+    return [
+        Wait("staying", Kind.ENROLMENT, sum(each.values()), None, why(tx, each), command)
+        for each, why in ((left, _why_left), (hidden, _why_hidden))
+        if each
+    ]
+
+
+def _why_left(tx: Connection, courses: Collection[int]) -> str:
+    name, remedy = _first_name(tx, courses), _STAYING_REMEDY
+    if len(courses) == 1:
+        return f"{name} left the catalogue, and its learners stay in the course. {remedy}"
+    return (
+        f"{name} is one of {len(courses)} courses that left the catalogue while their learners "
+        f"stay in them. {remedy}"
+    )
+
+
+def _why_hidden(tx: Connection, courses: Collection[int]) -> str:
+    name, remedy = _first_name(tx, courses), _HIDDEN_REMEDY
+    if len(courses) == 1:
+        return f"{name} is hidden at the centre, and its learners stay in the course. {remedy}"
+    return (
+        f"{name} is one of {len(courses)} courses that are hidden at the centre while their "
+        f"learners stay in them. {remedy}"
+    )
+
+
+def _first_name(tx: Connection, courses: Collection[int]) -> str:
+    first = min(courses)
+    return record_names(tx, Kind.OFFERING, [first])[first]
 
 
 _STAYING_REMEDY = (
     "To bring a course back, put it into a category that is read, where the account sees it. To "
     "end the enrolments, end the registrations."
+)
+_HIDDEN_REMEDY = (
+    "The learners cannot enter it. To bring a course back, show it in the LMS. To end the "
+    "enrolments, end the registrations."
 )
 
 

@@ -93,7 +93,7 @@ class RunContext:
     run, which stores nothing. ``targets`` are the (system, kind) that the run sent to. A run that
     ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
     also of courses in which nobody was since. ``left`` are offerings that left the centre's
-    catalogue in this run. ``answered``: whether the centre's
+    catalogue in this run, or that the centre hides since then. ``answered``: whether the centre's
     LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can name it.
     ``lending`` is around waits for other systems: others may change the centre's records meanwhile,
     and this run writes nothing.

@@ -201,6 +201,13 @@ def carry_out(
     offerings.change_offerings(tx, removed)
     if snapshot.feed.system == context.centre.system:
         context.left |= removed.keys()
+        context.left |= {
+            ids[key]
+            for key, record in records.items()
+            if record.status is OfferingStatus.PLANNED
+            and ids[key] in before
+            and before[ids[key]].status is not OfferingStatus.PLANNED
+        }
     note_changes(context, snapshot, plan, ids, listed)
     desire_offerings(
         tx,

@@ -25,7 +25,7 @@ from lms_bridge.http.deadline import Deadline, check_time, starting_until
 from lms_bridge.store import leases, run_requests, runs, target_links
 from lms_bridge.store.database import Database
 from lms_bridge.store.failures import DATABASE_FAILED, RETRY_SECONDS, storage_failure
-from lms_bridge.store.waits import Wait, concerns_more_than, staying_in, waits_of
+from lms_bridge.store.waits import Wait, concerns_more_than, staying, waits_of
 from lms_bridge.sync.context import Lease, Progress, RunContext, kept_text, silent
 from lms_bridge.sync.flows import (
     Peers,
@@ -293,7 +293,7 @@ def _state_of_flow(report: RunReport, flow: Flow, flows: Collection[Flow]) -> st
 def _look_for_waits(tx: Connection, context: RunContext, flows: Iterable[Flow]) -> None:
     kinds = [kind for flow in flows for kind in KINDS_OF[flow]]
     # At the end of the run, since a course that is gone has ended with its enrolments by then.
-    context.waits += staying_in(tx, context.centre, context.left)
+    context.waits += staying(tx, context.centre.code, context.now(), context.left)
     if kinds:
         failed = bool(context.errors)
         targets = context.targets

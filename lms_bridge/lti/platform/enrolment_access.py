@@ -69,6 +69,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "This course is still being planned.",
         "It opens after it is published. Its page at the Academy shows the start date.",
     ),
+    "offering-hidden": (
+        "The training centre does not offer this course at the moment.",
+        "You keep your place. Please ask the training centre when the course opens.",
+    ),
     "offering-postponed": (
         "This course has been postponed.",
         "You keep your place. The training centre will tell you the new dates.",
@@ -172,6 +176,8 @@ def check_enrolment_open(
     enrolment: Enrolment, offering: Offering, now: datetime, settings: LtiSettings
 ) -> None:
     """Raises NotOpen with the first reason of: offering status, enrolment status, time."""
+    if offering.status is OfferingStatus.PLANNED and enrolment.status in IN_COURSE:
+        raise NotOpen("offering-hidden", offering)  # its LMS may have hidden it while it ran
     if offering.status in _OFFERING_CODES:
         raise NotOpen(_OFFERING_CODES[offering.status], offering)
     if enrolment.status in BEFORE_PAYMENT:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lms_bridge.api.documents import centre_state_document
 from lms_bridge.connectors.moodle.centre import MoodleCentre
 from lms_bridge.devtools.moodle.state import MoodleState
 from lms_bridge.domain.model import Flow, Kind
@@ -61,6 +62,48 @@ def test_learners_who_stay_in_a_course_that_left_the_catalogue_are_told_once(
     nights.academy.change(key, "withdrawn")
     nights.good_night()
     assert sum(not each.suspended for each in site.enrolments.of_course(2)) == 1
+    assert waits_now(nights) == [("staying", 1)]  # which the command shows that the run names
+
+
+def waits_now(nights: MoodleNights) -> list[tuple[str, int]]:
+    """What `lms-bridge centre show` says."""
+    with nights.database.reading() as tx:
+        waits = centre_state_document(tx, nights.centre)["waits"]
+    return [(each["what"], each["number"]) for each in waits]
+
+
+def test_learners_who_stay_in_a_course_that_was_hidden_are_told(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    nights.register(2, course=3)
+    nights.good_night()
+    code = nights.codes()["2"]
+    site.catalogue.change(2, visible=0)
+    report = nights.night()
+    assert code not in nights.academy.catalogue
+    (wait,) = report.waits
+    assert (report.status, wait.what, wait.number) == ("waiting", "staying", 1)
+    assert code in wait.why
+    nights.good_night()
+    nights.good_night()
+    assert waits_now(nights) == [("staying", 1)]
+    site.catalogue.change(2, visible=1)
+    nights.good_night()
+    assert waits_now(nights) == []
+    assert code in nights.academy.catalogue
+
+
+def test_learners_of_a_course_that_is_over_are_not_said_to_stay(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.register(1)
+    nights.good_night()
+    site.catalogue.change(2, enddate=int(nights.now.timestamp()) - 1)
+    nights.good_night()
+    site.catalogue.change(2, visible=0)  # centres hide what is over
+    nights.good_night()
+    assert waits_now(nights) == []
 
 
 def test_withdrawals_from_a_deleted_course_need_nothing(
