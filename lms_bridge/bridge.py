@@ -109,6 +109,9 @@ class Bridge:
     lease_renewer: LeaseRenewer
     lti: LtiPort = field(repr=False, compare=False)
     waiting: WaitingSlots = field(init=False, repr=False, compare=False)
+    _at_close: list[Callable[[], None]] = field(
+        init=False, repr=False, compare=False, default_factory=list
+    )
 
     def __post_init__(self) -> None:
         slots = WaitingSlots(max(1, self.settings.web.threads - FREE_THREADS))
@@ -328,7 +331,13 @@ class Bridge:
                 raise
         return sorted(reports, key=lambda report: report.centre)
 
+    def at_close(self, act: Callable[[], None]) -> None:
+        """Ends what works in the background over this bridge, before its database is closed."""
+        self._at_close.append(act)
+
     def close(self) -> None:
+        while self._at_close:
+            self._at_close.pop()()
         self.lease_renewer.close()
         self.lti.close()
         self.database.close()

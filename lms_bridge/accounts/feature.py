@@ -131,6 +131,7 @@ def _look_at_mail(bridge: Bridge, mailer: Mailer, notes: MailNotes) -> None:
 def add_accounts_to(app: Flask, bridge: Bridge) -> AccountsFeature:
     settings, notes = bridge.settings, _StoredNotes(bridge.database)
     mailer = Mailer(settings.mail, notes=notes)
+    bridge.at_close(mailer.close)
     _look_at_mail(bridge, mailer, notes)
     feature = AccountsFeature(
         app,

@@ -79,8 +79,9 @@ class Mailer:
         self._queue: Queue[tuple[Prepare, int]] = Queue(MOST_WAITING)
         self._again: list[tuple[Prepare, int]] = []
         self._lock = threading.Lock()
-        self._started = False
-        self._failing = self._probing = False
+        self._threads: list[threading.Thread] = []
+        self._timers: set[threading.Timer] = set()
+        self._failing = self._probing = self._closed = False
 
     @property
     def works(self) -> bool:
@@ -126,21 +127,46 @@ class Mailer:
         with self._lock:
             return self._queue.unfinished_tasks == 0 and not self._again
 
+    def close(self) -> None:
+        """Sends nothing more. A message that is just being sent gets its time to the end."""
+        with self._lock:
+            self._closed = True
+            threads, timers = self._threads, self._timers
+        for timer in timers:
+            timer.cancel()
+        for _ in threads:
+            with suppress(Full):  # each thread ends at the next entry, whatever that is
+                self._queue.put_nowait((lambda: None, _AGAIN))
+        for thread in threads:
+            thread.join(self._settings.seconds)
+
     def _start(self) -> None:
         with self._lock:
-            if self._started:
+            if self._threads or self._closed:
                 return
-            self._started = True
-        for _ in range(THREADS):
-            threading.Thread(target=self._work, name="mail", daemon=True).start()
+            for _ in range(THREADS):
+                self._threads.append(threading.Thread(target=self._work, name="mail", daemon=True))
+                self._threads[-1].start()
 
     def _work(self) -> None:
         while True:
             prepare, tries = self._queue.get()
             try:
+                if self._closed:
+                    return
                 self._deliver(self._prepared(prepare), tries)
             finally:
                 self._queue.task_done()
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        """The caller holds the lock."""
+        if self._closed:
+            return
+        self._timers = {timer for timer in self._timers if timer.is_alive()}
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        self._timers.add(timer)
+        timer.start()
 
     def _prepared(self, prepare: Prepare) -> Mail | None:
         try:
@@ -178,23 +204,17 @@ class Mailer:
         self._failing = True
         self._notes.failed(1 if tries < _AGAIN else 0)
         with self._lock:
-            if self._probing:
-                return
-            self._probing = True
-        timer = threading.Timer(self._probe_seconds, self.probe)
-        timer.daemon = True
-        timer.start()
+            if not self._probing:
+                self._probing = True
+                self._later(self._probe_seconds, self.probe)
 
     def _send_later(self, mail: Mail, tries: int) -> None:
         with self._lock:
             if tries > MOST_TRIES or len(self._again) >= MOST_WAITING:
                 return
             self._again.append((lambda: mail, tries))
-            if len(self._again) > 1:
-                return
-        timer = threading.Timer(self._retry_seconds, self._send_again)
-        timer.daemon = True
-        timer.start()
+            if len(self._again) == 1:
+                self._later(self._retry_seconds, self._send_again)
 
     def _send_again(self) -> None:
         with self._lock:

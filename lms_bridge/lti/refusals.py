@@ -53,7 +53,7 @@ class RefusalLog:
         self._number = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._at_work = False
+        self._thread: threading.Thread | None = None
 
     def add(self, refusal: Refusal) -> None:
         refusal = replace(refusal, detail=refusal.detail[:LONGEST_DETAIL])
@@ -66,17 +66,16 @@ class RefusalLog:
                 return  # the log has it
             same.append(refusal)
             self._number += 1
-            if self._at_work:
-                return
-            self._at_work = True
-        threading.Thread(target=self._work, name="refusals", daemon=True).start()
+            if self._thread is None and not self._ended.is_set():
+                self._thread = threading.Thread(target=self._work, name="refusals", daemon=True)
+                self._thread.start()
 
     def _work(self) -> None:
         while not self._ended.wait(SECONDS):
             self.flush()
             with self._lock:
                 if not self._waiting:
-                    self._at_work = False
+                    self._thread = None
                     return
 
     def flush(self) -> None:
@@ -116,7 +115,11 @@ class RefusalLog:
         return tx.execute(query).all()
 
     def close(self) -> None:
-        self._ended.set()
+        with self._lock:
+            self._ended.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=10)
         self.flush()
 
 

@@ -27,6 +27,7 @@ class ScoreSender:
         self._bridge, self._waits = bridge, WAITS
         self._lock = threading.Lock()
         self._requested: dict[str, bool] = {}
+        self._closed = threading.Event()
 
     def soon(self, centre: str) -> None:
         """Returns at once."""
@@ -36,6 +37,10 @@ class ScoreSender:
         if not working:
             thread = threading.Thread(target=self._work, args=(centre,), daemon=True, name="scores")
             thread.start()
+
+    def close(self) -> None:
+        """Waits no more for a busy centre. The schedule sends what is left."""
+        self._closed.set()
 
     @property
     def idle(self) -> bool:
@@ -63,13 +68,14 @@ class ScoreSender:
         for seconds in (*self._waits, None):
             if self._bridge.send_scores(centre).status != BUSY:
                 return True
-            if seconds is not None:
-                threading.Event().wait(seconds)
+            if seconds is None or self._closed.wait(seconds):
+                break
         return False
 
 
 def add_score_sender_to(app: Flask, bridge: Bridge) -> None:
-    app.extensions[_NAME] = ScoreSender(bridge)
+    sender = app.extensions[_NAME] = ScoreSender(bridge)
+    bridge.at_close(sender.close)
 
 
 def send_soon(centre: str) -> None:

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from flask import Flask
 from flask.testing import FlaskClient
 
+from lms_bridge.accounts.feature import accounts_of
 from lms_bridge.accounts.mail import Mail, Mailer, try_server
 from lms_bridge.accounts.service import MOST_OPEN_LINKS
 from lms_bridge.admin.matters import command_for
@@ -42,7 +43,7 @@ class Box:
     often it puts a message off."""
 
     def __init__(self, closed: int = 0, late: int = 0) -> None:
-        self._closed, self._late = closed, late
+        self._closed, self.late = closed, late
         self._came: Queue[tuple[list[str], EmailMessage]] = Queue()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
@@ -70,8 +71,8 @@ class Box:
     ) -> str:
         if address.startswith("refused"):
             return "550 no such mailbox"
-        if self._late:
-            self._late -= 1
+        if self.late:
+            self.late -= 1
             return "450 greylisted, try again"
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -266,25 +267,45 @@ def test_the_page_says_that_mail_may_not_come_whoever_asks(
 
 @pytest.mark.parametrize("email", ["amina@example.org", "nobody@example.org"])
 def test_a_mail_server_that_fails_is_among_what_is_wrong_whoever_asked(
-    make_app: MakeApp, sqlite_database: Database, sqlite_address: str, email: str
+    make_app: MakeApp, database: Database, database_address: str, email: str
 ) -> None:
-    """On SQLite, where each test has a file of its own. A server of PostgreSQL gives its databases
-    to other tests, and an app goes on to ask its mail server after its test."""
-    database = sqlite_database
     account(database, role=None)
     port = free_port()
     mail = {"MAIL__HOST": "127.0.0.1", "MAIL__PORT": str(port), "MAIL__SECURITY": "none"}
     mail["MAIL__SENDER"] = "bridge@bridge.example"
-    app = make_app(sqlite_address, **mail)
+    app = make_app(database_address, **mail)
     for _ in range(3):
         ask(app.test_client(), email)
     until(lambda: found_of_mail(database) == (3, True))
-    health = make_app(sqlite_address, **mail).test_client().get("/health").get_json()
+    health = make_app(database_address, **mail).test_client().get("/health").get_json()
     assert health["attention"]["mail_failing"] == 3
     assert health["status"] == "degraded"
     with post_office(port=port):  # a process that starts later asks the server again
-        make_app(sqlite_address, **mail)
+        make_app(database_address, **mail)
         until(lambda: found_of_mail(database) is None)
+
+
+def test_a_closed_bridge_asks_its_mail_server_no_more(
+    make_app: MakeApp, sqlite_address: str
+) -> None:
+    before = {*threading.enumerate()}
+    with post_office(Box(late=1)) as (box, port):
+        app = make_app(
+            sqlite_address,
+            MAIL__HOST="127.0.0.1",
+            MAIL__PORT=port,
+            MAIL__SECURITY="none",
+            MAIL__SENDER="bridge@bridge.example",
+        )
+        mailer = accounts_of(app).mailer
+        mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+        until(lambda: not mailer.idle and not box.late)
+        mailer.resume()
+        accounts_of(app).bridge.close()
+        mailer.send(lambda: Mail("a@example.org", "Sample", "Sample"))
+        mailer.probe()
+    until(lambda: before >= {*threading.enumerate()})
+    assert box.empty
 
 
 def test_requests_that_meet_a_failing_server_at_once_are_counted_once_each(

@@ -19,6 +19,8 @@ from tests.fakes.centre import ACTIVE, BRIDGE, CENTRE, SUSPENDED, Place
 from tests.fakes.nights import Nights
 from tests.fakes.steps import Killed, KillSwitch, Steps
 
+CHANGES_NOTHING = ("begin", "read", "answer", "find", "sent", ".after")
+"""Ends of steps after which the database and the peers hold what they held before."""
 HAND, MINE, OUT = "SAMPLE-0", "SAMPLE-1", "SAMPLE-4"
 
 
@@ -107,7 +109,8 @@ def test_a_night_that_nobody_kills_is_complete(night: Nights) -> None:
 def test_a_kill_between_any_two_steps_is_made_good(
     sqlite_address_maker: Callable[[], str], open_database: Callable[[str], Database], lends: bool
 ) -> None:
-    """Also while the lease is lent, and others use it."""
+    """Also while the lease is lent, and others use it. Steps between which nothing changes leave
+    the same behind: only the first of them is tried."""
     address = sqlite_address_maker()
     before = Nights(open_database(address))
     prepared(before)
@@ -126,6 +129,8 @@ def test_a_kill_between_any_two_steps_is_made_good(
     steps = list(switch.steps)
     assert len(steps) > 60
     for number, step in enumerate(steps):
+        if number and steps[number - 1].endswith(CHANGES_NOTHING):
+            continue
         night = again(number)
         try:
             killed_at(night, number)
