@@ -19,7 +19,7 @@ from lms_bridge.domain.roles import Grant, check_grant
 from lms_bridge.schemas.characters import visible
 from lms_bridge.schemas.fields import Email
 from lms_bridge.settings import SignInSettings
-from lms_bridge.store import accounts, centres
+from lms_bridge.store import accounts, centres, learners
 from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
@@ -140,20 +140,20 @@ def _grant(tx: Connection, number: int, grant: Grant, regions: Sequence[str], by
 
 
 def disable_account(database: Database, who: str | int, *, by: Actor) -> UserAccount:
-    """Ends every session and link of an account, and the address of its learner's calendar, and
-    lets nobody sign in with it.
+    """Ends every session and link of an account and of its learner, also the launch links that were
+    handed out, and the address of the learner's calendar; and lets nobody sign in with it.
 
     Raises:
         NotFound: there is no such account.
     """
     with database.writing() as tx:
         found = find_account(tx, who)
-        _end_calendar(tx, found, by)
         if found.disabled_at is None:
             accounts.change_account(tx, found.number, disabled_at=by.at)
             record_account(tx, by, found.number, "disable", {"disabled_at": (None, plain(by.at))})
-        sessions.end_of_account(tx, found.number, by)
+        sessions.end_of_account(tx, found.number, by, learner=found.learner)
         _end_calendar(tx, found, by)
+        _end_launch_links(tx, found, by)
         found = find_account(tx, found.number)
     _log.info("account disabled", account=found.number, by=by.name)
     return found
@@ -264,6 +264,15 @@ def part_learner(tx: Connection, account: UserAccount, by: Actor) -> None:
 def _end_calendar(tx: Connection, account: UserAccount, by: Actor) -> None:
     if account.learner is not None and accounts.end_calendar(tx, account.learner):
         record_account(tx, by, account.number, "end calendar", {"calendar": None})
+
+
+def _end_launch_links(tx: Connection, account: UserAccount, by: Actor) -> None:
+    if account.learner is None:
+        return
+    (learner,) = learners.learners(tx, [account.learner]).values()
+    if accounts.end_launch_links(tx, learner.academy_id):
+        fields = {"launch_links": None}
+        record_account(tx, by, account.number, "end launch links", fields)
 
 
 @dataclass(frozen=True, slots=True)

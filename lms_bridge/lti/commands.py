@@ -22,7 +22,7 @@ from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.platform import chosen_resources
 from lms_bridge.lti.platform import dynamic_registration as platform_registration
 from lms_bridge.lti.platform.dynamic_registration import check_addresses, new_client_id
-from lms_bridge.lti.platform.launch import WINDOW, choice_link, make_launch_link, start_launch
+from lms_bridge.lti.platform.launch import WINDOW, choice_link, learner_link
 from lms_bridge.lti.refusals import NOBODY
 from lms_bridge.lti.registrations import LtiRegistration, PersonId, Privacy, Side, Status
 from lms_bridge.lti.tool import dynamic_registration as tool_registration
@@ -412,13 +412,7 @@ def invite_platform(bridge: Bridge, centre: str) -> None:
 def launch_link(bridge: Bridge, learner: str, offering: str, connection: int) -> None:
     """A link that opens OFFERING for LEARNER (the Academy's id), once."""
     lti = lti_of(bridge).context
-    # Says now what is wrong. An LMS that is silent now may answer when the link is used.
-    start_launch(lti, learner, offering, registration_id=connection, anyway=True)
-    print_line(
-        make_launch_link(
-            lti, {"learner": learner, "offering": offering, "registration": connection}
-        )
-    )
+    print_line(learner_link(lti, learner, offering, connection))
 
 
 @click.command("choose")

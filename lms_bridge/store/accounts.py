@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from lms_bridge.domain.access import DataScope
 from lms_bridge.domain.roles import Grant, Role
 from lms_bridge.store.account_tables import account, account_role, learner_calendar
+from lms_bridge.store.lti_tables import nonce
 from lms_bridge.store.tables import centre
 
 
@@ -148,6 +149,27 @@ def end_calendar(tx: Connection, learner_id: int) -> bool:
     """Ends the address of a learner's calendar; returns whether there was one."""
     ended = tx.execute(delete(learner_calendar).where(learner_calendar.c.learner_id == learner_id))
     return ended.rowcount > 0
+
+
+LAUNCH_LINK = "launch-link"
+"""The purpose of the nonces that stand for launch links."""
+HANDED_OUT, ENDED = "handed_out", "ended"
+"""What such a link holds: it was made for a learner; the learner's account was disabled since."""
+
+
+def end_launch_links(tx: Connection, academy_id: str) -> int:
+    """Ends the launch links that were made for a learner; returns how many. They stay, so that
+    their page can say why they open nothing."""
+    theirs = (
+        nonce.c.purpose == LAUNCH_LINK,
+        nonce.c.data["learner"].as_string() == academy_id,
+    )
+    found = tx.execute(select(nonce.c.digest, nonce.c.data).where(*theirs)).all()
+    ended = [row for row in found if row.data.get(HANDED_OUT) and not row.data.get(ENDED)]
+    for row in ended:
+        changed = update(nonce).where(nonce.c.digest == row.digest)
+        tx.execute(changed.values(data={**row.data, ENDED: 1}))
+    return len(ended)
 
 
 def set_learner(tx: Connection, number: int, learner_id: int) -> bool:

@@ -21,6 +21,7 @@ from lms_bridge.audit import PAGE, Actor, Change, Fields, Subject, record
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.settings import SignInSettings
+from lms_bridge.store.account_tables import account as account_table
 from lms_bridge.store.account_tables import web_session
 from lms_bridge.store.database import Database
 from lms_bridge.store.prepared import Prepared
@@ -305,6 +306,23 @@ def is_open(tx: Connection, number: int) -> bool:
     return tx.scalar(select(web_session.c.id).where(web_session.c.id == number)) is not None
 
 
+def is_learners(tx: Connection, number: int, learner: int) -> bool:
+    """Whether nobody has ended the session of this number, and it still is this learner's: it is
+    not where their account was disabled, or parted from the learner."""
+    own = func.coalesce(web_session.c.learner_id, account_table.c.learner_id)
+    of_account = account_table.c.id == web_session.c.account_id
+    found = (
+        select(web_session.c.id)
+        .join(account_table, of_account, isouter=True)
+        .where(
+            web_session.c.id == number,
+            own == learner,
+            account_table.c.disabled_at.is_(None),
+        )
+    )
+    return tx.scalar(found) is not None
+
+
 def sign_out(database: Database, session: Session, now: datetime) -> None:
     with database.writing() as tx:
         ended = _end(tx, web_session.c.id == session.number)
@@ -337,10 +355,13 @@ def revoke(database: Database, numbers: Sequence[int], name: str, by: Actor) -> 
 
 
 def end_of_account(
-    tx: Connection, account: int, by: Actor, *, but: int | None = None
+    tx: Connection, account: int, by: Actor, *, but: int | None = None, learner: int | None = None
 ) -> list[Session]:
-    """Ends the links and sessions of this account, but for one session."""
+    """Ends the links and sessions of this account, but for one session; and those that another
+    system's word opened for its ``learner``."""
     chosen = web_session.c.account_id == account
+    if learner is not None:
+        chosen = or_(chosen, web_session.c.learner_id == learner)
     if but is not None:
         chosen = and_(chosen, web_session.c.id != but)
     ended = _end(tx, chosen)

@@ -21,12 +21,12 @@ from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import enrolment_access, resources
 from lms_bridge.lti.platform.claims import ToolLaunch, id_token_claims
-from lms_bridge.lti.platform.launch import LAUNCH, browser_digest
+from lms_bridge.lti.platform.launch import LAUNCH, browser_digest, check_link
 from lms_bridge.lti.platform.subjects import subjects
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST
 from lms_bridge.store import centres, offerings
-from lms_bridge.web.sessions import is_open
+from lms_bridge.web.sessions import is_learners
 
 LONGEST_PARAMETER = 8 * 1024
 """Characters: tools put whatever they have to remember into their ``state``."""
@@ -169,9 +169,11 @@ def _launch(
     """Access is checked again: it may have been lost since the launch began."""
     if record["message"] == DEEP_LINKING_REQUEST:
         return _deep_linking_launch(tx, registration, record, nonce)
-    if record.get("session") and not is_open(tx, record["session"]):
-        raise _login_gone()
+    check_link(tx, record)
     access = enrolment_access.open_enrolment(tx, lti, record["learner"], record["offering"])
+    session = record.get("session")
+    if session and not is_learners(tx, session, access.learner_id):
+        raise _login_gone()
     subject = subjects(tx, registration, {access.learner_id: access.learner})
     return ToolLaunch(
         registration,

@@ -34,11 +34,12 @@ from lms_bridge.lti.platform.silence import (
 )
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST, RESOURCE_LINK_REQUEST
-from lms_bridge.store import offerings
+from lms_bridge.store import accounts, learners, offerings
 from lms_bridge.store.database import Database
 
 LAUNCH = "launch"
-LINK = "launch-link"
+LINK = accounts.LAUNCH_LINK
+HANDED_OUT = accounts.HANDED_OUT
 WINDOW = "window"
 
 
@@ -84,6 +85,49 @@ def make_launch_link(lti: LtiContext, record: dict[str, str | int]) -> str:
     return f"{lti.address}{endpoints.LAUNCH}/{token}"
 
 
+def learner_link(lti: LtiContext, learner: str, offering: str, registration_id: int = 0) -> str:
+    """A link for a learner, to be handed over. It ends when the learner's account is disabled.
+
+    Raises:
+        LtiRefused: the learner has no access now, no tool serves the offering, or the learner's
+            account is disabled.
+    """
+    record: dict[str, str | int] = {
+        "learner": learner,
+        "offering": offering,
+        "registration": registration_id,
+        HANDED_OUT: 1,
+    }
+    # Says now what is wrong. An LMS that is silent now may answer when the link is used.
+    start_launch(lti, learner, offering, registration_id=registration_id, anyway=True)
+    with lti.database.reading() as tx:
+        check_link(tx, record)
+    return make_launch_link(lti, record)
+
+
+def check_link(tx: Connection, record: Mapping[str, Any]) -> None:
+    """Of a launch, or the link for one. The Academy vouches for the learners whom it launches
+    itself, so their accounts here do not count; nobody vouches for who has a link.
+
+    Raises:
+        LtiRefused: it was handed out, and the learner's account was disabled since.
+    """
+    if not record.get(HANDED_OUT):
+        return
+    number, _ = learners.learners_by_academy_id(tx, [record["learner"]]).get(
+        record["learner"], (None, None)
+    )
+    account = accounts.find_account(tx, learner=number)
+    is_disabled = account is not None and account.disabled_at is not None
+    if is_disabled or record.get(accounts.ENDED):
+        raise LtiRefused(
+            "launch-link-ended",
+            "The account of this learner was disabled, so links for the learner have ended.",
+            "Please open the course from the Academy, or ask whoever gave you the link.",
+            status=403,
+        )
+
+
 def new_link_token(
     lti: LtiContext, record: dict[str, str | int], seconds: float, tx: Connection | None = None
 ) -> str:
@@ -121,13 +165,14 @@ def start_launch(
     return_address: str = "",
     anyway: bool = False,
     session: int = 0,
+    handed_out: bool = False,
 ) -> LoginInitiation:
     """Begins the launch of a learner (by the Academy's id) into an offering (by its code).
 
     The tool is the named one, that of the offering's first link, or the centre's. ``browser`` is
     the secret of the learner's browser: only that browser can finish the launch. ``anyway``: also
     if the tool is known not to answer. ``session`` is the number of the one that it was begun in:
-    the launch ends with it.
+    the launch ends with it. ``handed_out``: by a link, which ends with the learner's account.
 
     Raises:
         NotAnswering: the tool is known not to answer.
@@ -140,7 +185,12 @@ def start_launch(
             raise NotAnswering(prepared.access.offering, since)
         unheard = not anyway and prepared.needs_probe(tx, lti)
         login = initiate_login(
-            tx, lti, prepared, browser=browser, return_address=return_address, session=session
+            tx,
+            lti,
+            prepared,
+            browser=browser,
+            return_address=return_address,
+            ends_with={"session": session, HANDED_OUT: int(handed_out)},
         )
     since = prepared.silent_by_probe(lti) if unheard else None
     if since is not None:
@@ -168,10 +218,11 @@ def initiate_login(
     return_address: str = "",
     frames: str = "",
     framed: bool = False,
-    session: int = 0,
+    ends_with: Mapping[str, int] | None = None,
 ) -> LoginInitiation:
     """Begins the login of a learner at the offering's tool. ``frames`` are the sources that may
-    frame the pages that follow; ``framed`` says whether one does."""
+    frame the pages that follow; ``framed`` says whether one does. ``ends_with``: the session or the
+    link that the launch ends with."""
     record = {
         "message": RESOURCE_LINK_REQUEST,
         "learner": prepared.access.learner.academy_id,
@@ -180,7 +231,7 @@ def initiate_login(
         "return": return_address,
         "frames": frames,
         "framed": framed,
-        "session": session,
+        **(ends_with or {}),
     }
     target = prepared.resource.address or prepared.registration.target_link_uri
     return _initiate(lti, prepared.registration, record, target, browser, tx)

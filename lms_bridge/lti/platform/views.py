@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
@@ -12,12 +13,19 @@ from werkzeug.wrappers import Response as Redirect
 from lms_bridge.bridge import Bridge
 from lms_bridge.http.origins import origin
 from lms_bridge.lti import registrations
+from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.http_requests import ANYWAY, params, refusal_page, the_lti, tool_targets
 from lms_bridge.lti.platform import deep_linking, endpoints
 from lms_bridge.lti.platform.authentication import AuthenticationResponse, authenticate
 from lms_bridge.lti.platform.browser_cookie import browser_secret, held_secrets, send_to_tool
-from lms_bridge.lti.platform.launch import LINK, start_deep_linking, start_launch
+from lms_bridge.lti.platform.launch import (
+    HANDED_OUT,
+    LINK,
+    check_link,
+    start_deep_linking,
+    start_launch,
+)
 from lms_bridge.lti.platform.machine_views import machine
 from lms_bridge.lti.platform.score_sender import add_score_sender_to
 from lms_bridge.lti.platform.service_views import services
@@ -44,9 +52,7 @@ def add_platform_to(app: Flask, bridge: Bridge) -> None:
 def open_link(token: str) -> Response:
     """A launch link shows a button first: programs that check messages for safety open every link,
     and would use it up."""
-    record = the_lti().nonces.look(LINK, token)
-    if record is None:
-        raise _link_gone()
+    record = _link_record(the_lti(), token)
     name = record["offering"] or record.get("centre", "")
     choice = ("centre" if record.get("centre") else "offering") if record.get("person") else ""
     page = make_response(render_template("lti/link.html", token=token, name=name, choice=choice))
@@ -61,9 +67,7 @@ def open_link(token: str) -> Response:
 def use_link(token: str) -> Redirect:
     """A link that is refused is not used up: it works later, when the course is open."""
     lti = the_lti()
-    record = lti.nonces.look(LINK, token)
-    if record is None:
-        raise _link_gone()
+    record = _link_record(lti, token)
     browser = browser_secret()
     if record.get("person"):
         login = start_deep_linking(
@@ -83,10 +87,21 @@ def use_link(token: str) -> Redirect:
             browser=browser,
             return_address=record.get("return", ""),
             anyway=ANYWAY in request.form,
+            handed_out=bool(record.get(HANDED_OUT)),
         )
     if lti.nonces.take(LINK, token) is None:  # another request was first
         raise _link_gone()
     return send_to_tool(login, browser)
+
+
+def _link_record(lti: LtiContext, token: str) -> dict[str, Any]:
+    """What a launch link that can still be used begins with."""
+    with lti.database.reading() as tx:
+        record = lti.nonces.look(LINK, token, tx)
+        if record is None:
+            raise _link_gone()
+        check_link(tx, record)
+    return record
 
 
 def _link_gone() -> LtiRefused:

@@ -11,15 +11,25 @@ import pytest
 import requests
 from sqlalchemy import select, update
 
+from lms_bridge.accounts import service
+from lms_bridge.audit import Subject
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.lti import registrations
 from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import endpoints
-from lms_bridge.lti.platform.launch import LINK, LoginInitiation, make_launch_link
+from lms_bridge.lti.platform.launch import (
+    LINK,
+    LoginInitiation,
+    learner_link,
+    make_launch_link,
+)
 from lms_bridge.lti.registrations import LtiRegistration, Privacy, Side, Status
-from lms_bridge.store import learners
+from lms_bridge.store.accounts import UserAccount
 from lms_bridge.store.tables import enrolment, offering
 from lms_bridge.web import sessions
+from tests.integration.accounts.browser import BY, account
+from tests.integration.audited import acts
 from tests.integration.lti_platform.world import World, code_of, form_of
 from tests.operators import COOKIE, own_field
 from tests.peers.browser import Browser
@@ -186,13 +196,57 @@ def test_a_launch_link_that_cannot_be_followed_yet_is_not_used_up(world: World) 
     assert requests.post(address, timeout=120, allow_redirects=False).status_code == 404
 
 
-def test_a_launch_from_the_learners_page_ends_with_their_session(world: World) -> None:
+def account_of_learner(world: World) -> UserAccount:
+    """A new account that is the learner "acad-1"."""
+    whose = account(world.bridge.database, role=None)
+    with world.bridge.database.writing() as tx:
+        service.link_learner(tx, whose, world.ids["acad-1"], BY)
+    return whose
+
+
+def test_a_launch_link_ends_when_the_account_of_its_learner_is_disabled(
+    either_world: World,
+) -> None:
+    world, database = either_world, either_world.bridge.database
+    whose, other = account_of_learner(world), learner_link(world.lti, "acad-2", "OFF-1")
+    kept, clicked = (learner_link(world.lti, "acad-1", "OFF-1") for _ in range(2))
+    browser, back = requests.Session(), {"timeout": 120, "allow_redirects": False}
+    begun = browser.post(clicked, **back)  # type: ignore[arg-type]  # options of requests
+    login = LoginInitiation("", dict(parse_qsl(urlsplit(begun.headers["Location"]).query)))
+    secret = begun.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
+
+    service.disable_account(database, whose.number, by=BY)
+    assert "end launch links" in [act.action for act in acts(database, Subject.ACCOUNT)]
+    ended = (403, "launch-link-ended")
+    for answer in (
+        requests.get(kept, timeout=120),
+        requests.post(kept, timeout=120),
+        world.authenticate(world.auth_request(login), browser=secret),
+    ):
+        assert (answer.status_code, code_of(answer)) == ended
+        assert "The account of this learner was disabled" in answer.text
+    with pytest.raises(LtiRefused, match="was disabled"):
+        learner_link(world.lti, "acad-1", "OFF-1")
+    assert requests.get(other, timeout=120).status_code == 200
+    assert world.launch()["sub"] == "acad-1"  # the Academy vouches for whom it launches itself
+
+    service.enable_account(database, whose.number, by=BY)
+    assert requests.get(kept, timeout=120).status_code == 403
+    assert requests.get(learner_link(world.lti, "acad-1", "OFF-1"), timeout=120).status_code == 200
+
+
+@pytest.mark.parametrize("ended_by", ["sign-out", "disabling", "parting"])
+@pytest.mark.parametrize("by_account", [False, True])
+def test_a_launch_from_the_learners_page_ends_with_their_session(
+    world: World, ended_by: str, by_account: bool
+) -> None:
     database, now = world.bridge.database, utc_now()
-    limits = world.bridge.settings.sign_in
+    limits, number = world.bridge.settings.sign_in, world.ids["acad-1"]
+    whose = account_of_learner(world)
     with database.writing() as tx:
-        number, _ = learners.learners_by_academy_id(tx, ["acad-1"])["acad-1"]
+        who = {"account": whose.number} if by_account else {"account": None, "learner": number}
         session, secret = sessions.open_session(
-            tx, "learner", None, limits, now, half=False, learner=number
+            tx, "learner", **who, limits=limits, now=now, half=False
         )
         place = tx.scalar(select(enrolment.c.id).where(enrolment.c.learner_id == number))
     browser = requests.Session()
@@ -213,5 +267,20 @@ def test_a_launch_from_the_learners_page_ends_with_their_session(world: World) -
         return world.authenticate(world.auth_request(LoginInitiation("", login)), browser=cookie)
 
     assert finished(lambda: None).status_code == 200
-    answer = finished(lambda: sessions.sign_out(database, session, now))
+
+    def end() -> None:
+        if ended_by == "sign-out":
+            sessions.sign_out(database, session, now)
+        elif ended_by == "disabling":
+            service.disable_account(database, whose.number, by=BY)
+            service.enable_account(database, whose.number, by=BY)
+        else:
+            with database.writing() as tx:
+                mine = service.find_account(tx, whose.number)
+                service.part_learner(tx, mine, BY)
+
+    answer = finished(end)
+    if ended_by == "parting" and not by_account:  # another system's word, not the account's
+        assert answer.status_code == 200
+        return
     assert (answer.status_code, code_of(answer)) == (400, "auth-login-gone")
