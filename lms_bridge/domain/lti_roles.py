@@ -78,8 +78,8 @@ def status_of(status: str) -> str:
 
 
 def names_of(value: object) -> list[str] | None:
-    """The texts of a list of roles; None where the value is no such list. One text alone counts as
-    a list, and so does what PHP makes of a list with gaps: ``{"0": …, "2": …}``."""
+    """The texts of a list, such as one of roles; None where the value is no such list. One text
+    alone counts as a list, and so does what PHP makes of a list with gaps: ``{"0": …, "2": …}``."""
     if isinstance(value, dict) and value and all(key.isdecimal() for key in value):
         value = list(value.values())
     if isinstance(value, str):

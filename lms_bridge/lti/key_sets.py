@@ -276,9 +276,10 @@ def _parsed(body: bytes) -> dict[str, RSAKey]:
 def _usable(entry: Any) -> RSAKey | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
         return None
-    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
+    # Some programs write what a key does not have as null.
+    if entry.get("kty") != "RSA" or entry.get("use") not in (None, "sig"):
         return None
-    if entry.get("alg", ALGORITHM) != ALGORITHM:
+    if entry.get("alg") not in (None, ALGORITHM):
         return None
     try:  # the public numbers alone, whatever else the set gives away
         if _bits(entry["n"]) < LEAST_BITS:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from lms_bridge.domain.lti_roles import names_of
 from lms_bridge.lti import json_parts
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.schemas.characters import visible
@@ -34,9 +35,8 @@ def address(given: Given, name: str) -> str:
 
 
 def texts(given: Given, name: str) -> tuple[str, ...]:
-    """The texts of a list, without all else that it holds; one text counts as a list of one."""
-    value = given.get(name)
-    listed = value if isinstance(value, list) else [value]
+    """The texts of a list, without all else that it holds, in the forms of ``names_of``."""
+    listed = names_of(given.get(name)) or []
     return tuple(text for each in listed if (text := label({name: each}, name)))
 
 
@@ -52,13 +52,13 @@ def custom(given: Given, name: str, longest: int) -> dict[str, str]:
     return found
 
 
-def shown_text(given: Given, name: str) -> str:
+def shown_text(given: Given, name: str, *, longest: int = 2000) -> str:
     """A text that is only shown; a long one is cut. A whole number counts as its digits."""
     value = given.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return visible(value[:2000])
+        return visible(value[:longest])
     if value is not None:
         _ignored(name)
     return ""

@@ -136,8 +136,9 @@ def known(locale: str) -> str:
     """Our language of a locale's name; "" where we do not have it."""
     if len(locale) > LONGEST:
         return ""
+    plain = locale.partition("-x-")[0]  # Canvas has languages of its own: en-GB-x-ukhe
     try:
-        found = Locale.parse(locale.replace("-", "_")).language if locale else ""
+        found = Locale.parse(plain.replace("-", "_")).language if plain else ""
     except (ValueError, UnknownLocaleError):
         return ""
     return found if found in LANGUAGES else ""

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection, insert, select, update
 
 from lms_bridge.domain.document import digest, document, plain
-from lms_bridge.lti import json_parts
+from lms_bridge.lti import json_parts, optional_parts
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import endpoints, line_items, names_and_roles
@@ -79,7 +79,7 @@ def parse_score(body: bytes, now: datetime) -> Score:
         maximum=maximum,
         activity=_progress(sent, "activityProgress", _ACTIVITY),
         grading=_progress(sent, "gradingProgress", _GRADING),
-        comment=json_parts.text(sent, "comment", BAD, longest=10_000),
+        comment=optional_parts.shown_text(sent, "comment", longest=10_000),
         at=at,
     )
 

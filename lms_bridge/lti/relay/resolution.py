@@ -53,7 +53,7 @@ def _codes(launch: Launch) -> Iterator[str]:
         yield named
         return  # the course's code does not count then
     if launch.context is not None:
-        yield from filter(None, (launch.context.section, launch.context.label))
+        yield from filter(None, (*launch.context.codes, launch.context.label))
 
 
 def resolve_learner(

@@ -27,6 +27,8 @@ from lms_bridge.lti.tool.login_state import LoginState
 
 Claims = Mapping[str, object]
 _NOT_TARGETS = ("embed",)
+_REGISTERED = ("course_section_sourcedid", "course_offering_sourcedid")
+"""Canvas sends only the second one."""
 LONGEST_CUSTOM, LONGEST_LOCALE = 2_000, 35
 MOST_DATA, MOST_NESTED = 16_000, 100
 
@@ -132,7 +134,7 @@ def _context(claims: Claims) -> CourseContext | None:
         id=identity,
         label=optional_parts.shown_text(found, "label"),
         title=optional_parts.shown_text(found, "title"),
-        section=optional_parts.shown_text(lis, "course_section_sourcedid"),
+        codes=tuple(optional_parts.shown_text(lis, name) for name in _REGISTERED),
     )
 
 

@@ -34,18 +34,13 @@ from lms_bridge.lti.registrations import (
 )
 from lms_bridge.lti.tool.launch import MessageType
 from lms_bridge.lti.tool.login_state import fresh
+from lms_bridge.lti.tool.service_client import text
 from lms_bridge.lti.tool.tool import ICON_PATH, JWKS_PATH, LAUNCH_PATH, LOGIN_PATH, REGISTER_PATH
 from lms_bridge.schemas.characters import visible
 
 NAME = "ITU Academy courses"
 DESCRIPTION = "Courses of the ITU Academy and its training centres, opened from here."
 CLAIMS = ("iss", "sub", "name", "given_name", "family_name", "email")
-CUSTOM = {
-    "person_sourcedid": "$Person.sourcedId",
-    "course_sourcedid": "$CourseSection.sourcedId",
-    "time_zone": "$Person.address.timezone",
-}
-"""Custom parameters, each requested if the platform knows its variable."""
 _CANVAS = "https://canvas.instructure.com/lti"
 PLACEMENTS = ("ContentArea",)
 MOST_SCOPES = 50
@@ -72,7 +67,6 @@ def registration_request(address: str, configuration: Mapping[str, Any]) -> dict
             "domain": urlsplit(address).netloc,
             "description": DESCRIPTION,
             "target_link_uri": launch,
-            "custom_parameters": _custom(configuration),
             "claims": list(CLAIMS),
             "messages": [
                 {"type": MessageType.RESOURCE_LINK, "target_link_uri": launch, "label": NAME},
@@ -106,14 +100,6 @@ def _is_id(text: str) -> bool:
 
 def _ids(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(text for text in texts[:MOST_SCOPES] if _is_id(text))
-
-
-def _custom(configuration: Mapping[str, Any]) -> dict[str, str]:
-    """A variable that is not known would come back as its own name."""
-    known = _platform(configuration).get("variables")
-    if not isinstance(known, list):
-        return {}
-    return {name: variable for name, variable in CUSTOM.items() if variable[1:] in known}
 
 
 def _placements(configuration: Mapping[str, Any]) -> tuple[str, ...]:
@@ -281,12 +267,11 @@ def _registration(
     made: Mapping[str, Any],
     invitation: PlatformInvitation,
 ) -> LtiRegistration:
-    client_id = made.get("client_id")
-    if not isinstance(client_id, str) or not _is_id(client_id):
+    client_id = text(made, "client_id")
+    if not _is_id(client_id):
         raise LtiRefused("client-id-missing", "The platform gave the bridge no client id.")
     tool = made.get(vocabulary.TOOL_CONFIGURATION)
-    deployment = tool.get("deployment_id") if isinstance(tool, dict) else None
-    known = isinstance(deployment, (str, int)) and _is_id(str(deployment))
+    deployment = text(tool, "deployment_id") if isinstance(tool, dict) else ""
     scopes = made.get("scope")
     return LtiRegistration(
         side=Side.PLATFORM,
@@ -294,7 +279,7 @@ def _registration(
         centre=invitation.centre,
         issuer=configuration["issuer"],
         client_id=client_id,
-        deployment_ids=(str(deployment),) if known else (),
+        deployment_ids=(deployment,) if _is_id(deployment) else (),
         authorization_endpoint=endpoints["authorization_endpoint"],
         token_endpoint=endpoints["token_endpoint"],
         token_audience=_audience(configuration),

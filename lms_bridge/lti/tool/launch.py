@@ -39,7 +39,8 @@ class CourseContext:
     id: str
     label: str = ""
     title: str = ""
-    section: str = ""
+    codes: tuple[str, ...] = ()
+    """What the platform's register calls it, the most exact first."""
 
 
 @dataclass(frozen=True, slots=True)

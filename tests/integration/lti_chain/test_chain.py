@@ -129,6 +129,20 @@ def test_a_learner_is_known_by_the_sourced_id(chain: Chain) -> None:
     nameless = chain.click("acad-1")
     assert (nameless.status, nameless.code) == (403, "person-unnamed")
 
+    def by_parameter(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}custom"]["person_sourcedid"] = "acad-2"  # whoever edits the link can set it
+
+    assert chain.click("4711", change=by_parameter).code == "person-unnamed"
+
+
+@pytest.mark.parametrize("name", ["course_section_sourcedid", "course_offering_sourcedid"])
+def test_a_link_without_an_offering_opens_that_of_the_course(chain: Chain, name: str) -> None:
+    def change(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}custom"] = {}
+        claims[f"{LTI}lis"] = {"course_section_sourcedid": "", name: "OFF-1"}
+
+    assert chain.launch(change=change)["sub"] == "acad-1"
+
 
 def test_a_learner_is_never_known_by_an_email_address(chain: Chain) -> None:
     def change(claims: dict[str, Any]) -> None:

@@ -232,6 +232,18 @@ def test_a_score_becomes_a_result(either_world: World) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("comment", "shown"),
+    [([], None), ({"text": "x"}, None), (5, "5"), ("c" * 11_000, "c" * 10_000)],
+)
+def test_an_odd_comment_costs_no_score(world: World, comment: object, shown: str | None) -> None:
+    address = line_item(world)
+    sent = world.call("POST", f"{address}/scores", body=world.score(comment=comment))
+    assert sent.status_code == 204
+    (result,) = world.call("GET", f"{address}/results").json()
+    assert (result["resultScore"], result.get("comment")) == (77.5, shown)
+
+
 def test_an_older_score_does_not_replace_a_newer_one(either_world: World) -> None:
     world = either_world
     address, token = f"{line_item(world)}/scores", world.token()

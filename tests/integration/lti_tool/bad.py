@@ -257,6 +257,7 @@ ODD: list[tuple[str, Callable[[Claims], object]]] = [
     ("roles hold numbers and null", _set(f"{LTI}roles", ["Learner", 1, None])),
     ("roles are PHP's list with gaps", _set(f"{LTI}roles", {"1": "Learner", "3": "Mentor"})),
     ("very many roles", _set(f"{LTI}roles", ["Learner"] * 1000)),
+    ("scopes are PHP's list with gaps", _inside(f"{AGS}claim/endpoint", "scope", {"2": "x"})),
     ("context is a text", _set(f"{LTI}context", "5")),
     ("context is PHP's empty list", _set(f"{LTI}context", [])),
     ("context without id", _without(f"{LTI}context", "id")),

@@ -68,6 +68,16 @@ def test_any_value_of_an_optional_claim_of_deep_linking_is_accepted(
         assert selection.data == value
 
 
+def test_what_a_platform_accepts_is_read_from_phps_lists_with_gaps() -> None:
+    claims = PLATFORM.deep_claims("n", TOOL)
+    settings = claims[LINKS]
+    settings["accept_types"] = {"1": "ltiResourceLink"}
+    settings["accept_presentation_document_targets"] = {"0": "iframe", "2": "window"}
+    selection = launch_of(claims, REGISTRATION, LOGIN).selection
+    assert selection is not None
+    assert selection.targets == ("iframe", "window")
+
+
 def changed(claims: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     claims = copy.deepcopy(claims)
     inner = claims

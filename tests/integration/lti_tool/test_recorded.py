@@ -93,7 +93,7 @@ def test_every_claim_of_a_recorded_launch_is_read() -> None:
     assert launch.role is CourseRole.LEARNER
     assert launch.context is not None
     assert (launch.context.id, launch.context.label) == ("5", "CRS-2")
-    assert launch.context.section == "ITU-2"
+    assert launch.context.codes[0] == "ITU-2"
     assert launch.resource_link is not None
     assert launch.resource_link.id == "1"
     assert launch.custom["offering"] == "ITU-2"
@@ -118,10 +118,6 @@ def test_a_recorded_configuration_is_registered_with() -> None:
     configuration = _recorded("openid-configuration")["body"]
     document = registration_request("https://bridge.example", configuration)
     tool = document["https://purl.imsglobal.org/spec/lti-tool-configuration"]
-    assert tool["custom_parameters"] == {
-        "person_sourcedid": "$Person.sourcedId",
-        "course_sourcedid": "$CourseSection.sourcedId",
-        "time_zone": "$Person.address.timezone",
-    }
+    assert "custom_parameters" not in tool  # who edits an activity may change them
     assert set(document["scope"].split()) <= set(configuration["scopes_supported"])
     assert len(document["scope"].split()) == 5

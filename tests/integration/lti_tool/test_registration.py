@@ -46,10 +46,6 @@ def test_a_registration_is_stored_and_waits(
         "LtiResourceLinkRequest",
         "LtiDeepLinkingRequest",
     }
-    assert tool["custom_parameters"] == {
-        "person_sourcedid": "$Person.sourcedId",
-        "course_sourcedid": "$CourseSection.sourcedId",
-    }
     assert "lineitem" in sent["scope"]
     assert "contextmembership" not in sent["scope"]  # this platform does not know it
     with site.bridge.database.reading() as tx:
@@ -154,6 +150,16 @@ def test_an_authorization_server_of_another_kind_is_ignored(
     assert _register(site, platform, browser).status == 200
     with site.bridge.database.reading() as tx:
         assert registrations.all_registrations(tx)[0].token_audience == ""
+
+
+def test_ids_that_are_numbers_are_kept_as_their_digits(
+    site: Site, platform: Platform, browser: Browser
+) -> None:
+    platform.registered = {"client_id": 104, CONFIGURATION: {"deployment_id": 7}}
+    assert _register(site, platform, browser).status == 200
+    with site.bridge.database.reading() as tx:
+        (registration,) = registrations.all_registrations(tx)
+    assert (registration.client_id, registration.deployment_ids) == ("104", ("7",))
 
 
 def test_the_number_of_waiting_registrations_is_bounded(

@@ -193,7 +193,15 @@ def test_a_refusal_is_shown_in_the_language_of_the_browser(
 
 @pytest.mark.parametrize(
     ("locale", "language"),
-    [("fr", "fr"), ("pt-BR", ""), ("zh_CN", "zh"), ("es-419", "es"), ("x" * 300, ""), ("", "")],
+    [
+        ("fr", "fr"),
+        ("pt-BR", ""),
+        ("zh_CN", "zh"),
+        ("es-419", "es"),
+        ("en-GB-x-ukhe", "en"),
+        ("x" * 300, ""),
+        ("", ""),
+    ],
 )
 def test_the_locale_of_a_launch_chooses_the_language(locale: str, language: str) -> None:
     assert known(locale) == language

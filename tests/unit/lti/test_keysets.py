@@ -272,6 +272,14 @@ def test_keys_that_cannot_be_used_are_passed_over(sets: KeySets, site: Site, ent
     assert sets.key(keys_of(sets), "b") is not None
 
 
+@pytest.mark.parametrize("told", [{}, {"use": "sig", "alg": "RS256"}, {"use": None, "alg": None}])
+def test_a_key_need_not_tell_its_use(sets: KeySets, site: Site, told: dict[str, Any]) -> None:
+    key = A.as_dict(private=False)
+    entry = {name: key[name] for name in ("kty", "n", "e")} | told | {"kid": "a", "x5c": None}
+    site.body = orjson.dumps({"keys": [entry]})
+    assert sets.key(keys_of(sets), "a") is not None
+
+
 def test_a_private_key_that_was_published_is_used_as_a_public_one(
     sets: KeySets, site: Site
 ) -> None:
