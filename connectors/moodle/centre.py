@@ -18,6 +18,7 @@ from lms_bridge.connectors.moodle import (
 from lms_bridge.connectors.moodle.options import CENTRE
 from lms_bridge.connectors.moodle.site import MoodleSite, open_site
 from lms_bridge.domain.document import Document
+from lms_bridge.domain.errors import BridgeError
 from lms_bridge.domain.ports import (
     Account,
     Pages,
@@ -45,6 +46,9 @@ class MoodleCentre:
 
     def show_enrolments(self, offerings: Sequence[str]) -> Pages:
         return roster.show_enrolments(self._site, offerings)
+
+    def roster_problems(self, offerings: Sequence[str]) -> Mapping[str, BridgeError]:
+        return roster.roster_problems(self._site, offerings)
 
     def read_results(self, offerings: Sequence[str]) -> Pages:
         return grades.read_results(self._site, offerings)

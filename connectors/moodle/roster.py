@@ -25,11 +25,13 @@ from lms_bridge.connectors.moodle.roster_check import (
 )
 from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.connectors.moodle.visits import VISIT, note_visits, visits_of
-from lms_bridge.domain.errors import IncompleteRead, NotUnderstood
+from lms_bridge.domain.errors import AccessDenied, BridgeError, IncompleteRead, NotUnderstood
 from lms_bridge.domain.ports import Page, PageError, Pages, RawRecord, Visits
 from lms_bridge.http import foreign_json
 
 _FIELDS = f"id,idnumber,roles,{VISIT}"
+MANUAL = "manual"
+"""Moodle's name of the enrolment method that the bridge uses."""
 
 
 class OnRoster(msgspec.Struct, gc=False):
@@ -115,6 +117,27 @@ def show_enrolments(site: MoodleSite, offerings: Sequence[str]) -> Pages:
                 yield RawRecord(f"{offering}/{row['id']}", {"state": state})
 
     return read_rosters(site, offerings, _FIELDS, records)
+
+
+def roster_problems(site: MoodleSite, offerings: Sequence[str]) -> dict[str, BridgeError]:
+    """Courses without an enabled manual method: Moodle shows everybody as suspended, or nobody."""
+    courses = {each: CourseRef.parse(each).course for each in offerings}
+    listed = ",".join(map(str, sorted(set(courses.values()))))
+    shut = {
+        int(row["id"])
+        for row in site.find_courses("ids", listed)
+        if MANUAL not in (row.get("enrollmentmethods") or ())
+    }
+    return {each: _no_method(course) for each, course in courses.items() if course in shut}
+
+
+def _no_method(course: int) -> AccessDenied:
+    return AccessDenied(
+        "no-manual-method",
+        f"Course {course} has no enabled manual enrolment method, so nobody whom the bridge "
+        "enrolled there can enter it.",
+        "Enable the method, or add it to the course. Until then the bridge can enrol nobody there.",
+    )
 
 
 def read_rosters(

@@ -177,12 +177,14 @@ def _hold(number: int, scope: Scope) -> Row[Any]:
 def _hold_page(row: Row[Any], *, late: bool = False) -> str:
     with the_bridge().database.reading() as tx:
         staged, fields = held.staged(tx, row), held.fields_held(tx, row)
+        causes = holds.causes(tx, row.id)
     schedule = row.reason == holds.REMOVALS and row.kind == Kind.OFFERING
     return render_template(
         "hold.html",
         row=row,
         staged=staged,
         fields=fields,
+        causes=causes,
         late=late,
         most=held.NAMED,
         of_file=schedule and row.system == FILES,

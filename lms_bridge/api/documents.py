@@ -132,6 +132,7 @@ def _hold_document(tx: Connection, row: Row[Any], known: Mapping[int, str]) -> d
         },
         "records": sorted(codes.values()),
         "conflicts": _conflicts(tx, row, codes),
+        "causes": [redacted_text(each) for each in holds.causes(tx, row.id)],
         "if_approved": consequence(row, approve=True),
         "if_rejected": consequence(row, approve=False),
         "run": row.run_id,

@@ -85,11 +85,14 @@ def show(bridge: Bridge, number: int, in_json: bool) -> None:
         names = record_labels(tx, Kind(row.kind), row.record_ids)
         totals = staged(tx, row)
         conflicts = holds.fields_in_conflict(tx, row)
+        causes = holds.causes(tx, row.id)
         document = hold_document(tx, row)
     if in_json:
         print_json(document)
         return
     _show_head(row)
+    for cause in causes:
+        print_line(clean(cause), "yellow")
     if row.kind != Kind.OFFERING:
         _show_totals(totals)
     for record_id in row.record_ids:

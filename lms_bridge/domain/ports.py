@@ -221,6 +221,14 @@ class ShowsEnrolments(Protocol):
 
 
 @runtime_checkable
+class ExplainsRosters(Protocol):
+    def roster_problems(self, offerings: Sequence[str]) -> Mapping[str, BridgeError]:
+        """{offering: why nobody whom the bridge enrolled there is active}, where the system can
+        tell."""
+        ...
+
+
+@runtime_checkable
 class FindsOfferings(Protocol):
     def find_offering(self, lms_course: str, offering: str) -> str | None:
         """The external id under which an edition of the named course is addressed, or None."""

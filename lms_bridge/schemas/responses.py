@@ -304,6 +304,7 @@ class HoldResponse(Schema):
     status = fields.String()
     records = Lines()
     conflicts = fields.List(fields.Nested(ConflictResponse))
+    causes = Lines()
     out_of = fields.Integer()
     if_approved = fields.String()
     if_rejected = fields.String()

@@ -140,6 +140,47 @@ def about_removals(tx: Connection, centre: str, system: str, kind: Kind) -> Sequ
     ).all()
 
 
+_IN_CONFLICT = select(hold.c.id, hold.c.record_ids).where(
+    hold.c.centre == bindparam("of_centre"),
+    hold.c.system == bindparam("in_system"),
+    hold.c.kind == bindparam("of_kind"),
+    hold.c.reason == CONFLICT,
+    hold.c.status == PENDING,
+)
+
+
+def in_conflict(tx: Connection, centre: str, system: str, kind: Kind) -> frozenset[int]:
+    """The ids of records about whose conflicts somebody has to decide."""
+    rows = tx.execute(
+        _IN_CONFLICT, {"of_centre": centre, "in_system": system, "of_kind": kind}
+    ).all()
+    return frozenset(id_ for row in rows for id_ in row.record_ids)
+
+
+def end_conflicts(
+    tx: Connection,
+    centre: str,
+    system: str,
+    kind: Kind,
+    record_ids: Collection[int],
+    at: datetime,
+) -> None:
+    """These records agree again: nobody has to decide about them any more."""
+    asked = {"of_centre": centre, "in_system": system, "of_kind": kind}
+    for row in tx.execute(_IN_CONFLICT, asked).all():
+        rest = [id_ for id_ in row.record_ids if id_ not in record_ids]
+        if not rest:
+            close(tx, {row.id: OUTDATED}, at)
+        elif len(rest) < len(row.record_ids):
+            narrow(tx, row.id, rest)
+
+
+def causes(tx: Connection, hold_id: int) -> list[str]:
+    """What is known of the causes of a held conflict, each once."""
+    query = select(item.c.message).where(item.c.hold_id == hold_id, item.c.message != "")
+    return sorted(tx.scalars(query.distinct()))
+
+
 _APPROVED_KINDS = (
     select(hold.c.kind)
     .where(

@@ -299,6 +299,12 @@ def tolerate(tx: Connection, link_id: int, shown: bytes) -> None:
     tx.execute(update(link).where(link.c.id == link_id).values(tolerated=shown))
 
 
+def no_longer_tolerated(tx: Connection, link_ids: Collection[int]) -> None:
+    """The target holds again what it acknowledged."""
+    for chunk in chunks(link_ids):
+        tx.execute(update(link).where(link.c.id.in_(chunk)).values(tolerated=EMPTY))
+
+
 def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[int]) -> None:
     """What the target holds of these records is no longer taken for granted: they are sent."""
     for chunk in chunks(record_ids):

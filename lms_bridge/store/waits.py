@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func,
 
 from lms_bridge.domain.model import Kind, OfferingStatus, centre_system
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
-from lms_bridge.store.holds import UNDECIDED
+from lms_bridge.store.holds import UNDECIDED, causes
 from lms_bridge.store.record_names import course_name, record_names
 from lms_bridge.store.tables import HELD as IS_HELD
 from lms_bridge.store.tables import enrolment, hold, link, offering, quarantine, unmatched
@@ -64,9 +64,7 @@ def waits_of(
     ]
 
 
-def still_waiting(
-    tx: Connection, centre: str, told: Collection[Wait], at: datetime
-) -> list[Wait]:
+def still_waiting(tx: Connection, centre: str, told: Collection[Wait], at: datetime) -> list[Wait]:
     """What waits at a centre now. ``told``: what the last run of each flow said at its end. It
     alone knows of some waits, and which kinds the targets take."""
     unsent = {each.kind for each in told if each.what == UNSENT}
@@ -314,12 +312,25 @@ _HIDDEN_REMEDY = (
 
 def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
     rows = tx.execute(
-        select(hold.c.kind, hold.c.reason, hold.c.record_ids, hold.c.created_at)
+        select(hold.c.id, hold.c.kind, hold.c.reason, hold.c.record_ids, hold.c.created_at)
         .where(hold.c.centre == centre, hold.c.kind.in_(kinds), hold.c.status == UNDECIDED_HOLD)
         .order_by(hold.c.id)
     ).all()
     command = f"lms-bridge hold list --centre {centre}"
     return [
-        Wait(HELD, row.kind, len(row.record_ids), row.created_at, f"{row.reason} held", command)
+        Wait(
+            HELD,
+            row.kind,
+            len(row.record_ids),
+            row.created_at,
+            _why_held(tx, row.id, row.reason),
+            command,
+        )
         for row in rows
     ]
+
+
+def _why_held(tx: Connection, hold_id: int, reason: str) -> str:
+    """The kind of a hold, and of a conflict the first cause that is known."""
+    found = causes(tx, hold_id)
+    return f"{reason} held: {found[0]}" if found else f"{reason} held"

@@ -15,9 +15,10 @@ from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict, OnUnneeded
 from lms_bridge.domain.ports import FindsAccounts, PageError, Removal, ShowsAccounts
 from lms_bridge.store import account_links, enrolments, learners, target_links
+from lms_bridge.store.tables import EMPTY
 from lms_bridge.store.target_links import TargetLink
 from lms_bridge.sync.context import RunContext
-from lms_bridge.sync.drift import SUSPENDED, decide_conflict
+from lms_bridge.sync.drift import SUSPENDED, agree, decide_conflict
 
 GONE, REPLACED = "gone", "replaced"
 UNCONFIRMED, LOCKED = "unconfirmed", "locked"
@@ -29,7 +30,7 @@ AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class ShownAccount:
-    """An account that is not as the bridge left it."""
+    """An account that is not as the bridge left it, or is so again."""
 
     held: TargetLink
     shown: Document
@@ -57,6 +58,13 @@ def compare_accounts(context: RunContext, peer: ShowsAccounts) -> list[ShownAcco
                 if each.external_id in shown and shown[each.external_id] != each.held_document
             ]
             changed += _with_replaced(peer, found)
+            changed += [
+                ShownAccount(each, shown[each.external_id])
+                for each in held
+                if each.external_id in shown
+                and shown[each.external_id] == each.held_document
+                and each.tolerated not in (EMPTY, _UNNEEDED)
+            ]
 
 
 def _with_replaced(peer: object, found: list[ShownAccount]) -> list[ShownAccount]:
@@ -168,6 +176,9 @@ def keep_changed_accounts(
     where = context.centre.system, Kind.LEARNER
     for account in changed:
         held, state = account.held, account.shown.get("state")
+        if account.shown == held.held_document:
+            agree(tx, context, Kind.LEARNER, [held])
+            continue
         if state == GONE:
             forget_account(tx, context, held.record_id, held.external_id)
             continue

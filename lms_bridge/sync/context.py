@@ -93,10 +93,11 @@ class RunContext:
     run, which stores nothing. ``targets`` are the (system, kind) that the run sent to. A run that
     ``tries_all`` ignores the back-off of records that failed. One ``by_person`` reads all results,
     also of courses in which nobody was since. ``left`` are offerings that left the centre's
-    catalogue in this run, or that the centre hides since then. ``answered``: whether the centre's
-    LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can name it.
-    ``lending`` is around waits for other systems: others may change the centre's records meanwhile,
-    and this run writes nothing.
+    catalogue in this run, or that the centre hides since then. ``causes`` {external id of an
+    offering: why nobody whom the bridge enrolled there is active}. ``answered``: whether the
+    centre's LMS did, if it was asked. ``asked`` is what a person asks for, so that a refusal can
+    name it. ``lending`` is around waits for other systems: others may change the centre's records
+    meanwhile, and this run writes nothing.
     """
 
     database: Database
@@ -118,6 +119,7 @@ class RunContext:
     targets: set[tuple[str, str]] = field(default_factory=set)
     conflicts: dict[tuple[str, Kind], set[int]] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
+    causes: dict[str, BridgeError] = field(default_factory=dict)
     answered: bool | None = None
     asked: Asked | None = None
     lending: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -6,7 +6,9 @@ sends its record again, leaves the target's change, or waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,11 +16,12 @@ from sqlalchemy import Connection
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.desired_state import ACTIVE, GONE, REMOVED
 from lms_bridge.domain.document import Document, Json, difference, digest, plain
-from lms_bridge.domain.errors import BridgeError, RecordRefused
-from lms_bridge.domain.model import Kind
+from lms_bridge.domain.errors import BridgeError, RecordRefused, RetryLater, StopRun
+from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.domain.policy import OnConflict, OnSuspended
-from lms_bridge.store import source_digests, target_links
-from lms_bridge.store.record_names import record_names
+from lms_bridge.domain.ports import ExplainsRosters
+from lms_bridge.store import holds, source_digests, target_links
+from lms_bridge.store.record_names import course_name, record_names
 from lms_bridge.store.target_links import TargetLink
 from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.holds import hold_conflicts
@@ -40,23 +43,45 @@ NO_MARKS: Document = {}
 def find_roster_drift(tx: Connection, context: RunContext, snapshot: Snapshot) -> None:
     """Compares rosters with the enrolments that the bridge made there. It ignores everybody else
     on them, and remembers nothing of them."""
-    for held, state in list(_unexpected(tx, context, snapshot)):
+    drift = _compared(tx, context, snapshot)
+    for held, state in drift.unexpected:
         _decide(tx, context, snapshot, held, state)
+    agree(tx, context, Kind.ENROLMENT, drift.agreed)
     _remember(tx, snapshot)
 
 
 def find_roster_drift_in_parts(context: RunContext, snapshot: Snapshot) -> None:
     """The same of large rosters: they are compared outside any writing transaction."""
     with context.database.reading() as tx:
-        found = list(_unexpected(tx, context, snapshot))
-    for part in chunks(found):
+        drift = _compared(tx, context, snapshot)
+    for part in chunks(drift.unexpected):
         with context.writing() as tx:
             for held, state in part:
                 _decide(tx, context, snapshot, held, state)
             # With the part: if the process ended before a later one, nobody would be asked.
             hold_conflicts(tx, context)
     with context.writing() as tx:
+        agree(tx, context, Kind.ENROLMENT, drift.agreed)
         _remember(tx, snapshot)
+
+
+def find_causes(context: RunContext, peer: object, snapshot: Snapshot) -> None:
+    """Asks why people are not active whom the bridge enrolled, before anything is decided. A cause
+    that cannot be found out is none."""
+    if not isinstance(peer, ExplainsRosters) or not snapshot.digests:
+        return
+    with context.database.reading() as tx:
+        drift = _compared(tx, context, snapshot)
+        courses = sorted({_course(held) for held, state in drift.unexpected if state != ACTIVE})
+        names = {each: course_name(tx, snapshot.feed.system, each) for each in courses}
+    if courses:
+        with context.lending(), suppress(RetryLater, StopRun, RecordRefused):
+            for course, problem in peer.roster_problems(courses).items():
+                context.causes[course] = problem.about(names[course])
+
+
+def _course(held: TargetLink) -> str:
+    return held.external_id.rpartition("/")[0]
 
 
 def _decide(
@@ -65,7 +90,7 @@ def _decide(
     where = snapshot.feed.system, snapshot.feed.kind
     policy = _policy_for(context, held, state)
     if held.desired != held.acknowledged:  # whether the next push mends it shows the next reading
-        snapshot.forget(held.external_id.rpartition("/")[0])
+        snapshot.forget(_course(held))
     is_back = held.held_document.get("state") == REMOVED and state == ACTIVE
     if is_back and held.held_document.get(RETURNED) and policy is OnConflict.SOURCE:
         told, label = _stays_there(tx, held), "stays there"
@@ -73,7 +98,9 @@ def _decide(
         decide_conflict(tx, context, held, {"state": state}, where, keep, told=told, label=label)
         return
     marks: Document = {RETURNED: True} if is_back else {}
-    decide_conflict(tx, context, held, {"state": state}, where, policy, marks=marks)
+    cause = None if state == ACTIVE else context.causes.get(_course(held))
+    label, shown = _STATES[policy], {"state": state}
+    decide_conflict(tx, context, held, shown, where, policy, told=cause, label=label, marks=marks)
 
 
 def _stays_there(tx: Connection, held: TargetLink) -> RecordRefused:
@@ -86,10 +113,17 @@ def _stays_there(tx: Connection, held: TargetLink) -> RecordRefused:
     )
 
 
-def _unexpected(
-    tx: Connection, context: RunContext, snapshot: Snapshot
-) -> Iterator[tuple[TargetLink, str]]:
-    """What the bridge made on the rosters and what they show instead."""
+@dataclass(frozen=True, slots=True)
+class _RosterDrift:
+    """What the bridge made on the rosters: what they show instead, and what is again as it was."""
+
+    unexpected: list[tuple[TargetLink, str]]
+    agreed: list[TargetLink]
+
+
+def _compared(tx: Connection, context: RunContext, snapshot: Snapshot) -> _RosterDrift:
+    drift = _RosterDrift([], [])
+    waiting = holds.in_conflict(tx, context.centre.code, snapshot.feed.system, Kind.ENROLMENT)
     states: dict[str, dict[str, str]] = {}
     for changed in snapshot.changed:
         of_scope = states.setdefault(changed.scope, {})
@@ -101,7 +135,21 @@ def _unexpected(
             if state == ABSENT and scope in snapshot.partial:
                 continue
             if state not in expected_states(held.held_document, context.now()):
-                yield held, state
+                drift.unexpected.append((held, state))
+            elif held.tolerated or held.record_id in waiting:
+                drift.agreed.append(held)
+    return drift
+
+
+def agree(tx: Connection, context: RunContext, kind: Kind, agreed: Collection[TargetLink]) -> None:
+    """The target holds again what it acknowledged: nobody has to decide about that any more, and
+    the same change is a new question next time."""
+    if not agreed:
+        return
+    target_links.no_longer_tolerated(tx, [each.link_id for each in agreed])
+    system = ACADEMY if kind is Kind.OFFERING else context.centre.system
+    ids = {each.record_id for each in agreed}
+    holds.end_conflicts(tx, context.centre.code, system, kind, ids, context.now())
 
 
 def find_offering_drift(
@@ -110,7 +158,8 @@ def find_offering_drift(
     """Compares what the Academy shows of this centre's offerings with what it was sent. Fields
     that it does not show count as unchanged. ``before`` {external id: hash} is what it had
     acknowledged before it was asked: what was sent meanwhile, it may have shown as it was."""
-    system = snapshot.feed.system
+    system, agreed = snapshot.feed.system, list[TargetLink]()
+    waiting = holds.in_conflict(tx, context.centre.code, system, Kind.OFFERING)
     for changed in snapshot.changed:
         fields = changed.raw.fields
         for held in target_links.held_in_scope(tx, system, Kind.OFFERING, changed.raw.external_id):
@@ -122,6 +171,9 @@ def find_offering_drift(
             if shown != held.held_document:
                 where = system, Kind.OFFERING
                 decide_conflict(tx, context, held, shown, where, context.policy.conflict)
+            elif held.tolerated or held.record_id in waiting:
+                agreed.append(held)
+    agree(tx, context, Kind.OFFERING, agreed)
     _remember(tx, snapshot)
 
 

@@ -25,6 +25,7 @@ from lms_bridge.sync.approvals import approved_removals, remove_approved
 from lms_bridge.sync.context import FILES, RunContext
 from lms_bridge.sync.desired_state import desire_in_gradebooks
 from lms_bridge.sync.drift import (
+    find_causes,
     find_offering_drift,
     find_roster_drift,
     find_roster_drift_in_parts,
@@ -166,6 +167,7 @@ def enrolment_steps(context: RunContext, peers: Peers) -> list[Step]:
                 lambda: _of_courses(context, shows.show_enrolments),
                 find_roster_drift,
                 apply_in_parts=find_roster_drift_in_parts,
+                explain=lambda context, snapshot: find_causes(context, shows, snapshot),
             )
         )
     if isinstance(peers.centre, ports.ShowsAccounts) and context.full:

@@ -33,7 +33,7 @@ class Step:
     """One step of a flow: it reads and applies a feed, pushes to a target, or acts in one
     transaction. ``compare`` reads, and returns the act that keeps what it found, if
     anything. ``apply_in_parts`` applies snapshots of many changed records. ``applied`` is called
-    when a feed was read and applied."""
+    when a feed was read and applied; ``explain`` asks why a feed shows what it does."""
 
     name: str
     feed: SourceFeed | None = None
@@ -44,6 +44,7 @@ class Step:
     compare: Callable[[RunContext], Act | None] | None = None
     apply_in_parts: Callable[[RunContext, Snapshot], None] | None = None
     applied: Callable[[], None] | None = None
+    explain: Callable[[RunContext, Snapshot], None] | None = None
 
 
 def run_step(context: RunContext, step: Step) -> None:
@@ -128,6 +129,8 @@ def read_step(context: RunContext, step: Step) -> Snapshot | None:
             external_id=unread.scope,
             error=error,
         )
+    if step.explain is not None:
+        step.explain(context, snapshot)
     return snapshot
 
 

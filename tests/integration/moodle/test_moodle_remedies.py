@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from lms_bridge.connectors.moodle.centre import MoodleCentre
 from lms_bridge.connectors.moodle.client import SITE_INFO
 from lms_bridge.connectors.moodle.permission_checks import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
+from lms_bridge.domain.policy import OnConflict
 from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
 from tests.integration.moodle.records import by_key, enrol, learner, leave
 from tests.integration.moodle.site_nights import MoodleNights
@@ -53,6 +55,36 @@ def test_a_course_without_manual_enrolments_is_named_with_the_remedy(
         assert found[key].error.message.startswith("Course 2:")
         assert "Manual enrolments" in found[key].error.remedy
     assert isinstance(found[3], Written)
+
+
+@pytest.mark.parametrize("policy", list(OnConflict))
+@pytest.mark.parametrize("method", ["manual_enabled", "manual_enrolment"])
+def test_a_method_that_is_gone_is_named_as_the_cause_of_conflicts(
+    policy: OnConflict, method: str, site: MoodleState, nights: MoodleNights
+) -> None:
+    """Moodle shows everybody whom the method enrolled as suspended, or not at all. Only the list
+    of the course's methods tells why."""
+    nights.policy = replace(nights.policy, conflict=policy)
+    registered = [nights.register(1), nights.register(2)]
+    nights.good_night()
+    before = list(site.enrolments.of_course(2))
+    site.catalogue.change(2, **{method: False})
+    if method == "manual_enrolment":
+        for each in before:
+            site.unenrol(2, each.user_id)
+    report = nights.night()
+    causes = [each for each in nights.messages(report) if "no enabled manual enrolment" in each]
+    assert len(causes) == len(registered)
+    assert all("Course & 0" in each and "Enable the method" in each for each in causes)
+    held = [each.why for each in report.waits if each.what == "held"]
+    assert bool(held) == (policy is OnConflict.HOLD)
+    assert all(causes[0] in each for each in held)
+    site.catalogue.change(2, **{method: True})
+    for each in before:
+        site.enrolments.enrol(2, each.user_id, each.roles[0], each.timestart)
+    nights.night()
+    nights.good_night()  # nobody has to decide about it any more
+    assert [row.status for row in nights.holds()] == ["outdated"] * len(held)
 
 
 @pytest.mark.parametrize(

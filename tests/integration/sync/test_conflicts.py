@@ -105,6 +105,39 @@ def test_a_person_decides_for_what_the_target_holds(night: Nights) -> None:
 
 
 @BOTH
+def test_nobody_has_to_decide_about_what_the_target_took_back(night: Nights) -> None:
+    place, _ = enrolled(night, OnConflict.HOLD)
+    other = sample_person(2)
+    night.academy.register("SAMPLE", next(iter(night.codes().values())), other, key="other")
+    night.good_night()
+    both = sorted(night.lms.roster)
+    for each in both:
+        change(night, each, "suspended")
+    assert night.night().status == "held"
+    night.lms.roster[place].state = ACTIVE
+    assert night.night().status == "held"
+    (row,) = night.holds()
+    assert len(row.record_ids) == 1
+    for each in both:
+        night.lms.roster[each].state = ACTIVE
+    night.good_night()
+    assert [row.status for row in night.holds()] == ["outdated"]
+    change(night, place, "suspended")  # once more is another question
+    assert night.night().status == "held"
+
+
+def test_an_edit_in_the_catalogue_that_is_taken_back_needs_no_decision(night: Nights) -> None:
+    enrolled(night, OnConflict.HOLD)
+    (offering,) = night.academy.offerings.values()
+    for _ in range(2):
+        offering["title"] = "Edited at the Academy"
+        assert night.night().status == "held"
+        offering["title"] = "Spectrum"
+        night.good_night()
+    assert [row.status for row in night.holds()] == ["outdated", "outdated"]
+
+
+@BOTH
 def test_an_edit_in_the_catalogue_is_a_conflict(night: Nights) -> None:
     enrolled(night, OnConflict.SOURCE)
     (offering,) = night.academy.offerings.values()

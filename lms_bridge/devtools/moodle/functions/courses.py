@@ -170,6 +170,11 @@ def _is_listed(call: Call, course: MoodleCourse) -> bool:
     return bool(course.visible) or call.can("moodle/course:viewhiddencourses")
 
 
+def _has_manual(course: MoodleCourse) -> bool:
+    """Methods that are not enabled are not told."""
+    return course.manual_enrolment and course.manual_enabled
+
+
 def _listed_course(call: Call, course: MoodleCourse) -> dict[str, Any]:
     site, is_site = call.site, course.id == SITE_COURSE
     category = site.catalogue.categories.get(course.category_id)
@@ -182,7 +187,7 @@ def _listed_course(call: Call, course: MoodleCourse) -> dict[str, Any]:
         "summaryfiles": [],
         "overviewfiles": [],
         "contacts": [],
-        "enrollmentmethods": ["manual"] if course.manual_enrolment and not is_site else [],
+        "enrollmentmethods": ["manual"] if _has_manual(course) and not is_site else [],
         "theme": course.forcetheme,
         "marker": 0,
         "legacyfiles": 0,
