@@ -20,6 +20,7 @@ from lms_bridge.api.documents import SHOWN_VALUES
 from lms_bridge.audit import FLOWS
 from lms_bridge.bridge import Bridge
 from lms_bridge.catalogue import queries as catalogue_queries
+from lms_bridge.catalogue.page_cache import cached
 from lms_bridge.console.summary import in_words as in_words_of
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
@@ -69,6 +70,7 @@ class NextJob:
 
 
 @public_pages.get("/")
+@cached
 def overview() -> str:
     now, wanted = utc_now(), wanted_languages()
     with the_bridge().database.reading() as tx:

@@ -9,6 +9,7 @@ from datetime import date
 from flask import Blueprint, render_template
 from sqlalchemy import Connection
 
+from lms_bridge.catalogue.page_cache import cached
 from lms_bridge.catalogue.queries import Moments, PageFilters, count_listed, listed
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
@@ -91,6 +92,7 @@ def _name(own: str, names: Mapping[str, str], wanted: list[str]) -> tuple[str, s
 
 
 @pages.get("/training-centres")
+@cached
 def show() -> str:
     with the_bridge().database.reading() as tx:
         found = directory(tx, utc_now().date(), wanted_languages())
@@ -99,6 +101,7 @@ def show() -> str:
 
 
 @pages.get("/training-centres/<code>")
+@cached
 def show_one(code: str) -> str:
     now, wanted = utc_now(), wanted_languages()
     at = Moments(now, now + the_bridge().settings.rules.soon)

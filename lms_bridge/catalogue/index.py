@@ -30,7 +30,13 @@ from lms_bridge.domain.model import ACADEMY, Kind, Offering
 from lms_bridge.domain.network import area_key
 from lms_bridge.domain.search_words import SearchWord, search_words
 from lms_bridge.store import cycles
-from lms_bridge.store.catalogue_changes import CENTRES, NOTHING_YET, changes_since
+from lms_bridge.store.catalogue_changes import (
+    CENTRES,
+    NOTHING_YET,
+    changes_at_once,
+    changes_since,
+)
+from lms_bridge.store.database import Database
 from lms_bridge.store.search import centre_words, has_word, matching_ids
 from lms_bridge.store.tables import HELD, centre, link, offering
 
@@ -79,7 +85,7 @@ class CatalogueIndex:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._filled = False
+        self._filled, self._version = False, 0
         self._mark, self._soon, self.generation = -1, timedelta(), 0
         self._clear()
 
@@ -116,22 +122,55 @@ class CatalogueIndex:
                 offerings. Whoever waited for it would hold a thread that answers.
             OperationalError: the database failed. The next time everything is read anew.
         """
-        if not self._lock.acquire(timeout=-1 if self._filled else _WAIT_SECONDS):
-            message = "The catalogue is being read."
-            raise Overloaded("catalogue-busy", message, "Try again in some seconds.", after=5)
-        try:
+        with self._locked():
             try:
                 self._refresh(tx, now, soon)
             except BaseException:
                 self._mark = -1
                 raise
             yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=-1 if self._filled else _WAIT_SECONDS):
+            message = "The catalogue is being read."
+            raise Overloaded("catalogue-busy", message, "Try again in some seconds.", after=5)
+        try:
+            yield
         finally:
             self._lock.release()
+
+    def version(self, database: Database, now: datetime, soon: timedelta) -> int | None:
+        """Another number after each change of what the catalogue says, also by time alone; None as
+        long as nobody has read the catalogue. Mostly this is one small query.
+
+        Raises:
+            Overloaded, OperationalError: as ``current``.
+        """
+        mark = self._mark
+        if mark < 0:
+            return None
+        _, changed = changes_at_once(database, mark)
+        with self._locked():
+            if not self._is_past(changed, now, soon):
+                return self._version
+        with database.reading() as tx, self.current(tx, now, soon):
+            return self._version
+
+    def _is_past(self, changed: Mapping[int, int], now: datetime, soon: timedelta) -> bool:
+        """Whether anything has to be read. ``changed`` may hold what was read meanwhile."""
+        return (
+            self._mark < 0
+            or soon != self._soon
+            or now.date() != self._centres_at
+            or any(self._stamps.get(id_) != stamp for id_, stamp in changed.items())
+            or bool(self._due and self._due[0][0] <= now.timestamp())
+        )
 
     def _refresh(self, tx: Connection, now: datetime, soon: timedelta) -> None:
         if self._mark < 0 or soon != self._soon:
             self._filled = False
+            self._version += 1
             self._mark, self._soon = changes_since(tx, NOTHING_YET)[0], soon
             self._clear()
             self._read_centres(tx, now)
@@ -140,6 +179,7 @@ class CatalogueIndex:
             self._filled = True
             return
         self._mark, changed = changes_since(tx, self._mark)
+        self._version += self._is_past(changed, now, soon)
         new = {id_: stamp for id_, stamp in changed.items() if self._stamps.get(id_) != stamp}
         if CENTRES in new or now.date() != self._centres_at:
             self._read_centres(tx, now)

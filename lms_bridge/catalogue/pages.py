@@ -18,6 +18,7 @@ from lms_bridge.catalogue.cards import Cards
 from lms_bridge.catalogue.choices import DAYS, CatalogueParams, asked, options
 from lms_bridge.catalogue.index import OPEN_NOW, CatalogueFound, CatalogueIndex
 from lms_bridge.catalogue.jsonld import in_page
+from lms_bridge.catalogue.page_cache import cached, the_index
 from lms_bridge.catalogue.queries import listed_by_number, one_listed, other_dates
 from lms_bridge.catalogue.region_map import HEIGHT, WIDTH, regions_of_map
 from lms_bridge.catalogue.requests import addresses
@@ -38,13 +39,7 @@ SIZE = 20
 """Courses on a page of the list."""
 MOST_IN_MONTH, MOST_A_DAY = 300, 5
 VIEWS = ("list", "calendar", "map")
-_INDEX, _CARDS = "lms_bridge.catalogue_index", "lms_bridge.catalogue_cards"
-
-
-def the_index() -> CatalogueIndex:
-    """The sets of this application."""
-    index: CatalogueIndex = current_app.extensions.setdefault(_INDEX, CatalogueIndex())
-    return index
+_CARDS = "lms_bridge.catalogue_cards"
 
 
 def fill_index(app: Flask) -> None:
@@ -59,6 +54,7 @@ def fill_index(app: Flask) -> None:
 
 
 @pages.get("/catalogue")
+@cached
 def show() -> str:
     view = request.args.get("view", "")
     view, now, what = (view if view in VIEWS else "list"), utc_now(), asked()
@@ -139,6 +135,7 @@ def _month(
 
 
 @pages.get("/catalogue/<path:code>")
+@cached
 def show_one(code: str) -> str:
     now, soon = utc_now(), the_bridge().settings.rules.soon
     with the_bridge().database.reading() as tx:

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Connection, String, bindparam, cast, func, li
 
 from lms_bridge.domain.model import ACADEMY, Kind
 from lms_bridge.store.bulk import upsert_plain
+from lms_bridge.store.database import Database
 from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import catalogue_change, link
 
@@ -72,7 +73,16 @@ NOTHING_YET = 1 << 62
 def changes_since(tx: Connection, mark: int) -> tuple[int, dict[int, int]]:
     """(mark for the next time, {offering's number: stamp} of what changed since this mark). What
     changed while others were still writing comes again, with the same stamp."""
-    row = _SINCE[tx.dialect.name].first(tx, {"mark": mark})
+    return _changes(_SINCE[tx.dialect.name].first(tx, {"mark": mark}), mark)
+
+
+def changes_at_once(database: Database, mark: int) -> tuple[int, dict[int, int]]:
+    """The same as a transaction of its own, which is several times as quick."""
+    statement = _SINCE[database.dialect.name]
+    return _changes(database.at_once(statement, {"mark": mark}, writing=False), mark)
+
+
+def _changes(row: Sequence[Any] | None, mark: int) -> tuple[int, dict[int, int]]:
     if row is None:
         return mark, {}
     pairs = (each.split(":") for each in row[1].split(",")) if row[1] else ()

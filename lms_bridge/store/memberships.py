@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, ins
 
 from lms_bridge.domain.network import Membership, Standing
 from lms_bridge.store import cycles
+from lms_bridge.store.catalogue_changes import note_centres
 from lms_bridge.store.network_tables import cycle, membership, past_region
 
 _READ: Select[Any] = (
@@ -92,17 +93,20 @@ def add_membership(
         .values(**values, starts_on=days.starts_on, ends_on=days.ends_on, reason=reason[:1000])
         .returning(membership.c.id)
     ).scalar_one()
+    note_centres(tx)
     return added
 
 
 def change_membership(tx: Connection, number: int, **values: Any) -> None:
     """Sets columns of a membership."""
     tx.execute(update(membership).where(membership.c.id == number).values(**values))
+    note_centres(tx)
 
 
 def remove_membership(tx: Connection, number: int) -> None:
     """Removes one that has not begun: nothing was ever judged by it."""
     tx.execute(delete(membership).where(membership.c.id == number))
+    note_centres(tx)
 
 
 def reasons(tx: Connection, numbers: Sequence[int]) -> dict[int, str]:

@@ -30,7 +30,7 @@ def add_to(app: Flask) -> None:
             if name.lower() not in present:
                 response.headers.add(name, value)
         if "cache-control" not in present and request.endpoint != "static":
-            public = request.blueprint in PUBLIC and response.status_code == 200
+            public = request.blueprint in PUBLIC and response.status_code in (200, 304)
             may_store = public and cookie_name("session") not in request.cookies
             response.headers.add("Cache-Control", "no-cache" if may_store else "no-store")
         return response
