@@ -134,7 +134,7 @@ def _upload(centre: Centre) -> Upload | None:
 def _place(upload: Upload) -> AbstractContextManager[PushPlace]:
     wait_apart(upload.centre)
     seconds = the_bridge().settings.api.wait_seconds
-    return push_place(upload.centre, f"session {upload.session}", seconds)
+    return push_place(upload.centre, f"session {upload.session}", len(upload.octets), seconds)
 
 
 def _push(centre: Centre, upload: Upload, place: PushPlace) -> Push:

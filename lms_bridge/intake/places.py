@@ -2,7 +2,8 @@
 
 A push has a place once all of it is here. If it works for long, it lets others go first whenever
 they wait. So nobody waits for the end of another centre's largest schedule. The centre whose pushes
-took the least time lately goes first: a small push hardly waits for many large ones.
+took the least time lately goes first. Small pushes and large ones have a place each while both
+wait, so neither waits for all of the others.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lms_bridge.domain.errors import Overloaded
 
 MOST_AT_ONCE = 2
 """Pushes that a process works at at once: the others' requests need its time, too."""
+MOST_SMALL = 1024 * 1024
+"""Bytes of a small push: some hundred offerings."""
 TURN_SECONDS = 0.5
 """How long a push works before it lets others go first."""
 AFTER_SECONDS = 10
@@ -54,25 +57,23 @@ class WorkDeadline:
 
 
 class PushPlace:
-    """The place of one push of a centre, by one token."""
+    """The place of one push of a centre, by one token, of so many bytes."""
 
-    def __init__(self, centre: str, token: str) -> None:
-        self.centre, self.token = centre, token
+    def __init__(self, centre: str, token: str, size: int) -> None:
+        self.centre, self.token, self.small = centre, token, size <= MOST_SMALL
         self.since = self.left = 0.0
         """When its turn began, and when it let others go first."""
 
     def give_way(self, watch: WorkDeadline) -> None:
         """Lets others go first, if they wait and this push has had its turn. It is called where
         the push holds no lock of the database."""
-        if time.monotonic() - self.since >= TURN_SECONDS and _places.is_wanted():
-            with self.aside():
-                pass
-            watch.extend(max(0.0, self.since - self.left))
+        if time.monotonic() - self.since >= TURN_SECONDS:
+            _places.take_turns(self)
+            watch.extend(self.since - self.left)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Others may work while the block lasts; then it waits for its next turn."""
-        self.left = time.monotonic()
         _places.leave(self)
         try:
             yield
@@ -105,7 +106,7 @@ class _Places:
     def leave(self, place: PushPlace) -> None:
         with self._changed:
             self._at_work.remove(place)
-            now = time.monotonic()
+            place.left = now = time.monotonic()
             self._worked[place.centre] = self._share(place.centre, now) + now - place.since, now
             self._changed.notify_all()
 
@@ -118,10 +119,12 @@ class _Places:
             self._begun.remove(place)
         self.leave(place)
 
-    def is_wanted(self) -> bool:
-        """Whether a push waits that could work now, were a place free."""
+    def take_turns(self, place: PushPlace) -> None:
+        """Lets those go first that took less, or whose kind has no place. A push that is the first
+        one itself goes on at once."""
         with self._changed:
-            return bool(self._waiting)
+            self.leave(place)
+            self._await_turn(place)
 
     def _await_turn(self, place: PushPlace) -> None:
         """Its end is near: each push that goes first has a turn."""
@@ -133,9 +136,15 @@ class _Places:
         self._changed.notify_all()
 
     def _is_next(self, place: PushPlace) -> bool:
-        now = time.monotonic()
-        first = min(self._waiting, key=lambda each: self._share(each.centre, now))
-        return len(self._at_work) < MOST_AT_ONCE and first is place
+        if len(self._at_work) >= MOST_AT_ONCE:
+            return False
+        return self._first(self._waiting, self._at_work) is place
+
+    def _first(self, waiting: Sequence[PushPlace], at_work: Sequence[PushPlace]) -> PushPlace:
+        """Who works next beside those at work. A kind, small or large, that has no place is before
+        the other one."""
+        now, there = time.monotonic(), {each.small for each in at_work}
+        return min(waiting, key=lambda each: (each.small in there, self._share(each.centre, now)))
 
     def _share(self, centre: str, now: float) -> float:
         """The seconds that its pushes took lately."""
@@ -154,14 +163,15 @@ _places = _Places()
 
 
 @contextmanager
-def push_place(centre: str, token: str, wait_seconds: float) -> Iterator[PushPlace]:
-    """A place for a push of one centre by one token, for as long as the block lasts.
+def push_place(centre: str, token: str, size: int, wait_seconds: float) -> Iterator[PushPlace]:
+    """A place for a push of so many bytes, of one centre by one token, for as long as the block
+    lasts.
 
     Raises:
         Overloaded: until the end of the wait, another push of this centre or by this token was at
             work.
     """
-    place = PushPlace(centre, token)
+    place = PushPlace(centre, token, size)
     if not _places.begin(place, wait_seconds):
         raise Overloaded(
             "push-waits",

@@ -144,10 +144,11 @@ def _add(method: str, name: str, meaning: str) -> None:
             centre = caller().centre_in_scope(tx, code, no_such_centre())
         token = caller().require_token().prefix
         wait_apart(centre.code)  # nobody has a place while the body comes in
-        with push_place(centre.code, token, bridge.settings.api.wait_seconds) as place:
+        octets = body_of_request()
+        with push_place(centre.code, token, len(octets), bridge.settings.api.wait_seconds) as place:
             watch = WorkDeadline(bridge.settings.api.push_seconds, client_left)
             body = Body(
-                body_of_request(),
+                octets,
                 request.mimetype,
                 centre.time_zone,
                 watch.check,

@@ -232,13 +232,13 @@ def test_a_large_answer_goes_on_without_details(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_push_takes_a_place_and_others_wait(world: World) -> None:
     one, two = Centre(world), Centre(world, "TWO")
-    with world.client.application.app_context(), push_place("ONE", "a", 0.0):
-        with pytest.raises(Overloaded) as reported, push_place("ONE", "b", 0.0):
+    with world.client.application.app_context(), push_place("ONE", "a", 1, 0.0):
+        with pytest.raises(Overloaded) as reported, push_place("ONE", "b", 1, 0.0):
             pass
         assert (reported.value.code, reported.value.after) == ("push-waits", places.AFTER_SECONDS)
         assert two.put([row(1)]).status_code == 200
         # A token for many centres has one place, so another's push still finds one.
-        with pytest.raises(Overloaded), push_place("THREE", "a", 0.0):
+        with pytest.raises(Overloaded), push_place("THREE", "a", 1, 0.0):
             pass
     assert one.put([row(1)]).status_code == 200
 
@@ -252,7 +252,7 @@ def test_a_centre_pushes_at_once_while_eight_others_push_without_end(
 
     def push_without_end(centre: str) -> None:
         watch = WorkDeadline(PATIENCE, lambda: False)
-        with push_place(centre, centre, 0.0) as place:
+        with push_place(centre, centre, 1, 0.0) as place:
             begun.release()
             while not ended.is_set():
                 turns[centre] += 1
@@ -265,7 +265,7 @@ def test_a_centre_pushes_at_once_while_eight_others_push_without_end(
             for _ in hostile:
                 assert begun.acquire(timeout=PATIENCE)
             for number in range(20):
-                with push_place("HONEST", str(number), 0.0):
+                with push_place("HONEST", str(number), 1, 0.0):
                     pass
         finally:
             ended.set()
@@ -281,15 +281,34 @@ def test_the_centre_whose_pushes_took_least_lately_goes_first(
     monkeypatch.setattr(places, "time", SimpleNamespace(monotonic=lambda: now))
     one_at_once = places._Places()
     for centre, seconds in (("LARGE", 40.0), ("SMALL", 2.0)):  # the small one was the last
-        place = PushPlace(centre, centre)
+        place = PushPlace(centre, centre, 1)
         assert one_at_once.begin(place, 0.0)
         now += seconds
         one_at_once.end(place)
-    large, small, new = (PushPlace(name, name) for name in ("LARGE", "SMALL", "NEW"))
+    large, small, new = (PushPlace(name, name, 1) for name in ("LARGE", "SMALL", "NEW"))
     one_at_once._waiting[:] = [large, small]
     assert [one_at_once._is_next(each) for each in (large, small)] == [False, True]
     one_at_once._waiting[:] = [large, small, new]
     assert one_at_once._is_next(new)
+
+
+def test_small_and_large_pushes_have_a_place_each() -> None:
+    """Neither kind waits for all pushes of the other one, however little those took lately."""
+    sizes = {"small": 1, "large": places.MOST_SMALL + 1}
+    for busy, other in (("small", "large"), ("large", "small")):
+        two_at_once = places._Places()
+        at_work = [PushPlace(f"{busy} {n}", f"{busy} {n}", sizes[busy]) for n in range(2)]
+        for each in at_work:
+            assert two_at_once.begin(each, 0.0)
+        also, late = (PushPlace(kind, kind, sizes[kind]) for kind in (busy, other))
+        two_at_once._worked[late.centre] = (1_000.0, time.monotonic())
+        two_at_once._waiting[:] = [also, late]
+        two_at_once.leave(at_work[0])
+        assert [two_at_once._is_next(each) for each in (also, late)] == [False, True]
+        two_at_once._waiting[:] = [also]
+        two_at_once._at_work.append(late)
+        two_at_once.take_turns(late)
+        assert late in two_at_once._at_work  # it keeps the place of its kind
 
 
 def test_a_push_that_waits_for_its_busy_centre_leaves_its_place(world: World) -> None:
@@ -309,8 +328,8 @@ def test_a_push_that_waits_for_its_busy_centre_leaves_its_place(world: World) ->
         pushed = pool.submit(push)
         waits.wait(PATIENCE)
         with (
-            push_place("TWO", "a", PATIENCE),
-            push_place("THREE", "b", PATIENCE),
+            push_place("TWO", "a", 1, PATIENCE),
+            push_place("THREE", "b", 1, PATIENCE),
             world.bridge.database.writing() as tx,
         ):
             leases.give_back(tx, "run:ONE", "another machine|1|x")
