@@ -184,7 +184,7 @@ class Mailer:
                 opened = True
                 self._recovered()
                 if mail is not None:
-                    server.send_message(self._message(mail))
+                    server.send_message(self._message(mail), to_addrs=[mail.to])
                     _log.info("mail sent")
         except (OSError, ValueError) as error:  # smtplib's own are among them
             if not opened:

@@ -13,8 +13,9 @@ from lms_bridge.domain.ports import Account
 
 
 def email_key(email: str) -> str:
-    """An e-mail address as it is compared: case and Unicode form do not count."""
-    return unicodedata.normalize("NFKC", email).strip().casefold()
+    """An e-mail address as it is compared: case and Unicode form do not count. Not ``casefold``: it
+    takes "ß" for "ss", and those are two mailboxes, perhaps at two servers."""
+    return unicodedata.normalize("NFKC", email).strip().lower()
 
 
 def name_key(name: str) -> str:

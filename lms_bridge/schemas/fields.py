@@ -52,6 +52,8 @@ _JOINED_HOUR = re.compile(r"(?:199|20\d)\d[01]\d[0-3]\d[0-2]\d")
 _MAILTO = re.compile(r"^mailto:\s*", re.IGNORECASE)
 _BRACKETED = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s]+)\s*>\s*")
 """An address as mail programs copy it: ``Ana One <ana@example.org>``."""
+_ENCODED = "=?"
+"""In a header, mail programs take what follows for other characters (RFC 2047)."""
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _LABEL = r"[^\W_](?:(?:[^\W_]|-){0,61}[^\W_])?"
@@ -167,13 +169,20 @@ class Email(Line):
         if isinstance(value, str) and (found := _BRACKETED.fullmatch(value)):
             value = found[1]
         text = _MAILTO.sub("", super()._deserialize(value, attr, data, **options))
-        name, _, domain = text.rpartition("@")
-        is_name = _LOCAL_PART.fullmatch(name) and len(name) <= 64 and not name.startswith("'")
-        if not (is_name and _DOMAIN.fullmatch(domain)):
+        key = email_key(text)
+        # The key has plain characters for others: some become commas, brackets or blanks.
+        if not (_is_email(text) and (text.isascii() or _is_email(key))):
             raise complaint("is not an e-mail address", "invalid")
-        if len(email_key(text)) > self.longest:
+        if len(key) > self.longest:
             raise complaint(f"is longer than {self.longest} characters", "too-long")
         return text
+
+
+def _is_email(text: str) -> bool:
+    name, _, domain = text.rpartition("@")
+    if len(name) > 64 or name.startswith("'") or _ENCODED in name:
+        return False
+    return bool(_LOCAL_PART.fullmatch(name) and _DOMAIN.fullmatch(domain))
 
 
 class RichText(fields.Field[str]):

@@ -174,6 +174,17 @@ def test_a_lie_signs_nobody_in(provided: Flask, lies: Lies, lie: str) -> None:
     assert browser.get("/account").status_code == 401
 
 
+def test_the_owner_of_a_similar_mailbox_is_not_signed_in(
+    provided: Flask, lies: Lies, sqlite_database: Database
+) -> None:
+    account(sqlite_database, "ana@strasse.example", reach=DataScope(centre="AFR"))
+    lies.token = lambda claims: signed(claims | {"email": "ana@straße.example"})
+    browser = provided.test_client()
+    assert sign_in(browser, lies) == 403
+    lies.token = lambda claims: signed(claims | {"email": "Ana@Strasse.example"})
+    assert sign_in(browser, lies) == 303
+
+
 @pytest.mark.parametrize(
     "metadata",
     [

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from lms_bridge.accounts.feature import accounts_of
 from lms_bridge.accounts.service import find_account
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Learner
@@ -27,6 +28,7 @@ from tests.integration.accounts.test_provider import SECRET, begin, come_back, s
 from tests.integration.accounts.test_provider import issuer as issuer
 from tests.integration.lti_chain.chain import Chain
 from tests.integration.lti_chain.conftest import chain as chain
+from tests.integration.lti_platform.waiting import until
 from tests.integration.web.filling import fill
 from tests.peers.browser import Page
 from tests.peers.platform import LTI
@@ -236,6 +238,28 @@ def test_a_stranger_cannot_fill_a_mailbox(
     to = [box.next()[0] for _ in range(4)]
     assert to.count(["victim@example.org"]) == 3
     assert ["known@example.org"] in to
+    assert box.empty
+
+
+MANY_SPELLINGS = (
+    "victim\u2474@example.org",  # "(1)" in its plain form: a comment of a header
+    "victim@exam\u2474ple.org",
+    "victim\u037a@example.org",  # a blank and a letter
+    "victim\uff0cother@example.org",  # a comma
+    "=?utf-8?q?victim=40example.org=2c_x?=@example.org",
+    "=?utf-8?q?=0aBcc=3a_victim?=@example.org",
+)
+
+
+def test_a_link_is_mailed_to_no_address_that_mail_programs_read_in_another_way(
+    posted: tuple[MakeApp, dict[str, str], Box], sqlite_address: str
+) -> None:
+    make, mail, box = posted
+    app = make(sqlite_address, **mail)
+    for spelling in (*MANY_SPELLINGS, "new@example.org"):
+        ask(app.test_client(), spelling)
+    assert box.next()[0] == ["new@example.org"]
+    until(lambda: accounts_of(app).mailer.idle)
     assert box.empty
 
 

@@ -24,7 +24,6 @@ OTHERS = Account("u3", "SAMPLE-9", "emilie@example.org", "Someone Else")
         ("Ana@Example.org", "ana@example.ORG"),
         (" ana@example.org ", "ana@example.org"),
         ("José@example.org", "José@example.org"),
-        ("STRASSE@example.org", "straße@example.org"),
         ("ａｎａ@example.org", "ana@example.org"),
     ],
 )
@@ -38,6 +37,8 @@ def test_addresses_are_compared_without_case_or_form(one: str, other: str) -> No
         ("ana.b@example.org", "anab@example.org"),
         ("ana+itu@example.org", "ana@example.org"),
         ("jose@example.org", "josé@example.org"),
+        ("strasse@example.org", "straße@example.org"),
+        ("ana@strasse.example", "ana@straße.example"),
     ],
 )
 def test_addresses_that_only_look_alike_differ(one: str, other: str) -> None:
