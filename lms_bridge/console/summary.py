@@ -302,8 +302,25 @@ def show_changes(bridge: Bridge, reports: Sequence[RunReport]) -> None:
     print_line("Nothing was changed: this was a dry run.")
 
 
+def _accounts(counts: Mapping[str, int]) -> str:
+    """How many new people have an account, get one, or stay unmatched."""
+    found = {
+        words: counts.get(f"{Kind.LEARNER}.create.{state}", 0)
+        for state, words in _OF_ACCOUNTS.items()
+    }
+    told = ", ".join(f"{number} {words}" for words, number in found.items() if number)
+    return f"; accounts: {told}" if told else ""
+
+
+_OF_ACCOUNTS = {
+    "would be found": "found there",
+    "would be sent": "to be made",
+    "would wait": "to be matched by a person",
+}
+
+
 def _steps(report: RunReport) -> str:
     steps = changed(report.counts)
     if steps:
-        return f"{counted(steps, 'step')} to do"
+        return f"{counted(steps, 'step')} to do{_accounts(report.counts)}"
     return "nothing to do" if report.status == DONE else report.status

@@ -42,7 +42,7 @@ MOST_DOUBLINGS = 16
 """Of the first wait. More would pass the longest wait by far, and in the end overflow."""
 
 KEPT: Document = {**GONE, "kept": True}
-_NEVER_HELD = (b"", GONE_HASH)
+NEVER_HELD = (b"", GONE_HASH)
 
 
 def push(context: RunContext, target: Target) -> None:
@@ -54,7 +54,7 @@ def push(context: RunContext, target: Target) -> None:
     """
     context.targets.add((target.system, target.kind))
     with context.database.reading() as tx:
-        due = _due(tx, context, target, most=1)
+        due = due_writes(tx, context, target, most=1)
         examples = {} if context.tries_all else _denied_examples(tx, context, target)
         closed = _closed_by_desired_state(tx, context, target)
     if closed:
@@ -70,7 +70,7 @@ def push(context: RunContext, target: Target) -> None:
     while True:
         check_time()
         with context.database.reading() as tx:
-            due = _due(tx, context, target, after=after, most=PAGE)
+            due = due_writes(tx, context, target, after=after, most=PAGE)
             if not due:
                 break
             after = due[-1].link_id
@@ -95,30 +95,7 @@ def _send_unknown(context: RunContext, target: Target, keys: Collection[int]) ->
     send_page(context, target, due, payloads, 0)
 
 
-def plan_push(tx: Connection, context: RunContext, target: Target) -> None:
-    """The push of a dry run: notes what would be sent, and sends nothing."""
-    due = _due(tx, context, target, most=1_000_000)
-    payloads = target.payloads(tx, due)
-    held = set(_needs_approval(tx, context, target))
-    if held:
-        context.held.append(0)
-    for pending in due:
-        payload = payloads.get(pending.link_id)
-        state = "would be sent" if payload else "would wait"
-        if pending.record_id in held:
-            state = "would be held"
-        context.note(
-            target.kind,
-            target.system,
-            _request(pending, payload).action if payload else _action_without_payload(pending),
-            state,
-            record_id=pending.record_id,
-            external_id=pending.external_id,
-            fields=_changed_fields(pending, payload) if payload else None,
-        )
-
-
-def _due(
+def due_writes(
     tx: Connection, context: RunContext, target: Target, *, after: int = 0, most: int
 ) -> list[PendingWrite]:
     where = target.system, target.kind, context.centre.code
@@ -160,7 +137,7 @@ def _closed_by_desired_state(tx: Connection, context: RunContext, target: Target
 def _hold_removals(context: RunContext, target: Target) -> frozenset[int]:
     """Holds removals if the policy requires it. Returns the ids of records that wait."""
     with context.database.reading() as tx:
-        waiting = _needs_approval(tx, context, target)
+        waiting = needs_approval(tx, context, target)
         ids = links.external_ids(tx, target.system, target.kind, waiting)
     if waiting:
         removals = {ids.get(record_id, str(record_id)): record_id for record_id in waiting}
@@ -171,7 +148,7 @@ def _hold_removals(context: RunContext, target: Target) -> frozenset[int]:
     return frozenset(waiting)
 
 
-def _needs_approval(tx: Connection, context: RunContext, target: Target) -> list[int]:
+def needs_approval(tx: Connection, context: RunContext, target: Target) -> list[int]:
     """The records whose removal needs a person's approval and does not have it."""
     centre = context.centre.code
     removals = target_links.pending_removals(tx, target.system, target.kind, centre)
@@ -183,11 +160,11 @@ def _needs_approval(tx: Connection, context: RunContext, target: Target) -> list
     return undecided if context.policy.holds(len(undecided), total) else []
 
 
-def _request(pending: PendingWrite, payload: Payload) -> WriteRequest:
+def write_request(pending: PendingWrite, payload: Payload) -> WriteRequest:
     held = pending.held_document or {}
     if payload.document.get("state") == REMOVED:
         action = Action.REMOVE
-    elif pending.acknowledged in _NEVER_HELD or held.get("state") == REMOVED:
+    elif pending.acknowledged in NEVER_HELD or held.get("state") == REMOVED:
         action = Action.CREATE
     else:
         action = Action.UPDATE
@@ -199,19 +176,11 @@ def _request(pending: PendingWrite, payload: Payload) -> WriteRequest:
         # After a lost response nobody knows what the target holds, so every field is sent.
         changed=tuple(difference({} if pending.sending else held, payload.document)),
         # A record that is gone and was not ours gets a preflight like a new one.
-        is_retry=pending.sending
-        or pending.created_by_us
-        or pending.acknowledged not in _NEVER_HELD,
+        is_retry=pending.sending or pending.created_by_us or pending.acknowledged not in NEVER_HELD,
     )
 
 
-def _action_without_payload(pending: PendingWrite) -> Action:
-    if pending.desired == GONE_HASH:
-        return Action.REMOVE
-    return Action.CREATE if pending.acknowledged in _NEVER_HELD else Action.UPDATE
-
-
-def _changed_fields(pending: PendingWrite, payload: Payload) -> dict[str, tuple[Any, Any]]:
+def changed_fields(pending: PendingWrite, payload: Payload) -> dict[str, tuple[Any, Any]]:
     return difference(pending.held_document or {}, payload.document)
 
 
@@ -229,11 +198,11 @@ def send_page(
     pending = {each.link_id: each for each in due if each.link_id in payloads}
     if not pending:
         return 0
-    requests = {key: _request(each, payloads[key]) for key, each in pending.items()}
+    requests = {key: write_request(each, payloads[key]) for key, each in pending.items()}
     page = _Page(context, target, pending, payloads, requests)
     skipped = page.skipped()
     with page.lending():
-        preflight = target.preflight([each for each in requests.values() if _is_new(each)])
+        preflight = target.preflight([each for each in requests.values() if is_new(each)])
     changed = page.changed_meanwhile()
     preflight, skipped = preflight.without(changed), skipped - changed
     settled = skipped | preflight.keys | changed
@@ -255,7 +224,7 @@ def send_page(
     return len(requests)
 
 
-def _is_new(request: WriteRequest) -> bool:
+def is_new(request: WriteRequest) -> bool:
     return request.action is Action.CREATE and not request.is_retry
 
 
@@ -267,7 +236,7 @@ def _is_unsure(kind: Kind, request: WriteRequest) -> bool:
 
 def _after_preflight(request: WriteRequest) -> WriteRequest:
     """If preflight found nothing, a later match is our own earlier attempt: a retry."""
-    if not _is_new(request):
+    if not is_new(request):
         return request
     # ``replace`` takes six times as long, and there may be thousands.
     return WriteRequest(
@@ -295,7 +264,7 @@ class _Page:
 
     def changed_meanwhile(self) -> frozenset[int]:
         """What others decided about during the preflight. The next run sends what is due then."""
-        if not any(map(_is_new, self.requests.values())) or self.lending is nullcontext:
+        if not any(map(is_new, self.requests.values())) or self.lending is nullcontext:
             return frozenset()
         with self.context.database.reading() as tx:
             found = (target_links.pending_of(tx, part) for part in chunks(self.pending))
@@ -475,6 +444,6 @@ class _Page:
             state,
             record_id=pending.record_id,
             external_id=pending.external_id,
-            fields=_changed_fields(pending, self.payloads[key]) if is_sent else None,
+            fields=changed_fields(pending, self.payloads[key]) if is_sent else None,
             error=error,
         )

@@ -27,6 +27,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.store.failures import DATABASE_FAILED, RETRY_SECONDS, storage_failure
 from lms_bridge.store.waits import Wait, concerns_more_than, staying, waits_of
 from lms_bridge.sync.context import Lease, Progress, RunContext, kept_text, silent
+from lms_bridge.sync.dry_runs import dry_run_steps
 from lms_bridge.sync.flows import (
     Peers,
     approval_steps,
@@ -39,7 +40,7 @@ from lms_bridge.sync.memberships import membership_step
 from lms_bridge.sync.offering_actions import advance_by_time
 from lms_bridge.sync.parts import announce_imports
 from lms_bridge.sync.run_state import BUSY, state_of
-from lms_bridge.sync.steps import Step, dry_run_steps, run_step
+from lms_bridge.sync.steps import Step, run_step
 
 _STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
     Flow.OFFERINGS: offering_steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from lms_bridge.domain.errors import BridgeError
+from lms_bridge.domain.model import Kind
 from lms_bridge.store.waits import HELD as HELD_RECORDS
 from lms_bridge.store.waits import Wait
 from lms_bridge.sync.context import APPLIED
@@ -14,6 +15,7 @@ WAITING = "waiting"
 WORST_FIRST = ("cut off", FAILED, PARTIAL, HELD, WAITING, DONE)
 UNKNOWN = "unknown"
 _NOTHING_WAS_TRIED = ("connect", "lease", "database", "defect")
+_UNMATCHED = f"{Kind.LEARNER}.create.would wait"
 _PROGRESS = ("pages.read", ".acknowledged", f".{APPLIED}")
 
 
@@ -44,4 +46,4 @@ def state_of(
         return PARTIAL if any(key.endswith(_PROGRESS) for key in seen) else FAILED
     if held or states & {"held", "would be held"} or any(e.what == HELD_RECORDS for e in waits):
         return HELD
-    return WAITING if waits or "waits" in states else DONE
+    return WAITING if waits or "waits" in states or _UNMATCHED in seen else DONE

@@ -21,7 +21,7 @@ from lms_bridge.sync.context import RunContext
 from lms_bridge.sync.course_ends import decide_about_gone, end_courses
 from lms_bridge.sync.holds import closed_by_source, hold_conflicts
 from lms_bridge.sync.pull import Snapshot, SourceFeed, pull
-from lms_bridge.sync.push import plan_push, push
+from lms_bridge.sync.push import push
 from lms_bridge.sync.targets import EnrolmentTarget, Target
 
 Apply = Callable[[Connection, RunContext, Snapshot], None]
@@ -170,30 +170,3 @@ def _end_courses(context: RunContext, system: str, courses: Collection[str]) -> 
         ended = end(tx, context, courses)
         hold_conflicts(tx, context)
     return ended
-
-
-def dry_run_steps(context: RunContext, steps: list[Step]) -> None:
-    """A dry run: reads everything first, then applies it in a transaction that is undone."""
-    snapshots: list[tuple[Step, Snapshot]] = []
-    acts = [step.act for step in steps if step.act is not None]
-    for step in steps:
-        try:
-            if step.compare is not None and (act := step.compare(context)) is not None:
-                acts.append(act)
-            snapshot = read_step(context, step)
-        except (StopRun, RetryLater) as error:
-            context.errors.append((step.name, error))
-            continue
-        if snapshot is not None and snapshot.has_changes:
-            snapshots.append((step, snapshot))
-    with context.database.apart() as database, database.trying() as tx:
-        for step, snapshot in snapshots:
-            if step.apply is not None:
-                step.apply(tx, context, snapshot)
-        for act in acts:
-            act(tx, context)
-        hold_conflicts(tx, context)
-        for step in steps:
-            if step.target is not None:
-                plan_push(tx, context, step.target)
-        context.keep_audit(tx)

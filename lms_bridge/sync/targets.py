@@ -293,6 +293,8 @@ class EnrolmentTarget(PlainTarget):
     policy: Policy = field(default_factory=Policy)
     moved: bool = False
     """Whether an edition has another course now. Its learners enter it after they left the old."""
+    awaiting: dict[int, int] = field(default_factory=dict)
+    """{link id: learner} of enrolments that wait for nothing but an account."""
     _learner_ids: dict[int, int] = field(default_factory=dict)
     _learners: dict[int, str] = field(default_factory=dict)
     _moved: set[int] = field(default_factory=set)
@@ -318,7 +320,7 @@ class EnrolmentTarget(PlainTarget):
         )
         of_editions = extras_of_editions(tx, self.system, stored.values(), records)
         # Of these requests alone: those of a whole first import would be much to remember.
-        self._learner_ids, self._learners, self._unseen = {}, {}, set()
+        self._learner_ids, self._learners, self._unseen, self.awaiting = {}, {}, set(), {}
         payloads = {}
         for each in due:
             enrolment = stored[each.record_id]
@@ -330,6 +332,8 @@ class EnrolmentTarget(PlainTarget):
                 there.get(enrolment.offering_id),
                 accounts.get(enrolment.learner_id),
             )
+            if offering is not None and account is None:
+                self.awaiting[each.link_id] = enrolment.learner_id
             if offering is not None and account is not None:
                 payload = self._leaving(each, offering) or Payload(
                     enrolment_document(enrolment.record, records[enrolment.offering_id]),

@@ -40,6 +40,7 @@ def test_a_dry_run_shows_fields_and_changes_nothing(alpha: Cli, site: MoodleStat
     assert "~ offering" in result.stdout
     assert "-> Another title" in result.stdout
     assert "+ learner acad-1: create, would be sent" in result.stdout
+    assert "accounts: 1 to be made" in result.stdout
     assert "personal or secret: values are not shown" in result.stdout
     assert "Given-acad-1" not in result.stdout
     assert "acad-1@example.org" not in result.stdout

@@ -282,7 +282,7 @@ def test_a_dry_run_reports_and_stores_nothing(night: LtiNights, connected: Conne
     connected.platform.courses[one] = [person("1")]
     before = night.contents()
     report = night.run(dry=True)
-    assert ("enrolment", "would wait") in {(c["kind"], c["state"]) for c in report.changes}
+    assert ("enrolment", "would be sent") in {(c["kind"], c["state"]) for c in report.changes}
     assert night.contents() == before
 
 

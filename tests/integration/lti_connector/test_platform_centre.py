@@ -260,7 +260,7 @@ def test_a_dry_run_reports_and_stores_nothing(night: LtiNights, connected: Conne
     before = night.contents()
     report = night.run(dry=True)
     assert {(each["kind"], each["state"]) for each in report.changes} >= {
-        ("learner", "would be sent"),
+        ("learner", "would be found"),
         ("enrolment", "applied"),
     }
     assert night.contents() == before

@@ -70,6 +70,38 @@ def test_a_new_name_and_address_keep_the_person(night: Nights) -> None:
     assert night.count("learner") == 1
 
 
+@BOTH
+def test_a_dry_run_tells_whose_accounts_are_there(night: Nights) -> None:
+    """And a run then does just that."""
+    registered(night, 1, 2, 3)
+    there = night.lms.add_person("SAMPLE-1", "another@example.org")
+    night.lms.add_person("", "sample2@example.org")
+    before, people = night.contents(), dict(night.lms.people)
+    report = night.run(dry=True)
+    assert (night.contents(), night.lms.people, night.lms.roster) == (before, people, {})
+    assert report.status == "waiting"
+    told = {(c["kind"], c["state"]): c["code"] for c in report.changes if c["state"] != "applied"}
+    assert told == {
+        ("learner", "would be found"): "",
+        ("learner", "would wait"): "unmatched-same-email",
+        ("learner", "would be sent"): "",
+        ("enrolment", "would be sent"): "",
+        ("enrolment", "would wait"): "",
+    }
+    assert report.counts["enrolment.create.would be sent"] == 2
+    assert night.night().status == "waiting"
+    assert (account(night, 1), night.waiting()) == (there, {"SAMPLE-2": "same-email"})
+    assert len(night.lms.roster) == 2
+
+
+def test_a_dry_run_without_a_look_up_names_the_failure(night: Nights) -> None:
+    registered(night, 1)
+    night.lms.steps.fail("find", Unreachable("down", "It is down."))
+    report = night.run(dry=True)
+    assert [stage for stage, _ in report.errors] == ["people looked up"]
+    assert report.counts["learner.create.would be sent"] == 1
+
+
 def test_an_account_of_the_centre_is_not_renamed(night: Nights) -> None:
     registered(night, 1)
     there = night.lms.add_person("SAMPLE-1", "own@example.org", "Own Name")
