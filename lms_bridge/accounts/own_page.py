@@ -36,6 +36,15 @@ DONE = {
     "removed": "Your second factor is removed. Your other sessions have ended.",
     "ended": "Your other sessions have ended.",
 }
+WRONG = {
+    "name-too-long": "name",
+    "no-such-language": "language",
+    "no-such-time-zone": "time_zone",
+    "password-length": "new",
+    "wrong-password": "old",
+    "wrong-code": "code",
+}
+"""{what is refused: the field that is wrong}"""
 
 
 def _own() -> tuple[User, UserAccount]:
@@ -195,6 +204,7 @@ def _page(problem: BridgeError | None = None, *, done: str = "", secret: str = "
         sessions=open_ones,
         here=user.session.number,
         problem=problem,
+        wrong=WRONG.get(problem.code, "") if problem else "",
         after=problem.after if isinstance(problem, Overloaded) else None,
         done=done,
         factor_missing=missing,

@@ -27,6 +27,21 @@ from lms_bridge.web.sessions import link_address
 
 pages = Blueprint("accounts", __name__, url_prefix="/accounts", template_folder="templates")
 _NUMBER = "/<int(max=2147483647):number>"
+WRONG = {
+    "not-an-email": "email",
+    "account-exists": "email",
+    "too-many-roles": "email",
+    "name-too-long": "name",
+    "no-such-role": "role",
+    "role-needs-centre": "centre",
+    "role-needs-region": "region",
+    "role-not-for-centres": "centre",
+    "role-not-for-regions": "region",
+    "two-reaches": "centre",
+    "no-such-centre": "centre",
+    "no-such-region": "region",
+}
+"""{what is refused: the field that is wrong}"""
 _FIELDS = ("email", "name", "role", "centre", "region")
 
 
@@ -127,6 +142,7 @@ def _page(problem: BridgeError | None = None, **values: object) -> Response:
         roles=ROLE_MEANINGS,
         link_minutes=the_bridge().settings.sign_in.link_minutes,
         problem=problem,
+        wrong=WRONG.get(problem.code, "") if problem else "",
         **{"form": form_given() if form_was_kept() else {}, **values},
     )
     response = make_response(page, 200 if problem is None else 400)

@@ -314,7 +314,8 @@ def _failed(error: BridgeError, **values: object) -> Response:
         status, after = 503, error.after or 0.0
     elif isinstance(error, StopRun):
         status = 502
-    response = _page(status, problem=error, after=after, **values)
+    wrong = {"sign-in-refused": "password", "not-an-email": "email"}.get(error.code, "")
+    response = _page(status, problem=error, wrong=wrong, after=after, **values)
     if after:
         response.headers["Retry-After"] = str(int(after) + 1)
     return response

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from lms_bridge.audit import Subject
 from lms_bridge.domain.access import Scope
+from lms_bridge.store import accounts
 from lms_bridge.store.run_tables import IN_AUDIT, item, run
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import needs, the_bridge
@@ -29,9 +30,15 @@ def show() -> str:
     params = {name: typed_text.line(request.args.get(name, ""), 100) for name in FILTERS}
     with the_bridge().database.reading() as tx:
         found = decisions(tx, params, before=number_param("before"), most=SIZE + 1)
+        names = accounts.names_of(tx, {row.requested_by for row in found})
     older = found[SIZE - 1].id if len(found) > SIZE else None
     return render_template(
-        "audit.html", rows=found[:SIZE], older=older, params=params, subjects=list(Subject)
+        "audit.html",
+        rows=found[:SIZE],
+        names=names,
+        older=older,
+        params=params,
+        subjects=list(Subject),
     )
 
 

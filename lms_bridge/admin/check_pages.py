@@ -10,6 +10,7 @@ from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.ports import Verdict
 from lms_bridge.jobs.centre_checks import CHECKS, Checks, broken_flows
+from lms_bridge.store.accounts import names_of
 from lms_bridge.store.centre_checks import find_check
 from lms_bridge.web.access import centre_for, current_actor, needs, the_bridge
 
@@ -28,12 +29,14 @@ def show(code: str) -> str:
     centre = centre_for(Scope.READ_OPERATIONS, code)
     with the_bridge().database.reading() as tx:
         check = find_check(tx, code)
+        names = names_of(tx, [check.requested_by] if check else ())
     findings = list(check.findings) if check else []
     findings.sort(key=lambda each: _ORDER.index(Verdict(str(each["verdict"]))))
     return render_template(
         "centre_check.html",
         centre=centre,
         check=check,
+        names=names,
         findings=findings,
         broken=broken_flows(findings),
         under_way=check is not None and check.under_way(utc_now()),

@@ -18,8 +18,8 @@ from lms_bridge.api.documents import SHOWN_VALUES
 from lms_bridge.domain.access import VALUES_NEED, Scope
 from lms_bridge.domain.errors import NotFound, Refused
 from lms_bridge.domain.model import Kind, centre_system
+from lms_bridge.store import accounts, holds
 from lms_bridge.store import centres as stored_centres
-from lms_bridge.store import holds
 from lms_bridge.sync.context import FILES
 from lms_bridge.sync.holds import decide_hold
 from lms_bridge.web import typed_text
@@ -79,7 +79,7 @@ def show_all() -> str:
     return _holds_page()
 
 
-def _holds_page(outcomes: Sequence[HoldOutcome] = ()) -> str:
+def _holds_page(outcomes: Sequence[HoldOutcome] = (), problem: Refused | None = None) -> str:
     """The list. With ``all`` the newest that wait are on one page, and are ticked."""
     decided = request.args.get("decided") == "1"
     ticked = request.args.get("all") == "1" and not decided
@@ -88,6 +88,8 @@ def _holds_page(outcomes: Sequence[HoldOutcome] = ()) -> str:
         of, codes = _asked(tx, size)
         rows = held.holds_page(tx, of, decided=decided)
         waiting = held.count_pending(tx, of.within, of.centre)
+        decided_by = {row.decided_by for row in (*rows, *(each.row for each in outcomes))}
+        names = accounts.names_of(tx, decided_by)
     return render_template(
         "holds.html",
         **_list(rows, of, codes, size),
@@ -96,6 +98,8 @@ def _holds_page(outcomes: Sequence[HoldOutcome] = ()) -> str:
         most=MOST_AT_ONCE,
         waiting=waiting,
         outcomes=outcomes,
+        names=names,
+        problem=problem,
         done=request.args.get("done", ""),
     )
 
@@ -117,7 +121,8 @@ def decide_many() -> ResponseReturnValue:
     numbers = {number_in(each, digits=18) for each in request.form.getlist("hold")[:MOST_AT_ONCE]}
     chosen = [_hold(number, Scope.WRITE_OPERATIONS) for number in sorted(numbers - {0})]
     if not chosen:
-        raise Refused("nobody-chosen", "No hold was chosen.", "Tick the holds, and press it again.")
+        missing = ("nobody-chosen", "No hold was chosen.", "Tick the holds, and press it again.")
+        return _holds_page(problem=Refused(*missing)), 422
     outcomes = []
     with the_bridge().database.writing() as tx:
         for each in chosen:
@@ -178,6 +183,7 @@ def _hold_page(row: Row[Any], *, late: bool = False) -> str:
     with the_bridge().database.reading() as tx:
         staged, fields = held.staged(tx, row), held.fields_held(tx, row)
         causes = holds.causes(tx, row.id)
+        names = accounts.names_of(tx, [row.decided_by])
     schedule = row.reason == holds.REMOVALS and row.kind == Kind.OFFERING
     return render_template(
         "hold.html",
@@ -185,6 +191,7 @@ def _hold_page(row: Row[Any], *, late: bool = False) -> str:
         staged=staged,
         fields=fields,
         causes=causes,
+        names=names,
         late=late,
         most=held.NAMED,
         of_file=schedule and row.system == FILES,
@@ -206,7 +213,9 @@ def show_conflicts() -> str:
         waiting = held.open_conflicts(tx, of) if state != "settled" and first_page else []
         settled = held.settled_conflicts(tx, of) if state != "open" else []
         number = held.count_conflicts(tx, of.within, of.centre)
-        names = item_names(tx, [*waiting[:SIZE], *settled[:SIZE]])
+        shown = [*waiting[:SIZE], *settled[:SIZE]]
+        names = item_names(tx, shown)
+        people = accounts.names_of(tx, {each.decided_by or "" for each in shown})
     return render_template(
         "conflicts.html",
         **_list(waiting if state == "open" else settled, of, codes),
@@ -215,6 +224,7 @@ def show_conflicts() -> str:
         settled=settled[:SIZE],
         number=number,
         names=names,
+        people=people,
         shown_values=SHOWN_VALUES,
         policies=POLICIES,
         verdicts=VERDICTS,

@@ -28,8 +28,8 @@ from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Centre, Flow, Kind
 from lms_bridge.domain.translations import reader_texts
 from lms_bridge.jobs.schedule import jobs_of
+from lms_bridge.store import accounts, flow_states
 from lms_bridge.store import centres as stored_centres
-from lms_bridge.store import flow_states
 from lms_bridge.store import memberships as stored_memberships
 from lms_bridge.store import runs as stored_runs
 from lms_bridge.store.attention import AttentionCounts, Matter, findings
@@ -288,6 +288,7 @@ def run(run_id: int) -> str:
         page = items_page(tx, run_id, ItemFilter(**params), after=after, before=before, most=ITEMS)
         names = queries.offering_names(tx, page.rows)
         labels = run_filters.item_names(tx, page.rows)
+        people = accounts.names_of(tx, [found.requested_by or ""])
     counts = split_counts(found.counts)
     of_records = [row for row in counts if row[0] in set(Kind)]
     goes_on = found.status == "running" and not (after or before)
@@ -297,6 +298,7 @@ def run(run_id: int) -> str:
         counts=counts,
         items=page,
         names=names,
+        people=people,
         labels=labels,
         words=in_words_of(found.counts),
         live=goes_on and "still" not in request.args,

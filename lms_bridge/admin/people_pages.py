@@ -15,8 +15,8 @@ from lms_bridge.admin import matches
 from lms_bridge.domain.access import Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import BridgeError, Refused
+from lms_bridge.store import accounts, holds, uploads
 from lms_bridge.store import centres as stored_centres
-from lms_bridge.store import holds, uploads
 from lms_bridge.store.uploads import Upload
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import (
@@ -62,7 +62,9 @@ def show_all() -> str:
     return list_page()
 
 
-def list_page(late: tuple[str, matches.EarlierMatch | None] | None = None) -> str:
+def list_page(
+    late: tuple[str, matches.EarlierMatch | None] | None = None, problem: Refused | None = None
+) -> str:
     """Those who wait, in the order in which they came. With ``all`` everybody with whom an account
     agrees is on one page, and is ticked. ``late`` is a person about whom somebody else decided
     before the reader, with what is known of it."""
@@ -77,6 +79,7 @@ def list_page(late: tuple[str, matches.EarlierMatch | None] | None = None) -> st
         rows = holds.waiting_people(
             tx, centre, within=within, agreeing=agreeing, after=after, most=size + 1
         )
+        names = accounts.names_of(tx, [late[1].who] if late and late[1] else ())
     return render_template(
         "people.html",
         rows=rows[:size],
@@ -84,6 +87,9 @@ def list_page(late: tuple[str, matches.EarlierMatch | None] | None = None) -> st
         ticked=ticked,
         most=MOST_AT_ONCE,
         late=late,
+        names=names,
+        problem=problem,
+        first_agreeing=next((row.id for row in rows if row.agrees), 0),
         after=after,
         total=total,
         agree=agree,
@@ -103,6 +109,9 @@ def accept() -> ResponseReturnValue:
     with bridge.database.writing() as tx:
         decisions = _chosen(tx)
         outcomes = matches.carry_out(tx, decisions, by)
+    if not decisions:
+        missing = ("nobody-chosen", "Nobody was chosen.", "Tick the people, and press it again.")
+        return list_page(problem=Refused(*missing)), 422
     return _told(outcomes)
 
 
@@ -118,8 +127,6 @@ def _chosen(tx: Connection) -> list[matches.MatchDecision]:
         matches.MatchDecision("", "", each).refused("learner", "not-waiting")
         for each in gone.values()
     ]
-    if not found:
-        raise Refused("nobody-chosen", "Nobody was chosen.", "Tick the people, and press it again.")
     return found
 
 

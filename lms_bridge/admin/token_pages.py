@@ -18,6 +18,18 @@ from lms_bridge.web.paging import number_in
 from lms_bridge.webhooks.service import switch_off_without_token
 
 pages = Blueprint("tokens", __name__)
+WRONG = {
+    "no-purpose": "purpose",
+    "made-already": "purpose",
+    "out-of-range": "days",
+    "no-scope": "scope",
+    "scope-not-for-tokens": "scope",
+    "scope-not-for-centres": "scope",
+    "two-reaches": "centre",
+    "no-such-centre": "centre",
+    "no-such-region": "region",
+}
+"""{why a token is refused: the field that is wrong}"""
 
 
 @pages.get("/tokens")
@@ -94,6 +106,7 @@ def _list(*, made: str = "", text: str = "", problem: Refused | None = None) -> 
         made=made,
         text=text,
         problem=problem,
+        wrong=WRONG.get(problem.code, "") if problem else "",
         form=form,
         ticked=ticked,
     )

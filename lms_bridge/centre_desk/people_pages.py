@@ -160,6 +160,8 @@ def _page(
             if outcomes
         },
         problem=said(problem) if problem else (),
+        wrong="chosen" if problem and problem.code == "nobody-chosen" else "",
+        first_box=next((each for each in ids if each not in elsewhere), 0),
     )
 
 

@@ -105,4 +105,5 @@ def _page(
         text=given.get("questions", "\n".join(kept)),
         done=request.args.get("done", ""),
         problem=said(problem) if problem else (),
+        wrong="questions" if problem and not isinstance(problem, Overloaded) else "",
     )

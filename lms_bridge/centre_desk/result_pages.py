@@ -164,6 +164,7 @@ def _page(
         refused={id_: said(error) for id_, error in refused.items()},
         wrong=wrong,
         problem=said(problem) if problem else (),
+        of_file=request.endpoint == "centre_desk.send_results",
     )
 
 

@@ -78,4 +78,5 @@ def _page(centre: Centre, number: int, record: Offering, problem: BridgeError | 
         given=request.form.get("teacher", "") if problem else "",
         done=request.args.get("done", ""),
         problem=said(problem) if problem else (),
+        wrong="teacher" if problem and not isinstance(problem, Overloaded) else "",
     )

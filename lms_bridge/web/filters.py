@@ -114,6 +114,19 @@ def begun_by(trigger: str) -> str:
     return translated_word(word) or word
 
 
+_PERSON = re.compile(r"(account|learner) (\d{1,18})")
+
+
+def audit_name(name: str) -> str:
+    """What the audit calls somebody (`account 7`), in the reader's language."""
+    found = _PERSON.fullmatch(name)
+    if found is None:
+        return name
+    if found[1] == "account":
+        return str(gettext("account %(number)s", number=found[2]))
+    return str(gettext("learner %(number)s", number=found[2]))
+
+
 def number(many: float | Decimal) -> str:
     return number_text(many, reader_language())
 
@@ -339,6 +352,7 @@ def add_to(app: Flask) -> None:
         country=country,
         date_alone=date_alone,
         begun_by=begun_by,
+        audit_name=audit_name,
     )
     app.jinja_env.globals.update(
         label=label,

@@ -177,5 +177,6 @@ def test_questions_of_the_organiser_are_set_on_a_page(browser: Browser, database
     assert "changed since you read it" in late.text
     assert "Another one?" in late.text
     many = send(coordinator, QUESTIONS, {"questions": "?\n" * 21, "before": ""})
-    assert "more than 20 questions" in many.text
+    assert re.search(r'href="#field-questions"><[^<]*more than 20 questions', many.text)
+    assert re.search(r'<textarea id="field-questions"[^>]* aria-invalid', many.text)
     assert send(browser(role=Role.INSTRUCTOR), QUESTIONS, form).status_code == 403

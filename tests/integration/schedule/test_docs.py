@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from lms_bridge.intake.event import STATUSES
 from lms_bridge.schemas.csv.reader import CsvTrouble
@@ -54,9 +55,14 @@ def test_the_examples_are_short_and_work(world: World) -> None:
     assert len(shell.replace("\\\n", "").splitlines()) <= 5
     assert len([line for line in python.splitlines() if line]) == 5
     assert "-X PATCH" in shell
-    namespace: dict[str, object] = {}
-    exec(next(line for line in python.splitlines() if line.startswith("rows")), namespace)
-    assert outcomes(Centre(world).push(namespace["rows"])) == [(1, "created")]
+    centre = Centre(world)
+    namespace: dict[str, Any] = {"token": centre.token}
+    for line in python.splitlines():
+        if line.startswith(("rows", "head")):
+            exec(line, namespace)
+    pushed = [centre.push(namespace["rows"], headers=namespace["head"]) for _ in range(2)]
+    assert outcomes(pushed[0]) == [(1, "created")]
+    assert pushed[1].headers["Idempotent-Replayed"] == "true"
 
 
 def test_the_example_of_a_file_can_be_pushed(world: World) -> None:

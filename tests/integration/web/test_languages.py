@@ -149,7 +149,9 @@ def test_chinese_has_no_space_between_a_problem_and_what_helps(client: FlaskClie
         for language in ("en", "zh")
     }
     problems = {
-        language: re.sub("<[^>]*>", "", page.split('id="problem">')[1].split("</p>")[0])
+        language: re.sub(
+            "<[^>]*>", "", page.split('id="problem"')[1].split(">", 1)[1].split("</p>")[0]
+        )
         for language, page in pages.items()
     }
     assert re.search(r"\. [A-Z]", problems["en"])

@@ -115,7 +115,7 @@ def test_ticked_people_are_accepted_each_with_an_outcome_of_their_own(
     again = send(either, "/people/accept", {"person": chosen}).text  # type: ignore[dict-item]  # several of one name
     assert "<dt>Matched with an account</dt><dd>0</dd>" in again
     assert again.count("waits at this centre any more") == 2
-    assert send(either, "/people/accept").status_code == 400
+    assert send(either, "/people/accept").status_code == 422
 
 
 def test_all_who_agree_are_accepted_at_once(client: FlaskClient, sqlite_database: Database) -> None:
