@@ -52,6 +52,13 @@ class Scan:
     unclear: list[int] = field(default_factory=list)
 
 
+def _may_name(external_id: str) -> bool:
+    """Whether an offering may have this id."""
+    return (
+        0 < len(external_id) <= LONGEST_ID and external_id.isprintable() and is_whole(external_id)
+    )
+
+
 def scan(body: Body) -> Scan:
     """Reads a whole body once, and changes nothing.
 
@@ -63,9 +70,10 @@ def scan(body: Body) -> Scan:
         body.give_way()
         found.total += 1
         found.values += values
-        if not row.known:
+        named = _may_name(row.external_id)
+        if not row.known or (row.external_id and not named):
             found.unclear.append(row.number)
-        if not 0 < len(row.external_id) <= LONGEST_ID:
+        if not named:
             continue
         first = found.first.setdefault(row.external_id, row.number)
         if first != row.number:
@@ -172,11 +180,7 @@ def usable(row: PushedRow, scan: Scan, centre: str) -> RawRecord:
     if repeated is not None:
         listed = ", ".join(map(str, repeated[:10]))
         problem = Problem("id", "duplicate-id", f"is that of several rows: {listed}")
-    elif problem is None and not (
-        len(row.external_id) <= LONGEST_ID
-        and row.external_id.isprintable()
-        and is_whole(row.external_id)
-    ):
+    elif problem is None and not _may_name(row.external_id):
         problem = Problem(
             "id", "bad-id", f"is longer than {LONGEST_ID} characters, or not printable"
         )

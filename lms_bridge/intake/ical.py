@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 from icalendar import Component, ComponentFactory, TypesFactory, vCategory, vText
@@ -41,6 +42,7 @@ _OF_REVISION = re.compile(
 _COMPONENTS = ComponentFactory()
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = re.compile(r"[ \t]+")
+_PIECE = 256 * 1024
 MOST_LINES = 2_000_000
 """Content lines, and line ends between them: a hundred for each of 20,000 events."""
 MOST_CATEGORIES = 400_000
@@ -215,10 +217,13 @@ def _unreadable(octets: bytes, event: Component) -> Problem | None:
 def _content_lines(octets: Octets) -> Iterator[bytes]:
     """Content lines, each with its folds (section 3.1) joined before it is decoded: not every
     program folds between characters."""
-    is_old = octets.find(b"\n") < 0
-    line_end, fold = (_OLD_LINE_END, _OLD_FOLD) if is_old else (_LINE_END, _FOLD)
+    old = _is_old(octets)
+    line_end, fold = (_OLD_LINE_END, _OLD_FOLD) if old else (_LINE_END, _FOLD)
     start = len(_MARK) if octets[: len(_MARK)] == _MARK else 0
-    for number, end in enumerate(line_end.finditer(octets)):
+    ends = (
+        end for first, stop in _pieces(octets) for end in line_end.finditer(octets, first, stop)
+    )
+    for number, end in enumerate(ends):
         if number > MOST_LINES:
             raise _too_many_lines()
         if end.start() > start:
@@ -228,10 +233,37 @@ def _content_lines(octets: Octets) -> Iterator[bytes]:
         yield fold.sub(b"", _folded(octets, start, len(octets)))
 
 
+def _is_old(octets: Octets) -> bool:
+    return octets.find(b"\n") < 0
+
+
+def _pieces(octets: Octets) -> Iterator[tuple[int, int]]:
+    """Where pieces begin and end that are searched at once. Each ends with a content line. A search
+    keeps Python's lock, so that of a whole calendar without an end of a line would stop others.
+
+    Raises:
+        Refused: a line is too long.
+    """
+    mark, start = b"\r" if _is_old(octets) else b"\n", 0
+    while start < len(octets):
+        end = octets.find(mark, start + _PIECE)
+        while end >= 0 and octets[end + 1 : end + 2] in (b" ", b"\t"):
+            _check_length(start + _PIECE, end)
+            end = octets.find(mark, end + 1)
+        stop = len(octets) if end < 0 else end + 1
+        _check_length(start + _PIECE, stop)
+        yield start, stop
+        start = stop
+
+
 def _folded(octets: Octets, start: int, end: int) -> bytes:
+    _check_length(start, end)
+    return octets[start:end]
+
+
+def _check_length(start: int, end: int) -> None:
     if end - start > 2 * LONGEST_ROW:  # each fold takes room, too
         raise row_too_long("A line with its folds")
-    return octets[start:end]
 
 
 def _newest_revisions(octets: Octets) -> Mapping[bytes, int]:
@@ -240,7 +272,9 @@ def _newest_revisions(octets: Octets) -> Mapping[bytes, int]:
     found: dict[bytes, set[int]] = {}
     twice: set[bytes] = set()
     uid, sequence = b"", 0
-    for line in [*(each.group(1) for each in _OF_REVISION.finditer(octets)), b"BEGIN:VEVENT"]:
+    pieces = _pieces(octets)
+    lines = (each[1] for span in pieces for each in _OF_REVISION.finditer(octets, *span))
+    for line in chain(lines, [b"BEGIN:VEVENT"]):
         start = line[:4].upper()
         if start == b"BEGI":
             if uid:

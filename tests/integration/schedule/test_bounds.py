@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import tracemalloc
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,7 +23,7 @@ from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import Difference
 from lms_bridge.domain.errors import Overloaded, RecordRefused, Refused
 from lms_bridge.domain.model import Kind
-from lms_bridge.intake import places
+from lms_bridge.intake import ical, places
 from lms_bridge.intake.apply import scan
 from lms_bridge.intake.formats import Body
 from lms_bridge.intake.imports import rows_of
@@ -215,6 +216,55 @@ def test_a_body_on_disk_is_read_as_one_in_memory(media: str, octets: bytes) -> N
                 found.append(str(error))
         assert found[0]
         assert found[0] == found[1]
+
+
+REVISIONS = calendar(
+    b"".join(
+        b"BEGIN:VEVENT\nUID:long-\n id\nSEQUENCE:%d\nSUMMARY:Revision %d\r\r\n  of it\n\n"
+        b"END:VEVENT\n" % (number, number)
+        for number in (1, 3, 2)
+    )
+)
+
+
+@pytest.mark.parametrize("octets", [REVISIONS, REVISIONS.replace(b"\n", b"\r"), b"\n\n", b"X"])
+def test_a_calendar_is_searched_in_pieces_as_if_it_were_whole(
+    octets: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[object] = []
+    for size in (1, 7, 1_000_000):
+        monkeypatch.setattr(ical, "_PIECE", size)
+        try:
+            found.append(list(Body(octets, ICS, "UTC").rows()))
+        except Refused as error:
+            found.append(str(error))
+    assert found[0]
+    assert found == [found[0]] * 3
+
+
+class Watched:
+    """A pattern that notes how much each search may look at: it keeps Python's lock so long."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self._pattern, self.most = pattern, 0
+
+    def finditer(self, octets: bytes, *span: int) -> Iterator[re.Match[bytes]]:
+        start, end = span or (0, len(octets))
+        self.most = max(self.most, end - start)
+        return self._pattern.finditer(octets, *span)
+
+
+@pytest.mark.parametrize("filling", [b"x" * 9, b"x\n " * 3, b"\r" * 9, b"x\n" * 5])
+def test_no_search_of_a_calendar_keeps_others_from_working(
+    filling: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patterns = [Watched(ical._LINE_END), Watched(ical._OF_REVISION)]
+    monkeypatch.setattr(ical, "_LINE_END", patterns[0])
+    monkeypatch.setattr(ical, "_OF_REVISION", patterns[1])
+    octets = event(b"DESCRIPTION:%b\n" % (filling * MILLION))
+    with suppress(Refused):
+        list(Body(octets, ICS, "UTC").rows())
+    assert all(each.most < 2_500_000 for each in patterns)
 
 
 def test_a_large_answer_goes_on_without_details(monkeypatch: pytest.MonkeyPatch) -> None:

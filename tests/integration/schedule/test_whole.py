@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.store import holds
 from tests.integration.api.world import World
@@ -70,10 +74,15 @@ def test_an_offering_that_was_kept_by_decision_stays(world: World) -> None:
     assert all(one.titles().values())
 
 
-def test_a_row_without_an_id_ends_nothing(world: World) -> None:
+@pytest.mark.parametrize(
+    "nameless",
+    [{"title": "Nameless"}, row("S-0\ud800"), row("S-0\x00"), row("S" * 300)],
+    ids=["none", "half-a-character", "control-character", "too-long"],
+)
+def test_a_row_without_a_usable_id_ends_nothing(world: World, nameless: dict[str, Any]) -> None:
     one = Centre(world)
     one.put(SEVERAL)
-    answer = one.put([{"title": "Nameless"}, *SEVERAL[2:]])
+    answer = one.put([nameless, *SEVERAL[2:]])
     assert outcomes(answer)[0] == (1, "refused")
     assert answer.get_json()["ended"] == []
     assert "which offerings they are about: 1." in answer.get_json()["notes"][0]
