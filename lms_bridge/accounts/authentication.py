@@ -145,12 +145,16 @@ def account_of(tx: Connection, person: Person) -> UserAccount:
     """
     found = _known_account(tx, person)
     if found is None or found.disabled_at is not None:
-        raise Refused(
-            "no-account",
-            "You have no account here, or it is disabled.",
-            "Ask an operator of the bridge for one.",
-        )
+        raise _no_account()
     return found
+
+
+def _no_account() -> Refused:
+    return Refused(
+        "no-account",
+        "You have no account here, or it is disabled.",
+        "Ask an operator of the bridge for one.",
+    )
 
 
 def _known_account(tx: Connection, person: Person) -> UserAccount | None:
@@ -175,6 +179,9 @@ def open_for_person(
     number = _learner_of(tx, person)
     account = _known_account(tx, person)
     if account is None and number is not None:
+        theirs = find_account(tx, learner=number)
+        if theirs is not None and theirs.disabled_at is not None:
+            raise _no_account()
         name = f"learner {number}"
         return sessions.open_session(tx, name, None, limits, now, half=False, learner=number)
     account = account_of(tx, person)

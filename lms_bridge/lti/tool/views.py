@@ -57,6 +57,7 @@ from lms_bridge.lti.tool.login import BegunLogin, again, usable
 from lms_bridge.lti.tool.login_state import cookie_name
 from lms_bridge.lti.tool.message import STORED_SECRET
 from lms_bridge.lti.tool.tool import LAUNCH_PATH, AskStorage, Tool
+from lms_bridge.store.accounts import find_account
 from lms_bridge.web import typed_text
 from lms_bridge.web.access import the_bridge
 from lms_bridge.web.fast_responses import CompleteResponse
@@ -164,6 +165,14 @@ def _to_courses(launch: Launch, tool: Tool) -> ResponseReturnValue:
     registration = tool.registration_of(launch)
     with tool.lti.database.reading() as tx:
         _, number = vouched_learner(tx, registration, launch)
+        account = find_account(tx, learner=number)
+    if account is not None and account.disabled_at is not None:
+        raise LtiRefused(
+            "account-disabled",
+            "The account is disabled.",
+            "Please open your courses from the Academy.",
+            status=403,
+        )
     by = Actor(f"connection {registration.id}", PAGE_MEANS, tool.lti.now())
     with tool.lti.database.writing() as tx:
         _, secret = make_learner_link(tx, number, the_bridge().settings.sign_in, by)

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from lms_bridge.accounts import service
 from lms_bridge.accounts.feature import accounts_of
 from lms_bridge.accounts.service import find_account
 from lms_bridge.domain.clock import utc_now
@@ -21,7 +22,7 @@ from lms_bridge.store.database import Database
 from lms_bridge.web import sessions
 from lms_bridge.web.access import User
 from lms_bridge.web.sessions import Session
-from tests.integration.accounts.browser import account, send
+from tests.integration.accounts.browser import BY, account, send
 from tests.integration.accounts.conftest import MakeApp
 from tests.integration.accounts.test_mail import Box, ask, post_office
 from tests.integration.accounts.test_provider import SECRET, begin, come_back, sign_in_there
@@ -95,6 +96,20 @@ def test_a_centres_platform_opens_nobodys_own_page(chain: Chain) -> None:
     assert _sessions(chain) == []
 
 
+def test_a_learner_whose_account_is_disabled_gets_no_session(chain: Chain) -> None:
+    disabled_account(chain.world.bridge.database, chain.world.ids["acad-1"])
+    page = own_page(chain)
+    assert (page.status, page.code) == (403, "account-disabled")
+    assert _sessions(chain) == []
+
+
+def disabled_account(database: Database, learner: int) -> None:
+    whose = account(database, role=None)
+    with database.writing() as tx:
+        set_learner(tx, whose.number, learner)
+    service.disable_account(database, whose.number, by=BY)
+
+
 def test_somebody_whom_the_bridge_does_not_know_gets_no_session(chain: Chain) -> None:
     page = own_page(chain, "nobody-yet")
     assert (page.status, page.code) == (403, "person-unknown")
@@ -131,6 +146,18 @@ def test_a_claim_of_the_provider_names_the_learner(provided: Flask) -> None:
     assert answer.status_code == 303, answer.text
     assert "Sample Centre Nairobi" in browser.get("/my").text
     assert browser.get("/runs").status_code == 403
+
+
+def test_a_claim_opens_no_session_of_a_disabled_account(
+    provided: Flask, sqlite_database: Database
+) -> None:
+    with sqlite_database.reading() as tx:
+        number, _ = learners.learners_by_academy_id(tx, ["L0"])["L0"]
+    disabled_account(sqlite_database, number)
+    browser = provided.test_client()
+    answer = come_back(browser, sign_in_there(begin(browser), "L0"))
+    assert answer.status_code == 403
+    assert "disabled" in answer.text
 
 
 def test_a_claim_that_names_nobody_opens_nothing(
