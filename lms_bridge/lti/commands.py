@@ -355,12 +355,17 @@ def forget(bridge: Bridge, number: int, dry_run: bool, yes: bool) -> None:
 
 @click.command("connect-link")
 @click.argument("centre", default="")
+@click.option("--end", is_flag=True, help="End all links and unused invitations of CENTRE.")
 @with_bridge
-def connect_link(bridge: Bridge, centre: str) -> None:
+def connect_link(bridge: Bridge, centre: str, end: bool) -> None:
     """The page on which an administrator connects CENTRE's LMS, in either direction. Without CENTRE
     it is for the Academy's."""
     if centre:
         bridge.centre(centre)
+    if end:
+        ended = connect_links.end_links(lti_of(bridge).context, centre)
+        print_line(f"{counted(ended, 'link')} ended. What was sent through them stays.")
+        return
     hours = bridge.settings.lti.invitation_hours
     print_line(f"Send this address to the administrator. It works for {hours:g} hours:")
     print_line(make_connect_link(lti_of(bridge).context, centre))

@@ -20,8 +20,10 @@ from lms_bridge.audit import Actor
 from lms_bridge.lti import approval, registrations
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
+from lms_bridge.lti.platform import dynamic_registration as platform_registration
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status, check_room_for_one_more
+from lms_bridge.lti.tool import dynamic_registration as tool_registration
 from lms_bridge.lti.tool.tool import JWKS_PATH, LAUNCH_PATH, LOGIN_PATH
 from lms_bridge.store import centres
 
@@ -36,6 +38,13 @@ def make_connect_link(lti: LtiContext, centre: str) -> str:
     token = secrets.token_urlsafe(32)
     lti.nonces.put(_LINK, token, {"centre": centre}, lti.settings.invitation_hours * 3600)
     return f"{lti.address}{PATH}/{token}"
+
+
+def end_links(lti: LtiContext, centre: str) -> int:
+    """Ends the centre's connect links, and its invitations that nobody has used; returns how many.
+    What was sent through them stays."""
+    purposes = _LINK, tool_registration.INVITATION, platform_registration.INVITATION
+    return lti.nonces.end(purposes, "centre", centre)
 
 
 def centre_of_link(lti: LtiContext, token: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -83,6 +83,12 @@ class Nonces:
 
     def was_used(self, purpose: str, key: str) -> bool:
         return self.look(purpose, key) is not None
+
+    def end(self, purposes: Collection[str], name: str, value: str) -> int:
+        """Removes what has these purposes and this value in its data; returns how much that was."""
+        with self._database.writing() as tx:
+            mine = nonce.c.purpose.in_(purposes), nonce.c.data[name].as_string() == value
+            return tx.execute(delete(nonce).where(*mine, nonce.c.expires_at > self._now())).rowcount
 
     def purge(self) -> None:
         """Deletes what has expired."""

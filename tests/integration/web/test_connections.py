@@ -345,6 +345,10 @@ def test_a_link_is_made_on_the_command_line(world: World) -> None:
     assert done.exit_code == 0
     link = next(line for line in done.output.splitlines() if line.startswith("http"))
     assert "Sample TWO" in requests.get(link, timeout=120).text
+    for centre, status in (("ONE", 200), ("", 200), ("TWO", 404)):
+        done = CliRunner().invoke(main, ["lti", "connect-link", centre, "--end"], obj=session)
+        assert "ended" in done.output
+        assert requests.get(link, timeout=120).status_code == status
     done = CliRunner().invoke(main, ["lti", "connect-link", "NONE"], obj=session)
     assert done.exit_code == 2
     assert "http" not in done.output
