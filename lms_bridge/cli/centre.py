@@ -37,6 +37,7 @@ from lms_bridge.network.regions import record_move
 from lms_bridge.registry import connector
 from lms_bridge.store import centres, cycles, flow_states
 from lms_bridge.store import memberships as memberships_store
+from lms_bridge.store.runs import end_lost_runs
 from lms_bridge.store.waits import wait_of
 from lms_bridge.sync.run_state import state_in_words, worst
 
@@ -243,6 +244,7 @@ def _taken(bridge: Bridge, code: str) -> list[str]:
 @with_bridge
 def list_(bridge: Bridge, in_json: bool) -> None:
     """Lists all centres, with their last runs and the worst state of their flows."""
+    end_lost_runs(bridge.database, utc_now())
     with bridge.database.reading() as tx:
         known = centres.all_centres(tx)
         places, told = memberships_store.by_centre(tx), centres.profiles(tx)
@@ -285,6 +287,7 @@ def _state_as_json(states: Mapping[str, str]) -> Mapping[str, Any]:
 def show(bridge: Bridge, code: str, in_json: bool) -> None:
     """Shows one centre: its options and policy, how its flows go, and what waits. No token."""
     centre = bridge.centre(code)
+    end_lost_runs(bridge.database, utc_now())
     with bridge.database.reading() as tx:
         has_token = bool(centres.secret_of(tx, code))
         places = memberships_store.memberships_of(tx, code)

@@ -12,6 +12,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import print_json, print_line, table, when
 from lms_bridge.console.session import NUMBER, json_option, with_bridge
 from lms_bridge.console.summary import item_labels, outcome_words, show_items, show_waits
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.model import Kind
 from lms_bridge.store import runs
@@ -28,6 +29,7 @@ def list_(bridge: Bridge, centre: str, most: int, in_json: bool) -> None:
     """Lists the last runs, the newest first."""
     if centre:
         bridge.centre(centre)
+    runs.end_lost_runs(bridge.database, utc_now())
     with bridge.database.reading() as tx:
         rows = runs.last_runs(tx, centre=centre, most=most)
     if in_json:
@@ -76,6 +78,7 @@ def show(
 ) -> None:
     """Shows one run, item by item, field by field."""
     wanted = ItemFilter(kind or "", **texts)
+    runs.end_lost_runs(bridge.database, utc_now())
     with bridge.database.reading() as tx:
         row = runs.run_row(tx, number)
         if row is None:

@@ -16,6 +16,7 @@ from lms_bridge.console.session import json_option, with_bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
 from lms_bridge.store.attention import Finding, failed_lately, findings
+from lms_bridge.store.runs import end_lost_runs
 from lms_bridge.store.write_check import WriteCheck
 
 _SHOWN_CENTRES = 5
@@ -31,6 +32,7 @@ def status(bridge: Bridge, ctx: click.Context, in_json: bool) -> None:
     Exit code 0 when nothing is wrong, 3 when only people have to decide, else 1.
     """
     now = utc_now()
+    end_lost_runs(bridge.database, now)
     with bridge.database.reading() as tx:
         found = findings(tx, now)
         lately = failed_lately(tx, now)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Exists, exists, literal, or_, select, update
+from sqlalchemy import Connection, select, update
 
 from lms_bridge.bridge import SCORES
 from lms_bridge.cron import Cron, Every, check
@@ -19,10 +19,9 @@ from lms_bridge.domain.policy import OwnTimes
 from lms_bridge.registry import connector
 from lms_bridge.schemas.parts import read_part
 from lms_bridge.settings import ClockSettings
-from lms_bridge.store import runs
+from lms_bridge.store import leases, runs
 from lms_bridge.store.bulk import upsert
-from lms_bridge.store.leases import LENT
-from lms_bridge.store.run_tables import lease, run, schedule_state
+from lms_bridge.store.run_tables import run, schedule_state
 
 _log = structlog.get_logger(__name__)
 
@@ -176,12 +175,6 @@ def _flows(job: Job) -> str:
     return ",".join(job.flows)
 
 
-def _at_work(name: ColumnElement[str], now: datetime) -> Exists:
-    """Whether a lease of that name is held, or lent by somebody who goes on."""
-    either = or_(lease.c.name == name, lease.c.name == name + LENT)
-    return exists().where(either, lease.c.expires_at > now)
-
-
 def still_going(tx: Connection, job: Job, now: datetime) -> bool:
     """Whether a run of the same centre and flows is at work somewhere."""
     row = tx.execute(
@@ -190,10 +183,9 @@ def still_going(tx: Connection, job: Job, now: datetime) -> bool:
             runs.RUNNING,
             run.c.flows == _flows(job),
             run.c.trigger != SCORES,  # which reads nothing
-            _at_work(literal(f"run:{job.centre}"), now),
         )
     ).first()
-    return row is not None
+    return row is not None and leases.is_at_work(tx, f"{leases.RUN}{job.centre}", now)
 
 
 def cut_off(tx: Connection, jobs: Iterable[Job], now: datetime) -> list[Job]:
@@ -202,13 +194,12 @@ def cut_off(tx: Connection, jobs: Iterable[Job], now: datetime) -> list[Job]:
     A run that makes up for another is not made up again. Otherwise a run that kills its process
     would start over and over.
     """
-    orphans = tx.execute(
-        select(run.c.centre, run.c.flows, run.c.trigger).where(
-            runs.RUNNING,
-            ~_at_work("run:" + run.c.centre, now),
-        )
-    ).all()
-    for centre in {row.centre for row in orphans}:
+    lost = runs.lost_centres(tx, now)
+    if not lost:
+        return []
+    columns = (run.c.centre, run.c.flows, run.c.trigger)
+    orphans = tx.execute(select(*columns).where(runs.RUNNING, run.c.centre.in_(lost))).all()
+    for centre in lost:
         runs.end_orphaned_runs(tx, centre, now)
     broken: Sequence[tuple[str, str]] = [
         (row.centre, row.flows) for row in orphans if row.trigger == BY_CLOCK

@@ -138,13 +138,18 @@ def freshness(tx: Connection, code: str) -> list[FlowFreshness]:
     """One for each flow that the centre ran."""
     states = states_of(tx, code)
     last = _last_runs(tx, code, [flow for flow in Flow if flow in states])
-    return [FlowFreshness(flow, *states[flow], *found) for flow, found in last.items()]
+    return [
+        # A run in which only another flow failed is none that ended well: its flow's state tells.
+        FlowFreshness(flow, *states[flow], ended if states[flow][0] in _GOOD else good, number)
+        for flow, (good, ended, number) in last.items()
+    ]
 
 
 def _last_runs(
     tx: Connection, code: str, flows: Sequence[Flow]
-) -> dict[Flow, tuple[datetime | None, int | None]]:
-    """{flow: (when its last good run ended, the number of its last run)}"""
+) -> dict[Flow, tuple[datetime | None, datetime | None, int | None]]:
+    """{flow: (when its last run that was good for each flow ended, when its last run ended, the
+    number of that)}"""
     columns = (run_table.c[name] for name in ("id", "finished_at", "status", "trigger", "flows"))
     last = (
         select(*columns)
@@ -160,11 +165,12 @@ def _last_runs(
         good = and_(mine, of.c.status.in_(_GOOD))
         found += [
             func.max(case((good, of.c.finished_at), else_=None)),
+            func.max(case((mine, of.c.finished_at), else_=None)),
             func.max(case((mine, of.c.id), else_=None)),
         ]
     ended = (of.c.finished_at.is_not(None), of.c.trigger.in_(READ_A_CENTRE))
     row = tx.execute(select(*found).where(*ended)).one() if flows else ()
-    return dict(zip(flows, zip(row[::2], row[1::2], strict=True), strict=True))
+    return dict(zip(flows, zip(row[::3], row[1::3], row[2::3], strict=True), strict=True))
 
 
 _GOOD = ("done", "waiting", "held")

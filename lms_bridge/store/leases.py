@@ -22,6 +22,8 @@ from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.store.bulk import upsert
 from lms_bridge.store.run_tables import lease
 
+RUN = "run:"
+"""How the names of leases of centres' runs begin."""
 LENT = ":lent"
 """How the name of a lender's claim ends. Before it is the name of the lease."""
 
@@ -116,6 +118,12 @@ def take(tx: Connection, name: str, holder: str, now: datetime, seconds: float) 
 
 def _is_held(row: Row[Any], now: datetime) -> bool:
     return bool(row.holder) and row.expires_at > now and not is_dead(row.holder)
+
+
+def is_at_work(tx: Connection, name: str, now: datetime) -> bool:
+    """Whether somebody who is alive holds the lease, or has lent it."""
+    rows = tx.execute(select(lease).where(lease.c.name.in_([name, name + LENT])))
+    return any(_is_held(row, now) for row in rows)
 
 
 def is_free(tx: Connection, name: str, holder: str, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +21,13 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import KINDS_OF, Flow, Kind
+from lms_bridge.store import leases
 from lms_bridge.store.bulk import upsert
+from lms_bridge.store.database import Database
 from lms_bridge.store.flow_states import note_end
 from lms_bridge.store.run_days import add_to_day
 from lms_bridge.store.run_lists import newest_runs
@@ -101,9 +105,29 @@ def finish_run(
         add_to_day(tx, whose, status, counts, at)
 
 
+def lost_centres(tx: Connection, at: datetime) -> frozenset[str]:
+    """The centres with a run that looks alive, although nobody holds its lease any more: its
+    process is gone. On this machine that shows at once, else when the lease ends."""
+    going = tx.scalars(select(run.c.centre).where(RUNNING).distinct()).all()
+    return frozenset(each for each in going if not leases.is_at_work(tx, f"{leases.RUN}{each}", at))
+
+
+def end_lost_runs(database: Database, at: datetime) -> None:
+    """Ends runs whose process is gone, so that lists tell what they did. Nearly always there is
+    none, and nothing is written."""
+    with database.reading() as tx:
+        lost = lost_centres(tx, at)
+    if lost:
+        # Where nothing can be written, they are ended when something can be.
+        with suppress(DBAPIError), database.writing() as tx:
+            for centre in lost & lost_centres(tx, at):
+                end_orphaned_runs(tx, centre, at)
+
+
 def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
     """Runs of this centre that still look alive were cut off: their process is gone. What the
     audit has of each is what it did until then. A run that lent its lease goes on."""
+    leases.is_lent(tx, f"{leases.RUN}{centre}", at)  # the claim of a process that is gone ends
     ended = tx.execute(_END_ORPHANS, {"of_centre": centre, "at": at})
     for whose in ended.all():
         counts = _counts_of(tx, whose.id)

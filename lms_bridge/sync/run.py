@@ -49,8 +49,7 @@ _STEPS: Mapping[Flow, Callable[[RunContext, Peers], list[Step]]] = {
 }
 Lending = Callable[[Lease, int], AbstractContextManager[None]]
 """Lends a lease of the run with this number, for as long as the context lasts."""
-RUN_LEASE = "run:"
-"""How the names of leases of centres' runs begin."""
+RUN_LEASE = leases.RUN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
 from lms_bridge.domain.access import DataScope
-from lms_bridge.domain.model import ACADEMY, Kind
+from lms_bridge.domain.model import ACADEMY, Flow, Kind
 from lms_bridge.store import holds, learners, runs, target_links
 from lms_bridge.store.api_tables import run_request
 from lms_bridge.store.run_tables import item
@@ -90,6 +90,20 @@ def test_the_state_of_a_centre_is_the_worst_of_its_flows(world: World) -> None:
     assert datetime.fromisoformat(good["good_at"]) == NOW
     assert (found["active"], found["waits"]) == (True, [])
     assert world.get("/centres/TWO/state", token).status_code == 404
+
+
+def test_the_last_good_run_of_a_flow_is_its_own(world: World) -> None:
+    """Also where another flow of the same run failed."""
+    with world.bridge.database.writing() as tx:
+        for by_flow in (None, {Flow.OFFERINGS: "waiting", Flow.RESULTS: "partial"}):
+            number = runs.start_run(tx, "ONE", "offerings,results", "clock", NOW)
+            status = "partial" if by_flow else "done"
+            at = NOW + timedelta(hours=number)
+            runs.finish_run(tx, number, status, {}, at, by_flow=by_flow)
+    flows = world.get("/centres/ONE/state", world.token()).get_json()["flows"]
+    good_at = {each["flow"]: datetime.fromisoformat(each["good_at"]) for each in flows}
+    assert good_at["offerings"] == NOW + timedelta(hours=2)
+    assert good_at["results"] == NOW + timedelta(hours=1)
 
 
 def test_a_person_requests_a_run(either: World) -> None:

@@ -194,6 +194,33 @@ def test_a_dry_run_needs_no_lease(database: Database) -> None:
     assert len(inner[0].changes) == 2
 
 
+@pytest.mark.parametrize("lent", [False, True], ids=["held", "lent"])
+def test_who_looks_at_runs_sees_which_are_lost(database: Database, lent: bool) -> None:
+    """Of a process of this machine at once, of another one when its lease ends."""
+    holders = {
+        "DEAD": dead_holder(),
+        "ELSEWHERE": "another machine|1|x",
+        "HERE": leases.new_holder(),
+    }
+    for centre, holder in holders.items():
+        assert take(database, holder, name=f"run:{centre}", now=START)
+        with database.writing() as tx:
+            number = store_runs.start_run(tx, centre, "offerings", "command", START)
+            if lent:
+                leases.lend(tx, f"run:{centre}", holder, START, 90, number)
+
+    def running(at: datetime) -> set[str]:
+        store_runs.end_lost_runs(database, at)
+        with database.reading() as tx:
+            return {row.centre for row in store_runs.last_runs(tx) if row.status == "running"}
+
+    assert running(START) == {"ELSEWHERE", "HERE"}
+    with database.writing() as tx:  # it renews its lease, and the other does not
+        leases.renew_claim(tx, "run:HERE", holders["HERE"], START + timedelta(seconds=80), 90)
+    assert running(START + timedelta(seconds=89)) == {"ELSEWHERE", "HERE"}
+    assert running(START + timedelta(seconds=91)) == {"HERE"}
+
+
 def test_runs_of_dead_processes_are_marked(database: Database) -> None:
     night = Nights(database)
     take(database, dead_holder())
