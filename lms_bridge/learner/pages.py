@@ -18,7 +18,7 @@ from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.feature import lti_of
 from lms_bridge.lti.http_requests import ANYWAY, refusal_page
 from lms_bridge.lti.platform.browser_cookie import browser_secret, send_to_tool
-from lms_bridge.lti.platform.launch import start_launch
+from lms_bridge.lti.platform.launch import SESSION, start_launch
 from lms_bridge.sync.enrolment_actions import EnrolmentChange, no_such_registration
 from lms_bridge.web.access import (
     SignedInLearner,
@@ -106,7 +106,7 @@ def launch(number: int) -> ResponseReturnValue:
         browser=browser,
         return_address=back,
         anyway=ANYWAY in request.form,
-        session=signed_in().session.number,
+        ends_with={SESSION: signed_in().session.number},
     )
     return send_to_tool(login, browser)
 

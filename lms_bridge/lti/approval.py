@@ -10,9 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.audit import Actor
 from lms_bridge.domain.errors import NotFound
-from lms_bridge.lti import deployments, registrations
+from lms_bridge.lti import deployments, nonces, registrations
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform.dynamic_registration import check_addresses
+from lms_bridge.lti.platform.launch import LAUNCH, LINK, PLATFORM
 from lms_bridge.lti.registrations import LtiRegistration, Side, Status
 
 
@@ -89,10 +90,11 @@ def approve_registration(
 
 def reject_registration(tx: Connection, registration: LtiRegistration, by: Actor) -> Status | None:
     """Ends a connection: the status that it has now, or None when it is forgotten, as one that
-    was never used is."""
+    was never used is. Launches of a platform that are under way end, too."""
     if registration.status is Status.PENDING and _forget(tx, registration):
         registrations.record_change(tx, by, registration, None)
         return None
+    nonces.end(tx, (LAUNCH, LINK), PLATFORM, str(registration.id))
     return change_registration(
         tx, registration, replace(registration, status=Status.DISABLED), by
     ).status

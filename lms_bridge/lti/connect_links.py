@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from lms_bridge.audit import Actor
-from lms_bridge.lti import approval, registrations
+from lms_bridge.lti import approval, nonces, registrations
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import dynamic_registration as platform_registration
@@ -44,7 +44,9 @@ def end_links(lti: LtiContext, centre: str) -> int:
     """Ends the centre's connect links, and its invitations that nobody has used; returns how many.
     What was sent through them stays."""
     purposes = _LINK, tool_registration.INVITATION, platform_registration.INVITATION
-    return lti.nonces.end(purposes, "centre", centre)
+    lti.nonces.purge()
+    with lti.database.writing() as tx:
+        return nonces.end(tx, purposes, "centre", centre)
 
 
 def centre_of_link(lti: LtiContext, token: str) -> str:

@@ -84,12 +84,6 @@ class Nonces:
     def was_used(self, purpose: str, key: str) -> bool:
         return self.look(purpose, key) is not None
 
-    def end(self, purposes: Collection[str], name: str, value: str) -> int:
-        """Removes what has these purposes and this value in its data; returns how much that was."""
-        with self._database.writing() as tx:
-            mine = nonce.c.purpose.in_(purposes), nonce.c.data[name].as_string() == value
-            return tx.execute(delete(nonce).where(*mine, nonce.c.expires_at > self._now())).rowcount
-
     def purge(self) -> None:
         """Deletes what has expired."""
         self._purged = time.monotonic()
@@ -128,6 +122,12 @@ class Nonces:
         if tx is None:
             return self._database.at_once(statement, values, writing=writing)
         return statement.first(tx, values)
+
+
+def end(tx: Connection, purposes: Collection[str], name: str, value: str) -> int:
+    """Removes what has these purposes and this value in its data; returns how much that was."""
+    mine = nonce.c.purpose.in_(purposes), nonce.c.data[name].as_string() == value
+    return tx.execute(delete(nonce).where(*mine)).rowcount
 
 
 def _digest(purpose: str, key: str) -> bytes:

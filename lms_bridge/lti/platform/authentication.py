@@ -21,7 +21,7 @@ from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import enrolment_access, resources
 from lms_bridge.lti.platform.claims import ToolLaunch, id_token_claims
-from lms_bridge.lti.platform.launch import LAUNCH, browser_digest, check_link
+from lms_bridge.lti.platform.launch import LAUNCH, SESSION, browser_digest, check_link
 from lms_bridge.lti.platform.subjects import subjects
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import DEEP_LINKING_REQUEST
@@ -171,7 +171,7 @@ def _launch(
         return _deep_linking_launch(tx, registration, record, nonce)
     check_link(tx, record)
     access = enrolment_access.open_enrolment(tx, lti, record["learner"], record["offering"])
-    session = record.get("session")
+    session = record.get(SESSION)
     if session and not is_learners(tx, session, access.learner_id):
         raise _login_gone()
     subject = subjects(tx, registration, {access.learner_id: access.learner})

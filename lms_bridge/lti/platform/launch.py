@@ -40,6 +40,9 @@ from lms_bridge.store.database import Database
 LAUNCH = "launch"
 LINK = accounts.LAUNCH_LINK
 HANDED_OUT = accounts.HANDED_OUT
+SESSION, PLATFORM = "session", "platform"
+"""Of a launch, or a link for one: the number of the session or (as a text) of the platform that it
+was begun in, and ends with."""
 WINDOW = "window"
 
 
@@ -164,15 +167,14 @@ def start_launch(
     browser: str = "",
     return_address: str = "",
     anyway: bool = False,
-    session: int = 0,
-    handed_out: bool = False,
+    ends_with: Mapping[str, str | int] | None = None,
 ) -> LoginInitiation:
     """Begins the launch of a learner (by the Academy's id) into an offering (by its code).
 
     The tool is the named one, that of the offering's first link, or the centre's. ``browser`` is
     the secret of the learner's browser: only that browser can finish the launch. ``anyway``: also
-    if the tool is known not to answer. ``session`` is the number of the one that it was begun in:
-    the launch ends with it. ``handed_out``: by a link, which ends with the learner's account.
+    if the tool is known not to answer. ``ends_with``: the session, link or platform that the
+    launch ends with.
 
     Raises:
         NotAnswering: the tool is known not to answer.
@@ -190,7 +192,7 @@ def start_launch(
             prepared,
             browser=browser,
             return_address=return_address,
-            ends_with={"session": session, HANDED_OUT: int(handed_out)},
+            ends_with=ends_with,
         )
     since = prepared.silent_by_probe(lti) if unheard else None
     if since is not None:
@@ -218,11 +220,11 @@ def initiate_login(
     return_address: str = "",
     frames: str = "",
     framed: bool = False,
-    ends_with: Mapping[str, int] | None = None,
+    ends_with: Mapping[str, str | int] | None = None,
 ) -> LoginInitiation:
     """Begins the login of a learner at the offering's tool. ``frames`` are the sources that may
-    frame the pages that follow; ``framed`` says whether one does. ``ends_with``: the session or the
-    link that the launch ends with."""
+    frame the pages that follow; ``framed`` says whether one does. ``ends_with``: the session, link
+    or platform that the launch ends with."""
     record = {
         "message": RESOURCE_LINK_REQUEST,
         "learner": prepared.access.learner.academy_id,

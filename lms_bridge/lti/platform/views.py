@@ -22,6 +22,7 @@ from lms_bridge.lti.platform.browser_cookie import browser_secret, held_secrets,
 from lms_bridge.lti.platform.launch import (
     HANDED_OUT,
     LINK,
+    PLATFORM,
     check_link,
     start_deep_linking,
     start_launch,
@@ -87,7 +88,7 @@ def use_link(token: str) -> Redirect:
             browser=browser,
             return_address=record.get("return", ""),
             anyway=ANYWAY in request.form,
-            handed_out=bool(record.get(HANDED_OUT)),
+            ends_with={name: record[name] for name in (HANDED_OUT, PLATFORM) if name in record},
         )
     if lti.nonces.take(LINK, token) is None:  # another request was first
         raise _link_gone()

@@ -68,6 +68,7 @@ def forward_launch(
         return None
     with _named(offering), lti.database.reading() as tx:
         learner = resolution.resolve_learner(tx, registration, launch, offering)
+    begun_by = {platform_launch.PLATFORM: str(registration.id)}
     with _named(offering), lti.database.writing() as tx:
         prepared = platform_launch.prepare_launch(tx, lti, learner, offering.code)
         waits = record_origin(tx, registration, launch, prepared.access, lti.now())
@@ -78,6 +79,7 @@ def forward_launch(
             "offering": offering.code,
             "registration": prepared.registration.id,
             "return": launch.return_address,
+            **begun_by,
         }
         seconds = lti.settings.login_seconds
         if silent is not None or framed or not source.keeps_cookies:
@@ -92,6 +94,7 @@ def forward_launch(
             return_address=launch.return_address,
             frames=source.frames,
             framed=source.framed,
+            ends_with=begun_by,
         )
     silent = prepared.silent_by_probe(lti) if unheard else None
     if silent is not None:

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lms_bridge.audit import COMMAND, Actor
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Kind
-from lms_bridge.lti import registrations
+from lms_bridge.lti import approval, registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.registrations import PersonId, Status
@@ -291,3 +293,23 @@ def test_a_browser_without_cookies_in_frames_opens_a_window(chain: Chain) -> Non
 
 def _data(page: str) -> dict[str, str]:
     return {name: html.unescape(text) for name, text in re.findall(r'data-(\w+)="([^"]*)"', page)}
+
+
+@pytest.mark.parametrize("way", ["at once", "a link", "a link that was used"])
+def test_a_launch_ends_when_its_platform_is_switched_off(either_chain: Chain, way: str) -> None:
+    chain, linked = either_chain, way != "at once"
+    world, browser = chain.world, chain.browser
+    world.change_registration(opens_in="window")  # from inside a frame: by a link
+    page, other = chain.click(frame=linked), world.start("acad-2")
+    link = next((form.action for form in page.forms if "/lti/launch/" in form.action), "")
+    if way == "a link that was used":
+        page = browser.post(f"{world.address}{link}", {}, follow=False)
+    with world.bridge.database.writing() as tx:
+        approval.reject_registration(tx, chain.registration, Actor("", COMMAND, utc_now()))
+    if way == "a link":
+        ended = browser.post(f"{world.address}{link}", {}, follow=False)
+        assert (ended.status, ended.code) == (404, "launch-link-gone")
+    else:
+        ended = browser.post(world.address + endpoints.AUTHENTICATION, chain.request_of(page))
+        assert (ended.status, ended.code) == (400, "auth-login-gone")
+    assert world.authenticate(world.auth_request(other)).status_code == 200
