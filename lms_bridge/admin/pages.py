@@ -70,8 +70,9 @@ class NextJob:
 
 
 @public_pages.get("/")
-@cached
+@cached(seconds=10)
 def overview() -> str:
+    """Its numbers of enrolments and results may be some seconds old."""
     now, wanted = utc_now(), wanted_languages()
     with the_bridge().database.reading() as tx:
         listed = catalogue_queries.count_listed(tx)

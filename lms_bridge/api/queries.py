@@ -362,8 +362,13 @@ def _as_json(dialect: str) -> ColumnElement[str]:
 
 
 def _json_value_sqlite(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    if isinstance(column.type, Utc):
-        return func.strftime(literal_column("'%Y-%m-%dT%H:%M:%SZ'"), column, type_=String)
+    if isinstance(column.type, Utc):  # texts of one form: strftime takes a sixth of the page's time
+        return func.replace(
+            func.substr(column, literal_column("1"), literal_column("19")),
+            literal_column("' '"),
+            literal_column("'T'"),
+            type_=String,
+        ).concat(literal_column("'Z'"))
     if isinstance(column.type, Boolean):
         words = case((column, literal_column("'true'")), else_=literal_column("'false'"))
         return func.json(words, type_=String)

@@ -92,7 +92,7 @@ def _name(own: str, names: Mapping[str, str], wanted: list[str]) -> tuple[str, s
 
 
 @pages.get("/training-centres")
-@cached
+@cached()
 def show() -> str:
     with the_bridge().database.reading() as tx:
         found = directory(tx, utc_now().date(), wanted_languages())
@@ -101,7 +101,7 @@ def show() -> str:
 
 
 @pages.get("/training-centres/<code>")
-@cached
+@cached()
 def show_one(code: str) -> str:
     now, wanted = utc_now(), wanted_languages()
     at = Moments(now, now + the_bridge().settings.rules.soon)

@@ -37,7 +37,7 @@ from lms_bridge.store.catalogue_changes import (
     changes_since,
 )
 from lms_bridge.store.database import Database
-from lms_bridge.store.search import centre_words, has_word, matching_ids
+from lms_bridge.store.search import centre_words, matching_ids
 from lms_bridge.store.tables import HELD, centre, link, offering
 
 Key = tuple[str, str]
@@ -199,7 +199,10 @@ class CatalogueIndex:
     def _read_centres(self, tx: Connection, now: datetime) -> None:
         rows = tx.execute(select(centre).order_by(centre.c.name)).all()
         self.centres = {row.code: row for row in rows}
-        self._named, self._centres_at = centre_words(tx), now.date()
+        self._centres_at, self._named = now.date(), dict[str, set[str]]()
+        for code, words in centre_words(tx).items():
+            for each in words:
+                self._named.setdefault(each, set()).add(code)
         self.areas = {
             area_key(name): name
             for each in cycles.all_cycles(tx).values()
@@ -337,16 +340,22 @@ class CatalogueIndex:
         if word not in self._words:
             if len(self._words) >= _MOST_WORDS:
                 self._words.clear()
-            title, body = (self._with_word_in(tx, word, part) for part in ("title", "body"))
-            for code, words in self._named.items():
-                if has_word(words, word):
-                    body |= self._set("centre", code)
+            title, body = map(self._bits_of, matching_ids(tx, word))
+            for code in self._centres_named(word):
+                body |= self._set("centre", code)
             self._words[word] = title, body
         return self._words[word]
 
-    def _with_word_in(self, tx: Connection, word: SearchWord, part: str) -> int:
-        there, places = matching_ids(tx, word, part), self._places
-        return bits_of([places[number] for number in there if number in places])
+    def _centres_named(self, word: SearchWord) -> set[str]:
+        """Centres with the word in their names."""
+        if not word.begins:
+            return self._named.get(word.text, set())
+        found = (codes for each, codes in self._named.items() if each.startswith(word.text))
+        return set().union(*found)
+
+    def _bits_of(self, numbers: Iterable[int]) -> int:
+        places = self._places
+        return bits_of([places[number] for number in numbers if number in places])
 
     def _between(self, first: datetime | None, last: datetime | None) -> int:
         if first is None and last is None:

@@ -29,11 +29,10 @@ from lms_bridge.web.languages import language, wanted_languages
 
 MOST_BYTES = 32_000_000
 """Of all pages of a process."""
-SECONDS = 10.0
-"""How long a page is used at most. The front page counts enrolments and results, of which the
-catalogue does not know when they change."""
-_LARGEST, _LONGEST, _OF_ENTRY = 500_000, 1_000, 1_000
-"""Bytes of a page, characters of a query, and what an entry takes beside them."""
+SECONDS = 60.0
+"""How long a page is used at most."""
+_LONGEST, _OF_ENTRY = 1_000, 2_000
+"""Characters of a query, and what an entry takes beside its page."""
 _INDEX, _CACHE = "lms_bridge.catalogue_index", "lms_bridge.page_cache"
 
 
@@ -85,31 +84,41 @@ class PageCache:
         self._bytes -= len(self._pages.pop(key).body) + _OF_ENTRY
 
 
-def cached(view: Callable[..., str]) -> Callable[..., str | Response]:
-    """A view whose page depends on nothing but its address, the reader's languages, and what the
-    catalogue and its centres say now."""
+View = Callable[..., str]
+CachedView = Callable[..., str | Response]
 
-    @wraps(view)
-    def shown(**path: Any) -> str | Response:
-        if current_user() is not None or len(request.query_string) > _LONGEST:
-            return view(**path)
-        version = _version()
-        if version is None:
-            return view(**path)
-        cache: PageCache = current_app.extensions.setdefault(_CACHE, PageCache())
-        wanted = (language(), *wanted_languages())
-        key = (request.script_root, request.path, request.query_string, wanted)
-        now = time.monotonic()
-        page = cache.find(key, version, now)
-        if page is None:
-            body = view(**path).encode()
-            etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
-            page = FinishedPage(body, etag, version, now + SECONDS)
-            if len(body) <= _LARGEST:
+
+def cached(seconds: float = SECONDS) -> Callable[[View], CachedView]:
+    """For a view whose page depends on nothing but its address, the reader's languages, and what
+    the catalogue and its centres say now. ``seconds`` is how old anything else in it may be."""
+
+    def declare(view: View) -> CachedView:
+        @wraps(view)
+        def shown(**path: Any) -> str | Response:
+            if current_user() is not None or len(request.query_string) > _LONGEST:
+                return view(**path)
+            version = _version()
+            if version is None:
+                return view(**path)
+            cache: PageCache = current_app.extensions.setdefault(_CACHE, PageCache())
+            wanted = (language(), *wanted_languages())
+            key = (request.script_root, request.path, request.query_string, wanted)
+            now = time.monotonic()
+            page = cache.find(key, version, now)
+            if page is None:
+                page = _finished(view(**path), version, now + seconds)
                 cache.keep(key, page)
-        return _response(page)
+            return _response(page)
 
-    return shown
+        return shown
+
+    return declare
+
+
+def _finished(html: str, version: int, until: float) -> FinishedPage:
+    body = html.encode()
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
+    return FinishedPage(body, etag, version, until)
 
 
 def _version() -> int | None:

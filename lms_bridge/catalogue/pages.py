@@ -54,7 +54,7 @@ def fill_index(app: Flask) -> None:
 
 
 @pages.get("/catalogue")
-@cached
+@cached()
 def show() -> str:
     view = request.args.get("view", "")
     view, now, what = (view if view in VIEWS else "list"), utc_now(), asked()
@@ -135,7 +135,7 @@ def _month(
 
 
 @pages.get("/catalogue/<path:code>")
-@cached
+@cached()
 def show_one(code: str) -> str:
     now, soon = utc_now(), the_bridge().settings.rules.soon
     with the_bridge().database.reading() as tx:

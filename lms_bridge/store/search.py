@@ -36,6 +36,7 @@ from lms_bridge.domain.model import Offering
 from lms_bridge.domain.search_words import SearchWord, search_words, without_markup, words_of
 from lms_bridge.domain.translations import TRANSLATED, usable
 from lms_bridge.store.network_tables import centre_profile
+from lms_bridge.store.prepared import Prepared
 from lms_bridge.store.tables import centre, offering
 
 _fts5 = table("offering_text", column("rowid", BigInteger), column("offering_text", String))
@@ -171,16 +172,31 @@ def holds_words(tx: Connection, question: str) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def matching_ids(tx: Connection, word: SearchWord, part: str) -> list[int]:
-    """Numbers of the offerings whose ``title`` or ``body`` has a word. They come as one text:
-    a row of each would take several times as long."""
-    dialect = tx.dialect.name
-    match = bindparam(None, match_text(word, dialect, part), type_=String)
-    found = _matching(match, dialect).subquery()
+def _joined_ids(part: str, dialect: str) -> Any:
+    """Numbers of the offerings whose part has a word, as one text: a row of each would take several
+    times as long."""
+    found = _matching(bindparam(part, type_=String), dialect).subquery()
     (number,) = found.c
     joined: Any = func.group_concat if dialect == "sqlite" else func.string_agg
-    query = select(joined(cast(number, String), ",", type_=String))
-    return list(map(int, filter(None, (tx.scalar(query) or "").split(","))))
+    return select(joined(cast(number, String), ",", type_=String)).scalar_subquery()
+
+
+_IDS: Mapping[str, Prepared] = {
+    dialect: Prepared(select(_joined_ids("title", dialect), _joined_ids("body", dialect)))
+    for dialect in ("sqlite", "postgresql")
+}
+
+
+def matching_ids(tx: Connection, word: SearchWord) -> tuple[list[int], list[int]]:
+    """Numbers of the offerings with a word in their titles, and of those with it elsewhere."""
+    dialect = tx.dialect.name
+    values = {part: match_text(word, dialect, part) for part in ("title", "body")}
+    title, body = _IDS[dialect].first(tx, values) or ("", "")
+    return _numbers(title), _numbers(body)
+
+
+def _numbers(text: str | None) -> list[int]:
+    return list(map(int, text.split(","))) if text else []
 
 
 def centre_words(tx: Connection) -> dict[str, frozenset[str]]:

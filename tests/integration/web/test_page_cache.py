@@ -160,7 +160,7 @@ def page() -> Callable[..., FinishedPage]:
 def test_the_cache_has_a_bound_and_drops_what_was_not_asked_for(
     page: Callable[..., FinishedPage],
 ) -> None:
-    cache = PageCache(most_bytes=10_000)
+    cache = PageCache(most_bytes=12_500)
     for name in "abc":
         cache.keep(name, page(2_000))
     assert cache.find("a", 1, 0) is not None
