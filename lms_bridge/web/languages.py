@@ -7,6 +7,7 @@ the other languages. Pages that are English alone are so as a whole: no page mix
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, urlencode
@@ -131,14 +132,18 @@ def set_language(locale: str) -> None:
     g.pop("language", None)
 
 
+_PARTS = re.compile("[-_.@]")
+
+
 @lru_cache(256)
 def known(locale: str) -> str:
     """Our language of a locale's name; "" where we do not have it."""
     if len(locale) > LONGEST:
         return ""
-    plain = locale.partition("-x-")[0]  # Canvas has languages of its own: en-GB-x-ukhe
+    # The first part alone: Moodle and Canvas have variants of their own (fr_wp, en-GB-x-ukhe).
+    plain = _PARTS.split(locale)[0]
     try:
-        found = Locale.parse(plain.replace("-", "_")).language if plain else ""
+        found = Locale.parse(plain).language if plain else ""
     except (ValueError, UnknownLocaleError):
         return ""
     return found if found in LANGUAGES else ""

@@ -201,6 +201,8 @@ def test_a_refusal_is_shown_in_the_language_of_the_browser(
         ("zh_CN", "zh"),
         ("es-419", "es"),
         ("en-GB-x-ukhe", "en"),
+        ("fr_wp", "fr"),
+        ("es_mx_kids", "es"),
         ("x" * 300, ""),
         ("", ""),
     ],
