@@ -7,7 +7,18 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, String, Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    Table,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -23,15 +34,19 @@ def update_many(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
     """Each row: ``id`` and every column to set; all rows set the same columns."""
     if not rows:
         return
-    names = [name for name in rows[0] if name != "id"]
-    statement = (
+    names = tuple(name for name in rows[0] if name != "id")
+    tx.execute(
+        _update(table, names),
+        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
+    )
+
+
+@lru_cache(256)
+def _update(table: Table, names: tuple[str, ...]) -> Update:
+    return (
         update(table)
         .where(table.c.id == bindparam("row_id"))
         .values({name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names})
-    )
-    tx.execute(
-        statement,
-        [{"row_id": row["id"], **{f"new_{name}": row[name] for name in names}} for row in rows],
     )
 
 

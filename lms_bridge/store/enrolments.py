@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.lifecycle import TAKES_A_SEAT
@@ -44,6 +44,12 @@ class StoredEnrolment:
         return replace(self, record=record)
 
 
+_BY_IDS = _ENROLMENT.where(enrolment.c.id.in_(bindparam("ids", expanding=True)))
+_IDS_OF_LEARNERS = select(enrolment.c.offering_id, enrolment.c.learner_id, enrolment.c.id).where(
+    enrolment.c.learner_id.in_(bindparam("learner_ids", expanding=True))
+)
+
+
 def _stored(row: Any) -> StoredEnrolment:
     id_, learner_id, offering_id, *record = row
     return StoredEnrolment(id_, learner_id, offering_id, Enrolment(*record))
@@ -52,7 +58,7 @@ def _stored(row: Any) -> StoredEnrolment:
 def enrolments(tx: Connection, ids: Iterable[int]) -> dict[int, StoredEnrolment]:
     found: dict[int, StoredEnrolment] = {}
     for chunk in chunks(ids):
-        rows = tx.execute(_ENROLMENT.where(enrolment.c.id.in_(chunk))).all()
+        rows = tx.execute(_BY_IDS, {"ids": chunk}).all()
         found.update((row[0], _stored(row)) for row in rows)
     return found
 
@@ -104,11 +110,7 @@ def enrolment_ids(tx: Connection, pairs: Iterable[tuple[int, int]]) -> dict[tupl
     found: dict[tuple[int, int], int] = {}
     # By the learners, who have a few enrolments each: the offerings may be as many as the pairs.
     for chunk in chunks({learner_id for _, learner_id in desired}):
-        rows = tx.execute(
-            select(enrolment.c.offering_id, enrolment.c.learner_id, enrolment.c.id).where(
-                enrolment.c.learner_id.in_(chunk)
-            )
-        ).all()
+        rows = tx.execute(_IDS_OF_LEARNERS, {"learner_ids": chunk}).all()
         found.update(((row[0], row[1]), row[2]) for row in rows if (row[0], row[1]) in desired)
     return found
 

@@ -35,19 +35,22 @@ UNDECIDED = unmatched.c.to_create.is_(False)
 """The learners who wait for a decision by a person."""
 
 
+_DECIDED = (
+    select(hold.c.status, hold.c.record_ids)
+    .where(
+        hold.c.centre == bindparam("of_centre"),
+        hold.c.kind == bindparam("of_kind"),
+        hold.c.reason == REMOVALS,
+        hold.c.status.in_([APPROVED, REJECTED]),
+    )
+    .order_by(hold.c.decided_at)
+)
+
+
 def decided(tx: Connection, centre: str, kind: Kind) -> tuple[frozenset[int], frozenset[int]]:
     """(approved, rejected) ids of the records whose removal people decided about; the last word
     counts."""
-    rows = tx.execute(
-        select(hold.c.status, hold.c.record_ids)
-        .where(
-            hold.c.centre == centre,
-            hold.c.kind == kind,
-            hold.c.reason == REMOVALS,
-            hold.c.status.in_([APPROVED, REJECTED]),
-        )
-        .order_by(hold.c.decided_at)
-    )
+    rows = tx.execute(_DECIDED, {"of_centre": centre, "of_kind": kind})
     verdicts: dict[int, str] = {}
     for row in rows:
         verdicts.update(dict.fromkeys(row.record_ids, row.status))
@@ -340,11 +343,12 @@ def to_create(tx: Connection, centre: str) -> frozenset[int]:
 
 
 def unqueue_people(tx: Connection, centre: str, learner_ids: Collection[int]) -> None:
-    tx.execute(
-        delete(unmatched).where(
-            unmatched.c.centre == centre, unmatched.c.learner_id.in_(list(learner_ids))
+    if learner_ids:
+        tx.execute(
+            delete(unmatched).where(
+                unmatched.c.centre == centre, unmatched.c.learner_id.in_(list(learner_ids))
+            )
         )
-    )
 
 
 _WAITING_PEOPLE: Select[Any] = (

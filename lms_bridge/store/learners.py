@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.matching import email_key
@@ -15,6 +15,9 @@ from lms_bridge.store.bulk import columns, insert_missing, update_many
 from lms_bridge.store.tables import learner
 
 _LEARNER = [learner.c[f.name] for f in fields(Learner)]
+_BY_ACADEMY_IDS = select(learner.c.id, *_LEARNER).where(
+    learner.c.academy_id.in_(bindparam("academy_ids", expanding=True))
+)
 
 
 def _learner(row: Any) -> Learner:
@@ -34,7 +37,7 @@ def learners_by_academy_id(
 ) -> dict[str, tuple[int, Learner]]:
     found: dict[str, tuple[int, Learner]] = {}
     for chunk in chunks(academy_ids):
-        rows = tx.execute(select(learner.c.id, *_LEARNER).where(learner.c.academy_id.in_(chunk)))
+        rows = tx.execute(_BY_ACADEMY_IDS, {"academy_ids": chunk})
         found.update((row.academy_id, (row.id, _learner(row))) for row in rows)
     return found
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind
@@ -29,6 +29,16 @@ class SourceLink:
 
 
 KNOWN = (link.c.id, link.c.record_id, link.c.external_id, link.c.scope, link.c.source_hash)
+_OF_SYSTEM = select(*KNOWN).where(
+    link.c.system == bindparam("in_system"), link.c.kind == bindparam("of_kind")
+)
+_BY_EXTERNAL_ID = _OF_SYSTEM.where(
+    link.c.external_id.in_(bindparam("names", expanding=True))
+).order_by(link.c.source_hash)  # those that are shown no longer have an empty one
+_OF_RECORDS = _OF_SYSTEM.where(link.c.record_id.in_(bindparam("ids", expanding=True)))
+_EXTERNAL_IDS = _OF_RECORDS.with_only_columns(link.c.record_id, link.c.external_id).where(
+    link.c.external_id != ""
+)
 
 
 @contextmanager
@@ -50,11 +60,10 @@ def by_external_id(
     several records in turn, the link is that of the current one."""
     found: dict[str, SourceLink] = {}
     there = [link.c.scope.startswith(within, autoescape=True)] if within else []
-    query = select(*KNOWN).where(link.c.system == system, link.c.kind == kind, *there)
-    query = query.order_by(link.c.source_hash)  # those that are shown no longer have an empty one
+    query = _BY_EXTERNAL_ID.where(*there) if there else _BY_EXTERNAL_ID
     with _planned_by_values(tx):
         for chunk in chunks(external_ids):
-            rows = tx.execute(query.where(link.c.external_id.in_(chunk)))
+            rows = tx.execute(query, {"in_system": system, "of_kind": kind, "names": chunk})
             found.update((row.external_id, SourceLink(*row)) for row in rows)
     return found
 
@@ -80,11 +89,7 @@ def of_records(
     """{record id: what is known} of the records that have a link to the system."""
     found: dict[int, SourceLink] = {}
     for chunk in chunks(record_ids):
-        rows = tx.execute(
-            select(*KNOWN).where(
-                link.c.system == system, link.c.kind == kind, link.c.record_id.in_(chunk)
-            )
-        )
+        rows = tx.execute(_OF_RECORDS, {"in_system": system, "of_kind": kind, "ids": chunk})
         found.update((row.record_id, SourceLink(*row)) for row in rows)
     return found
 
@@ -95,14 +100,7 @@ def external_ids(
     """{record id: external id} of the records that the system is known to hold."""
     found: dict[int, str] = {}
     for chunk in chunks(record_ids):
-        rows = tx.execute(
-            select(link.c.record_id, link.c.external_id).where(
-                link.c.system == system,
-                link.c.kind == kind,
-                link.c.record_id.in_(chunk),
-                link.c.external_id != "",
-            )
-        )
+        rows = tx.execute(_EXTERNAL_IDS, {"in_system": system, "of_kind": kind, "ids": chunk})
         found.update((row.record_id, row.external_id) for row in rows)
     return found
 

@@ -22,20 +22,25 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store.tables import EMPTY, HELD, link, offering
 
+_AT_ACADEMY = (
+    select(link.c.external_id, offering.c.code)
+    .join(offering, offering.c.id == link.c.record_id)
+    .where(
+        link.c.system == ACADEMY,
+        link.c.kind == Kind.OFFERING,
+        # By the ids of the centre's offerings, as in _offerings_of.
+        link.c.record_id.in_(
+            select(offering.c.id).where(offering.c.centre == bindparam("of_centre"))
+        ),
+        link.c.external_id != "",
+    )
+)
+
 
 def at_academy(tx: Connection, centre: str) -> dict[str, str]:
     """{external id at the Academy: offering code} of a centre's published offerings."""
-    rows = tx.execute(
-        select(link.c.external_id, offering.c.code)
-        .join(offering, offering.c.id == link.c.record_id)
-        .where(
-            link.c.system == ACADEMY,
-            link.c.kind == Kind.OFFERING,
-            link.c.record_id.in_(_offerings_of(centre)),
-            link.c.external_id != "",
-        )
-    )
-    return {row.external_id: row.code for row in rows}
+    rows = tx.execute(_AT_ACADEMY, {"of_centre": centre}).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def _offerings_of(centre: str) -> Select[int]:

@@ -55,6 +55,12 @@ _OFFERING = [offering.c[f.name] for f in fields(Offering)]
 _BY_CODE = Prepared(
     select(offering.c.id, *_OFFERING).where(offering.c.code == bindparam("code_is"))
 )
+_BY_IDS = select(offering.c.id, *_OFFERING).where(
+    offering.c.id.in_(bindparam("ids", expanding=True))
+)
+_BY_CODES = select(offering.c.id, *_OFFERING).where(
+    offering.c.code.in_(bindparam("codes", expanding=True))
+)
 
 
 def _offering(row: Any) -> Offering:
@@ -64,16 +70,16 @@ def _offering(row: Any) -> Offering:
 def offerings(tx: Connection, ids: Iterable[int]) -> dict[int, Offering]:
     found: dict[int, Offering] = {}
     for chunk in chunks(ids):
-        rows = tx.execute(select(offering.c.id, *_OFFERING).where(offering.c.id.in_(chunk)))
-        found.update((row.id, _offering(row)) for row in rows)
+        rows = tx.execute(_BY_IDS, {"ids": chunk}).all()
+        found.update((row[0], _offering(row)) for row in rows)
     return found
 
 
 def offerings_by_code(tx: Connection, codes: Iterable[str]) -> dict[str, tuple[int, Offering]]:
     found: dict[str, tuple[int, Offering]] = {}
     for chunk in chunks(codes):
-        rows = tx.execute(select(offering.c.id, *_OFFERING).where(offering.c.code.in_(chunk)))
-        found.update((row.code, (row.id, _offering(row))) for row in rows)
+        rows = tx.execute(_BY_CODES, {"codes": chunk}).all()
+        found.update((row.code, (row[0], _offering(row))) for row in rows)
     return found
 
 

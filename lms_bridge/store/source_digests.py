@@ -36,17 +36,18 @@ def marks(tx: Connection, system: str, kind: Kind, feed_name: str) -> dict[str, 
     return {row[0]: row[1] for row in rows.all() if row[1]}
 
 
+_CURSOR = select(source_digest.c.cursor).where(
+    source_digest.c.system == bindparam("in_system"),
+    source_digest.c.kind == bindparam("of_kind"),
+    source_digest.c.feed_name == bindparam("of_feed"),
+    source_digest.c.cursor != "",
+)
+
+
 def cursor(tx: Connection, system: str, kind: Kind, feed_name: str) -> str:
     """Where to go on reading changes, or "" when everything is to be read."""
-    found = tx.scalar(
-        select(source_digest.c.cursor).where(
-            source_digest.c.system == system,
-            source_digest.c.kind == kind,
-            source_digest.c.feed_name == f"{feed_name}+",
-            source_digest.c.cursor != "",
-        )
-    )
-    return found or ""
+    of_feed = {"in_system": system, "of_kind": kind, "of_feed": f"{feed_name}+"}
+    return tx.scalar(_CURSOR, of_feed) or ""
 
 
 def keep_digests(

@@ -11,7 +11,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    and_,
     bindparam,
     case,
     func,
@@ -153,19 +152,21 @@ def any_due(tx: Connection, system: str, kind: Kind, centre: str, now: datetime)
     return rows.first() is not None
 
 
+_PENDING_REMOVALS = select(link.c.id, link.c.record_id).where(
+    link.c.system == bindparam("in_system"),
+    link.c.kind == bindparam("of_kind"),
+    link.c.centre == bindparam("of_centre"),
+    PENDING,
+    link.c.desired == GONE_HASH,
+    link.c.acknowledged != EMPTY,
+    link.c.created_by_us,
+)
+
+
 def pending_removals(tx: Connection, system: str, kind: Kind, centre: str) -> list[tuple[int, int]]:
     """(link id, record id) of what the bridge made there and is about to remove."""
-    rows = tx.execute(
-        select(link.c.id, link.c.record_id).where(
-            link.c.system == system,
-            link.c.kind == kind,
-            link.c.centre == centre,
-            PENDING,
-            link.c.desired == GONE_HASH,
-            link.c.acknowledged != EMPTY,
-            link.c.created_by_us,
-        )
-    )
+    which = {"in_system": system, "of_kind": kind, "of_centre": centre}
+    rows = tx.execute(_PENDING_REMOVALS, which).all()
     return [(row[0], row[1]) for row in rows]
 
 
@@ -187,10 +188,13 @@ def count_held(tx: Connection, system: str, kind: Kind, centre: str) -> int:
     )
 
 
+_SENDING = update(link).where(link.c.id.in_(bindparam("ids", expanding=True))).values(sending=True)
+
+
 def sending(tx: Connection, link_ids: Iterable[int]) -> None:
     """Notes, before anything is sent, that these requests may reach the target from now on."""
     for chunk in chunks(link_ids):
-        tx.execute(update(link).where(link.c.id.in_(chunk)).values(sending=True))
+        tx.execute(_SENDING, {"ids": chunk})
 
 
 NO_FAILURE: dict[str, Any] = {
@@ -326,21 +330,21 @@ def send_again(tx: Connection, system: str, kind: Kind, record_ids: Collection[i
         catalogue_changes.note_records(tx, system, kind, chunk)
 
 
+_HASHES = select(link.c.record_id, link.c.desired, link.c.acknowledged, link.c.sending).where(
+    link.c.system == bindparam("in_system"),
+    link.c.kind == bindparam("of_kind"),
+    link.c.record_id.in_(bindparam("ids", expanding=True)),
+)
+
+
 def desired_hashes(
     tx: Connection, system: str, kind: Kind, record_ids: Iterable[int]
 ) -> dict[int, tuple[bytes, bytes, bool]]:
     """{record id: (wanted, acknowledged, sending)} of the links that exist."""
     found: dict[int, tuple[bytes, bytes, bool]] = {}
     for chunk in chunks(record_ids):
-        rows = tx.execute(
-            select(link.c.record_id, link.c.desired, link.c.acknowledged, link.c.sending).where(
-                and_(
-                    link.c.system == system,
-                    link.c.kind == kind,
-                    link.c.record_id.in_(chunk),
-                )
-            )
-        )
+        which = {"in_system": system, "of_kind": kind, "ids": chunk}
+        rows = tx.execute(_HASHES, which).all()
         found.update((row[0], (row[1], row[2], row[3])) for row in rows)
     return found
 

@@ -241,10 +241,12 @@ def _find_offerings(
     tx: Connection, context: RunContext, system: str, names: set[str]
 ) -> dict[str, tuple[int, Offering]]:
     """{name: (record id, offering)}, by the bridge's code, else by the id at the system."""
-    linked = named_offerings(tx, context, system, names)
+    found = offerings.offerings_by_code(tx, names)
+    linked = named_offerings(tx, context, system, names - found.keys())
     by_id = offerings.offerings(tx, [known.record_id for known in linked.values()])
-    found = {name: (known.record_id, by_id[known.record_id]) for name, known in linked.items()}
-    return found | offerings.offerings_by_code(tx, names)
+    return found | {
+        name: (known.record_id, by_id[known.record_id]) for name, known in linked.items()
+    }
 
 
 def named_offerings(
