@@ -10,10 +10,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lms_bridge.http.origins import origin
 from lms_bridge.lti import registrations
 from lms_bridge.lti.context import LtiContext
 from lms_bridge.lti.errors import LtiRefused
-from lms_bridge.lti.jwt import VerifiedClaims, unverified_issuer, verify
+from lms_bridge.lti.jwt import VerifiedClaims, unverified_claims, unverified_issuer, verify
 from lms_bridge.lti.platform import endpoints
 from lms_bridge.lti.registrations import LtiRegistration
 from lms_bridge.lti.vocabulary import SCOPES
@@ -44,8 +45,8 @@ def grant_token(lti: LtiContext, form: Mapping[str, str]) -> GrantedToken:
             "grant-assertion-type", "Only assertions of type jwt-bearer are supported."
         )
     token = form.get("client_assertion", "")
-    registration = _client(lti, token, form.get("client_id", ""))
-    claims = _verify_assertion(lti, token, registration)
+    registration, issuer = _client(lti, token, form.get("client_id", ""))
+    claims = _verify_assertion(lti, token, registration, issuer)
     scopes = tuple(
         scope
         for scope in dict.fromkeys(form.get("scope", "").split())
@@ -73,25 +74,40 @@ def oauth_error(error: LtiRefused) -> str:
     return known.get(error.code, "invalid_client")
 
 
-def _client(lti: LtiContext, token: str, client_id: str) -> LtiRegistration:
-    """The tool that the assertion names, not verified yet."""
+def _client(lti: LtiContext, token: str, client_id: str) -> tuple[LtiRegistration, str]:
+    """The tool that the assertion names, and the issuer that it gives itself; not verified yet."""
     issuer = unverified_issuer(token)
-    if not issuer or (client_id and client_id != issuer):
+    if not issuer:
         raise LtiRefused("grant-client", "The assertion is from somebody else than the client.")
+    subject = unverified_claims(token).get("sub")
     with lti.database.reading() as tx:
         registration = registrations.find_tool(tx, issuer)
-    if registration is None:
+        if registration is None and isinstance(subject, str) and subject.isprintable():
+            registration = registrations.find_tool(tx, subject)
+    if registration is None or issuer not in (registration.client_id, *_own_names(registration)):
         raise LtiRefused("grant-client-unknown", "This client is not registered here.")
+    if client_id not in ("", registration.client_id):
+        raise LtiRefused("grant-client", "The assertion is from somebody else than the client.")
     if not registration.active:
         raise LtiRefused("grant-client-inactive", "This client is not active.")
-    return registration
+    return registration, issuer
 
 
-def _verify_assertion(lti: LtiContext, token: str, registration: LtiRegistration) -> VerifiedClaims:
+def _own_names(tool: LtiRegistration) -> set[str]:
+    """What a tool may call itself besides its client id, which stays the subject: TAO names its own
+    site. Its keys are what proves who it is."""
+    addresses = (tool.initiate_login_uri, tool.target_link_uri, tool.jwks_uri, *tool.redirect_uris)
+    origins = {origin(each) for each in addresses} - {""}
+    return origins | {f"{each}/" for each in origins}
+
+
+def _verify_assertion(
+    lti: LtiContext, token: str, registration: LtiRegistration, issuer: str
+) -> VerifiedClaims:
     claims = verify(
         token,
         lti.keys_of(registration),
-        issuer=registration.client_id,
+        issuer=issuer,
         audience={lti.address + endpoints.TOKEN, lti.address},
         leeway=lti.settings.leeway_seconds,
         now=lti.now(),

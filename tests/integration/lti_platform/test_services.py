@@ -72,6 +72,24 @@ def test_an_assertion_for_the_bridge_is_accepted_in_every_form_of_its_audience(
     assert world.ask_token(world.token_form(single)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("", 200), ("/", 200), ("/other", 401), (".example.org", 401)]
+)
+def test_a_tool_may_name_its_own_site_as_the_issuer_of_an_assertion(
+    world: World, site: str, status: int
+) -> None:
+    """As TAO does; the subject is its client id."""
+    assertion = world.tool.sign(world.assertion(iss=world.tool.address + site))
+    assert world.ask_token(world.token_form(assertion)).status_code == status
+
+
+def test_a_tool_cannot_ask_in_the_name_of_another_one(world: World) -> None:
+    add_tool(world.lti, world.tool, client_id="another", jwks_uri="https://keys.example.org/")
+    for named in ({"sub": "another"}, {"iss": "another"}, {"iss": "another", "sub": "another"}):
+        assertion = world.tool.sign(world.assertion(**named))
+        assert world.ask_token(world.token_form(assertion)).status_code in (401, 503)
+
+
 def test_whoever_may_change_line_items_may_read_them(world: World) -> None:
     world.change_registration(scopes=(lti.LINE_ITEM,))
     claims = world.launch()[lti.AGS_ENDPOINT]
