@@ -33,10 +33,11 @@ from tests.fakes.postgres import TemporaryServer, named_server
 
 pytest_plugins = ["tests.interoperability"]
 made_once.keep_modules()
-made_once.keep_route_builders()
+made_once.keep_rules()
 made_once.keep_statements()
 made_once.keep_keys()
 made_once.keep_templates()
+made_once.hash_quickly()
 settings.register_profile(
     "lms_bridge",
     deadline=None,  # machines differ; the suite as a whole has its limit

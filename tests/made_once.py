@@ -2,10 +2,11 @@
 
 - A container often forbids Python to keep compiled modules. Then each process that a test starts
   would compile the whole product.
-- An application compiles two functions for each of its 140 addresses. Most tests of routes make an
-  application of their own.
+- An application compiles the rules of its 270 addresses, and two functions for each. Most tests of
+  routes make an application of their own.
 - SQLAlchemy keeps compiled statements for each engine. Each test has an engine of its own.
 - A bridge makes an RSA key for LTI and loads it again. Together this takes an eighth of a second.
+- A password is hashed in a tenth of a second of a processor, on purpose.
 - An application compiles each template that it shows. The frame of a page takes 60 milliseconds.
 - Python looks for garbage among all that the process holds. Most of it are modules, which stay.
 """
@@ -19,6 +20,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+from argon2 import PasswordHasher
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -26,10 +28,13 @@ from joserfc.jwk import RSAKey
 from sqlalchemy import Connection, Engine, event
 from werkzeug.routing import Rule
 
+from lms_bridge.accounts import passwords
 from lms_bridge.lti import keys
 
 KEYS = 16
 """More than the bridges of one test make."""
+COSTLY_HASHER = vars(passwords)["_HASHER"]
+"""The product's own, for a test about it."""
 
 
 def keep_modules() -> None:
@@ -38,18 +43,26 @@ def keep_modules() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def keep_route_builders() -> None:
-    """Equal rules share the functions that build their addresses: the rule is an argument."""
-    name = "_compile_builder"
+def keep_rules() -> None:
+    """Equal rules share what is made of them: the parts of their addresses, and the functions that
+    build these, to which the rule is an argument."""
+    name = "compile"
     compile_it = getattr(Rule, name)
-    kept: dict[tuple[object, ...], Any] = {}
+    kept: dict[tuple[object, ...], tuple[Any, ...]] = {}
 
-    def compile_once(rule: Any, append_unknown: bool = True) -> Any:
+    def compile_once(rule: Any) -> None:
+        ways = rule.map.host_matching, rule.merge_slashes, *rule.map.converters.items()
         defaults = tuple((rule.defaults or {}).items())
-        key = (rule.rule, rule.host, rule.subdomain, defaults, *rule._trace, append_unknown)
+        key = (rule.rule, rule.host, rule.subdomain, defaults, *ways)
         if key not in kept:
-            kept[key] = compile_it(rule, append_unknown)
-        return kept[key]
+            compile_it(rule)
+            builders = rule._build.__func__, rule._build_unknown.__func__
+            names = frozenset(rule.arguments)
+            kept[key] = rule._parts, rule._trace, rule._converters, names, *builders
+        rule._parts, rule._trace, rule._converters, names, build, build_unknown = kept[key]
+        rule.arguments = {*names}
+        rule._build = build.__get__(rule, None)
+        rule._build_unknown = build_unknown.__get__(rule, None)
 
     setattr(Rule, name, compile_once)
 
@@ -103,6 +116,11 @@ def _loaded(pem: str) -> RSAKey:
 def keep_keys() -> None:
     """The keys of the bridges of this process are made and loaded once."""
     vars(keys)["RSAKey"] = _Keys()
+
+
+def hash_quickly() -> None:
+    """Passwords cost next to nothing, as long as no test wants the product's own costs."""
+    vars(passwords)["_HASHER"] = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class _Templates(BytecodeCache):

@@ -11,6 +11,9 @@ from sqlalchemy import event
 
 from lms_bridge.store.database import Database
 
+CHANGE_NOTHING = ("begin", "read", "answer", "find", "sent", ".after")
+"""Ends of steps after which the database and the peers hold what they held before."""
+
 
 class Killed(BaseException):
     """The process is gone. Not an ``Exception``: nothing may handle it."""
@@ -92,3 +95,10 @@ class KillSwitch:
         @event.listens_for(database.engine, "commit")
         def _commit(connection: Any) -> None:
             self.step("commit")
+
+
+def kills(steps: list[str]) -> list[int]:
+    """The steps before which to kill. Steps between which nothing changes leave the same behind, so
+    one of them stands for all."""
+    ends = zip(["commit", *steps], range(len(steps)), strict=False)
+    return [number for before, number in ends if not before.endswith(CHANGE_NOTHING)]

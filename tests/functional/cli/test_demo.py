@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.functional.cli.conftest import Cli
+
 
 def _start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     home = folder / "home"
@@ -105,11 +107,14 @@ def test_a_demo_starts_over_if_it_is_asked_to_and_after_an_interruption(
     assert _changes(_once(tmp_path)) == _changes(first)
 
 
-def test_a_demo_of_another_version_starts_over(tmp_path: Path, first: str) -> None:
+@pytest.mark.usefixtures("first")
+def test_a_demo_of_another_version_starts_over(tmp_path: Path) -> None:
     (tmp_path / "data/demo/ready").write_text("0000", encoding="utf-8")
-    said = _once(tmp_path)
-    assert "data/demo is of another version of the bridge. The demo starts over." in said
-    assert _changes(said) == _changes(first)
+    process = _start(tmp_path, "--once")
+    _until(process, "data/demo is of another version of the bridge. The demo starts over.")
+    _until(process, " new, ")
+    process.kill()
+    process.communicate()
 
 
 def _changes(said: str) -> str:
@@ -153,20 +158,16 @@ def _own_page(address: str, role: str) -> requests.Response:
         return browser.post(f"{address}/demo/{role}", headers={"Origin": address}, timeout=300)
 
 
-def _another_link(folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "lms_bridge", "operator", "link"],
-        cwd=folder,
-        env={**os.environ, "LMS_BRIDGE_CONFIG": "data/demo/settings.toml"},
-        capture_output=True,
-        check=True,
-        timeout=300,
-        text=True,
-    )
-    return done.stdout.split()[0]
+def _another_link(folder: Path, patch: pytest.MonkeyPatch) -> str:
+    patch.chdir(folder)
+    command = Cli({**os.environ, "LMS_BRIDGE_CONFIG": "data/demo/settings.toml"}, folder)
+    return command("operator", "link").stdout.split()[0]
 
 
-def test_the_pages_stay_up_until_the_demo_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("first")
+def test_the_pages_stay_up_until_the_demo_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     process = _start(tmp_path, "--port", "0")
     try:
         last = _until(process, "Open http")
@@ -189,7 +190,7 @@ def test_the_pages_stay_up_until_the_demo_is_stopped(tmp_path: Path) -> None:
             assert page.url.startswith(f"{bridge}{path}"), role
             assert f"Sample {role.replace('-', ' ')}" in page.text
         assert _own_page(bridge, "learner").text.count("<h3") == 4
-        assert _another_link(tmp_path).startswith(f"{bridge}/sign-in/")
+        assert _another_link(tmp_path, monkeypatch).startswith(f"{bridge}/sign-in/")
         assert requests.get(bridge, timeout=300).status_code == 200
         second = _start(tmp_path, "--once")
         assert "Another demo is running" in second.communicate(timeout=300)[1]

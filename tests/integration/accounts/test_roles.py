@@ -65,7 +65,15 @@ def values_of(database: Database, code: str) -> dict[str, object]:
     return {"code": code, "run_id": number, "prefix": "nothing", "offering": f"{code}-1"}
 
 
-@pytest.mark.parametrize("role", Role)
+REACHES = (Role.OPERATOR, Role.FOCAL_POINT, Role.COORDINATOR)
+"""One role for each reach: all, a region, a centre. The statements differ by the reach alone."""
+
+
+@pytest.mark.parametrize(
+    ("database_address", "role"),
+    [*(("sqlite", role) for role in Role), *(("postgresql", role) for role in REACHES)],
+    indirect=["database_address"],
+)
 def test_a_role_opens_its_own_pages_and_no_others(
     lenient: Flask, database: Database, role: Role
 ) -> None:

@@ -31,6 +31,7 @@ from tests.integration.accounts.browser import (
 )
 from tests.integration.accounts.conftest import MakeApp
 from tests.integration.web.filling import fill
+from tests.made_once import COSTLY_HASHER
 
 OF_AFR = DataScope(centre="AFR")
 
@@ -65,8 +66,10 @@ def by_password(browser: FlaskClient, password: str, email: str = "amina@example
 
 
 def test_a_password_signs_in_and_a_wrong_one_does_not(
-    app: Flask, sqlite_database: Database
+    app: Flask, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the costs of earnest: RFC 9106, section 4, second option."""
+    monkeypatch.setattr(passwords, "_HASHER", COSTLY_HASHER)
     with_password(app, sqlite_database)
     browser = app.test_client()
     assert by_password(browser, "another password") == 403
@@ -76,7 +79,7 @@ def test_a_password_signs_in_and_a_wrong_one_does_not(
     with sqlite_database.reading() as tx:
         kept = tx.scalar(select(account_tables.account.c.password))
     assert kept is not None
-    assert kept.startswith("$argon2id$")
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert PASSWORD not in kept
 
 

@@ -21,7 +21,7 @@ from lms_bridge.domain.model import EnrolmentStatus
 from tests.integration.api.test_tenancy import things
 from tests.integration.api.world import World, enrol, open_world
 
-REQUESTS = 20
+REQUESTS = 12
 """Made-up requests for each route; always the same ones."""
 
 

@@ -27,9 +27,11 @@ def test_a_refusal_of_a_registration_names_the_possible_actions(world: World, ki
     code, token = "ONE-any", world.token(per_minute=10_000)
     world.add(replace(offering(code), **KINDS[kind]))
     for each in EnrolmentStatus:
+        name, number = "", 0
         for action in EnrolmentAction:
-            name = f"{each}-{action}"
-            number = enrol(world, code, name, each)
+            if not name:  # the last action was carried out; what is refused changes nothing
+                name = f"{each}-{action}"
+                number = enrol(world, code, name, each)
             possible = world.get(f"/registrations/{number}", token).get_json()["actions"]
             if action in AT_THE_OFFERING:
                 person = {"id": name, "given_name": "Given", "family_name": "Family"}
@@ -37,7 +39,9 @@ def test_a_refusal_of_a_registration_names_the_possible_actions(world: World, ki
                 done = world.post(f"/offerings/{code}/{action}", token, json={"learner": learner})
             else:
                 done = world.post(f"/registrations/{number}/{action.replace('_', '-')}", token)
-            assert (done.status_code in (200, 201)) is (action in possible), (each, action)
+            is_done = done.status_code in (200, 201)
+            assert is_done is (action in possible), (each, action)
             if done.status_code == 409:
                 problem = done.get_json()
                 assert problem.get("allowed", possible) == possible, problem
+            name = "" if is_done else name

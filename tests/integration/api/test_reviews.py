@@ -250,13 +250,17 @@ def test_actions_are_exactly_what_is_possible(world: World, status: OfferingStat
         {"starts_at": NOW - DAY, "ends_at": None},
     )
     for number, changes in enumerate(differences):
+        code = ""
         for action in OfferingAction:
-            code = f"TWO-{status}-{number}-{action}"
-            world.add(replace(offering(code), status=status, **changes))
+            if not code:  # the last action was carried out; what is refused changes nothing
+                code = f"TWO-{status}-{number}-{action}"
+                world.add(replace(offering(code), status=status, **changes))
             listed = world.get(f"/offerings/{code}", token).get_json()["actions"]
             written = {"summary": "Done"} if action is OfferingAction.REPORT else {}
             answer = act(world, code, action, token, reason="A reason", **written)
-            assert (action in listed) == (answer.status_code == 200), (code, answer.get_json())
+            is_done = answer.status_code == 200
+            assert (action in listed) == is_done, (code, action, answer.get_json())
+            code = "" if is_done else code
 
 
 def test_a_postponement_says_why(world: World) -> None:

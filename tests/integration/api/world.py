@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from lms_bridge.api import tokens
@@ -34,6 +35,8 @@ from lms_bridge.settings import Settings, load
 from lms_bridge.store import centres, enrolments, learners, offerings, status_history
 from lms_bridge.store.database import Database
 from lms_bridge.store.status_history import KeptStatus
+from lms_bridge.store.tables import offering as offering_table
+from tests.filled_once import filled_once
 from tests.integration.web.filling import publish
 from tests.operators import sign_in
 
@@ -138,6 +141,25 @@ def enrol(world: World, code: str, learner: str, status: EnrolmentStatus) -> int
     return number
 
 
+@filled_once
+def fill(database: Database) -> None:
+    """Three centres with an offering or two each."""
+    with database.writing() as tx:
+        for centre in CENTRES:
+            centres.add(tx, centre, b"")
+    applied = {"registration": RegistrationType.APPLICATION, "seats": 2}
+    records = (
+        offering("ONE-open"),
+        offering("ONE-apply", **applied),
+        offering("ONE-planned", status=OfferingStatus.PLANNED),
+        offering("TWO-open"),
+        offering("TWO-planned", status=OfferingStatus.PLANNED),
+        offering("FAR-open"),
+        offering("FAR-planned", status=OfferingStatus.PLANNED),
+    )
+    add_offerings(database, {}, records, acted_on=False)
+
+
 Change = Callable[[Settings], Settings]
 
 
@@ -153,18 +175,7 @@ def open_world(address: str, change: Change = lambda settings: settings) -> Worl
     bridge = build(change(settings))
     app = create_app(bridge)
     app.testing = False  # errors are answered, as they are in earnest
-    world = World(bridge, app.test_client(), {})
-    with bridge.database.writing() as tx:
-        for centre in CENTRES:
-            centres.add(tx, centre, b"")
-    applied = {"registration": RegistrationType.APPLICATION, "seats": 2}
-    world.add(
-        offering("ONE-open"),
-        offering("ONE-apply", **applied),
-        offering("ONE-planned", status=OfferingStatus.PLANNED),
-        offering("TWO-open"),
-        offering("TWO-planned", status=OfferingStatus.PLANNED),
-        offering("FAR-open"),
-        offering("FAR-planned", status=OfferingStatus.PLANNED),
-    )
-    return world
+    fill(bridge.database)
+    with bridge.database.reading() as tx:
+        rows = tx.execute(select(offering_table.c.code, offering_table.c.id)).all()
+    return World(bridge, app.test_client(), {row.code: row.id for row in rows})

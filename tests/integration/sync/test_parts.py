@@ -33,7 +33,7 @@ from lms_bridge.sync.targets import EnrolmentTarget
 from tests.databases import BOTH
 from tests.fakes.academy import sample_person
 from tests.fakes.nights import Nights
-from tests.fakes.steps import Killed, KillSwitch
+from tests.fakes.steps import Killed, KillSwitch, kills
 from tests.integration.sync.test_killed import copy_of
 
 MANY = 12
@@ -135,7 +135,7 @@ def test_a_large_import_is_shown_whole_or_not_at_all_wherever_it_is_killed(
     check(whole)
     steps = list(switch.steps)
     seen = set()
-    for number in range(0, len(steps), 2):
+    for number in kills(steps):
         night, switch = again(number)
         switch.arm(number)
         with pytest.raises(Killed):

@@ -28,6 +28,8 @@ BAD = (
     "-1e999",
     "0000-99-99T99:99",
 )
+FILES = (b"\xff\xfe\x00", b"", b"PK\x03\x04", b"BEGIN:VCALENDAR", b"a,b\n\x00")
+"""A form without a field for them leaves them unread: there one stands for all."""
 PARAMS = (
     *("after", "before", "page", "month", "year", "view", "text", "centre", "region", "state"),
     *("lang", "done", "all", "group", "format", "action", "starts_from", "starts_to", "subject"),
@@ -85,7 +87,8 @@ def test_no_form_breaks_on_what_is_written_into_it(world: World, who: str) -> No
             answer = browser.post(path, data=form | own_field(browser), headers={"Origin": ORIGIN})
             assert answer.status_code < 500, (rule.endpoint, bad[:40])
             assert SCRIPT not in answer.text, rule.endpoint
-        for file in (b"", b"\xff\xfe\x00", b"PK\x03\x04", b"BEGIN:VCALENDAR", b"a,b\n\x00"):
+        takes_one = "file" in names.get(rule.endpoint, ())
+        for file in FILES if takes_one else FILES[:1]:
             given = {"file": (BytesIO(file), f"{SCRIPT}.csv"), **own_field(browser)}
             answer = browser.post(path, data=given, headers={"Origin": ORIGIN})
             assert answer.status_code < 500, (rule.endpoint, file)
