@@ -180,7 +180,7 @@ def slow_readers(world: World, many: int) -> Iterator[None]:
 
 
 def test_a_reader_that_is_slow_or_goes_away_holds_no_connection(world: World) -> None:
-    world.publish(*(plain(number, description="long " * 400) for number in range(3000)))
+    world.publish(*(plain(number, description="long " * 2000) for number in range(600)))
     pool: Any = world.database.engine.pool
     with slow_readers(world, 1):
         # The server waits for this reader in the midst of the answer; others are served.
@@ -190,7 +190,7 @@ def test_a_reader_that_is_slow_or_goes_away_holds_no_connection(world: World) ->
 
 
 def test_slow_readers_do_not_block_all_threads(lite: World) -> None:
-    lite.publish(*(plain(number, description="long " * 400) for number in range(3000)))
+    lite.publish(*(plain(number, description="long " * 2000) for number in range(600)))
     with slow_readers(lite, WebSettings().threads // 2):
         busy = lite.get("/catalogue.csv", 503)
         assert busy.headers["Retry-After"] == "30"
