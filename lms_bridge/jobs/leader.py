@@ -61,6 +61,11 @@ EVERY = timedelta(hours=1)
 _DAY_SECONDS = 86_400
 
 
+def is_over(since: datetime, span: timedelta, now: datetime) -> bool:
+    """Whether a span has passed, or the machine's clock was set back meanwhile."""
+    return not timedelta() <= now - since < span
+
+
 class Upkeep:
     """Replaces an old signing key, and deletes expired nonces and sessions, and old runs without
     changes."""
@@ -71,7 +76,7 @@ class Upkeep:
 
     def do(self, now: datetime) -> None:
         """Does nothing within an hour of the last time."""
-        if self._done_at is not None and now - self._done_at < EVERY:
+        if self._done_at is not None and not is_over(self._done_at, EVERY, now):
             return
         self._done_at = now
         lti = lti_of(self._bridge).context

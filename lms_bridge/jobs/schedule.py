@@ -128,7 +128,7 @@ def _zone(centre: Centre) -> str:
 BY_CLOCK, RESUMED, BY_EVENT, BY_REQUEST = "clock", "resume", "event", "request"
 BY_CHANGE = "change"
 """A run that only sends what a change left to be sent: it reads nothing of the centre's LMS."""
-_AHEAD = timedelta(hours=1)
+_AHEAD = timedelta(minutes=5)
 """A tick further ahead than this was written while the machine's clock was wrong."""
 
 

@@ -10,7 +10,6 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,7 +17,7 @@ from lms_bridge.bridge import Bridge
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import LeaseLost
 from lms_bridge.jobs import schedule
-from lms_bridge.jobs.leader import Leader, Upkeep
+from lms_bridge.jobs.leader import Leader, Upkeep, is_over
 from lms_bridge.jobs.schedule import BY_CHANGE, BY_EVENT, BY_REQUEST, Job, jobs_of
 from lms_bridge.jobs.workers import RunEngine
 from lms_bridge.logs import LastingFailure
@@ -77,6 +76,37 @@ class _Due(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
         return self.job.after(previous or now)
 
 
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """Due again and again. APScheduler's own begins no earlier than when it was made."""
+
+    def __init__(self, seconds: float) -> None:
+        self._every = timedelta(seconds=seconds)
+
+    def __str__(self) -> str:
+        return f"every {self._every}"
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        following = (previous or now) + self._every
+        return following if following > now else now + self._every
+
+
+class _WallClock(BackgroundScheduler):  # type: ignore[misc]
+    """APScheduler's, which waits for times by the machine's clock. If that is set back, what is due
+    counts from now; otherwise all would rest until the old time comes again."""
+
+    _looked: datetime | None = None
+
+    def _process_jobs(self) -> float | None:
+        now = utc_now()
+        if self._looked is not None and now < self._looked:
+            _log.warning("the machine's clock was set back")
+            for job in self.get_jobs():
+                job.modify(next_run_time=job.trigger.get_next_fire_time(None, now))
+        self._looked = now
+        wait: float | None = super()._process_jobs()
+        return wait
+
+
 class Scheduler:
     """Starts runs while this process is the leader, and stands by otherwise.
 
@@ -99,7 +129,7 @@ class Scheduler:
         self._now = now
         self._election = Leader(bridge.database, bridge.settings.sync.lease_seconds, now)
         # One thread: two jobs of one clock never race each other, and each is over in no time.
-        self._scheduler = scheduler or BackgroundScheduler(
+        self._scheduler = scheduler or _WallClock(
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
             timezone=UTC,
@@ -121,13 +151,11 @@ class Scheduler:
 
     def start(self) -> None:
         """Stands for election now and regularly; returns immediately."""
-        every = IntervalTrigger(seconds=self._election.ask_seconds, timezone=UTC)
+        every = _Every(self._election.ask_seconds)
         self._scheduler.add_job(
             self.beat, every, id=_BEAT, next_run_time=utc_now(), misfire_grace_time=None
         )
-        self._scheduler.add_job(
-            self.look, IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC), id=_LOOK
-        )
+        self._scheduler.add_job(self.look, _Every(LOOK_SECONDS), id=_LOOK)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -151,7 +179,7 @@ class Scheduler:
                 return
             if not was:
                 _log.info("clock elected")
-            if not was or self._reviewed is None or self._now() - self._reviewed >= REVIEW:
+            if not was or self._reviewed is None or is_over(self._reviewed, REVIEW, self._now()):
                 self._review()
         except LeaseLost:
             self._stand_by(was)

@@ -272,7 +272,7 @@ def ping_webhook(database: Database, number: int, at: datetime, token: Token | N
         NotNow: it is switched off.
     """
     with database.writing() as tx:
-        found = find_webhook(tx, number, token)
+        found = find_webhook(tx, number, token, lock=True)
         _check_active(found)
         storage.wake(tx, number)
         return add_ping(tx, found, at)

@@ -142,6 +142,8 @@ def renew_secret(tx: Connection, number: int, locked: bytes, old_until: datetime
 def remove_webhook_row(tx: Connection, number: int) -> Webhook | None:
     """Removes a webhook, and with it the log of what it was sent. Gives it as it was; None where
     somebody else has removed it."""
+    # No message may be added between the two: it would keep the webhook from being removed.
+    tx.execute(select(webhook.c.id).where(webhook.c.id == number).with_for_update())
     tx.execute(delete(webhook_delivery).where(webhook_delivery.c.webhook_id == number))
     row = tx.execute(delete(webhook).where(webhook.c.id == number).returning(*_COLUMNS)).first()
     return None if row is None else _webhook(row)

@@ -14,10 +14,11 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from lms_bridge.cron import Every
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Flow
 from lms_bridge.jobs import scheduler as clock_module
 from lms_bridge.jobs.schedule import Job
-from lms_bridge.jobs.scheduler import Scheduler
+from lms_bridge.jobs.scheduler import Scheduler, _Every, _WallClock
 from lms_bridge.store import leases, runs
 from lms_bridge.store.database import Database
 from lms_bridge.store.run_tables import lease, run
@@ -319,11 +320,12 @@ def test_a_run_that_was_cut_off_is_made_up_once(
     assert engine.requested == []
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3650)])
 def test_a_tick_from_the_future_does_not_stop_a_job(
-    bridge: FakeBridge, new_clock: NewClock, time: Time
+    bridge: FakeBridge, new_clock: NewClock, time: Time, ahead: timedelta
 ) -> None:
     add_centre(bridge.database, "KE")
-    time.at = START + timedelta(days=3650)
+    time.at = START + ahead
     wrong = new_clock(bridge, Recorder())
     wrong.beat()
     wrong.stop()
@@ -331,6 +333,31 @@ def test_a_tick_from_the_future_does_not_stop_a_job(
     engine = Recorder()
     live_through([new_clock(bridge, engine)], time, minutes=10)
     assert Counter(requested[1] for requested in engine.requested)["enrolments"] in (1, 2)
+
+
+def test_what_is_due_does_not_rest_when_the_machines_clock_is_set_back() -> None:
+    clock, looked = _WallClock(timezone=UTC), threading.Event()
+    clock.start()
+    try:
+        before = utc_now() + timedelta(hours=1)
+        clock.add_job(looked.set, _Every(0.01), next_run_time=before)
+        clock._looked = before
+        clock.wakeup()
+        assert looked.wait(PATIENCE)
+    finally:
+        clock.shutdown()
+
+
+def test_a_clock_that_was_set_back_reviews_the_centres(
+    bridge: FakeBridge, new_clock: NewClock, time: Time
+) -> None:
+    clock = new_clock(bridge, Recorder())
+    time.at = START + timedelta(hours=1)
+    clock.beat()
+    time.at = START
+    add_centre(bridge.database, "KE")
+    clock.beat()
+    assert {job.centre for job in clock.jobs.values()} == {"KE"}
 
 
 def test_an_unavailable_engine_does_not_stop_the_clock(

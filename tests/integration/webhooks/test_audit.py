@@ -10,14 +10,17 @@ from sqlalchemy import select
 
 from lms_bridge.audit import Subject
 from lms_bridge.domain.access import DataScope, Scope
+from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.document import plain
 from lms_bridge.domain.errors import NotFound
 from lms_bridge.domain.events import Event
 from lms_bridge.store.api_tables import webhook
 from lms_bridge.store.run_tables import run
 from lms_bridge.webhooks import storage
+from lms_bridge.webhooks.outbox import add_ping
 from lms_bridge.webhooks.service import (
     enable_webhook,
+    find_webhook,
     ping_webhook,
     remove_webhook,
     renew_secret,
@@ -184,4 +187,29 @@ def test_simultaneous_changes_are_audited_once(postgres_address: str, receiver: 
     added, removed = kept(post)
     assert removed.fields["active"] == [True, None]  # as it was at the end
     assert added.action == "add"
+    post.close()
+
+
+def test_a_test_message_beside_the_removal_neither_stops_it_nor_fails(
+    postgres_address: str, receiver: Receiver
+) -> None:
+    post = open_post(postgres_address, receiver)
+    hook, database = post.add(), post.world.bridge.database
+
+    def ping() -> str:
+        return ping_webhook(database, hook.id, utc_now())
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as tx:
+            assert storage.remove_webhook_row(tx, hook.id)
+            late = pool.submit(ping)
+            until(lambda: late.done() or waits(database))
+        with pytest.raises(NotFound):
+            late.result(timeout=120)
+        hook = post.add()
+        with database.writing() as tx:
+            add_ping(tx, find_webhook(tx, hook.id, lock=True), utc_now())
+            removal = pool.submit(remove_webhook, database, hook.id, by=post.by())
+            until(lambda: removal.done() or waits(database))
+        removal.result(timeout=120)
     post.close()
