@@ -124,9 +124,22 @@ $ready = !$user || ($user->confirmed && !$user->suspended);
 step('the account is confirmed and active', !$ready, function () use ($user) {
     user_update_user((object) ['id' => $user->id, 'confirmed' => 1, 'suspended' => 0], false);
 });
+$forced = $user && get_user_preferences('auth_forcepasswordchange', 0, $user);
+step('the account need not change its password', (bool) $forced, function () use ($user) {
+    unset_user_preference('auth_forcepasswordchange', $user);
+});
 $handler = $CFG->sitepolicyhandler ?? '';
-if (($handler || !empty($CFG->sitepolicy)) && (!$user || !$user->policyagreed)) {
-    mtrace('to do      the account must agree to the site policy: do that in its name');
+if (!empty($CFG->sitepolicy) && !$handler) {
+    $agrees = $user && $user->policyagreed;
+    step('the account agreed to the site policy', !$agrees, function () use ($user) {
+        user_update_user((object) ['id' => $user->id, 'policyagreed' => 1], false);
+    });
+} else if ($handler && (!$user || !$user->policyagreed)) {
+    mtrace('to do      the account must agree to the site policies: accept them in its name under');
+    mtrace('           Users, Privacy and policies, User agreements');
+}
+if ($user && user_not_fully_set_up($user, true)) {
+    mtrace('to do      the profile of the account lacks fields that this site requires: fill them in');
 }
 
 // ---- 3. the role ------------------------------------------------------------------------------

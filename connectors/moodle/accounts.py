@@ -23,7 +23,7 @@ from lms_bridge.connectors.moodle.account_rows import (
     username_of,
 )
 from lms_bridge.connectors.moodle.batches import Outcome, failed, write_batch
-from lms_bridge.connectors.moodle.client import CALL_SEVERAL, Parameter, Rows, as_rows
+from lms_bridge.connectors.moodle.client import BY_FIELD, CALL_SEVERAL, Parameter, Rows, as_rows
 from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.domain.batches import bisected, chunks
 from lms_bridge.domain.errors import AccessDenied, BridgeError, RecordRefused
@@ -37,7 +37,7 @@ from lms_bridge.domain.ports import (
     Written,
 )
 
-BY_FIELD, SEARCH = "core_user_get_users_by_field", "core_user_get_users"
+SEARCH = "core_user_get_users"
 CREATE, UPDATE = "core_user_create_users", "core_user_update_users"
 AT_ONCE = 100
 """Values looked up in one call."""

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 import msgspec
 import orjson
 
-from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, refusal
+from lms_bridge.connectors.moodle.refusals import END_MAINTENANCE, KEPT_OUT, NO_ENTRY, refusal
 from lms_bridge.domain.errors import AccessDenied, BridgeError, NotUnderstood, Overloaded
 from lms_bridge.http import foreign_json
 from lms_bridge.http.client import Http, Response
@@ -27,6 +27,7 @@ Question = tuple[str, bytes]
 PATH = "/webservice/rest/server.php"
 NO_PARAMETERS: Parameters = {}
 SITE_INFO = "core_webservice_get_site_info"
+BY_FIELD = "core_user_get_users_by_field"
 CALL_SEVERAL = "tool_mobile_call_external_functions"
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TAG_START = re.compile(r"<(?!\s)")
@@ -125,6 +126,8 @@ class MoodleClient:
     def explained(self, function: str, error: BridgeError) -> BridgeError:
         """The error with its cause, where the list of the service's functions tells it. Moodle has
         one code for a function that is missing there, and for all that may ail a token."""
+        if error.code in NO_ENTRY and self.kept_out is not None:
+            return self.kept_out
         if error.code != "accessexception" or function == SITE_INFO:
             return error
         try:
@@ -137,6 +140,18 @@ class MoodleClient:
             return error
         message = f"{function} is not in the token's service."
         return AccessDenied(error.code, message, "Add it to the service.")
+
+    @cached_property
+    def kept_out(self) -> AccessDenied | None:
+        """What keeps the account out of every course, such as a policy that it has not agreed to.
+        Functions about people say it."""
+        try:
+            self.rows(BY_FIELD, {"field": "id", "values": [0]})
+        except AccessDenied as error:
+            return error if error.code in KEPT_OUT else None
+        except BridgeError:
+            return None
+        return None
 
     def rows(self, function: str, parameters: Parameters = NO_PARAMETERS, name: str = "") -> Rows:
         """The records that a function returns, perhaps as the member with that name."""

@@ -159,7 +159,7 @@ def _answer(
         raise NotUnderstood("not-a-course", f"{COURSES}: an entry is not a course.")
     shown = [each for each in reply.checked.courses if not each.is_site]
     _require_all(shown, counts)
-    _require_dates(shown)
+    _require_dates(site, shown)
     if shortname := site.settings["publish_field"]:
         chosen = [row for row in _courses(reply) if _ticked(row, shortname)]
         return Page(scope, (reply.body,), lambda: _records(site, chosen))
@@ -201,15 +201,16 @@ def _named(counts: Mapping[int, _Category], seen: Counter[Any]) -> str:
     return ", ".join(short[:5] + ["…"] * (len(short) > 5))
 
 
-def _require_dates(shown: Sequence[ShownCourse]) -> None:
+def _require_dates(site: MoodleSite, shown: Sequence[ShownCourse]) -> None:
     """Raises ``AccessDenied`` if Moodle shows courses only as the public sees them. Dates and
     visibility would then seem to be removed."""
     if any(each.startdate is UNSET for each in shown):
-        raise AccessDenied(
+        error = AccessDenied(
             "errorcoursecontextnotvalid",
             "Moodle shows some courses without their dates.",
             "Allow moodle/course:view to the service account's role.",
         )
+        raise site.client.explained(COURSES, error)
 
 
 def _ticked(row: Mapping[str, Any], shortname: str) -> bool:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lms_bridge.connectors.moodle.accounts import BY_FIELD as USERS
 from lms_bridge.connectors.moodle.accounts import CREATE as CREATE_USERS
 from lms_bridge.connectors.moodle.accounts import UPDATE as UPDATE_USERS
+from lms_bridge.connectors.moodle.client import BY_FIELD as USERS
 from lms_bridge.connectors.moodle.client import Parameter, Parameters, Rows
 from lms_bridge.connectors.moodle.courses import CATEGORIES, COURSES_UNSEEN, custom_fields
 from lms_bridge.connectors.moodle.enrolments import DROP_ROLE, ENROL, UNENROL

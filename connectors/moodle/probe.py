@@ -88,16 +88,24 @@ def _all_findings(
     try:
         info = site.info
     except BridgeError as error:
-        everything = (OFFERINGS, ENROLMENTS, RESULTS)
-        yield ProbeFinding("connection", Verdict.MISSING, error.message, error.remedy, everything)
+        yield _stopped("connection", error)
         return
     yield _speed(time.monotonic() - began)
     yield clock(info.headers)
     yield _release(info)
     yield from _functions(site.functions, functions, optional)
+    if site.client.kept_out is not None:  # each check would blame a capability
+        yield _stopped("service account", site.client.kept_out)
+        return
     for check in checks:
         if check.function in site.functions:
             yield _permission(site, check)
+
+
+def _stopped(what: str, error: BridgeError) -> ProbeFinding:
+    """What lets nothing work, so that nothing else is checked."""
+    everything = (OFFERINGS, ENROLMENTS, RESULTS)
+    return ProbeFinding(what, Verdict.MISSING, error.message, error.remedy, everything)
 
 
 def _permission(site: MoodleSite, check: PermissionCheck) -> ProbeFinding:

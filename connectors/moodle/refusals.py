@@ -24,6 +24,7 @@ from lms_bridge.domain.ports import Page, PageError
 
 _RENEW = "Create a new token for the service account and give it to the bridge."
 _ACCOUNT = "The service account must be confirmed, active and allowed to use web services."
+_SET_UP = "Run moodle-setup.php once more: it mends this, or says what to do by hand."
 
 SITE_WIDE: dict[str, tuple[str, str]] = {
     "invalidtoken": (
@@ -47,11 +48,13 @@ SITE_WIDE: dict[str, tuple[str, str]] = {
     "wsaccessuserunconfirmed": ("the service account is not confirmed.", _ACCOUNT),
     "wsaccessuserexpired": ("the service account's password has expired.", _ACCOUNT),
     "wsaccessusernologin": ("the service account may not log in.", _ACCOUNT),
-    "forcepasswordchangenotice": ("the service account has to change its password.", _ACCOUNT),
-    "usernotfullysetup": ("the service account's profile is not complete.", _ACCOUNT),
-    "sitepolicynotagreed": ("the service account has not agreed to the site policy.", _ACCOUNT),
+    "forcepasswordchangenotice": ("the service account has to change its password.", _SET_UP),
+    "usernotfullysetup": ("the service account's profile is not complete.", _SET_UP),
+    "sitepolicynotagreed": ("the service account has not agreed to the site policy.", _SET_UP),
 }
 """Refusals that concern every record and course. The run stops."""
+KEPT_OUT = frozenset({"forcepasswordchangenotice", "usernotfullysetup", "sitepolicynotagreed"})
+"""What keeps the account out of every course. Functions about courses do not say so."""
 
 CAPABILITIES: dict[str, str] = {
     "core_user_create_users": "moodle/user:create",
@@ -84,7 +87,10 @@ IN_PLACE: dict[str, tuple[str, str]] = {
     ),
     "wsusercannotassign": (
         "the service account may not assign the learners' role.",
-        "Allow moodle/role:assign, and under 'Allow role assignments' the learners' role.",
+        (
+            "Allow moodle/role:assign, and under 'Allow role assignments' the learners' role. If "
+            "there is no such role, correct the option role_id."
+        ),
     ),
     "wsnoinstance": (
         "the course has no manual enrolment method, or it is disabled.",
@@ -123,6 +129,10 @@ RECORDS: dict[str, tuple[str, str]] = {
     "userdeleted": (
         "the account was deleted in Moodle.",
         "The next full run looks for the learner's account anew.",
+    ),
+    "guestsarenotallowed": (
+        "the account is Moodle's guest account, which cannot be enrolled.",
+        "Take the learner's ID number off the guest account.",
     ),
     "usernotconfirmed": (
         "the learner's account is not confirmed.",

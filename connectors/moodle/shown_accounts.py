@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from lms_bridge.connectors.moodle.account_rows import NO_NAME, sent_values
-from lms_bridge.connectors.moodle.accounts import AT_ONCE, BY_FIELD
-from lms_bridge.connectors.moodle.client import Rows
+from lms_bridge.connectors.moodle.accounts import AT_ONCE
+from lms_bridge.connectors.moodle.client import BY_FIELD, Rows
 from lms_bridge.connectors.moodle.refusals import read_scope
 from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.domain.batches import chunks

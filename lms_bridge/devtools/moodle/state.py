@@ -122,6 +122,9 @@ class MoodleState:
         self.unknown_account = "invaliduser"
         #: Whether an error names what is missing. Since Moodle 5.1 none does.
         self.names_tables = True
+        #: The code of what keeps the service account out of every course: a policy that it has not
+        #: agreed to, a forced change of password, a required profile field. "": nothing.
+        self.kept_out = ""
         #: The names that everybody sees. The others need moodle/site:viewfullnames.
         self.public_names: tuple[str, ...] = ("firstname", "lastname")
         #: Whether "Hide user fields" holds the last access, which few may then see.

@@ -12,7 +12,7 @@ from lms_bridge.connectors.moodle.client import SITE_INFO
 from lms_bridge.connectors.moodle.permission_checks import CENTRE_FUNCTIONS, CENTRE_OPTIONAL
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.policy import OnConflict
-from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
+from lms_bridge.domain.ports import PageError, Removal, Verdict, WriteFailed, Written
 from tests.integration.moodle.records import by_key, enrol, learner, leave
 from tests.integration.moodle.site_nights import MoodleNights
 
@@ -55,6 +55,26 @@ def test_a_course_without_manual_enrolments_is_named_with_the_remedy(
         assert found[key].error.message.startswith("Course 2:")
         assert "Manual enrolments" in found[key].error.remedy
     assert isinstance(found[3], Written)
+
+
+@pytest.mark.parametrize(
+    "code", ["sitepolicynotagreed", "forcepasswordchangenotice", "usernotfullysetup"]
+)
+def test_what_keeps_the_account_out_of_all_courses_is_named(
+    code: str, site: MoodleState, nights: MoodleNights, centre_of: Open
+) -> None:
+    """Functions about courses only say that the account cannot enter, or show no dates."""
+    nights.register(1)
+    nights.good_night()
+    site.kept_out = code
+    report = nights.night()
+    assert {error.code for _, error in report.errors} == {code}
+    assert all("moodle-setup.php" in error.remedy for _, error in report.errors)
+    assert not nights.messages(report)
+    missing = [each for each in centre_of().probe() if each.verdict is Verdict.MISSING]
+    assert [each.check for each in missing if "flow" not in each.check] == ["service account"]
+    site.kept_out = ""
+    nights.good_night()
 
 
 @pytest.mark.parametrize("policy", list(OnConflict))

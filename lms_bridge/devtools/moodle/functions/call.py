@@ -89,6 +89,11 @@ class Call:
         if not self.can(capability):
             raise no_permission(capability)
 
+    def enter_system(self) -> None:
+        """Answer what keeps the caller out, as functions about people do."""
+        if self.site.kept_out:
+            raise moodle_exception(self.site.kept_out, f"error/{self.site.kept_out}")
+
     def name(self, text: str) -> str:
         return text if self.raw else escaped(self.text(text))
 
@@ -100,6 +105,8 @@ class Call:
         """Whether the caller, who is enrolled nowhere, may enter the course."""
         if course.id == SITE_COURSE:
             return True
+        if self.site.kept_out:
+            return False
         hidden_from = not course.visible and not self.can("moodle/course:viewhiddencourses")
         return self.can("moodle/course:view") and not hidden_from
 

@@ -46,6 +46,7 @@ PASSWORD_RULES = (
 
 def get_users_by_field(call: Call, params: Params) -> list[dict[str, Any]]:
     """The people with exactly one of the values, by id; those not found are left out."""
+    call.enter_system()
     field, values = params["field"], params["values"]
     if field not in LOOKUP_TYPES:
         raise MoodleError(
@@ -60,6 +61,7 @@ def get_users_by_field(call: Call, params: Params) -> list[dict[str, Any]]:
 
 def get_users(call: Call, params: Params) -> dict[str, Any]:
     """``{"users", "warnings"}``: people who match all criteria; ``%`` is a wildcard."""
+    call.enter_system()
     tests, warnings = [], []
     for row in params["criteria"]:
         key, value = row["key"], row["value"]
@@ -114,6 +116,7 @@ def check_password(password: str) -> None:
 
 def create_users(call: Call, params: Params) -> list[dict[str, Any]]:
     """``[{"id", "username"}]``. Every row is checked before the first account is made."""
+    call.enter_system()
     call.require("moodle/user:create")
     seen: set[str] = set()
     for row in params["users"]:
@@ -157,6 +160,7 @@ def _create(call: Call, row: Params) -> dict[str, Any]:
 
 def update_users(call: Call, params: Params) -> dict[str, Any]:
     """``{"warnings"}``: one per row that failed; the other rows are done."""
+    call.enter_system()
     call.require("moodle/user:update")
     warnings = []
     for row in params["users"]:
