@@ -166,6 +166,8 @@ RULES: Mapping[str, str] = {
     "course starts (a warning).",
     "looks-like-sessions": "Several short events of a calendar have one title, and each becomes an "
     "offering (a warning).",
+    "line-not-used": "A line of a calendar is no property, and its name is not used here "
+    "(a warning).",
     "published-unreviewed": "Its source published the offering, and nobody reviewed it here "
     "(a warning, or as policy.unreviewed says).",
     "too-few-courses": "The centre gives fewer courses in a year than rules.courses_per_year "

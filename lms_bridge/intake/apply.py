@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -246,7 +246,7 @@ class RowApplier:
             *completed,
         ):
             reports[report.row] = report
-        return (reports[row.number] for row in rows)
+        return (_with_broken(reports[row.number], row.broken) for row in rows)
 
     def _refuse_others_twice(self, found: SortedRows, numbers: Mapping[str, int]) -> None:
         """An offering has several names (its id, its code): the first row that names it counts."""
@@ -379,6 +379,16 @@ class RowApplier:
             self.context.counts[f"{Kind.OFFERING}.read.refused"] += 1
         problems = problems_of(error)
         return RowReport(number, external_id, RowOutcome.REFUSED, problems=problems)
+
+
+def _with_broken(report: RowReport, names: Sequence[str]) -> RowReport:
+    """Says of a row that is applied which of its lines nobody can read."""
+    if not names or report.outcome is RowOutcome.REFUSED:
+        return report
+    listed = ", ".join(names)
+    message = f"These lines are no properties of iCalendar, and are not used here: {listed}."
+    finding = RuleFinding("line-not-used", message, warning=True)
+    return replace(report, warnings=[*report.warnings, finding])
 
 
 def _would_change(read: LoadedOfferings) -> Mapping[str, Difference]:

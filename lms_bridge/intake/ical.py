@@ -43,10 +43,13 @@ _COMPONENTS = ComponentFactory()
 _MARK = b"\xef\xbb\xbf"
 _BLANKS = re.compile(r"[ \t]+")
 _PIECE = 256 * 1024
+_X_NAME = re.compile(r"X-[A-Z0-9-]{0,60}")
 MOST_LINES = 2_000_000
 """Content lines, and line ends between them: a hundred for each of 20,000 events."""
 MOST_CATEGORIES = 400_000
 """Of a whole calendar: twenty for each of 20,000 events."""
+MOST_BROKEN = 3
+"""Lines of one event that a warning names."""
 MOST_PARTS = 16
 """Parts inside each other; a calendar has three."""
 _CUT_OFF = Problem("", "cut-off", "has no end: the next event begins, or the file ends")
@@ -82,6 +85,7 @@ class _Calendar:
         self._time_zone = time_zone
         self._own_zone = ""
         self._lines: list[bytes] | None = None
+        self._broken: dict[str, None] = {}
         self._size = 0
         self._categories = 0
 
@@ -97,7 +101,7 @@ class _Calendar:
             if part in EVENTS:
                 yield from self.end_event(_CUT_OFF)
                 self.events += 1
-                self._lines, self._size = [], 0
+                self._lines, self._broken, self._size = [], {}, 0
             self._open(part)
         elif key == "END":
             if part in EVENTS:
@@ -106,10 +110,16 @@ class _Calendar:
                 self.parts.pop()
         elif len(self.parts) == 1:
             self._read_property(key, value.strip())
-        elif self._lines is not None and len(self.parts) == 2 and _is_used(key, bool(colon)):
-            self._keep(self._lines, line)  # those of an alarm are deeper
+        elif self._lines is not None and len(self.parts) == 2:  # those of an alarm are deeper
+            self._read_line(self._lines, key, line, whole=bool(colon))
+
+    def _read_line(self, lines: list[bytes], key: str, line: bytes, *, whole: bool) -> None:
+        if _is_used(key, whole):
+            self._keep(lines, line)
             if key == "CATEGORIES":
-                self._count(value)
+                self._count(line.partition(b":")[2])
+        elif not whole and len(self._broken) < MOST_BROKEN:
+            self._broken |= dict.fromkeys(_X_NAME.findall(key)[:1])
 
     def _open(self, part: str) -> None:
         if len(self.parts) == MOST_PARTS:
@@ -122,8 +132,8 @@ class _Calendar:
         if self._size > LONGEST_ROW or len(lines) > MOST_VALUES:
             raise row_too_long(f"Event {self.events}")
 
-    def _count(self, categories: str) -> None:
-        self._categories += categories.count(",") + 1
+    def _count(self, categories: bytes) -> None:
+        self._categories += categories.count(b",") + 1
         if self._categories > MOST_CATEGORIES:
             raise Refused(
                 "too-large",
@@ -175,7 +185,7 @@ class _Calendar:
         fields = offering_fields(event, self._own_zone, self._time_zone)
         if isinstance(fields, Problem):
             return bad_row(self.events, fields, external_id)
-        return PushedRow(self.events, external_id, fields)
+        return PushedRow(self.events, external_id, fields, broken=tuple(self._broken))
 
 
 class _EventParser(ComponentIcalParser):

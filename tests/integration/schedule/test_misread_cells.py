@@ -342,3 +342,13 @@ def test_sessions_that_would_become_offerings_are_told(world: World) -> None:
     rows = Centre(world).push(whole, media=ICS, query="?dry_run=true").get_json()["rows"]
     codes = [[each["code"] for each in row["warnings"]] for row in rows]
     assert ["looks-like-sessions" in each for each in codes] == [False, False, True, True, True]
+
+
+def test_line_that_is_no_property_and_not_used_is_named(world: World) -> None:
+    whole = calendar(PARIS.format("01", "01") + "|X-APPLE-RADIUS=49.91|X-WR-ALARMUID:a")
+    (row,) = Centre(world).push(whole, media=ICS).get_json()["rows"]
+    told = [each["message"] for each in row["warnings"] if each["code"] == "line-not-used"]
+    assert row["outcome"] == "created"
+    assert told == [
+        "These lines are no properties of iCalendar, and are not used here: X-APPLE-RADIUS."
+    ]
