@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from flask import Flask
@@ -25,9 +25,6 @@ from lms_bridge.schemas.fields import clean_html
 from lms_bridge.web.languages import NAMES
 from lms_bridge.web.languages import language as reader_language
 from lms_bridge.web.languages import word as translated_word
-
-LANGUAGES = {**NAMES, "pt": "Português"}
-"""Ours and Portuguese, in their own words."""
 
 STATUSES = {
     "done": "Done",
@@ -151,13 +148,13 @@ def last_day(value: object, zone: str = "UTC") -> Markup:
     return _time(end - timedelta(seconds=1), date_alone(last))
 
 
-def day_and_time(value: object, zone: str = "UTC") -> Markup:
+def day_and_time(value: object, zone: str = "UTC", *, clock: str = "%H:%M") -> Markup:
     """The day and the time of the day, in the zone that the time belongs to."""
     at = moment(value)
     if at is None:
         return Markup("")
     local = at.astimezone(_zone(zone))
-    text = f"{date_alone(local)}{_COMMAS.get(reader_language(), ', ')}{local:%H:%M}"
+    text = f"{date_alone(local)}{_COMMAS.get(reader_language(), ', ')}{local:{clock}}"
     return _time(at, f"{text} UTC" if zone == "UTC" else text)
 
 
@@ -206,8 +203,17 @@ def price(fields: Mapping[str, object]) -> str:
     return f"{fields.get('currency') or ''} {text}".strip()
 
 
+@lru_cache(1024)
 def language(code: str) -> str:
-    return LANGUAGES.get(code.lower().partition("-")[0], code)
+    """A language in its own words; its tag where it has none."""
+    key = code.lower().partition("-")[0]
+    if key in NAMES:
+        return NAMES[key]
+    try:
+        name = Locale.parse(key).get_display_name() or ""
+    except (ValueError, UnknownLocaleError):
+        return code
+    return f"{name[:1].upper()}{name[1:]}" or code
 
 
 def country(code: str) -> str:
@@ -286,13 +292,14 @@ def value(of: object, field: str = "", kind: str = Kind.OFFERING) -> str:
     the code are in the reader's words."""
     if words := coded(of, field, kind):
         return words
-    if isinstance(of, str) and _MOMENT.fullmatch(of):
+    if isinstance(of, str) and (found := _MOMENT.fullmatch(of)):
         with suppress(ValueError):  # no such day
-            return day_and_time(of)
+            # Two values may differ by a second.
+            return day_and_time(of, clock="%H:%M" if found[1] in (None, ":00") else "%H:%M:%S")
     return _as_it_is(of)
 
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:00(\.0+)?)?(Z|[+-]\d\d:\d\d)")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(?:\.0+)?(?:Z|[+-]\d\d:\d\d)")
 
 
 _STATUSES_OF = {

@@ -6,7 +6,9 @@ A new route is tested by itself. A page about some thing is opened with one of t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, ViewportSize
 from werkzeug.routing import Map
 
@@ -77,3 +79,27 @@ def test_every_page_is_accessible_narrow_and_in_the_readers_language(
                     found.append(f"{path} ({language}): English words: {', '.join(sorted(words))}")
     assert routes.missing() == set()
     assert found == [], "\n".join(found)
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_a_long_word_pushes_no_other_column_of_a_table_out_of_sight(
+    context: BrowserContext, media: Literal["screen", "print"]
+) -> None:
+    style = (ROOT / "lms_bridge/web/static/style.css").read_text(encoding="utf-8")
+    rows = "".join(
+        f"<tr><th scope=row>{name}</th><td><code>ALPHA-2027-1</code></td><td>Enrolled</td></tr>"
+        for name in (f"<bdi>{'W' * 200}</bdi>", f"<a href=/ dir=auto>{'W' * 300}</a>")
+    )
+    page = context.new_page()
+    page.set_viewport_size(WIDE)
+    page.emulate_media(media=media)
+    page.set_content(
+        f"<style>{style}</style><main><div class=scroll><table class=stack>{rows}</table></div>"
+    )
+    for each in page.get_by_text("Enrolled").all():
+        box = each.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= WIDE["width"]
+    code = page.get_by_text("ALPHA-2027-1").first.bounding_box()
+    assert code is not None
+    assert code["height"] < 40, "a code is broken into slivers"

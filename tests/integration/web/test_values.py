@@ -13,7 +13,8 @@ from lms_bridge.web.filters import given, value
     [
         ("2026-03-31T07:05:00Z", '<time datetime="2026-03-31T07:05:00Z">31 мар. 2026'),
         ("2026-03-31T10:05:00+03:00", '<time datetime="2026-03-31T07:05:00Z">31 мар. 2026'),
-        ("2026-03-31T07:05:09Z", "2026-03-31T07:05:09Z"),
+        ("2026-03-31T07:05:09Z", '<time datetime="2026-03-31T07:05:09Z">31 мар. 2026 г., 07:05:09'),
+        ("2026-03-31T07:05:00.5Z", "2026-03-31T07:05:00.5Z"),
         ("2026-13-31T07:05:00Z", "2026-13-31T07:05:00Z"),
         (True, "да"),
         (["en", "fr"], "en, fr"),
@@ -37,6 +38,7 @@ def test_a_changed_value_is_in_the_readers_words(
         ("cancelled", "status", "enrolment", "Место отменено"),
         ("active", "status", "membership", "активно"),
         (["en", "fr"], "languages", "offering", "English, Français"),
+        (["de", "pt-BR", "tlh"], "languages", "offering", "Deutsch, Português, tlh"),
         ("strange", "modality", "offering", "strange"),
         ("blended", "title", "offering", "blended"),
     ],
