@@ -20,6 +20,11 @@ _TEXTS = {
     431: ("Request Header Fields Too Large", "too-large", "The headers are too large."),
     500: ("Internal Server Error", "defect", "The request could not be answered."),
     501: ("Not Implemented", "not-understood", "Only the transfer coding “chunked” is accepted."),
+    507: (
+        "Insufficient Storage",
+        "disk-full",
+        "The bridge cannot keep the body: the disk of its temporary folder is full or read-only.",
+    ),
     503: ("Service Unavailable", "too-busy", "The server is busy. Please try again soon."),
 }
 _RETRY = "Retry-After: 10\r\n"
@@ -50,6 +55,6 @@ def error_response(status: int, request: ReceivedRequest | None) -> bytes:
     body = b"" if request is not None and request.method == "HEAD" else text.encode()
     return (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n"
-        f"{_RETRY if status in (408, 429, 503) else ''}"
+        f"{_RETRY if status in (408, 429, 503, 507) else ''}"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode() + body

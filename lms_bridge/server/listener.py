@@ -63,7 +63,8 @@ class HttpServer:
         self.stopping = False
         self.environ = _environ(listening)
         self._listening = listening
-        self._most = min(limits.connections, _files_allowed() - _SPARE_FILES)
+        files = _files_allowed()
+        self._most = min(limits.connections, max(files // 2, files - _SPARE_FILES))
         later = self.loop.call_later if limits.in_turn else None
         self._requests = Threads(limits.threads, "requests", later)
         if limits.in_turn:

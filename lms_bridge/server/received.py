@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import IO
 
 import httptools
+import structlog
 
 from lms_bridge.server.limits import BLOCK, HEAD, HEADERS, PIPELINED, SMALL
 
 _HOST = re.compile(rb"(?:[\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::[0-9]{0,5})?")
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+"""The process, or the machine, has as many open files as it may."""
+_log = structlog.get_logger(__name__)
 _AROUND = 8
 """Bytes around each byte of a body that a client may send: chunks of one byte have five."""
 
@@ -158,8 +163,9 @@ class RequestParser:
         if self.current is not None:
             try:
                 self.current.keep(body)
-            except OSError:  # the disk is full
-                self._limit(False, 503)
+            except OSError as error:
+                _log.error("body not kept in the temporary folder", reason=error.strerror)
+                self._limit(False, 503 if error.errno in _NO_FILES else 507)
 
     def on_message_complete(self) -> None:
         if self.current is not None:

@@ -205,6 +205,12 @@ def test_when_all_connections_are_taken_the_idle_ones_make_room() -> None:
             assert world.hello().endswith(b"hello")
 
 
+def test_a_server_that_may_open_few_files_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_bridge.server.listener._files_allowed", lambda: 64)
+    with served() as world:
+        assert world.hello().endswith(b"hello")
+
+
 def test_a_server_that_ends_waits_for_no_client() -> None:
     with served() as world, ExitStack() as stack:
         for sent in ATTACKS.values():

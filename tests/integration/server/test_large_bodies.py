@@ -71,3 +71,17 @@ def test_another_spelling_of_a_token_is_no_other_sender(bridge: Bridge, world: W
         for spelling in (b"BEARER", b"Bearer  "):
             answer = world.ask(one.replace(b"Bearer", spelling))
             assert answer.startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_body_that_cannot_be_kept_is_refused_with_the_reason(
+    bridge: Bridge, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    start = push(bridge, "ONE").replace(b"Expect: 100-continue\r\n", b"")
+    answer = world.ask(start + b"[" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 507 ")
+    assert b"Retry-After: 10\r\n" in answer
+    assert b'"disk-full"' in answer
+    assert world.ask(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[:12] == (
+        b"HTTP/1.1 200"
+    )
