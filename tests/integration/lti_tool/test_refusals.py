@@ -126,7 +126,7 @@ def test_a_flood_costs_one_transaction_a_second(database: Database) -> None:
 def test_old_refusals_go(database: Database) -> None:
     log = log_on(database)
     log.add(refusal(1, "offering-elsewhere"))
-    log.flush()
+    log.close()
     later = log_on(database, now=lambda: NOW + timedelta(days=15))
     later.add(Refusal(7, "launch", "no-tool", "00000002", NOW + timedelta(days=15)))
     later.close()
