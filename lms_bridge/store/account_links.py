@@ -36,7 +36,7 @@ def with_enrolments(tx: Connection, system: str, learner_ids: Collection[int]) -
 
 def unneeded(tx: Connection, system: str, centre: str) -> list[TargetLink]:
     """Accounts that the bridge made at a centre, of learners of whom no enrolment is there or is to
-    be there."""
+    be there. Who stays in a course by an enrolment of the centre's own needs the account."""
     place = link.alias()
     needed = (
         select(place.c.id)
@@ -45,7 +45,11 @@ def unneeded(tx: Connection, system: str, centre: str) -> list[TargetLink]:
             enrolment.c.learner_id == link.c.record_id,
             place.c.system == system,
             place.c.kind == Kind.ENROLMENT,
-            or_(place.c.desired.not_in(_NEVER), place.c.acknowledged.not_in(_NEVER)),
+            or_(
+                place.c.desired.not_in(_NEVER),
+                place.c.acknowledged.not_in(_NEVER),
+                place.c.tolerated != EMPTY,
+            ),
         )
     )
     rows = tx.execute(

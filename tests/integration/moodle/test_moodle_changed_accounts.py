@@ -301,6 +301,7 @@ def test_many_accounts_that_nothing_needs_wait_for_a_person(
 def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
     site: MoodleState, nights: MoodleNights
 ) -> None:
+    nights.policy = replace(nights.policy, unneeded=OnUnneeded.SUSPEND)
     key = nights.register(1)
     nights.good_night()
     account = nights.account(1)
@@ -316,6 +317,11 @@ def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
     assert ("enrolment", "conflict", "stays there") in nights.items(report)
     assert "another method of enrolment" in " ".join(nights.messages(report))
     assert nights.items(nights.good_night()) == []
+    assert not account.suspended  # the learner works in that course with it
+    enrolment.suspended = True
+    for _ in range(2):
+        nights.good_night()
+    assert account.suspended
 
 
 def test_a_role_that_the_centre_renamed_is_still_the_learners_role(
