@@ -65,6 +65,9 @@ class MoodleCentre:
     def show_accounts(self, documents: Mapping[str, Document]) -> Pages:
         return shown_accounts.show_accounts(self._site, documents)
 
+    def accounts_in_use(self, ids: Collection[str]) -> frozenset[str]:
+        return shown_accounts.accounts_in_use(self._site, ids)
+
     def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
         return accounts.write_learners(self._site, requests)
 

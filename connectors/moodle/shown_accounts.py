@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from lms_bridge.connectors.moodle.account_rows import NO_NAME, sent_values
 from lms_bridge.connectors.moodle.accounts import AT_ONCE
-from lms_bridge.connectors.moodle.client import BY_FIELD, Rows
+from lms_bridge.connectors.moodle.client import BY_FIELD, CALL_SEVERAL, Parameters, Rows
 from lms_bridge.connectors.moodle.refusals import read_scope
+from lms_bridge.connectors.moodle.roster_check import USERS_COURSES
 from lms_bridge.connectors.moodle.site import MoodleSite
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.document import Document
+from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.ports import Page, Pages, RawRecord
 
+ASKED_TOGETHER = 20
+"""People whose courses are asked for in one request."""
 NO_LOGIN = "nologin"
 """The authentication method of accounts by which nobody can log in."""
 _DELETED_NAME = re.compile(r".*\.\d{9,11}")
@@ -42,6 +46,31 @@ def _records(rows: Rows, documents: Mapping[str, Document]) -> Iterator[RawRecor
         if key in documents:
             changed = {} if state == "gone" else _changed(row, documents[key])
             yield RawRecord(key, {**documents[key], **changed, "state": state})
+
+
+def accounts_in_use(site: MoodleSite, ids: Collection[str]) -> frozenset[str]:
+    """Those of the accounts that are active in a course, whoever enrolled them, as far as the
+    service may ask. One that cannot be asked about counts as in use."""
+    if USERS_COURSES not in site.functions:
+        return frozenset()
+
+    def read(batch: Sequence[str]) -> set[str]:
+        questions: dict[str, Parameters] = {
+            each: {"userid": int(each), "returnusercount": False} for each in batch
+        }
+        if CALL_SEVERAL in site.functions:
+            site.client.ask_ahead([(USERS_COURSES, asked) for asked in questions.values()])
+        return {each for each, asked in questions.items() if _is_in_a_course(site, asked)}
+
+    known = sorted(each for each in ids if each.isdecimal())
+    return frozenset().union(*site.pool.each(read, chunks(known, ASKED_TOGETHER)))
+
+
+def _is_in_a_course(site: MoodleSite, asked: Parameters) -> bool:
+    try:
+        return bool(site.client.rows(USERS_COURSES, asked))
+    except RecordRefused:
+        return True
 
 
 def state_of(row: Mapping[str, Any]) -> str:

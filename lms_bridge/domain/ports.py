@@ -273,6 +273,13 @@ COURSE_GONE = "course-gone"
 
 
 @runtime_checkable
+class KnowsUse(Protocol):
+    def accounts_in_use(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of the accounts that are active in a course, whoever enrolled them."""
+        ...
+
+
+@runtime_checkable
 class WritesLearners(Protocol):
     def write_learners(self, requests: Sequence[WriteRequest]) -> WriteResults:
         """Documents: those of ``desired_state.learner_document``, with ``decided`` if a person

@@ -13,7 +13,7 @@ from lms_bridge.domain.document import Document, digest
 from lms_bridge.domain.errors import NotFound, RecordRefused
 from lms_bridge.domain.model import Kind
 from lms_bridge.domain.policy import OnConflict, OnUnneeded
-from lms_bridge.domain.ports import FindsAccounts, PageError, Removal, ShowsAccounts
+from lms_bridge.domain.ports import FindsAccounts, KnowsUse, PageError, Removal, ShowsAccounts
 from lms_bridge.store import account_links, enrolments, learners, target_links
 from lms_bridge.store.tables import EMPTY
 from lms_bridge.store.target_links import TargetLink
@@ -119,10 +119,10 @@ def require_account(peer: object, account: str) -> None:
 
 
 def unneeded_accounts(
-    context: RunContext, changed: Iterable[ShownAccount]
+    context: RunContext, peer: object, changed: Iterable[ShownAccount]
 ) -> list[target_links.TargetLink]:
-    """The accounts that the bridge made and nothing needs, without those that the centre changed or
-    suspended."""
+    """The accounts that the bridge made and nothing needs, without those that the centre changed,
+    suspended or uses in a course of its own."""
     if context.policy.removal is Removal.KEEP:
         return []  # who was in a course stays there
     others = {each.held.record_id for each in changed}
@@ -131,7 +131,12 @@ def unneeded_accounts(
         found = account_links.unneeded(tx, centre.system, centre.code)
     if context.policy.unneeded is OnUnneeded.REPORT:
         found = [each for each in found if each.tolerated != _UNNEEDED]
-    return [each for each in found if each.record_id not in others]
+    found = [each for each in found if each.record_id not in others]
+    if not found or not isinstance(peer, KnowsUse):
+        return found
+    with context.lending():
+        in_use = peer.accounts_in_use([each.external_id for each in found])
+    return [each for each in found if each.external_id not in in_use]
 
 
 def decide_about_unneeded(

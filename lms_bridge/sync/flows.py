@@ -226,7 +226,7 @@ def result_steps(context: RunContext, peers: Peers) -> list[Step]:
 
 def _accounts(peer: ports.ShowsAccounts, context: RunContext) -> Act | None:
     changed = compare_accounts(context, peer)
-    unneeded = unneeded_accounts(context, changed)
+    unneeded = unneeded_accounts(context, peer, changed)
     if not (changed or unneeded):
         return None
 

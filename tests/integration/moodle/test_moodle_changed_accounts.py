@@ -324,6 +324,25 @@ def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
     assert account.suspended
 
 
+def test_an_account_that_the_centre_uses_in_a_course_of_its_own_is_not_suspended(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    nights.policy = replace(nights.policy, unneeded=OnUnneeded.SUSPEND)
+    key = nights.register(1)
+    nights.good_night()
+    account = nights.account(1)
+    assert account is not None
+    site.enrolments.enrol(3, account.id)
+    nights.academy.change(key, "withdrawn")
+    for _ in range(3):
+        nights.good_night()
+    assert not account.suspended
+    site.unenrol(3, account.id)
+    for _ in range(2):
+        nights.good_night()
+    assert account.suspended
+
+
 def test_a_role_that_the_centre_renamed_is_still_the_learners_role(
     site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
 ) -> None:
