@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from lms_bridge.domain.desired_state import PUBLIC
 from lms_bridge.domain.document import Document, document
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.lifecycle import by_clock, comes_unreviewed
@@ -50,13 +51,15 @@ class LoadedOfferings:
     """The records of a snapshot after the schema.
 
     ``before`` is {record id: stored offering}. ``records`` is {external id: (changes, new
-    offering)}. ``unreviewed`` are the external ids of offerings published without a review.
+    offering)}. ``unreviewed`` are the external ids of offerings published without a review, and
+    ``hidden`` those of offerings that the source hides, although people published them here.
     """
 
     before: dict[int, Offering]
     records: dict[str, tuple[ChangedRecord, Offering]] = field(default_factory=dict)
     refused: Refusals = field(default_factory=list)
     unreviewed: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ def read_offerings(
         kept = known.course_code if known and snapshot.feed.system != FILES else code
         fields["course_code"] = fields["course_code"] or kept
         if code in kept_status:
+            if fields["status"] is OfferingStatus.PLANNED and kept_status[code] in PUBLIC:
+                loaded.hidden.add(external_id)
             fields["status"] = _kept(kept_status[code], known, fields)
         elif comes_unreviewed(fields["status"], known.status if known else None):
             loaded.unreviewed.add(external_id)
@@ -209,6 +214,8 @@ def carry_out(
             and before[ids[key]].status is not OfferingStatus.PLANNED
         }
     note_changes(context, snapshot, plan, ids, listed)
+    for key in loaded.hidden & ids.keys():
+        _note_hidden(context, snapshot.feed.system, ids[key], key, records[key])
     desire_offerings(
         tx,
         {ids[key]: record for key, record in records.items()} | removed,
@@ -217,6 +224,24 @@ def carry_out(
     applied = [(changed, ids[key]) for key, (changed, _) in loaded.records.items()]
     remember_applied(tx, context, snapshot, applied, snapshot.vanished.values(), records.keys())
     return AppliedOfferings(plan, ids)
+
+
+def _note_hidden(
+    context: RunContext, system: str, record_id: int, external_id: str, record: Offering
+) -> None:
+    """People published the offering here, and that stays; its source shows it as planned."""
+    error = RecordRefused(
+        "hidden-there",
+        f"Offering {record.code} is published here, and its source hides it or says that it is "
+        "planned. Its learners may not be able to enter.",
+        "Show the course in the LMS, or postpone or cancel the offering here.",
+    )
+    context.note(
+        *(Kind.OFFERING, system, "read", "hidden there"),
+        record_id=record_id,
+        external_id=external_id,
+        error=error,
+    )
 
 
 def _placed(record: Offering) -> tuple[object, ...]:

@@ -9,9 +9,12 @@ import pytest
 from lms_bridge.api.documents import centre_state_document
 from lms_bridge.connectors.moodle.centre import MoodleCentre
 from lms_bridge.devtools.moodle.state import MoodleState
+from lms_bridge.domain.lifecycle import OfferingAction
 from lms_bridge.domain.model import Flow, Kind
 from lms_bridge.domain.ports import PageError, Removal, WriteFailed, Written
+from lms_bridge.domain.rules import Rules
 from lms_bridge.store.links import external_ids
+from lms_bridge.sync.offering_actions import OfferingChange, change_offering
 from tests.fakes.academy import sample_person
 from tests.integration.moodle.records import by_key, enrol, leave
 from tests.integration.moodle.site_nights import MoodleNights
@@ -92,6 +95,22 @@ def test_learners_who_stay_in_a_course_that_was_hidden_are_told(
     nights.good_night()
     assert waits_now(nights) == []
     assert code in nights.academy.catalogue
+
+
+def test_a_hidden_course_whose_status_people_keep_here_is_told(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    site.catalogue.change(2, startdate=int(nights.now.timestamp()) + 30 * 86_400)
+    nights.good_night()
+    code = nights.codes()["2"]
+    postponed = OfferingChange(code, OfferingAction.POSTPONE, "for a test")
+    nights.act(lambda tx, context: change_offering(tx, context, postponed, Rules()))
+    site.catalogue.change(2, visible=0)
+    report = nights.good_night()
+    assert code in nights.academy.catalogue
+    (told,) = nights.messages(report)
+    assert (code in told, "Show the course in the LMS" in told) == (True, True)
+    assert nights.messages(nights.good_night()) == []
 
 
 def test_learners_of_a_course_that_is_over_are_not_said_to_stay(
