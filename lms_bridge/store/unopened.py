@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select
 
 from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
@@ -15,6 +15,7 @@ from lms_bridge.store.tables import EMPTY, centre, enrolment, learner, link, off
 AnyRow = Row[*tuple[Any, ...]]
 Rows = Sequence[AnyRow]
 _HAS_GRADEBOOK = or_(launch_origin.c.line_item != "", launch_origin.c.line_items != "")
+_COLUMN = ("resource_link", "line_items", "line_item")
 _OWN = and_(
     registration.c.status == "active",
     or_(registration.c.centre == "", registration.c.centre == offering.c.centre),
@@ -23,7 +24,9 @@ _OWN = and_(
 
 def results_without_origin(tx: Connection, code: str, most: int = 0) -> Rows:
     """The results of a centre whose learner has no launch origin at a platform from which others
-    came, and which takes their scores. The newest first, ``most`` of them (0: all)."""
+    came, and which takes their scores; or who came by a link before it had a column, which it has
+    now (``resource_link``, with their ``subject`` there). The newest first, ``most`` of them (0:
+    all)."""
     known = (
         select(launch_origin.c.registration_id, launch_origin.c.offering_id)
         .where(_HAS_GRADEBOOK)
@@ -35,10 +38,22 @@ def results_without_origin(tx: Connection, code: str, most: int = 0) -> Rows:
         launch_origin.c.offering_id == enrolment.c.offering_id,
         launch_origin.c.learner_id == enrolment.c.learner_id,
     )
+    later = launch_origin.alias()
+    column_came_later = exists().where(
+        launch_origin.c.line_item == "",
+        launch_origin.c.line_items == "",
+        launch_origin.c.resource_link != "",
+        later.c.registration_id == launch_origin.c.registration_id,
+        later.c.offering_id == launch_origin.c.offering_id,
+        later.c.resource_link == launch_origin.c.resource_link,
+        or_(later.c.line_item != "", later.c.line_items != ""),
+    )
     query = (
         select(
             result.c.id,
             result.c.changed_at,
+            func.coalesce(launch_origin.c.subject, "").label("subject"),
+            func.coalesce(launch_origin.c.resource_link, "").label("resource_link"),
             enrolment.c.id.label("enrolment_id"),
             enrolment.c.offering_id,
             enrolment.c.learner_id,
@@ -46,7 +61,6 @@ def results_without_origin(tx: Connection, code: str, most: int = 0) -> Rows:
             learner.c.academy_id,
             registration.c.id.label("registration_id"),
             registration.c.centre,
-            registration.c.issuer,
             registration.c.person_id,
             centre.c.connector,
         )
@@ -57,7 +71,7 @@ def results_without_origin(tx: Connection, code: str, most: int = 0) -> Rows:
         .join(known, known.c.offering_id == offering.c.id)
         .join(registration, and_(registration.c.id == known.c.registration_id, _OWN))
         .outerjoin(launch_origin, own)
-        .where(offering.c.centre == code, launch_origin.c.id.is_(None))
+        .where(offering.c.centre == code, or_(launch_origin.c.id.is_(None), column_came_later))
         .order_by(result.c.id.desc(), registration.c.id)
     )
     return tx.execute(query.limit(most) if most else query).all()
@@ -65,9 +79,9 @@ def results_without_origin(tx: Connection, code: str, most: int = 0) -> Rows:
 
 def columns(tx: Connection, offering_ids: Collection[int]) -> dict[tuple[int, int], list[Any]]:
     """{(connection, offering id): the different columns that launches named}, each with
-    ``line_items``, ``line_item`` and ``scopes``."""
+    ``resource_link``, ``line_items``, ``line_item`` and ``scopes``."""
     found: dict[tuple[int, int], list[Any]] = {}
-    names = ("registration_id", "offering_id", "line_items", "line_item", "scopes")
+    names = ("registration_id", "offering_id", *_COLUMN, "scopes")
     for chunk in chunks(set(offering_ids)):
         rows = tx.execute(
             select(*(launch_origin.c[name] for name in names))
@@ -76,7 +90,7 @@ def columns(tx: Connection, offering_ids: Collection[int]) -> dict[tuple[int, in
         )
         for row in rows:
             known = found.setdefault((row.registration_id, row.offering_id), [])
-            if all((row.line_items, row.line_item) != (e.line_items, e.line_item) for e in known):
+            if all(any(row._mapping[n] != each._mapping[n] for n in _COLUMN) for each in known):
                 known.append(row)
     return found
 

@@ -1,14 +1,14 @@
-"""Scores of learners who never opened the link at the platform.
+"""Scores of learners who never opened the link at the platform, or did before it had a column.
 
 A score needs the platform's id of the learner and a column. Launches of others name the column.
-The id is on the platform's roster, or is the learner's account or Academy id. Scores for which one
-of the two is missing wait, and are listed with the reason.
+The id is of the learner's own launch, on the platform's roster, or is the learner's account or
+Academy id. Scores for which one of the two is missing wait, and are listed with the reason.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from lms_bridge.domain.errors import RecordRefused
 from lms_bridge.domain.model import Kind, gradebook_system, realm_of
-from lms_bridge.lti.registrations import PersonId
+from lms_bridge.lti import registrations
+from lms_bridge.lti.registrations import PersonId, Side
 from lms_bridge.store import launch_origins, unopened
 from lms_bridge.store.launch_origins import LaunchOrigin
 from lms_bridge.store.waits import Wait
@@ -83,7 +84,9 @@ def _examined(
     subjects = _subjects(tx, centre, rows)
     for row in rows:
         known = columns.get((row.registration_id, row.offering_id), [])
-        subject = subjects.get((row.registration_id, row.enrolment_id), "")
+        if row.resource_link:  # the columns of other links are not the learner's
+            known = [each for each in known if each.resource_link == row.resource_link]
+        subject = row.subject or subjects.get((row.registration_id, row.enrolment_id), "")
         if not subject:
             yield row, _not_opened()
         elif len({each.line_items or each.line_item for each in known}) != 1:
@@ -99,6 +102,7 @@ def _origin(row: Any, subject: str, known: Sequence[Any]) -> LaunchOrigin:
         offering_id=row.offering_id,
         learner_id=row.learner_id,
         subject=subject,
+        resource_link=row.resource_link,
         line_item=items.pop() if len(items) == 1 else "",
         line_items=known[0].line_items,
         scopes=tuple(known[0].scopes),
@@ -109,15 +113,13 @@ def _subjects(tx: Connection, centre: str, rows: Sequence[Any]) -> dict[tuple[in
     """{(connection, enrolment id): the platform's id of the learner}, where it is certain."""
     shown = unopened.shown_by_academy(tx, {row.enrolment_id for row in rows if not row.centre})
     accounts = unopened.accounts(tx, centre, {row.learner_id for row in rows if row.centre})
-    issuers: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        issuers[row.centre].add(row.issuer)
+    certain = _with_one_issuer(tx, {row.centre for row in rows if row.centre})
     found = {}
     for row in rows:
         by_sub = row.person_id == PersonId.SUB
         subject = ""
         if row.centre:
-            if len(issuers[row.centre]) == 1 and (by_sub or row.connector == "lti"):
+            if row.centre in certain and (by_sub or row.connector == "lti"):
                 subject = accounts.get(row.learner_id, "")
         elif row.enrolment_id in shown:
             link = shown[row.enrolment_id]
@@ -127,6 +129,17 @@ def _subjects(tx: Connection, centre: str, rows: Sequence[Any]) -> dict[tuple[in
                 subject = row.academy_id
         found[row.registration_id, row.enrolment_id] = subject
     return found
+
+
+def _with_one_issuer(tx: Connection, centres: Collection[str]) -> set[str]:
+    """The centres whose platforms in use are one system: at another one, the same account id may be
+    somebody else's."""
+    issuers: dict[str, set[str]] = defaultdict(set)
+    for code in centres:
+        for each in registrations.all_registrations(tx, Side.PLATFORM, code):
+            if each.active:
+                issuers[code].add(each.issuer)
+    return {code for code, known in issuers.items() if len(known) == 1}
 
 
 def _not_opened() -> RecordRefused:

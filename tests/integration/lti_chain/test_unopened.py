@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from lms_bridge.store import run_items
 from lms_bridge.store.enrolments import enrolment_ids
 from lms_bridge.store.links import insert_links
 from tests.integration.lti_chain.chain import Chain, no_line_item
+from tests.peers.platform import AGS, LTI, Platform, running
 
 
 def graded(chain: Chain) -> None:
@@ -82,3 +84,47 @@ def test_a_score_that_waits_is_listed_with_its_reason(either_chain: Chain) -> No
     )
     assert "OFF-1/acad-2" in done.output
     assert "never opened" in " ".join(done.output.split())
+
+
+def no_column(claims: dict[str, Any]) -> None:
+    """A link whose teacher has not switched grading on."""
+    del claims[f"{AGS}claim/endpoint"]
+
+
+def test_a_column_that_came_after_the_learners_launch_gets_the_score(either_chain: Chain) -> None:
+    chain = either_chain
+    claims = chain.launch("acad-2", change=no_column)
+    assert chain.score(claims, 80, 1) == 204
+    assert chain.scores() == []
+    chain.launch("acad-1")  # by the same link, which has a column now
+    assert [(who, score) for who, score, _ in chain.scores()] == [("acad-2", 80)]
+    (origin,) = [each for each in chain.launch_origins() if each.subject == "acad-2"]
+    assert origin.resource_link == chain.launch_origins()[1].resource_link != ""
+
+
+def test_a_column_of_another_link_gets_no_score(chain: Chain) -> None:
+    claims = chain.launch("acad-2", change=no_column)
+    assert chain.score(claims, 80, 1) == 204
+
+    def elsewhere(claims: dict[str, Any]) -> None:
+        claims[f"{LTI}resource_link"] = {"id": "another"}
+
+    chain.launch("acad-1", change=elsewhere)
+    assert chain.scores() == []
+
+
+def test_an_account_is_sent_to_none_of_several_platforms(either_chain: Chain) -> None:
+    """The number of an account at one of a centre's systems is somebody else's at another."""
+    chain, ids = either_chain, either_chain.world.ids
+    row = {"system": "centre:ONE", "kind": Kind.LEARNER, "centre": "ONE", "scope": ""}
+    accounts = {"acad-1": "5", "acad-2": "6"}
+    with chain.world.bridge.database.writing() as tx:
+        insert_links(
+            tx, [{**row, "record_id": ids[who], "external_id": accounts[who]} for who in accounts]
+        )
+    with running(Platform(client_id="client-2")) as first:
+        chain.add_platform(first, centre="ONE", client_id=first.client_id)
+        chain.launch("5", platform=first)
+        chain.add_platform(Platform(), centre="ONE", issuer="https://other.example")
+        graded(chain)
+        assert chain.scores(first) == []
