@@ -117,8 +117,9 @@ class MoodleState:
         self.rest_protocol = True
         self.maintenance = False
         self.more_filters: tuple[str, ...] = ()
-        #: How an enrolment of an unknown account is refused. Before Moodle 4.3 it was
-        #: ``codingerror`` or ``invalidparameter``.
+        #: How an enrolment of an unknown or deleted account is refused. Before Moodle 4.5 it was
+        #: ``codingerror`` or ``invalidparameter``, and an account that is not confirmed was
+        #: enrolled.
         self.unknown_account = "invaliduser"
         #: Whether an error names what is missing. Since Moodle 5.1 none does.
         self.names_tables = True

@@ -107,6 +107,20 @@ def test_an_enrolment_that_is_refused_for_want_of_a_confirmation_says_so(
     assert site.enrolments.get(2, own.id) is not None
 
 
+def test_a_release_that_enrols_without_a_confirmation_has_the_account_told_once(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    site.unknown_account = "codingerror"  # Moodle 4.2 to 4.4
+    own = site.people.add("own", "Own", "Name", "own@example.org", idnumber="SAMPLE-1")
+    site.people.change(own.id, confirmed=False)
+    nights.register(1)
+    reports = [nights.good_night(), nights.good_night()]
+    assert site.enrolments.get(2, own.id) is not None
+    told = [text for each in reports for text in nights.messages(each) if "not confirmed" in text]
+    assert len(told) == 1
+    assert nights.items(nights.good_night()) == []
+
+
 def test_a_learner_whose_id_number_another_account_got_is_matched_with_that(
     site: MoodleState, nights: MoodleNights, enrolled: MoodleUser
 ) -> None:

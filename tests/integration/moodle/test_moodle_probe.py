@@ -192,7 +192,7 @@ def test_each_missing_function_is_named(
 def test_older_moodles_that_refuse_an_unknown_account_otherwise_are_in_order(
     refusal: str, filled: MoodleState, centre_of: Open
 ) -> None:
-    """Moodle 4.1 and 4.2."""
+    """Moodle 4.1 to 4.4."""
     filled.unknown_account = refusal
     assert not_ok(centre_of()) == {}
 

@@ -260,11 +260,12 @@ def _check_role(call: Call, course: MoodleCourse, row: Params) -> None:
 
 def _check_account(call: Call, user_id: int) -> None:
     user = call.site.people.get(user_id)
-    if user is None or user.deleted:
-        if call.site.unknown_account != "invaliduser":  # Moodle 4.1 and 4.2 tell neither apart
+    if call.site.unknown_account != "invaliduser":  # before Moodle 4.5
+        if user is None or user.deleted:
             raise moodle_exception(call.site.unknown_account, "User does not exist")
-        if user is None:
-            raise invalid_user()
+        return
+    if user is None:
+        raise invalid_user()
     require_active_user(user)
 
 
