@@ -109,7 +109,7 @@ class Bridge:
     lease_renewer: LeaseRenewer
     lti: LtiPort = field(repr=False, compare=False)
     waiting: WaitingSlots = field(init=False, repr=False, compare=False)
-    _at_close: list[Callable[[], None]] = field(
+    _at_close: list[Callable[[], object]] = field(
         init=False, repr=False, compare=False, default_factory=list
     )
 
@@ -331,7 +331,7 @@ class Bridge:
                 raise
         return sorted(reports, key=lambda report: report.centre)
 
-    def at_close(self, act: Callable[[], None]) -> None:
+    def at_close(self, act: Callable[[], object]) -> None:
         """Ends what works in the background over this bridge, before its database is closed."""
         self._at_close.append(act)
 

@@ -100,6 +100,7 @@ class Checks:
     def __init__(self, bridge: Bridge, seconds: float = SECONDS) -> None:
         self._bridge, self._seconds = bridge, seconds
         self._pool = WorkerPool(AT_ONCE)
+        bridge.at_close(lambda: self._pool.close(0.0))
 
     def request(self, centre: Centre, by: Actor) -> bool:
         """Begins a check; False when one is under way already, also in another process."""

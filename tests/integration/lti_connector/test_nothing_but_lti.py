@@ -27,6 +27,7 @@ def with_academy_by_lti(bridge: Bridge) -> Iterator[Bridge]:
     )
     made = assemble(settings, bridge.database, bridge.vault)
     yield made
+    made.lease_renewer.close()
     made.lti.close()
 
 
