@@ -182,7 +182,7 @@ def _hold(number: int, scope: Scope) -> Row[Any]:
 def _hold_page(row: Row[Any], *, late: bool = False) -> str:
     with the_bridge().database.reading() as tx:
         staged, fields = held.staged(tx, row), held.fields_held(tx, row)
-        causes = holds.causes(tx, row.id)
+        causes = holds.causes(tx, [row.id])[row.id]
         names = accounts.names_of(tx, [row.decided_by])
     schedule = row.reason == holds.REMOVALS and row.kind == Kind.OFFERING
     return render_template(

@@ -114,15 +114,19 @@ def hold_document(tx: Connection, row: Row[Any]) -> dict[str, Any]:
 
 
 def hold_documents(tx: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    """Holds with the codes of their records, which are looked up once for each kind."""
+    """Holds with the codes of their records, which are looked up once for each kind, and with the
+    causes of their conflicts."""
     ids: dict[Kind, set[int]] = {}
     for row in rows:
         ids.setdefault(Kind(row.kind), set()).update(row.record_ids)
     codes = {kind: record_codes(tx, kind, of_kind) for kind, of_kind in ids.items()}
-    return [_hold_document(tx, row, codes[Kind(row.kind)]) for row in rows]
+    causes = holds.causes(tx, [row.id for row in rows if row.reason == holds.CONFLICT])
+    return [_hold_document(tx, row, codes[Kind(row.kind)], causes.get(row.id, [])) for row in rows]
 
 
-def _hold_document(tx: Connection, row: Row[Any], known: Mapping[int, str]) -> dict[str, Any]:
+def _hold_document(
+    tx: Connection, row: Row[Any], known: Mapping[int, str], causes: Sequence[str]
+) -> dict[str, Any]:
     codes = {id_: known[id_] for id_ in row.record_ids if id_ in known}
     return {
         "number": row.id,
@@ -132,7 +136,7 @@ def _hold_document(tx: Connection, row: Row[Any], known: Mapping[int, str]) -> d
         },
         "records": sorted(codes.values()),
         "conflicts": _conflicts(tx, row, codes),
-        "causes": [redacted_text(each) for each in holds.causes(tx, row.id)],
+        "causes": [redacted_text(each) for each in causes],
         "if_approved": consequence(row, approve=True),
         "if_rejected": consequence(row, approve=False),
         "run": row.run_id,

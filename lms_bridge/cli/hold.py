@@ -85,7 +85,7 @@ def show(bridge: Bridge, number: int, in_json: bool) -> None:
         names = record_labels(tx, Kind(row.kind), row.record_ids)
         totals = staged(tx, row)
         conflicts = holds.fields_in_conflict(tx, row)
-        causes = holds.causes(tx, row.id)
+        causes = holds.causes(tx, [row.id])[row.id]
         document = hold_document(tx, row)
     if in_json:
         print_json(document)

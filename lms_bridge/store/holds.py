@@ -178,10 +178,15 @@ def end_conflicts(
             narrow(tx, row.id, rest)
 
 
-def causes(tx: Connection, hold_id: int) -> list[str]:
-    """What is known of the causes of a held conflict, each once."""
-    query = select(item.c.message).where(item.c.hold_id == hold_id, item.c.message != "")
-    return sorted(tx.scalars(query.distinct()))
+def causes(tx: Connection, hold_ids: Collection[int]) -> dict[int, list[str]]:
+    """{hold's id: what is known of the causes of its conflicts, each once}"""
+    found: dict[int, list[str]] = {id_: [] for id_ in hold_ids}
+    for ids in chunks(hold_ids):
+        of_hold, message = item.c.hold_id, item.c.message
+        query = select(of_hold, message).where(of_hold.in_(ids), message != "")
+        for each in tx.execute(query.distinct().order_by(of_hold, message)):
+            found[each.hold_id].append(each.message)
+    return found
 
 
 _APPROVED_KINDS = (

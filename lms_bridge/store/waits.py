@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, or_, select
 
 from lms_bridge.domain.model import Kind, OfferingStatus, centre_system
+from lms_bridge.store.holds import CONFLICT, UNDECIDED, causes
 from lms_bridge.store.holds import PENDING as UNDECIDED_HOLD
-from lms_bridge.store.holds import UNDECIDED, causes
 from lms_bridge.store.record_names import course_name, record_names
 from lms_bridge.store.tables import HELD as IS_HELD
 from lms_bridge.store.tables import enrolment, hold, link, offering, quarantine, unmatched
@@ -316,6 +316,7 @@ def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
         .where(hold.c.centre == centre, hold.c.kind.in_(kinds), hold.c.status == UNDECIDED_HOLD)
         .order_by(hold.c.id)
     ).all()
+    known = causes(tx, [row.id for row in rows if row.reason == CONFLICT])
     command = f"lms-bridge hold list --centre {centre}"
     return [
         Wait(
@@ -323,14 +324,8 @@ def _held(tx: Connection, centre: str, kinds: Collection[Kind]) -> list[Wait]:
             row.kind,
             len(row.record_ids),
             row.created_at,
-            _why_held(tx, row.id, row.reason),
+            ": ".join([f"{row.reason} held", *known.get(row.id, [])[:1]]),
             command,
         )
         for row in rows
     ]
-
-
-def _why_held(tx: Connection, hold_id: int, reason: str) -> str:
-    """The kind of a hold, and of a conflict the first cause that is known."""
-    found = causes(tx, hold_id)
-    return f"{reason} held: {found[0]}" if found else f"{reason} held"
