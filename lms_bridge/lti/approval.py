@@ -85,6 +85,8 @@ def approve_registration(
         raise LtiRefused("audience-invalid", "This is not a token audience, or too long a one.")
     if chosen.side is Side.TOOL:
         check_addresses(chosen)
+    if chosen.any_deployment:  # none waits any more
+        deployments.forget(tx, registration.id)
     return change_registration(tx, registration, replace(chosen, status=Status.ACTIVE), by)
 
 

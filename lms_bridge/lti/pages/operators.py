@@ -142,6 +142,7 @@ pages.register_error_handler(LtiRefused, refused)
 add_choosing_to(pages)
 MOST_RESOURCES = 200
 _NUMBER = "/<int(max=999999999999999999):number>"
+_MOST_DIGITS = 18
 
 
 @pages.get("")
@@ -285,9 +286,9 @@ def reject(number: int) -> ResponseReturnValue:
 @pages.post(f"{_NUMBER}/replacement")
 @needs(Scope.ADMINISTER)
 def replace_one(number: int) -> ResponseReturnValue:
-    """Moves a connection to another one (``to``), or forgets it. Without ``sure`` the
+    """Moves a connection to another one (``to``), or forgets it (0). Without ``sure`` the
     page shows what that would change."""
-    to = request.form.get("to", 0, type=int)
+    to = _chosen_number("to")
     sure = "sure" in request.form
     database = the_bridge().database
     with database.writing() if sure else database.trying() as tx:
@@ -302,6 +303,18 @@ def replace_one(number: int) -> ResponseReturnValue:
         )
     _note("connection moved" if to else "connection forgotten", registration, to=to)
     return _back(to) if to else redirect(url_for("connections.show"), 303)
+
+
+def _chosen_number(name: str) -> int:
+    """The number of a connection in a form, or 0. What is no number chooses nothing.
+
+    Raises:
+        NotFound: no connection can have it.
+    """
+    text = typed(name)
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise NotFound("no-such-connection", "There is no such connection.")
+    return int(text)
 
 
 @pages.post(f"{_NUMBER}/deployments")

@@ -18,7 +18,7 @@ from lms_bridge.cli import main
 from lms_bridge.console.session import CommandSession
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre
-from lms_bridge.lti import registrations
+from lms_bridge.lti import deployments, registrations
 from lms_bridge.lti import vocabulary as lti
 from lms_bridge.lti.platform import endpoints, resources, storage
 from lms_bridge.lti.platform.launch import start_deep_linking, start_launch
@@ -318,6 +318,31 @@ def test_a_deployment_is_added(either_world: World) -> None:
         )
         assert (answer.status_code, code_of(answer)) == (400, "deployment-invalid")
     assert now_of(world, registration) == found
+
+
+def test_no_deployment_waits_once_all_are_accepted(either_world: World) -> None:
+    world = either_world
+    registration = add(world, status=Status.ACTIVE)
+    with world.bridge.database.writing() as tx:
+        for each in ("5", "6"):
+            deployments.count(tx, registration.id, each, utc_now())
+    operator, path = Operator(world), f"/{registration.id}"
+    assert "Deployments that are not accepted" in operator.look(path).text
+    operator.send(path, "/approval", {"any_deployment": "on"})
+    assert "Deployments that are not accepted" not in operator.look(path).text
+
+
+@pytest.mark.parametrize("to", ["9" * 20, "abc", "-1", "", None])
+def test_only_a_clear_choice_ends_a_connection(either_world: World, to: str | None) -> None:
+    """A field that is missing or broken must not mean the choice that deletes."""
+    world = either_world
+    registration = add(world, status=Status.DISABLED)
+    for sure in ({}, {"sure": "1"}):
+        path = f"/{registration.id}"
+        answer = Operator(world).send(path, "/replacement", {"to": to, **sure})
+        assert answer.status_code == 404
+        assert "There is no such connection." in answer.text
+    assert now_of(world, registration) == registration
 
 
 # ---- links for administrators ----------------------------------------------------------------
