@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lms_bridge.api import tokens as store
-from lms_bridge.api.tokens import NewToken, create_token, revoke_token
+from lms_bridge.api.tokens import NewToken, create_token, out_of_range, revoke_token
 from lms_bridge.domain.access import MEANINGS, TOKEN_SCOPES, DataScope, Scope
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.errors import Refused
@@ -49,8 +49,8 @@ def make() -> ResponseReturnValue:
             form.get("purpose", "")[:255],
             [Scope(each) for each in form.getlist("scope") if each in TOKEN_SCOPES],
             DataScope(form.get("centre", ""), form.get("region", "")),
-            number_in(form.get("days", "")),
-            number_in(form.get("per_minute", "")),
+            _limit("days"),
+            _limit("per_minute"),
         )
         _refuse_second(new)
         made, text = create_token(
@@ -59,6 +59,19 @@ def make() -> ResponseReturnValue:
     except Refused as error:
         return _list(problem=error), 400
     return _list(made=made.prefix, text=text)
+
+
+def _limit(name: str) -> int:
+    """A limit of the form. One that cannot be read must not mean 0, which is none at all.
+
+    Raises:
+        Refused: it is no number.
+    """
+    text = request.form.get(name, "0").strip()
+    number = number_in(text, digits=9)
+    if not number and text.strip("0"):
+        raise out_of_range()
+    return number
 
 
 def _refuse_second(new: NewToken) -> None:

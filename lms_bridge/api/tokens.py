@@ -63,11 +63,7 @@ def create_token(
     if not purpose:
         raise Refused("no-purpose", "The token's purpose is missing.")
     if new.days > MOST_DAYS or new.per_minute > MOST_PER_MINUTE:
-        raise Refused(
-            "out-of-range",
-            f"A token has {MOST_DAYS:,} days and {MOST_PER_MINUTE:,} requests a minute at most.",
-            "0 days: it lasts for ever.",
-        )
+        raise out_of_range()
     if not new.scopes:
         raise Refused("no-scope", "A token needs one scope at least.")
     for scope in new.scopes:
@@ -91,6 +87,14 @@ def create_token(
         _record(tx, by, made[0], "make", changed_fields(None, _audited(made[0])))
     _log_change(made[0].prefix, "made", by)
     return made
+
+
+def out_of_range() -> Refused:
+    return Refused(
+        "out-of-range",
+        f"A token has {MOST_DAYS:,} days and {MOST_PER_MINUTE:,} requests a minute at most.",
+        "0 days: it lasts for ever.",
+    )
 
 
 def _record(tx: Connection, by: Actor, token: Token, action: str, fields: Fields) -> None:
