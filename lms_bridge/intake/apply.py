@@ -246,7 +246,7 @@ class RowApplier:
             *completed,
         ):
             reports[report.row] = report
-        return (_with_broken(reports[row.number], row.broken) for row in rows)
+        return (_with_warnings(reports[row.number], row.warnings) for row in rows)
 
     def _refuse_others_twice(self, found: SortedRows, numbers: Mapping[str, int]) -> None:
         """An offering has several names (its id, its code): the first row that names it counts."""
@@ -381,14 +381,11 @@ class RowApplier:
         return RowReport(number, external_id, RowOutcome.REFUSED, problems=problems)
 
 
-def _with_broken(report: RowReport, names: Sequence[str]) -> RowReport:
-    """Says of a row that is applied which of its lines nobody can read."""
-    if not names or report.outcome is RowOutcome.REFUSED:
+def _with_warnings(report: RowReport, warnings: Sequence[RuleFinding]) -> RowReport:
+    """A row that is refused has its problems instead."""
+    if not warnings or report.outcome is RowOutcome.REFUSED:
         return report
-    listed = ", ".join(names)
-    message = f"These lines are no properties of iCalendar, and are not used here: {listed}."
-    finding = RuleFinding("line-not-used", message, warning=True)
-    return replace(report, warnings=[*report.warnings, finding])
+    return replace(report, warnings=[*report.warnings, *warnings])
 
 
 def _would_change(read: LoadedOfferings) -> Mapping[str, Difference]:

@@ -16,6 +16,7 @@ from icalendar.parser import Parameters
 from icalendar.parser.ical import ComponentIcalParser
 
 from lms_bridge.domain.errors import Problem, Refused
+from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.intake.event import OWN, PROPERTIES, id_of, offering_fields
 from lms_bridge.intake.rows import (
     LONGEST_ROW,
@@ -185,7 +186,14 @@ class _Calendar:
         fields = offering_fields(event, self._own_zone, self._time_zone)
         if isinstance(fields, Problem):
             return bad_row(self.events, fields, external_id)
-        return PushedRow(self.events, external_id, fields, broken=tuple(self._broken))
+        return PushedRow(self.events, external_id, fields, warnings=self._warnings())
+
+    def _warnings(self) -> tuple[RuleFinding, ...]:
+        if not self._broken:
+            return ()
+        listed = ", ".join(self._broken)
+        message = f"These lines are no properties of iCalendar, and are not used here: {listed}."
+        return (RuleFinding("line-not-used", message, warning=True),)
 
 
 class _EventParser(ComponentIcalParser):

@@ -12,6 +12,7 @@ from marshmallow import RAISE, fields, post_load
 
 from lms_bridge.domain.errors import Problem, Refused
 from lms_bridge.domain.model import Meeting
+from lms_bridge.domain.rules import RuleFinding
 from lms_bridge.schemas.fields import PageAddress, Zone
 from lms_bridge.schemas.records import MeetingSchema, OfferingSchema
 
@@ -89,8 +90,8 @@ class PushedRow:
     ``number`` counts as the sender does: from 1, in a table with the header as row 1.
     ``external_id`` is the centre's own id of the offering, empty where the row names none.
     ``problem`` says why the row could not be read. ``known`` is False where it might be about any
-    offering: then none may be taken for ended because the schedule does not name it. ``broken`` are
-    the names of lines that are no part of its format, and stand where nothing is used.
+    offering: then none may be taken for ended because the schedule does not name it.
+    ``warnings`` are about the row as it was sent, whatever becomes of it.
     """
 
     number: int
@@ -98,7 +99,7 @@ class PushedRow:
     fields: Mapping[str, object] = field(default_factory=dict)
     problem: Problem | None = None
     known: bool = True
-    broken: tuple[str, ...] = ()
+    warnings: tuple[RuleFinding, ...] = ()
 
 
 def bad_row(number: int, problem: Problem, external_id: str = "") -> PushedRow:
