@@ -9,7 +9,12 @@ from functools import partial
 
 from lms_bridge.connectors.moodle import academy_courses
 from lms_bridge.connectors.moodle.academy_categories import category_of
-from lms_bridge.connectors.moodle.academy_courses import LONGEST_CODE, course_row, held_otherwise
+from lms_bridge.connectors.moodle.academy_courses import (
+    LONGEST_CODE,
+    course_row,
+    held_otherwise,
+    shown_as,
+)
 from lms_bridge.connectors.moodle.academy_registrations import read_registrations
 from lms_bridge.connectors.moodle.batches import Outcome, write_batch
 from lms_bridge.connectors.moodle.client import Parameter
@@ -90,6 +95,12 @@ def _with_held(
     """The outcomes with the fields that Moodle could not hold as they were sent. What it holds is
     read at once: later on a difference is somebody's change."""
     sent = {each.key: each for each in requests if each.action is not Action.REMOVE}
+    outcomes = [
+        replace(each, shown_as=shown_as(sent[each.key]))
+        if isinstance(each, Written) and each.key in sent
+        else each
+        for each in outcomes
+    ]
     ids = [each.external_id for each in outcomes if isinstance(each, Written) and each.key in sent]
     if not ids:
         return outcomes
@@ -108,7 +119,7 @@ def _with_held(
 
 def _create(site: MoodleSite, requests: Sequence[WriteRequest]) -> list[Outcome]:
     existing = {
-        request.key: _find_by_code(site, request) for request in requests if request.is_retry
+        request.key: _find_earlier(site, request) for request in requests if request.is_retry
     }
     known = [_as_update(o, existing[o.key]) for o in requests if existing.get(o.key)]
     outcomes = _update(site, known) if known else []
@@ -178,6 +189,15 @@ def _find_by_code(site: MoodleSite, request: WriteRequest) -> str:
     """The id of the course that has the offering's code, or an empty text."""
     rows = site.find_courses("idnumber", _code(request))
     return str(rows[0]["id"]) if rows else ""
+
+
+def _find_earlier(site: MoodleSite, request: WriteRequest) -> str:
+    """The id of the course of an earlier attempt. If its ID number is another one by now, its known
+    id finds it."""
+    found = _find_by_code(site, request)
+    if found or not request.external_id.isdecimal():
+        return found
+    return request.external_id if site.find_courses("id", request.external_id) else ""
 
 
 def _code(request: WriteRequest) -> str:

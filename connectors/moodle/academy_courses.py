@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from html import escape
@@ -18,6 +18,7 @@ from lms_bridge.connectors.moodle.client import Parameter, epoch, without_tags
 from lms_bridge.connectors.moodle.courses import custom_fields
 from lms_bridge.connectors.moodle.deleted_courses import read_course
 from lms_bridge.connectors.moodle.site import COURSES, MoodleSite, is_course
+from lms_bridge.domain.dates import first_day, last_day, zone_of
 from lms_bridge.domain.document import Json, plain
 from lms_bridge.domain.errors import IncompleteRead
 from lms_bridge.domain.model import Level, Modality, OfferingStatus, RegistrationType
@@ -36,6 +37,8 @@ CHOICES: dict[str, type[StrEnum]] = {
 }
 AMOUNTS = frozenset({"hours", "price"})
 MOMENTS = frozenset({"registration_opens", "registration_closes"})
+DATES = frozenset({"starts_at", "ends_at", "time_zone"})
+"""They are sent together: a course without a start has no end, and the zone tells its last day."""
 LISTS = frozenset({"languages", "topics", "coordinators", "organisers", "payment_methods"})
 
 # ---- to Moodle --------------------------------------------------------------------------------
@@ -61,7 +64,7 @@ def course_row(
             shortname = fields[name]
             text = _custom_value(name, value, types[shortname])
             custom.append({"shortname": shortname, "value": text})
-    if "starts_at" in names or "ends_at" in names:
+    if DATES & set(names):
         row.update(_dates(document))
         # A course in weeks computes an end of its own unless it is told not to.
         row["courseformatoptions"] = [{"name": "automaticenddate", "value": 0}]
@@ -73,8 +76,33 @@ def course_row(
 def _dates(document: Mapping[str, Any]) -> dict[str, Parameter]:
     """Moodle refuses an end without a start, and an end that is not later."""
     starts = epoch(str(document["starts_at"])) if document.get("starts_at") else 0
-    ends = epoch(str(document["ends_at"])) if document.get("ends_at") else 0
+    ends = epoch(str(_shown_end(document))) if document.get("ends_at") else 0
     return {"startdate": starts, "enddate": ends if starts and ends > starts else 0}
+
+
+def shown_as(request: WriteRequest) -> dict[str, Json]:
+    """The fields that a course holds in Moodle's own form."""
+    document = request.desired
+    if not DATES & _sent(request) or not document.get("ends_at"):
+        return {}
+    end = _shown_end(document)
+    return {"ends_at": end} if end != document["ends_at"] else {}
+
+
+def _shown_end(document: Mapping[str, Any]) -> str:
+    """The end as people at a Moodle read and write it: in whole minutes, and on the last day. An
+    end at midnight is the end of the day before."""
+    end = datetime.fromtimestamp(epoch(str(document["ends_at"])) // 60 * 60, UTC)
+    zone = zone_of(str(document.get("time_zone") or "UTC"))
+    if last_day(end, zone) != first_day(end, zone):
+        end -= timedelta(minutes=1)
+    return str(plain(end))
+
+
+def _sent(request: WriteRequest) -> frozenset[str]:
+    """The names of the fields that a request writes."""
+    names = frozenset(request.changed or request.desired) - {"state"}
+    return names | DATES if names & DATES else names
 
 
 def _custom_value(name: str, value: Any, kind: str) -> str:
@@ -146,12 +174,12 @@ def held_otherwise(
     site: MoodleSite, row: Mapping[str, Any], request: WriteRequest
 ) -> dict[str, Json]:
     """The fields that a course shows otherwise than they were just sent: what it cannot hold."""
-    shown = _document(site, row, site.custom_field_types)
-    names = set(request.changed or request.desired) - {"state"}
+    shown, names = _document(site, row, site.custom_field_types), _sent(request)
+    expected = {**request.desired, **shown_as(request)}
     return {
         name: value
         for name, value in shown.items()
-        if name in names and name in request.desired and request.desired[name] != value
+        if name in names and name in expected and expected[name] != value
     }
 
 

@@ -88,13 +88,28 @@ class _Look(RosterLook):
         ended = frozenset[int]()
         if self._accounts is not None:
             ended = self._accounts.of(roster.ids())
-        if roster.suspended - ended and self._has_begun(course):
-            ended |= roster.suspended
+        if roster.suspended - ended:
+            rows = self._site.find_courses("id", str(course))
+            if roster.suspended == roster.ids() and any(map(_lets_nobody_in, rows)):
+                raise _no_method()
+            if any(0 < int(row.get("startdate") or 0) <= time.time() for row in rows):
+                ended |= roster.suspended
         return roster.with_ended(ended)
 
-    def _has_begun(self, course: int) -> bool:
-        rows = self._site.find_courses("id", str(course))
-        return any(0 < int(row.get("startdate") or 0) <= time.time() for row in rows)
+
+def _lets_nobody_in(course: Mapping[str, Any]) -> bool:
+    """Whether the course has no enabled enrolment method. Guests are not enrolled."""
+    methods = course.get("enrollmentmethods")
+    return methods is not None and not set(methods) - {"guest"}
+
+
+def _no_method() -> AccessDenied:
+    return AccessDenied(
+        "no-enrolment-method",
+        "Moodle shows everybody as suspended, because no enrolment method is enabled. The "
+        "registrations stay as they are.",
+        "Enable the method in the course.",
+    )
 
 
 def _names_not_seen(courses: int) -> AccessDenied:

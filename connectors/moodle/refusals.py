@@ -150,6 +150,21 @@ RECORDS: dict[str, tuple[str, str]] = {
         "the course has no completion criteria.",
         "Set them in the course, if completions are to reach the Academy.",
     ),
+    "errorcatcontextnotvalid": (
+        "the category of new courses does not exist any more, or the account cannot enter it.",
+        "Correct the option category, or make the category visible.",
+    ),
+    "unknowcategory": (
+        "the category of new courses does not exist any more.",
+        "Correct the option category.",
+    ),
+    "categoryidnumbertaken": (
+        "a category has the ID number of the region or centre, and the account cannot see it.",
+        (
+            "Make that category visible, or allow moodle/category:viewhiddencategories to the "
+            "account's role."
+        ),
+    ),
     "shortnametaken": (
         "another course has this short name.",
         "Rename the other course, or delete it if it is a leftover.",
@@ -262,6 +277,7 @@ SCOPED = frozenset(
         "no-details",
         "errorcatcontextnotvalid",
         "publish-field-unseen",
+        "no-enrolment-method",
     }
 )
 """The connector's own error codes that concern one course or category."""

@@ -126,6 +126,7 @@ class Written:
 
     ``created_by_us`` is False when the record was there already. The bridge then never removes it.
     ``held`` are fields that the target cannot hold as they were sent, as it holds them now.
+    ``shown_as`` are fields that it holds in a form of its own, which means the same.
     """
 
     key: int
@@ -133,6 +134,7 @@ class Written:
     created_by_us: bool = True
     note: str = ""
     held: Mapping[str, Json] = field(default_factory=dict)
+    shown_as: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

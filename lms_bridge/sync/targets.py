@@ -236,7 +236,7 @@ class OfferingTarget(PlainTarget):
         return self.peer.write_offerings(requests)
 
     def held_document(self, pending: PendingWrite, document: Document, done: Written) -> Document:
-        return {**document, **done.held}
+        return {**document, **done.shown_as, **done.held}
 
     def after_write(
         self, tx: Connection, done: Sequence[Written], failed: Sequence[WriteFailed]

@@ -30,7 +30,7 @@ DOCUMENT: dict[str, Any] = {
     "title": "Spectrum & <5G>",
     "modality": "face_to_face",
     "starts_at": "2026-05-01T00:00:00Z",
-    "ends_at": "2026-06-01T00:00:00Z",
+    "ends_at": "2026-06-01T12:00:00Z",
     "registration_closes": "2026-04-20T23:59:59Z",
     "price": "150",
     "description": "<p>a &amp; b</p>",
@@ -195,7 +195,50 @@ def test_the_course_format_is_sent_and_computes_no_end_of_its_own(
         done = by_key(academy_of(**options).write_offerings([asked]))[number]
         held = site.catalogue.get(int(done.external_id))
         assert held is not None
-        assert (held.format, held.enddate) == (kept, 1780272000)
+        assert (held.format, held.enddate) == (kept, 1780315200)
+
+
+def test_a_start_that_goes_takes_the_end_with_it(academy_of: Open) -> None:
+    academy = academy_of()
+    course = by_key(academy.write_offerings([request(1)]))[1].external_id
+    gone = request(1, Action.UPDATE, course, starts_at=None)
+    done = by_key(academy.write_offerings([gone]))[1]
+    assert isinstance(done, Written)
+    assert done.held == {"ends_at": None}
+
+
+@pytest.mark.parametrize(
+    ("zone", "sent", "held"),
+    [
+        ("UTC", "2026-07-01T00:00:00Z", "2026-06-30T23:59:00Z"),
+        ("Africa/Nairobi", "2026-06-30T21:00:00Z", "2026-06-30T20:59:00Z"),
+        ("Asia/Kathmandu", "2026-06-30T18:15:00Z", "2026-06-30T18:14:00Z"),
+        ("UTC", "2026-06-30T23:59:59Z", "2026-06-30T23:59:00Z"),
+        ("UTC", "2026-06-30T23:59:00Z", "2026-06-30T23:59:00Z"),
+        ("Africa/Nairobi", "2026-07-01T00:00:00Z", "2026-07-01T00:00:00Z"),
+    ],
+)
+def test_an_end_is_shown_on_the_last_day_in_whole_minutes(
+    academy_of: Open, zone: str, sent: str, held: str
+) -> None:
+    academy = academy_of()
+    course = by_key(academy.write_offerings([request(1)]))[1].external_id
+    changed = request(1, Action.UPDATE, course, ends_at=sent, time_zone=zone)
+    done = by_key(academy.write_offerings([changed]))[1]
+    assert isinstance(done, Written)
+    assert not done.held
+    shown = records(academy.show_offerings([course]))[course]
+    assert shown["ends_at"] == held == {"ends_at": sent, **done.shown_as}["ends_at"]
+
+
+def test_a_changed_time_zone_moves_an_end_to_its_last_day(academy_of: Open) -> None:
+    academy = academy_of()
+    sent = request(1, ends_at="2026-06-30T21:00:00Z")
+    course = by_key(academy.write_offerings([sent]))[1].external_id
+    moved = replace(sent, action=Action.UPDATE, external_id=course, changed=("time_zone",),
+                    desired={**sent.desired, "time_zone": "Africa/Nairobi"})  # fmt: skip
+    by_key(academy.write_offerings([moved]))
+    assert records(academy.show_offerings([course]))[course]["ends_at"] == "2026-06-30T20:59:00Z"
 
 
 def test_a_changed_id_number_is_put_right(site: MoodleState, academy_of: Open) -> None:
@@ -252,3 +295,19 @@ def test_courses_lie_in_categories_of_regions_and_centres(
     (refused,) = list(academy_of(categories="region").write_offerings([sent]))
     assert isinstance(refused, WriteFailed)
     assert "moodle/category:manage" in refused.error.message
+
+
+def test_a_category_that_is_not_there_for_the_account_is_named(
+    site: MoodleState, academy_of: Open
+) -> None:
+    def remedy(**options: object) -> str:
+        sent = request(1, region="africa")
+        (refused,) = list(academy_of(**options).write_offerings([sent]))
+        assert isinstance(refused, WriteFailed)
+        return refused.error.remedy
+
+    site.catalogue.add_category("Africa", "region-africa", 1).visible = False
+    site.revoke("moodle/category:viewhiddencategories")
+    assert "moodle/category:viewhiddencategories" in remedy(categories="region")
+    assert "option category" in remedy(category=99)
+    assert "option category" in remedy(category=99, categories="centre")

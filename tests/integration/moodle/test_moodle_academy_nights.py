@@ -89,6 +89,43 @@ def test_a_deleted_course_is_left_to_a_person(academy: AcademyNights, policy: On
         assert report.status == "done"
 
 
+def test_a_course_that_was_hidden_and_renumbered_is_put_right(academy: AcademyNights) -> None:
+    first, _ = codes(academy)
+    course = academy.course(first)
+    academy.site.catalogue.change(course.id, visible=0, idnumber="ELSE")
+    academy.good_night()
+    assert (course.visible, course.idnumber) == (1, first)
+
+
+def test_a_category_that_was_deleted_is_made_again(academy: AcademyNights) -> None:
+    """Moodle deletes a category's courses with it, or moves them."""
+    catalogue = academy.site.catalogue
+    academy.options["categories"] = "centre"
+    academy.lms.add_course("Three")
+    academy.good_night()
+    for each in [each for each in catalogue.categories.values() if each.idnumber]:
+        for course in catalogue.with_value("category_id", each.id):
+            catalogue.change(course.id, category_id=1)
+        del catalogue.categories[each.id]
+    academy.lms.add_course("Four")
+    academy.good_night()
+    made = [each.idnumber for each in catalogue.categories.values() if each.idnumber]
+    assert made == ["region-africa", "centre-SAMPLE"]
+
+
+@pytest.mark.parametrize("policy", list(OnConflict))
+def test_an_end_at_midnight_is_no_conflict(academy: AcademyNights, policy: OnConflict) -> None:
+    academy.policy = replace(academy.policy, conflict=policy)
+    for each in academy.lms.courses.values():
+        each |= {"starts_at": "2026-06-01T07:00:00Z", "ends_at": "2026-07-01T00:00:00Z"}
+    academy.good_night()
+    report = academy.good_night()
+    assert not academy.items(report)
+    course = academy.course(codes(academy)[0])
+    academy.site.catalogue.change(course.id, enddate=course.enddate + 60)
+    assert ("offering", "conflict") in [each[:2] for each in academy.items(academy.night())]
+
+
 def test_a_change_of_a_deleted_course_makes_it_again(academy: AcademyNights) -> None:
     first, _ = codes(academy)
     old = academy.course(first).id
@@ -98,6 +135,23 @@ def test_a_change_of_a_deleted_course_makes_it_again(academy: AcademyNights) -> 
     assert academy.night().status == "partial"
     academy.night()
     assert academy.course(first).id != old
+
+
+def test_a_course_without_an_enabled_method_withdraws_nobody(academy: AcademyNights) -> None:
+    """Moodle shows everybody there as suspended."""
+    first, second = codes(academy)
+    course = academy.course(first)
+    course.manual_enabled = False
+    for _ in range(2):
+        (words,) = told(academy.night())
+        assert "no-enrolment-method: " in words
+        assert f"Course {course.id}: " in words
+    assert academy.enrolments() == {
+        (first, "SAMPLE-1"): "enrolled",
+        (second, "SAMPLE-2"): "enrolled",
+    }
+    course.manual_enabled = True
+    academy.good_night()
 
 
 def test_names_that_are_not_seen_wipe_nothing(academy: AcademyNights) -> None:
