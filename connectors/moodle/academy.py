@@ -22,7 +22,7 @@ from lms_bridge.connectors.moodle.courses import CourseRef
 from lms_bridge.connectors.moodle.deleted_courses import course_gone
 from lms_bridge.connectors.moodle.options import ACADEMY
 from lms_bridge.connectors.moodle.probe import probe_academy
-from lms_bridge.connectors.moodle.refusals import LATER_CODES, refusal
+from lms_bridge.connectors.moodle.refusals import IN_PLACE, LATER_CODES, RECORDS, refusal
 from lms_bridge.connectors.moodle.site import MoodleSite, open_site
 from lms_bridge.domain.errors import BridgeError, RecordRefused
 from lms_bridge.domain.ports import (
@@ -156,7 +156,7 @@ def _updated(request: WriteRequest, refused: str | None) -> Outcome:
         return Written(request.key, request.external_id)
     if refused in _NO_SUCH_COURSE:
         return WriteFailed(request.key, course_gone(CourseRef(int(request.external_id))))
-    if refused == "nopermissions":
+    if refused in IN_PLACE or refused in RECORDS:
         return WriteFailed(request.key, refusal(UPDATE, {"errorcode": refused}))
     message = f"{UPDATE}: Moodle refuses this change ({refused})."
     return WriteFailed(request.key, RecordRefused(refused, message))

@@ -27,8 +27,8 @@ from lms_bridge.domain.ports import PageError, Pages, RawRecord
 
 _PERSON = "id,idnumber,roles,firstname,lastname,email,country"
 _NAMES = {"firstname": "given_name", "lastname": "family_name"}
-NAMES_SCOPE = "names"
-"""What an error about names is about: no course in particular."""
+NAMES_SCOPE, EMAILS_SCOPE = "names", "emails"
+"""What an error about names or addresses is about: no course in particular."""
 
 
 def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
@@ -57,11 +57,15 @@ def read_registrations(site: MoodleSite, courses: Sequence[str]) -> Pages:
             yield answer
     if look.unnamed:
         yield PageError(NAMES_SCOPE, _names_not_seen(look.unnamed), isolated=True, exact=True)
+    if look.unaddressed:
+        error = _emails_not_seen(look.unaddressed)
+        yield PageError(EMAILS_SCOPE, error, isolated=True, exact=True)
 
 
 class _Person(OnRoster, gc=False):
     firstname: msgspec.Raw | msgspec.UnsetType = UNSET
     lastname: msgspec.Raw | msgspec.UnsetType = UNSET
+    email: msgspec.Raw | msgspec.UnsetType = UNSET
 
     @property
     def is_unnamed(self) -> bool:
@@ -72,11 +76,11 @@ _PEOPLE = msgspec.json.Decoder(list[_Person])
 
 
 class _Look(RosterLook):
-    """Counts rosters without names, and finds out whose enrolments will not begin any more."""
+    """Counts rosters without names or addresses, and finds out whose enrolments will not begin."""
 
     def __init__(self, site: MoodleSite) -> None:
         self._site = site
-        self.unnamed = 0
+        self.unnamed = self.unaddressed = 0
         self._accounts = SuspendedAccounts(site) if site.settings["accounts"] else None
 
     def people(self, people: Collection[int]) -> None:
@@ -84,7 +88,9 @@ class _Look(RosterLook):
             self._accounts.of(people)
 
     def roster(self, course: int, roster: MoodleRoster) -> MoodleRoster:
-        self.unnamed += any(isinstance(each, _Person) and each.is_unnamed for each in roster.people)
+        people = [each for each in roster.people if isinstance(each, _Person)]
+        self.unnamed += any(each.is_unnamed for each in people)
+        self.unaddressed += any(each.email is UNSET for each in people)
         ended = frozenset[int]()
         if self._accounts is not None:
             ended = self._accounts.of(roster.ids())
@@ -117,6 +123,14 @@ def _names_not_seen(courses: int) -> AccessDenied:
         "names-not-seen",
         f"Moodle hides first and last names. Known names stay. Courses concerned: {courses}.",
         "Allow moodle/site:viewfullnames to the service account's role, in the system context.",
+    )
+
+
+def _emails_not_seen(courses: int) -> AccessDenied:
+    return AccessDenied(
+        "emails-not-seen",
+        f"Moodle hides e-mail addresses, so registrations wait. Courses concerned: {courses}.",
+        "Allow moodle/course:useremail to the service account's role, in the system context.",
     )
 
 

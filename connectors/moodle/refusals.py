@@ -165,6 +165,10 @@ RECORDS: dict[str, tuple[str, str]] = {
             "account's role."
         ),
     ),
+    "courseidnumbertaken": (
+        "another course has this ID number.",
+        "Take the ID number off the other course, or delete it if it is a leftover.",
+    ),
     "shortnametaken": (
         "another course has this short name.",
         "Rename the other course, or delete it if it is a leftover.",

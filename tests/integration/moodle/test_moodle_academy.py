@@ -198,6 +198,23 @@ def test_the_course_format_is_sent_and_computes_no_end_of_its_own(
         assert (held.format, held.enddate) == (kept, 1780315200)
 
 
+def test_a_refused_change_names_the_remedy(site: MoodleState, academy_of: Open) -> None:
+    academy = academy_of()
+    course = by_key(academy.write_offerings([request(1)]))[1].external_id
+
+    def remedy() -> str:
+        (refused,) = academy.write_offerings([request(1, Action.UPDATE, course, code="OFF-1")])
+        assert isinstance(refused, WriteFailed)
+        return refused.error.remedy
+
+    site.catalogue.change(int(course), idnumber="")
+    copy = site.catalogue.add_course("COPY", "A copy", idnumber="OFF-1")
+    assert "ID number" in remedy()
+    site.catalogue.remove(copy.id)
+    site.revoke("moodle/course:view")
+    assert "moodle/course:view" in remedy()
+
+
 def test_a_start_that_goes_takes_the_end_with_it(academy_of: Open) -> None:
     academy = academy_of()
     course = by_key(academy.write_offerings([request(1)]))[1].external_id

@@ -167,6 +167,21 @@ def test_names_that_are_not_seen_wipe_nothing(academy: AcademyNights) -> None:
     academy.good_night()
 
 
+def test_addresses_that_are_not_seen_are_named_and_wipe_nothing(academy: AcademyNights) -> None:
+    first, _ = codes(academy)
+    academy.site.enrolments.enrol(academy.course(first).id, academy.person(3).id)
+    academy.site.revoke("moodle/course:useremail")
+    academy.site.revoke("moodle/site:viewuseridentity")
+    for _ in range(2):
+        (words,) = told(academy.night(ENROLMENTS))
+        assert "emails-not-seen" in words
+    emails = {each.email for each in academy.learners().values()}
+    assert emails == {"sample1@example.org", "sample2@example.org"}
+    academy.site.grant("moodle/course:useremail")
+    academy.good_night()
+    assert (first, "SAMPLE-3") in academy.enrolments()
+
+
 @pytest.mark.parametrize("idnumber", ["", "A 1", "A/1"])
 def test_a_learner_without_a_usable_id_number_waits_visibly(
     academy: AcademyNights, idnumber: str
