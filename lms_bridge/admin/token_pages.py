@@ -21,7 +21,6 @@ pages = Blueprint("tokens", __name__)
 WRONG = {
     "no-purpose": "purpose",
     "made-already": "purpose",
-    "out-of-range": "days",
     "no-scope": "scope",
     "scope-not-for-tokens": "scope",
     "scope-not-for-centres": "scope",
@@ -74,6 +73,16 @@ def _limit(name: str) -> int:
     return number
 
 
+def _wrong_field(problem: Refused) -> str:
+    """The field to mark. Days and requests a minute are refused with one code."""
+    if problem.code != "out-of-range":
+        return WRONG.get(problem.code, "")
+    try:
+        return "per_minute" if _limit("days") <= store.MOST_DAYS else "days"
+    except Refused:
+        return "days"
+
+
 def _refuse_second(new: NewToken) -> None:
     """The same form twice, by a double click or the back button, makes no second token, which
     nobody would ever have seen.
@@ -119,7 +128,7 @@ def _list(*, made: str = "", text: str = "", problem: Refused | None = None) -> 
         made=made,
         text=text,
         problem=problem,
-        wrong=WRONG.get(problem.code, "") if problem else "",
+        wrong=_wrong_field(problem) if problem else "",
         form=form,
         ticked=ticked,
     )

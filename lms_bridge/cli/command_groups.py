@@ -166,6 +166,10 @@ lti = LazyGroup(
             "lms_bridge.lti.commands:accept",
             "Accepts launches from one more DEPLOYMENT of a platform.",
         ),
+        "take-back": (
+            "lms_bridge.lti.commands:take_back",
+            "Accepts launches from a DEPLOYMENT no longer.",
+        ),
         "add-tool": (
             "lms_bridge.lti.commands:add_tool",
             "Connects a tool by hand, and prints the values to enter on its side.",

@@ -134,3 +134,20 @@ def add_deployment(
     ids = tuple(dict.fromkeys((*registration.deployment_ids, deployment_id)))
     deployments.forget(tx, registration.id, deployment_id)
     return change_registration(tx, registration, replace(registration, deployment_ids=ids), by)
+
+
+def remove_deployment(
+    tx: Connection, registration: LtiRegistration, deployment_id: str, by: Actor
+) -> LtiRegistration:
+    """Takes an accepted deployment back: launches from it are refused and counted again.
+
+    Raises:
+        NotFound: it is not accepted.
+        LtiRefused: it is the only one of a tool, which cannot be launched without.
+    """
+    ids = tuple(each for each in registration.deployment_ids if each != deployment_id)
+    if ids == registration.deployment_ids:
+        raise NotFound("no-such-deployment", "The connection has no such deployment.")
+    if not ids and registration.side is Side.TOOL:
+        raise LtiRefused("deployment-last", "A tool needs one deployment at least.")
+    return change_registration(tx, registration, replace(registration, deployment_ids=ids), by)

@@ -297,6 +297,18 @@ def accept(bridge: Bridge, number: int, deployment: str) -> None:
     print_line(f"Connection {number} accepts the deployment {deployment}.")
 
 
+@click.command("take-back")
+@click.argument("number", type=NUMBER)
+@click.argument("deployment")
+@with_bridge
+def take_back(bridge: Bridge, number: int, deployment: str) -> None:
+    """Accepts launches from a DEPLOYMENT no longer."""
+    with bridge.database.writing() as tx:
+        registration = approval.find_registration(tx, number)
+        approval.remove_deployment(tx, registration, deployment, by_command())
+    print_line(f"Connection {number} accepts the deployment {deployment} no longer.")
+
+
 @click.command()
 @click.argument("number", type=NUMBER)
 @with_bridge

@@ -224,16 +224,18 @@ def remove_webhook(
 def enable_webhook(
     database: Database, number: int, token: Token | None = None, *, by: Actor
 ) -> None:
-    """Switches a webhook on again; later changes are sent. One that was off depends from now on the
-    token that switches it on, or on an operator.
+    """Switches a webhook on again; later changes are sent. One that was off, or whose token has
+    ended, depends from now on the token that switches it on, or on an operator.
 
     Raises:
         NotFound, Refused: as ``find_webhook``.
     """
     with database.writing() as tx:
         before = find_webhook(tx, number, token, lock=True)
-        new_token = token.id if token else None
-        storage.switch_on(tx, number, before.token_id if before.active else new_token)
+        owner = before.token_id
+        if not before.active or number in dict(storage.without_token(tx, by.at)):
+            owner = token.id if token else None
+        storage.switch_on(tx, number, owner)
         record_change(tx, by, "enable", before, find_webhook(tx, number))
     _log_change(number, "enabled", by)
 
@@ -273,7 +275,7 @@ def ping_webhook(database: Database, number: int, at: datetime, token: Token | N
     """
     with database.writing() as tx:
         found = find_webhook(tx, number, token, lock=True)
-        _check_active(found)
+        _check_active(tx, found, at)
         storage.wake(tx, number)
         return add_ping(tx, found, at)
 
@@ -307,7 +309,7 @@ def resend_delivery(
     """
     with database.writing() as tx:
         row, found = find_delivery(tx, number, token)
-        _check_active(found)
+        _check_active(tx, found, by.at)
         storage.send_again(tx, number, by.at)
         storage.wake(tx, row.webhook_id)
         record_change(tx, by, "resend", found, found, _sent_again(row))
@@ -319,6 +321,7 @@ def _sent_again(row: Row[Any]) -> Difference:
     return difference(before, {**after, "state": storage.WAITING, "attempts": 0})
 
 
-def _check_active(webhook: Webhook) -> None:
-    if not webhook.active:
+def _check_active(tx: Connection, webhook: Webhook, at: datetime) -> None:
+    """One whose token has ended is as good as off: the next turn of the dispatcher ends it."""
+    if not webhook.active or webhook.id in dict(storage.without_token(tx, at)):
         raise NotNow("webhook-off", "The webhook is switched off.", allowed=["enable"])

@@ -31,6 +31,7 @@ from lms_bridge.lti.pages.forms import (
     FieldKind,
     FormField,
     PageForm,
+    chosen_number,
     onward,
     read_form,
     refused,
@@ -221,7 +222,7 @@ def enter_tool(token: str) -> ResponseReturnValue:
     form = read_form(TOOL, request.form, private_addresses=_private(centre))
     if form.wrong:
         return _page(token, centre, {"tool": form})
-    number = request.form.get("number", 0, type=int)
+    number = chosen_number("number") if "number" in request.form else 0
     client_id = connect_links.client_id(token, number)
     registration = tool_of_form(form, centre.code, client_id, DEPLOYMENT)
     return _send_in(token, centre, registration, form, "tool")
@@ -240,7 +241,7 @@ def enter_platform(token: str) -> ResponseReturnValue:
 def withdraw(token: str) -> ResponseReturnValue:
     """Takes back what still waits, so that it can be sent in anew."""
     centre = _centre(token)
-    number = request.form.get("connection", 0, type=int)
+    number = chosen_number("connection")
     with the_bridge().database.writing() as tx:
         own = {each.id for each in registrations.all_registrations(tx, centre=centre.code)}
         registration = registrations.find(tx, number, lock=True) if number in own else None

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from markupsafe import Markup
 
-from lms_bridge.domain.errors import AddressRefused
+from lms_bridge.domain.errors import AddressRefused, NotFound
 from lms_bridge.http.address_guard import check_address
 from lms_bridge.http.origins import is_address
 from lms_bridge.lti.errors import LtiRefused
@@ -22,6 +22,7 @@ from lms_bridge.web.languages import said
 LONGEST_ADDRESS = 2_000
 LONGEST_TEXT = 255
 MOST_ADDRESSES = 10
+_MOST_DIGITS = 18
 
 
 class FieldKind(StrEnum):
@@ -127,3 +128,15 @@ def onward(address: str, title: str) -> Response:
     page = make_response(render_template("connections/onward.html", address=address, title=title))
     page.headers["Referrer-Policy"] = "no-referrer"
     return page
+
+
+def chosen_number(name: str) -> int:
+    """The number of a connection in a form. What is no number chooses nothing, and never 0.
+
+    Raises:
+        NotFound: no connection can have it.
+    """
+    text = typed(name)
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise NotFound("no-such-connection", "There is no such connection.")
+    return int(text)

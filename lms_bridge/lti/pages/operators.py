@@ -15,7 +15,7 @@ from lms_bridge.domain.errors import NotFound
 from lms_bridge.lti import approval, connect_links, deployments, registrations, replacement
 from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.http_requests import the_lti
-from lms_bridge.lti.pages.forms import onward, refused, typed
+from lms_bridge.lti.pages.forms import chosen_number, onward, refused, typed
 from lms_bridge.lti.platform.launch import choice_link
 from lms_bridge.lti.platform.storage import Rows
 from lms_bridge.lti.refusals import NOBODY
@@ -124,7 +124,7 @@ def choose() -> Response:
     """Deep linking as an operator, without a person. Without an offering, what is
     chosen is to become offerings of the centre."""
     offering, centre = typed("offering"), typed("centre")
-    number = request.form.get("connection", 0, type=int)
+    number = chosen_number("connection") if "connection" in request.form else 0
     lti = the_lti()
     address = choice_link(lti, offering, person=PERSON, registration_id=number, centre=centre)
     _log.info(
@@ -142,7 +142,6 @@ pages.register_error_handler(LtiRefused, refused)
 add_choosing_to(pages)
 MOST_RESOURCES = 200
 _NUMBER = "/<int(max=999999999999999999):number>"
-_MOST_DIGITS = 18
 
 
 @pages.get("")
@@ -288,7 +287,7 @@ def reject(number: int) -> ResponseReturnValue:
 def replace_one(number: int) -> ResponseReturnValue:
     """Moves a connection to another one (``to``), or forgets it (0). Without ``sure`` the
     page shows what that would change."""
-    to = _chosen_number("to")
+    to = chosen_number("to")
     sure = "sure" in request.form
     database = the_bridge().database
     with database.writing() if sure else database.trying() as tx:
@@ -305,18 +304,6 @@ def replace_one(number: int) -> ResponseReturnValue:
     return _back(to) if to else redirect(url_for("connections.show"), 303)
 
 
-def _chosen_number(name: str) -> int:
-    """The number of a connection in a form, or 0. What is no number chooses nothing.
-
-    Raises:
-        NotFound: no connection can have it.
-    """
-    text = typed(name)
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        raise NotFound("no-such-connection", "There is no such connection.")
-    return int(text)
-
-
 @pages.post(f"{_NUMBER}/deployments")
 @needs(Scope.ADMINISTER)
 def add_deployment(number: int) -> ResponseReturnValue:
@@ -325,6 +312,17 @@ def add_deployment(number: int) -> ResponseReturnValue:
         deployment = request.form.get("deployment_id", "").strip()
         registration = approval.add_deployment(tx, registration, deployment, current_actor())
     _note("deployment added", registration)
+    return _back(number)
+
+
+@pages.post(f"{_NUMBER}/deployments/removal")
+@needs(Scope.ADMINISTER)
+def remove_deployment(number: int) -> ResponseReturnValue:
+    with the_bridge().database.writing() as tx:
+        registration = approval.find_registration(tx, number)
+        deployment = request.form.get("deployment_id", "")
+        registration = approval.remove_deployment(tx, registration, deployment, current_actor())
+    _note("deployment removed", registration)
     return _back(number)
 
 

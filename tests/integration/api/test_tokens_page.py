@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
+
 from lms_bridge.api import tokens
 from lms_bridge.domain.access import Scope
 from tests.integration.api.world import World
@@ -60,6 +62,17 @@ def test_a_wrong_form_is_refused_with_its_problem(world: World) -> None:
         answer = make(world, form=form)
         assert answer.status_code == 400
         assert 'role="alert"' in answer.get_data(as_text=True)
+    assert kept(world) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("days", "x"), ("days", "36526"), ("per_minute", "x"), ("per_minute", "1000001")],
+)
+def test_a_wrong_limit_is_marked_at_its_field(world: World, field: str, text: str) -> None:
+    page = make(world, form={field: text}).get_data(as_text=True)
+    (marked,) = re.findall(r'<input[^>]*aria-invalid="true"[^>]*>', page)
+    assert f'name="{field}"' in marked
     assert kept(world) == []
 
 

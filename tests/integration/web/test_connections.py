@@ -13,13 +13,15 @@ from click.testing import CliRunner
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
+from lms_bridge.audit import Actor, Subject
 from lms_bridge.bootstrap import assemble, open_bridge
 from lms_bridge.cli import main
 from lms_bridge.console.session import CommandSession
 from lms_bridge.domain.clock import utc_now
 from lms_bridge.domain.model import Centre
-from lms_bridge.lti import deployments, registrations
+from lms_bridge.lti import approval, deployments, registrations
 from lms_bridge.lti import vocabulary as lti
+from lms_bridge.lti.errors import LtiRefused
 from lms_bridge.lti.platform import endpoints, resources, storage
 from lms_bridge.lti.platform.launch import start_deep_linking, start_launch
 from lms_bridge.lti.registrations import LtiRegistration, PersonId, Privacy, Side, Status
@@ -30,6 +32,7 @@ from lms_bridge.store import centres
 from lms_bridge.store.database import Database
 from lms_bridge.store.migrate import upgrade
 from lms_bridge.web.csrf import TOKEN, token_of
+from tests.integration.audited import acts
 from tests.integration.lti_platform.test_ltijs import enter
 from tests.integration.lti_platform.world import (
     BROWSER,
@@ -320,6 +323,54 @@ def test_a_deployment_is_added(either_world: World) -> None:
     assert now_of(world, registration) == found
 
 
+def test_a_deployment_is_taken_back(either_world: World) -> None:
+    world = either_world
+    registration = add(world, status=Status.ACTIVE)
+    operator, path = Operator(world), f"/{registration.id}"
+    for each in ("5", "6"):
+        operator.send(path, "/deployments", {"deployment_id": each})
+    address = f"{world.address}/connections{path}/deployments/removal"
+    for each, status in (("5", 303), ("5", 404)):
+        answer = world.operator.post(
+            address,
+            {"deployment_id": each, **own_field(world.operator)},
+            headers={"Origin": world.address, **OWN_FORM},
+            allow_redirects=False,
+            timeout=120,
+        )
+        assert answer.status_code == status
+    operator.send(path, "/deployments/removal")  # the last one: the page has a button for it
+    found = now_of(world, registration)
+    assert found is not None
+    assert found.deployment_ids == ()
+    removed = acts(world.bridge.database, Subject.CONNECTION, registration.id)[-1]
+    assert removed.fields == {"deployment_ids": [["6"], []]}
+    assert "has told no deployment ID" in operator.look(path).text
+
+
+def test_the_only_deployment_of_a_tool_stays(world: World) -> None:
+    registration = add_tool(world.lti, world.tool)
+    (only,) = registration.deployment_ids
+    with (
+        world.bridge.database.writing() as tx,
+        pytest.raises(LtiRefused, match="one deployment at least"),
+    ):
+        approval.remove_deployment(tx, registration, only, Actor("somebody", "page", utc_now()))
+    assert "/deployments/removal" not in Operator(world).look(f"/{registration.id}").text
+
+
+@pytest.mark.parametrize("number", ["x", "", "-1", "9" * 20])
+def test_an_unreadable_connection_chooses_none(world: World, number: str) -> None:
+    answer = world.operator.post(
+        f"{world.address}/connections/choice",
+        {"offering": "OFF-1", "connection": number, **own_field(world.operator)},
+        headers={"Origin": world.address, **OWN_FORM},
+        timeout=120,
+    )
+    assert answer.status_code == 404
+    assert "There is no such connection." in answer.text
+
+
 def test_no_deployment_waits_once_all_are_accepted(either_world: World) -> None:
     world = either_world
     registration = add(world, status=Status.ACTIVE)
@@ -463,7 +514,14 @@ def test_a_connection_links_to_the_offerings_of_its_resources(world: World) -> N
 
 # ---- who may act -----------------------------------------------------------------------------
 
-ACTIONS = ("/link", "/choice", "/1/approval", "/1/rejection", "/1/deployments")
+ACTIONS = (
+    "/link",
+    "/choice",
+    "/1/approval",
+    "/1/rejection",
+    "/1/deployments",
+    "/1/deployments/removal",
+)
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,13 @@ def test_commands_are_audited_with_their_user(world: World) -> None:
     cli("lti", "add-tool", "By hand", "--centre", "TWO", *ADD)
     number = cli.json("lti", "list")[-1]["id"]
     cli("lti", "approve", str(number), "--email")
+    (first,) = cli.json("lti", "show", str(number))["deployment_ids"]
+    cli("lti", "accept", str(number), "dep-2")
+    cli("lti", "take-back", str(number), first)
+    assert cli.json("lti", "show", str(number))["deployment_ids"] == ["dep-2"]
     cli("lti", "reject", str(number))
     acts = kept(world, number)
-    assert [action for action, _, _ in acts] == ["add", "change", "disable"]
+    assert [action for action, _, _ in acts] == ["add", "change", "change", "change", "disable"]
     assert {means for _, (means, _), _ in acts} == {"command"}
     assert all(who not in ("", NAME) for _, (_, who), _ in acts)
     last = str(cli.json("run", "list")[0]["number"])

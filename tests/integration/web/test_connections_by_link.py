@@ -331,10 +331,15 @@ def test_another_centres_connections_are_out_of_reach(world: World) -> None:
     registration = newest(world)
     assert "Sample LMS" not in two.look().text
     assert registration.client_id not in two.look().text
-    address = f"{two.link}/withdrawal"
-    for number in (str(registration.id), "999999999999999999999", "-1", "x", ""):
-        answer = requests.post(address, {"connection": number}, timeout=120)
-        assert answer.status_code == 200
+    assert requests.post(
+        f"{two.link}/withdrawal", {"connection": str(registration.id)}, timeout=120
+    ).ok
+    for number in ("999999999999999999999", "-1", "x", ""):
+        for path, name in (("withdrawal", "connection"), ("tool", "number")):
+            sent = {**TOOL, name: number}
+            answer = requests.post(f"{two.link}/{path}", sent, timeout=120)
+            assert answer.status_code == 404
+            assert "There is no such connection." in answer.text
     assert newest(world) == registration
     one.send("/platform", PLATFORM)
     page = two.send("/platform", PLATFORM)

@@ -133,6 +133,19 @@ def test_a_token_that_ends_switches_its_webhooks_off(post: Post, end: Any) -> No
     assert post.hook(mine).token_id == other.id
 
 
+def test_switching_on_is_lasting_when_its_token_expired_unnoticed(one_post: Post) -> None:
+    ended, _ = one_post.world.made_token(expires_at=utc_now() - timedelta(seconds=1))
+    other, text = one_post.world.made_token()
+    number = add_of(one_post, ended, "/mine", EVERYTHING)
+    ping = one_post.world.post(f"/webhooks/{number}/ping", text)
+    assert (ping.status_code, ping.get_json()["code"]) == (409, "webhook-off")
+    assert one_post.world.post(f"/webhooks/{number}/enable", text).status_code == 200
+    one_post.turn()
+    assert one_post.hook(number).active
+    assert one_post.hook(number).token_id == other.id
+    assert one_post.world.post(f"/webhooks/{number}/ping", text).status_code == 200
+
+
 def test_revoking_on_the_page_switches_webhooks_off_at_once(one_post: Post) -> None:
     token, text = one_post.world.made_token()
     number = add(one_post, text)["number"]
