@@ -344,7 +344,7 @@ def test_a_deployment_is_taken_back(either_world: World) -> None:
     assert found is not None
     assert found.deployment_ids == ()
     removed = acts(world.bridge.database, Subject.CONNECTION, registration.id)[-1]
-    assert removed.fields == {"deployment_ids": [["6"], []]}
+    assert removed.fields == {"deployment_ids": [["6"], None]}
     assert "has told no deployment ID" in operator.look(path).text
 
 
