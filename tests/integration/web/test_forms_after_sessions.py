@@ -43,7 +43,8 @@ NOTHING_WRITTEN = {
     "a button or boxes to tick": """accounts.disable accounts.enable accounts.make_link
         accounts.revoke centre_desk.act_on centre_desk.apply_upload centre_desk.check_lms
         centre_desk.discard_upload checks.begin connections.approve connections.choose
-        connections.make_link connections.reject connections.replace_one decisions.match
+        connections.make_link connections.reject connections.remove_deployment
+        connections.replace_one decisions.match
         decisions.retry decisions.run decisions.switch holds.decide holds.decide_many my.do_withdraw
         my.end_calendar my.launch my.make_calendar own_account.end_others people.accept
         people.apply_file people.discard_file tokens.revoke webhooks.enable webhooks.ping
