@@ -78,7 +78,8 @@ def check_lms(code: str) -> ResponseReturnValue:
 def shown_address(address: str) -> str:
     """The address without anything that may be a secret; "" for a folder of this machine."""
     parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.hostname}" if parts.scheme and parts.hostname else ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}" if parts.scheme and parts.hostname else ""
 
 
 @dataclass(frozen=True, slots=True)

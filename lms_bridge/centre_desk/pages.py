@@ -81,12 +81,14 @@ def schedule(code: str) -> ResponseReturnValue:
         return _file(centre, form)
     with the_bridge().database.reading() as tx:
         total = queries.count_schedule(tx, code, asked, now)
+        empty = not total and not queries.count_schedule(tx, code, EVERY_COURSE, now)
         page = queries.schedule(tx, code, asked, now, place_param(), most=SIZE)
     return render_template(
         "centre_desk/schedule.html",
         centre=centre,
         rows=page.rows,
         total=total,
+        empty=empty,
         beside=addresses_beside(page),
         asked=asked,
         statuses=OFFERING_STATUSES,
@@ -94,6 +96,7 @@ def schedule(code: str) -> ResponseReturnValue:
     )
 
 
+EVERY_COURSE = ScheduleFilter(when="all")
 FILES = {"csv": CSV, "ics": CALENDAR, "example": CSV}
 """What ``?format=`` may be: the schedule as a table or a calendar, or a table with an example."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "java_script_enabled": False}
 
@@ -23,6 +23,34 @@ def fits(tab: Page) -> bool:
     return bool(
         tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     )
+
+
+def words_beyond(choice: Locator) -> float:
+    """By how many pixels the words of a choice are wider than its box, less its arrow."""
+    return float(
+        choice.evaluate(
+            """box => {
+                const style = getComputedStyle(box);
+                const pen = new OffscreenCanvas(1, 1).getContext("2d");
+                pen.font = style.font;
+                const sides = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+                return pen.measureText(box.selectedOptions[0].text).width
+                    - (box.clientWidth - sides - 16);
+            }"""
+        )
+    )
+
+
+@pytest.mark.parametrize("context", [{}], indirect=True)
+def test_the_filter_of_the_schedule_shows_its_choice_in_full(
+    demo: str, context: BrowserContext
+) -> None:
+    tab = coordinator_at(demo, context)
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 800})
+        for language in ("en", "fr", "ru"):
+            tab.goto(f"{demo.removesuffix('/demo')}/my-centre/AFRALTI/schedule?lang={language}")
+            assert words_beyond(tab.locator('select[name="when"]')) <= 0, (width, language)
 
 
 @pytest.mark.parametrize("context", [{}], indirect=True)

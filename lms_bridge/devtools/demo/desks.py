@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from lms_bridge.audit import Actor
 from lms_bridge.bridge import Bridge
 from lms_bridge.console.output import print_line
-from lms_bridge.console.session import by_command
-from lms_bridge.devtools.demo.people import CENTRE
+from lms_bridge.devtools.demo.people import CENTRE, sample_name
 from lms_bridge.devtools.demo.samples import SampleCentre
 from lms_bridge.devtools.demo.sites import MoodleSites
 from lms_bridge.domain.clock import utc_now
@@ -67,7 +66,7 @@ def _outline(
     objection: str = "",
 ) -> None:
     """The outline of the centre's next edition of a course; with an objection, it comes back."""
-    centre, by = sample.centre, by_command()
+    author, reviewer = sample_name("coordinator"), sample_name("reviewer")
 
     def do(tx: Connection, context: RunContext) -> None:
         record = _planned(sample, course)
@@ -78,24 +77,23 @@ def _outline(
             instructors=(f"{sample.word} Instructor",),
             grading="Two assignments and a final test",
         )
-        state_outline(tx, context, record.code, stated, by.name)
+        state_outline(tx, context, record.code, stated, author)
         if submitted:
-            change = OfferingChange(record.code, OfferingAction.SUBMIT, by=by.name)
+            change = OfferingChange(record.code, OfferingAction.SUBMIT, by=author)
             change_offering(tx, context, change, bridge.settings.rules)
         if objection:
             text = "The second week needs another example."
-            comment_on(tx, context, record.code, ReviewPoint.DESCRIPTION, text, by.name)
+            comment_on(tx, context, record.code, ReviewPoint.DESCRIPTION, text, reviewer)
             sent_back = OfferingChange(
-                record.code, OfferingAction.OBJECT, objection, by=by.name, point="accuracy"
+                record.code, OfferingAction.OBJECT, objection, by=reviewer, point="accuracy"
             )
             change_offering(tx, context, sent_back, bridge.settings.rules)
 
-    bridge.act(centre, Flow.OFFERINGS, Actor(by.name, "demo", by.at), do)
+    bridge.act(sample.centre, Flow.OFFERINGS, Actor(author, "demo", utc_now()), do)
 
 
 def _without_report(bridge: Bridge, sample: SampleCentre) -> None:
     """A course that ended lately. It began before the bridge came: no catalogue ever had it."""
-    by = by_command()
     planned = _planned(sample, 2)
     end = utc_now().replace(microsecond=0) - timedelta(days=5)
     record = replace(
@@ -110,7 +108,8 @@ def _without_report(bridge: Bridge, sample: SampleCentre) -> None:
     def do(tx: Connection, context: RunContext) -> None:
         offerings.add_offerings(tx, [record])
 
-    bridge.act(sample.centre, Flow.OFFERINGS, Actor(by.name, "demo", by.at), do)
+    by = Actor(sample_name("coordinator"), "demo", utc_now())
+    bridge.act(sample.centre, Flow.OFFERINGS, by, do)
 
 
 def _planned(sample: SampleCentre, number: int = 0) -> Offering:
@@ -137,7 +136,6 @@ def _planned(sample: SampleCentre, number: int = 0) -> Offering:
         seats=25,
         languages=centre.languages[:1],
         topics=(course.words["topic"],),
-        location=centre.country,
         description=course.words["text"],
         objectives=course.words["text"],
     )

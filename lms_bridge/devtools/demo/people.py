@@ -34,6 +34,11 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
 }
 
 
+def sample_name(role: str) -> str:
+    """What pages call the sample account with this role."""
+    return f"Sample {role.replace('-', ' ')}"
+
+
 def keep_people(bridge: Bridge, shown: DemoLaunch) -> dict[str, int]:
     """{role: number of its account}. Missing ones are made; the learner is the one who can launch
     from the sample Academy."""
@@ -43,8 +48,7 @@ def keep_people(bridge: Bridge, shown: DemoLaunch) -> dict[str, int]:
         with bridge.database.reading() as tx:
             known = accounts.find_account(tx, email=email)
         if known is None:
-            name = f"Sample {role.replace('-', ' ')}"
-            new = NewAccount(email, name, grants)
+            new = NewAccount(email, sample_name(role), grants)
             known = add_account(bridge.database, new, list(reference().regions), by=by_command())
         found[role] = known.number
         if role == "learner":

@@ -18,7 +18,7 @@ SHARED = 3
 """So many learners of the next centre take courses here, too."""
 _WORDS = {
     **dict.fromkeys(("title", "text", "topic", "modality", "level"), ""),
-    **dict.fromkeys(("hours", "price", "seats", "languages"), ""),
+    **dict.fromkeys(("hours", "price", "currency", "seats", "languages"), ""),
     "registration": "Direct",
 }
 

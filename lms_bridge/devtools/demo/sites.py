@@ -25,7 +25,7 @@ _CHOICES = {
     "level": ("Introductory", "Intermediate", "Advanced"),
     "registration": ("Direct", "Application"),
 }
-_TEXTS = ("hours", "price", "seats", "languages", "topics")
+_TEXTS = ("hours", "price", "currency", "seats", "languages", "topics")
 _FIELDS = (
     CustomField("itu_publish", "Publish in the ITU Academy catalogue", "checkbox"),
     *(CustomField(f"itu_{n}", n.title(), "select", words) for n, words in _CHOICES.items()),

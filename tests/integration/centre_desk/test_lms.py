@@ -10,6 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from lms_bridge.centre_desk.lms_pages import shown_address
 from lms_bridge.devtools.moodle.server import RunningServer, serve
 from lms_bridge.devtools.moodle.state import SERVICE_TOKEN, MoodleState
 from lms_bridge.domain.clock import utc_now
@@ -31,6 +32,14 @@ def test_the_page_shows_each_step_and_no_secret(browser: Browser) -> None:
     assert "wstoken" not in page
     assert "abcdef123" not in page
     assert "Nobody checked your LMS yet." in page
+
+
+def test_the_shown_address_has_the_port_and_no_secret() -> None:
+    assert (
+        shown_address("https://u:p@lms.example.org:8443/x?token=1")
+        == "https://lms.example.org:8443"
+    )
+    assert shown_address("/srv/files") == ""
 
 
 def test_a_check_goes_on_elsewhere_once_a_minute_and_shows_what_it_found(

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import update
 
 from lms_bridge.domain.clock import utc_now
-from lms_bridge.domain.model import Modality
+from lms_bridge.domain.model import Centre, Modality
 from lms_bridge.domain.roles import Role
+from lms_bridge.store import centres
 from lms_bridge.store.database import Database
 from lms_bridge.store.tables import offering
 from tests.integration.centre_desk.conftest import Browser
@@ -61,6 +62,17 @@ def test_the_schedule_is_filtered_and_paged(browser: Browser) -> None:
     assert "EUR-17" in found
     odd = coordinator.get("/my-centre/EUR/schedule?status=x&when=x&after=99999999999").text
     assert codes_on(odd) == codes_on(first)
+    assert "No course fits." in coordinator.get("/my-centre/EUR/schedule?text=nothing+such").text
+
+
+def test_the_schedule_of_a_new_centre_says_how_the_first_course_comes(
+    browser: Browser, database: Database
+) -> None:
+    with database.writing() as tx:
+        centres.add(tx, Centre("NEW", "New centre", "africa", "files", sample=True), b"")
+    page = browser("NEW").get("/my-centre/NEW/schedule").text
+    assert "Coordinators make courses here, or send a file." in page
+    assert "No course fits." not in page
 
 
 def test_every_course_that_the_schedule_links_has_a_page(

@@ -81,7 +81,11 @@ def test_the_figures_of_a_year_are_shown_by_region_and_centre(
     page = either.get("/figures/year?year=2040").text
     assert "The figures of 2040" in page
     assert "Africa" in page
-    assert 'class="share"' in page
+    for figure in ("planned", "completed"):  # each figure has one column; the chosen one has bars
+        shown = either.get(f"/figures/year?year=2040&figure={figure}").text
+        headings = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', shown.split("By centre")[-1])
+        assert len(headings) == len(set(headings)) == 9
+        assert 'class="share"' in shown
     assert "Real &lt;b&gt;Centre" in page
     assert "Real" not in either.get("/figures/year?year=2040&region=africa").text
     table = either.get("/figures/year.csv?year=2040")

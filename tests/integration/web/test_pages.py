@@ -328,6 +328,15 @@ def test_operations_are_closed_to_strangers(stranger: FlaskClient, path: str) ->
     assert "lms-bridge operator link" in page(stranger, path, 401)
 
 
+@pytest.mark.parametrize("path", PUBLIC)
+def test_only_who_is_not_signed_in_finds_the_sign_in_at_the_top(
+    client: FlaskClient, stranger: FlaskClient, path: str
+) -> None:
+    link = 'href="/sign-in"'
+    assert link in page(stranger, path).partition("</header>")[0]
+    assert link not in page(client, path).partition("</header>")[0]
+
+
 @pytest.mark.parametrize("path", [*PUBLIC, "/health", "/static/style.css"])
 def test_public_pages_are_open_to_all(stranger: FlaskClient, path: str) -> None:
     with stranger.get(path) as response:

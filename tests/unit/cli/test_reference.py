@@ -48,6 +48,8 @@ def test_samples_cover_all_regions_and_languages_and_are_marked() -> None:
         cycle = reference().cycles[each.membership.cycle]
         assert list(area_warnings(cycle, each.membership.priority_areas)) == []
         assert cycle.ends_on is None
+        for course in each.courses:
+            assert bool(course.words["price"]) == bool(course.words["currency"]), course.code
         assert all(learner.email.endswith("@example.org") for learner in each.learners)
 
 
