@@ -37,7 +37,7 @@ ACCOUNT = {"email": "new@example.org", "role": "coordinator", "centre": "EUR"}
         ("/tokens", TOKEN | {"days": "1000000"}, "days"),  # a time that is not read is not "ever"
         ("/tokens", TOKEN | {"days": "30 days"}, "days"),
         ("/tokens", TOKEN | {"days": "-30"}, "days"),
-        ("/tokens", TOKEN | {"per_minute": "ten"}, "days"),
+        ("/tokens", TOKEN | {"per_minute": "ten"}, "per_minute"),
         ("/tokens", TOKEN | {"centre": "EUR", "region": "africa"}, "centre"),
         ("/accounts", ACCOUNT | {"email": "nobody"}, "email"),
         ("/accounts", ACCOUNT | {"role": ""}, "role"),
