@@ -73,6 +73,13 @@ OTHER_WORDS = {
 
 
 @pytest.mark.parametrize("language", OTHERS)
+def test_to_sign_out_and_to_withdraw_from_a_course_have_two_words(language: str) -> None:
+    found = translations(language)
+    assert found["Sign out"] != found["Withdraw"]
+    assert found["signed out"] != found["withdrawn"]
+
+
+@pytest.mark.parametrize("language", OTHERS)
 def test_a_term_has_one_word_in_a_language(language: str) -> None:
     strange = re.compile(OTHER_WORDS[language])
     found = translations(language).items()
