@@ -176,15 +176,24 @@ def renew_claim(tx: Connection, name: str, holder: str, now: datetime, seconds: 
 
 
 def is_lent(tx: Connection, name: str, now: datetime) -> bool:
-    """Whether somebody has a claim to this lease. A claim that expired, or whose process is gone,
-    ends. Ask after ``take``: from then on nobody else can lend it."""
+    """Whether somebody has a claim to this lease. One that is over ends. Ask after ``take``: from
+    then on nobody else can lend it."""
     row = tx.execute(_NAMED, {"of_name": name + LENT}).first()
-    if row is None:
+    return row is not None and not _end_if_over(tx, row, now)
+
+
+def end_dead_claim(tx: Connection, name: str, now: datetime) -> None:
+    """Ends the claim to this lease if it expired, or if its process is gone."""
+    row = tx.execute(_NAMED, {"of_name": name + LENT}).first()
+    if row is not None:
+        _end_if_over(tx, row, now)
+
+
+def _end_if_over(tx: Connection, claim: Row[Any], now: datetime) -> bool:
+    if _is_held(claim, now):
         return False
-    if _is_held(row, now):
-        return True
-    tx.execute(delete(lease).where(lease.c.name == row.name, lease.c.holder == row.holder))
-    return False
+    tx.execute(delete(lease).where(lease.c.name == claim.name, lease.c.holder == claim.holder))
+    return True
 
 
 def renew(tx: Connection, name: str, holder: str, now: datetime, seconds: float) -> None:

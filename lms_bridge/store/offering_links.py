@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sqlalchemy import (
     Connection,
-    Select,
     and_,
     bindparam,
     exists,
@@ -22,16 +21,16 @@ from lms_bridge.domain.batches import chunks
 from lms_bridge.domain.model import ACADEMY, Kind, centre_system
 from lms_bridge.store.tables import EMPTY, HELD, link, offering
 
+_OFFERINGS_OF = select(offering.c.id).where(offering.c.centre == bindparam("of_centre"))
+"""The ids of a centre's offerings. By them the Academy's links of one centre are found without
+going through those of all centres."""
 _AT_ACADEMY = (
     select(link.c.external_id, offering.c.code)
     .join(offering, offering.c.id == link.c.record_id)
     .where(
         link.c.system == ACADEMY,
         link.c.kind == Kind.OFFERING,
-        # By the ids of the centre's offerings, as in _offerings_of.
-        link.c.record_id.in_(
-            select(offering.c.id).where(offering.c.centre == bindparam("of_centre"))
-        ),
+        link.c.record_id.in_(_OFFERINGS_OF),
         link.c.external_id != "",
     )
 )
@@ -43,23 +42,18 @@ def at_academy(tx: Connection, centre: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def _offerings_of(centre: str) -> Select[int]:
-    """The ids of a centre's offerings. By them the Academy's links of one centre are found without
-    going through those of all centres."""
-    return select(offering.c.id).where(offering.c.centre == centre)
-
-
 def published(tx: Connection, centre: str) -> dict[str, bytes]:
     """{external id: hash} of what the Academy acknowledged and nothing newer waits for."""
     rows = tx.execute(
         select(link.c.external_id, link.c.acknowledged).where(
             link.c.system == ACADEMY,
             link.c.kind == Kind.OFFERING,
-            link.c.record_id.in_(_offerings_of(centre)),
+            link.c.record_id.in_(_OFFERINGS_OF),
             link.c.acknowledged != EMPTY,
             link.c.acknowledged == link.c.desired,
             link.c.sending.is_(False),
-        )
+        ),
+        {"of_centre": centre},
     )
     return {row.external_id: row.acknowledged for row in rows}
 

@@ -127,7 +127,7 @@ def end_lost_runs(database: Database, at: datetime) -> None:
 def end_orphaned_runs(tx: Connection, centre: str, at: datetime) -> None:
     """Runs of this centre that still look alive were cut off: their process is gone. What the
     audit has of each is what it did until then. A run that lent its lease goes on."""
-    leases.is_lent(tx, f"{leases.RUN}{centre}", at)  # the claim of a process that is gone ends
+    leases.end_dead_claim(tx, f"{leases.RUN}{centre}", at)
     ended = tx.execute(_END_ORPHANS, {"of_centre": centre, "at": at})
     for whose in ended.all():
         counts = _counts_of(tx, whose.id)

@@ -266,14 +266,20 @@ def test_an_account_that_nothing_needs_is_named_once(
     assert (account.suspended, theirs.suspended) == (False, False)
 
 
-def test_an_account_that_nothing_needs_is_suspended_until_it_is_needed(
-    site: MoodleState, nights: MoodleNights
-) -> None:
+def suspending_the_unneeded(nights: MoodleNights) -> tuple[str, MoodleUser]:
+    """A registration, and the account that the bridge made for it."""
     nights.policy = replace(nights.policy, unneeded=OnUnneeded.SUSPEND)
     key = nights.register(1)
     nights.good_night()
     account = nights.account(1)
     assert account is not None
+    return key, account
+
+
+def test_an_account_that_nothing_needs_is_suspended_until_it_is_needed(
+    site: MoodleState, nights: MoodleNights
+) -> None:
+    key, account = suspending_the_unneeded(nights)
     nights.academy.change(key, "withdrawn")
     nights.good_night()
     report = nights.good_night()
@@ -315,11 +321,7 @@ def test_many_accounts_that_nothing_needs_wait_for_a_person(
 def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
     site: MoodleState, nights: MoodleNights
 ) -> None:
-    nights.policy = replace(nights.policy, unneeded=OnUnneeded.SUSPEND)
-    key = nights.register(1)
-    nights.good_night()
-    account = nights.account(1)
-    assert account is not None
+    key, account = suspending_the_unneeded(nights)
     nights.academy.change(key, "withdrawn")
     nights.good_night()
     enrolment = site.enrolments.get(2, account.id)
@@ -341,11 +343,7 @@ def test_who_stays_in_a_course_by_another_method_is_removed_twice_and_then_told(
 def test_an_account_that_the_centre_uses_in_a_course_of_its_own_is_not_suspended(
     site: MoodleState, nights: MoodleNights
 ) -> None:
-    nights.policy = replace(nights.policy, unneeded=OnUnneeded.SUSPEND)
-    key = nights.register(1)
-    nights.good_night()
-    account = nights.account(1)
-    assert account is not None
+    key, account = suspending_the_unneeded(nights)
     site.enrolments.enrol(3, account.id)
     nights.academy.change(key, "withdrawn")
     for _ in range(3):
